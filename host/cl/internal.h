@@ -1,0 +1,71 @@
+/* Shared by the files of host/cl only: the struct behind tn_device and what raw OpenCL needs. */
+#ifndef TN_CL_INTERNAL_H
+#define TN_CL_INTERNAL_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <CL/cl.h>
+
+#include "launch.h"
+#include "quirks.h"
+
+typedef struct tn_program {
+    char *key; /* op + options */
+    cl_program program;
+} tn_program;
+
+struct tn_kernel {
+    char *op, *name, *options;
+    cl_kernel kernel;
+    size_t max_work_group;
+};
+
+struct tn_buffer {
+    tn_device *dev;
+    cl_mem mem;
+    size_t bytes;
+};
+
+typedef struct tn_device_slot {
+    char key[48];
+    void *data;
+} tn_device_slot;
+
+struct tn_device {
+    tn_context *ctx;
+    tn_device_info info;
+    cl_context context;
+    cl_command_queue queue;
+    tn_program *programs;
+    size_t program_count, program_capacity;
+    tn_kernel **kernels;
+    size_t kernel_count, kernel_capacity;
+    tn_buffer *scratch[TN_SCRATCH_SLOTS];
+    bool profiling;
+    cl_event *events;
+    size_t event_count, event_capacity;
+    struct {
+        void (*run)(tn_device *, void *);
+        void *data;
+    } at_close[4];
+    int at_close_count;
+    tn_device_slot slots[8];
+    int slot_count;
+};
+
+const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
+
+/* Maps an OpenCL failure to a status with its name; `what` says which call on what. */
+#define tn_cl_fail(ctx, code, ...) tn_cl_fail_at((ctx), (code), __FILE__, __LINE__, __VA_ARGS__)
+tn_status tn_cl_fail_at(tn_context *ctx, cl_int code, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Binary cache (cache.c): a hit gives a built program; a miss, any doubt or TURNOUT_CACHE=off leaves *out NULL. */
+tn_status tn_cache_load(tn_device *dev, const char *source, size_t size, const char *options, cl_program *out);
+void tn_cache_store(tn_device *dev, const char *source, size_t size, const char *options, cl_program program);
+
+/* Source of an op: TURNOUT_KERNELS=DIR, else the embedded bytes. Caller frees. */
+tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size);
+
+void tn_kernels_release(tn_device *dev);
+
+#endif

@@ -1,0 +1,58 @@
+/* Programs, kernels and their launch. A kernel file is common.cl + <op>.cl, built with the op's tunables as -D options. */
+#ifndef TN_LAUNCH_H
+#define TN_LAUNCH_H
+
+#include "buffer.h"
+
+typedef struct tn_kernel tn_kernel;
+
+/* Options text for a build: "-DTILE_M=8 -DTILE_N=32". */
+typedef struct tn_options {
+    char text[512];
+} tn_options;
+void tn_options_int(tn_options *options, const char *name, long value); /* appends -Dname=value */
+
+/* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the device; borrowed.
+ * Failure holds op, kernel, options and the build log. */
+tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options, tn_kernel **out);
+size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
+
+/* One kernel argument. */
+typedef struct tn_arg {
+    const tn_buffer *buffer; /* a buffer, when not NULL */
+    size_t size;             /* else: bytes of the value; of local memory when `local` */
+    bool local, absent;      /* absent: a NULL pointer for the kernel */
+    union {
+        int32_t i32;
+        uint32_t u32;
+        float f32;
+    } value;
+} tn_arg;
+
+tn_arg tn_arg_buffer(const tn_buffer *buffer); /* NULL buffer: the kernel sees a NULL pointer */
+tn_arg tn_arg_i32(int64_t value);              /* values past 32 bits make the launch fail */
+tn_arg tn_arg_f32(double value);
+tn_arg tn_arg_local(size_t bytes);
+
+typedef struct tn_range {
+    int dims;
+    size_t global[3]; /* work-items wanted; padded up to a multiple of local, so kernels guard */
+    size_t local[3];  /* 0: left to the run-time */
+} tn_range;
+
+tn_range tn_range_1d(size_t global, size_t local);
+tn_range tn_range_2d(size_t global0, size_t global1, size_t local0, size_t local1);
+tn_range tn_range_3d(size_t global0, size_t global1, size_t global2, size_t local0, size_t local1, size_t local2);
+
+/* Queues the kernel. Nothing is launched when a global size is 0. A local size past what the kernel allows is
+ * TN_ERR_UNSUPPORTED; every failure names op, kernel, argument, range and the OpenCL error. */
+tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, const tn_arg *args, int count);
+#define tn_launch(dev, kernel, range, ...)                                                                   \
+    tn_launch_args((dev), (kernel), (range), (const tn_arg[]){__VA_ARGS__},                                  \
+                   (int)(sizeof((const tn_arg[]){__VA_ARGS__}) / sizeof(tn_arg)))
+
+/* For tn_device_profile: adds an event that a library (CLBlast) made. Takes over the reference. cl_event. */
+tn_status tn_device_profile_add(tn_device *dev, void *cl_event);
+bool tn_device_profiling(const tn_device *dev);
+
+#endif

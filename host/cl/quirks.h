@@ -1,0 +1,23 @@
+/* What drivers get wrong, in one table (quirks.c), each line with its reason. Op code asks for a bit, never for a vendor. */
+#ifndef TN_QUIRKS_H
+#define TN_QUIRKS_H
+
+#include "device.h"
+
+enum tn_quirk {
+    TN_QUIRK_EVENTS_USELESS = 1u << 0,  /* END − START says nothing: never report event times */
+    TN_QUIRK_NO_BINARIES = 1u << 1,     /* reading program binaries back is broken or useless */
+    TN_QUIRK_CLBLAST_UNSAFE = 1u << 2,  /* CLBlast crashes the process here: never try it */
+    TN_QUIRK_SKIP_DEVICE = 1u << 3      /* the device is listed and left out */
+};
+
+typedef struct tn_quirk_row {
+    const char *platform, *device, *driver; /* substrings, NULL for any */
+    uint32_t bits;
+    const char *reason;
+} tn_quirk_row;
+
+const tn_quirk_row *tn_quirk_table(int *count);
+uint32_t tn_quirk_lookup(const char *platform, const char *device, const char *driver, const char **reason);
+
+#endif

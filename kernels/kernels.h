@@ -1,0 +1,16 @@
+/* The kernel files as bytes, embedded at build time from kernels/*.cl (embed.cmake). */
+#ifndef TN_KERNELS_H
+#define TN_KERNELS_H
+
+#include <stddef.h>
+
+typedef struct tn_kernel_source {
+    const char *op; /* file name without .cl */
+    const unsigned char *bytes;
+    const unsigned long *size;
+} tn_kernel_source;
+
+extern const tn_kernel_source tn_kernel_sources[]; /* common first, then the ops in order of the list */
+extern const int tn_kernel_source_count;
+
+#endif
