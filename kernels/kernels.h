@@ -1,4 +1,4 @@
-/* The kernel files as bytes, embedded at build time from kernels/*.cl (embed.cmake). */
+/* The kernel files as bytes, embedded at build time from the .cl files of this folder (embed.cmake). */
 #ifndef TN_KERNELS_H
 #define TN_KERNELS_H
 

@@ -1,5 +1,5 @@
-/* One descriptor an op: its shapes, data, run, reference, work and tolerance. verify, bench, tune, the fuzz loop and the
- * tests all run these, so an op that has one is checked and timed without another line. */
+/* One descriptor an op: its shapes, data, run, reference, work and tolerance. verify, bench, tune, the fuzz
+ * loop and the tests all run these, so an op that has one is checked and timed without another line. */
 #ifndef TN_CASE_H
 #define TN_CASE_H
 
@@ -16,20 +16,23 @@ typedef struct tn_shape {
 typedef enum tn_type { TN_F32, TN_I32, TN_U8 } tn_type;
 
 typedef enum tn_role {
-    TN_IN,      /* filled, uploaded; must not change */
-    TN_OUT,     /* poisoned with NaN (f32) or 0xA5 before the run, compared after */
-    TN_INOUT    /* filled and uploaded, changed by the run, compared after */
+    TN_IN,   /* filled, uploaded; must not change */
+    TN_OUT,  /* poisoned with NaN (f32) or 0xA5 before the run, compared after */
+    TN_INOUT /* filled and uploaded, changed by the run, compared after */
 } tn_role;
 
 /* One tensor of a case. The specs give the upper half; the runner makes the lower half. */
 typedef struct tn_tensor {
-    const char *name; /* "x", "dy", … A gradient is called "d" + the name of the forward input it belongs to. */
+    const char
+        *name; /* "x", "dy", … A gradient is called "d" + the name of the forward input it belongs to. */
     tn_type type;
     tn_role role;
     size_t count; /* elements; 0: the tensor is absent (buffer and arrays NULL) */
-    double tol;   /* OUT, INOUT: allowed |got − want| ≤ tol · (|want| + rms(want)); 0: exact. Ints are always exact */
+    double tol; /* OUT, INOUT: allowed |got − want| ≤ tol · (|want| + rms(want)); 0: exact. Ints are always
+                   exact */
 
-    double *f64;  /* f32 tensors: host values. Inputs hold exact floats; the reference writes its results here */
+    double
+        *f64; /* f32 tensors: host values. Inputs hold exact floats; the reference writes its results here */
     int32_t *i32; /* i32 and u8 tensors: host values */
     tn_buffer *buffer;
 } tn_tensor;
@@ -42,23 +45,28 @@ typedef struct tn_case {
     void (*draw)(tn_rng *rng, tn_shape *shape);
     /* TN_ERR_ARG with a sentence when the shape makes no sense. May be NULL. */
     tn_status (*check)(tn_context *ctx, const tn_shape *shape);
-    /* Writes the specs of this pass and returns how many (≤ TN_CASE_TENSORS). Buffers are in the order of specs. */
+    /* Writes the specs of this pass and returns how many (≤ TN_CASE_TENSORS). Buffers are in the order of
+     * specs. */
     int (*tensors)(const tn_shape *shape, int pass, tn_tensor *specs);
-    /* Optional: f32 inputs already hold normal random floats and ints 0; this sets what must be otherwise (indices, masks,
-     * saved activations of a forward pass…). Values put in f64 are rounded to float by the runner afterwards. */
+    /* Optional: f32 inputs already hold normal random floats and ints 0; this sets what must be otherwise
+     * (indices, masks, saved activations of a forward pass…). Values put in f64 are rounded to float by the
+     * runner afterwards. */
     void (*fill)(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *t);
     tn_status (*run)(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t);
-    void (*reference)(const tn_shape *shape, int pass, tn_tensor *t); /* reads inputs, writes f64/i32 of outputs */
+    void (*reference)(const tn_shape *shape, int pass,
+                      tn_tensor *t);                  /* reads inputs, writes f64/i32 of outputs */
     double (*flops)(const tn_shape *shape, int pass); /* least floating-point operations */
-    double (*bytes)(const tn_shape *shape, int pass); /* least memory traffic: inputs read once, outputs written once */
-    /* For finite differences: pass 1 ("backward") inputs named as in pass 0 are inputs of both; output "y" of pass 0 pairs with
-     * input "dy" of pass 1; each output "dX" of pass 1 is the gradient of input X. false: no gradient check. */
+    double (*bytes)(const tn_shape *shape,
+                    int pass); /* least memory traffic: inputs read once, outputs written once */
+    /* For finite differences: pass 1 ("backward") inputs named as in pass 0 are inputs of both; output "y" of
+     * pass 0 pairs with input "dy" of pass 1; each output "dX" of pass 1 is the gradient of input X. false:
+     * no gradient check. */
     bool has_gradient;
 } tn_case;
 
 extern const tn_case *const tn_cases[]; /* in order of the list in kernels/CMakeLists.txt */
 extern const int tn_case_count;
-const tn_case *tn_case_find(const char *op); /* NULL when unknown */
+const tn_case *tn_case_find(const char *op);          /* NULL when unknown */
 int tn_case_pass(const tn_case *c, const char *pass); /* −1 when unknown */
 
 /* "B=2 T=128 D=64" or with commas → shape; every dim must be there once. TN_ERR_ARG otherwise. */
@@ -72,15 +80,27 @@ typedef struct tn_problem {
     int pass, tensor_count;
     tn_tensor tensors[TN_CASE_TENSORS];
     tn_device *dev; /* borrowed; NULL: host side only */
+    tn_buffer
+        *parents[TN_CASE_TENSORS];  /* with guards around each tensor; NULL on devices that check bounds */
+    void *initial[TN_CASE_TENSORS]; /* INOUT tensors as filled (double or int32_t) */
 } tn_problem;
 tn_status tn_problem_make(tn_context *ctx, tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                           uint64_t seed, tn_problem *out);
 void tn_problem_free(tn_context *ctx, tn_problem *problem);
 tn_status tn_problem_upload(tn_problem *problem); /* inputs as filled, outputs poisoned, canaries set */
-/* Runs once, reads back and holds all outputs against the reference (which it runs). TN_ERR_CHECK with tensor, index, got,
- * want and a line that reproduces it. Also: canaries whole, inputs unchanged, a second run gives the same bits. */
+tn_status tn_problem_canaries(
+    tn_problem *problem); /* TN_ERR_CHECK when something was written outside a tensor */
+tn_status tn_problem_read(tn_problem *problem, int tensor,
+                          unsigned char *bytes); /* count × 4, or × 1 for u8 */
+/* The bytes an input has on the device, as filled. Caller frees. */
+tn_status tn_problem_input_bytes(tn_context *ctx, const tn_problem *problem, int tensor, unsigned char **out,
+                                 size_t *size);
+/* Runs once, reads back and holds all outputs against the reference (which it runs). TN_ERR_CHECK with
+ * tensor, index, got, want and a line that reproduces it. Also: canaries whole, inputs unchanged, a second
+ * run gives the same bits. */
 tn_status tn_problem_verify(tn_context *ctx, tn_problem *problem, double *worst);
-/* Reference gradients against central differences of the reference (doubles). TN_ERR_CHECK when they differ. */
+/* Reference gradients against central differences of the reference (doubles). TN_ERR_CHECK when they differ.
+ */
 tn_status tn_problem_gradient_check(tn_context *ctx, const tn_case *c, const tn_shape *shape, uint64_t seed);
 
 typedef struct tn_verify_result {
@@ -88,7 +108,10 @@ typedef struct tn_verify_result {
     double worst; /* largest error as a share of what is allowed */
     double seconds;
 } tn_verify_result;
-/* `cases` random shapes of every pass of one op. Each failure is a line on stderr; TN_ERR_CHECK at the end if any failed. */
+/* Random shape number `index` of `seed`: every pass, and the gradient check. */
+tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst);
+/* `cases` random shapes of every pass of one op. Each failure is a line on stderr; TN_ERR_CHECK at the end if
+ * any failed. */
 tn_status tn_verify_op(tn_device *dev, const tn_case *c, int cases, uint64_t seed, tn_verify_result *out);
 
 double tn_case_rms(const double *values, size_t count);

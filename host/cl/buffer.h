@@ -6,7 +6,8 @@
 
 typedef struct tn_buffer tn_buffer;
 
-/* bytes ≥ 1 is rounded up to a multiple of 64. TN_ERR_MEMORY past the device's allocation limit, saying both sizes. */
+/* Exactly `bytes` long (0 gives 4): kernels may not read past the end. TN_ERR_MEMORY past the device's
+ * allocation limit, saying both sizes. */
 tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out);
 /* A view of `bytes` at `offset` (a multiple of tn_buffer_align) of `parent`, which must outlive it. */
 tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buffer **out);
@@ -16,16 +17,20 @@ size_t tn_buffer_bytes(const tn_buffer *buf);
 size_t tn_buffer_align(const tn_device *dev); /* alignment of views in bytes, at least 64 */
 void *tn_buffer_raw(const tn_buffer *buf);    /* cl_mem, for ops/gemm.c and CLBlast */
 
-/* write copies before it returns (blocking); read waits for all queued work. Offsets and sizes in bytes, checked. */
+/* write copies before it returns (blocking); read waits for all queued work. Offsets and sizes in bytes,
+ * checked. */
 tn_status tn_buffer_write(tn_buffer *buf, size_t offset, size_t bytes, const void *host);
 tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void *host);
-tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from, size_t from_offset, size_t bytes);
-/* Fills with a repeated 32-bit pattern; offset and bytes are multiples of 4. tn_buffer_zero: all of it with zeros. */
+tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from, size_t from_offset,
+                         size_t bytes);
+/* Fills with a repeated 32-bit pattern; offset and bytes are multiples of 4. tn_buffer_zero: all of it with
+ * zeros. */
 tn_status tn_buffer_fill_u32(tn_buffer *buf, size_t offset, size_t bytes, uint32_t pattern);
 tn_status tn_buffer_zero(tn_buffer *buf);
 
-/* Scratch for one op's inside, valid until the same slot (0..3) is asked for again; in-order queue makes that safe across
- * ops. Borrowed: never destroy it. Grows when needed, so a step that has run once allocates nothing. */
+/* Scratch for one op's inside, valid until the same slot (0..3) is asked for again; in-order queue makes that
+ * safe across ops. Borrowed: never destroy it. Grows when needed, so a step that has run once allocates
+ * nothing. */
 enum { TN_SCRATCH_SLOTS = 4 };
 tn_status tn_device_scratch(tn_device *dev, int slot, size_t bytes, tn_buffer **out);
 

@@ -1,4 +1,5 @@
-/* Programs, kernels and their launch. A kernel file is common.cl + <op>.cl, built with the op's tunables as -D options. */
+/* Programs, kernels and their launch. A kernel file is common.cl + <op>.cl, built with the op's tunables as
+ * -D options. */
 #ifndef TN_LAUNCH_H
 #define TN_LAUNCH_H
 
@@ -12,10 +13,13 @@ typedef struct tn_options {
 } tn_options;
 void tn_options_int(tn_options *options, const char *name, long value); /* appends -Dname=value */
 
-/* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the device; borrowed.
- * Failure holds op, kernel, options and the build log. */
-tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options, tn_kernel **out);
+/* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the
+ * device; borrowed. Failure holds op, kernel, options and the build log. */
+tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options,
+                        tn_kernel **out);
 size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
+/* `wanted` halved until the kernel allows it: for kernels whose result does not depend on the work-group. */
+size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted);
 
 /* One kernel argument. */
 typedef struct tn_arg {
@@ -42,7 +46,8 @@ typedef struct tn_range {
 
 tn_range tn_range_1d(size_t global, size_t local);
 tn_range tn_range_2d(size_t global0, size_t global1, size_t local0, size_t local1);
-tn_range tn_range_3d(size_t global0, size_t global1, size_t global2, size_t local0, size_t local1, size_t local2);
+tn_range tn_range_3d(size_t global0, size_t global1, size_t global2, size_t local0, size_t local1,
+                     size_t local2);
 
 /* Queues the kernel. Nothing is launched when a global size is 0. A local size past what the kernel allows is
  * TN_ERR_UNSUPPORTED; every failure names op, kernel, argument, range and the OpenCL error. */

@@ -1,14 +1,17 @@
-/* What drivers get wrong, in one table (quirks.c), each line with its reason. Op code asks for a bit, never for a vendor. */
+/* What drivers get wrong, in one table (quirks.c), each line with its reason. Op code asks for a bit, never
+ * for a vendor. */
 #ifndef TN_QUIRKS_H
 #define TN_QUIRKS_H
 
 #include "device.h"
 
 enum tn_quirk {
-    TN_QUIRK_EVENTS_USELESS = 1u << 0,  /* END − START says nothing: never report event times */
-    TN_QUIRK_NO_BINARIES = 1u << 1,     /* reading program binaries back is broken or useless */
-    TN_QUIRK_CLBLAST_UNSAFE = 1u << 2,  /* CLBlast crashes the process here: never try it */
-    TN_QUIRK_SKIP_DEVICE = 1u << 3      /* the device is listed and left out */
+    TN_QUIRK_EVENTS_USELESS = 1u << 0, /* END − START says nothing: never report event times */
+    TN_QUIRK_NO_BINARIES = 1u << 1,    /* reading program binaries back is broken or useless */
+    TN_QUIRK_CLBLAST_UNSAFE = 1u << 2, /* CLBlast crashes the process here: never try it */
+    TN_QUIRK_SKIP_DEVICE = 1u << 3,    /* the device is listed and left out */
+    TN_QUIRK_CHECKS_BOUNDS =
+        1u << 4 /* an interpreter that reports out-of-bounds access: give it exact buffers */
 };
 
 typedef struct tn_quirk_row {

@@ -1,0 +1,245 @@
+/* The registry of cases, shapes as text, and problems: host and device side of one case, ready to run. */
+#include "case.h"
+
+#include "quirks.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TN_OP(name) extern const tn_case tn_case_##name;
+#include "op_list.def"
+#undef TN_OP
+
+const tn_case *const tn_cases[] = {
+#define TN_OP(name) &tn_case_##name,
+#include "op_list.def"
+#undef TN_OP
+};
+const int tn_case_count = (int)(sizeof tn_cases / sizeof tn_cases[0]);
+
+const tn_case *tn_case_find(const char *op) {
+    for (int i = 0; i < tn_case_count; i++)
+        if (strcmp(tn_cases[i]->op, op) == 0)
+            return tn_cases[i];
+    return NULL;
+}
+
+int tn_case_pass(const tn_case *c, const char *pass) {
+    for (int i = 0; c->passes[i]; i++)
+        if (strcmp(c->passes[i], pass) == 0)
+            return i;
+    return -1;
+}
+
+static int dim_index(const tn_case *c, const char *name, size_t length) {
+    for (int i = 0; c->dims[i]; i++)
+        if (strlen(c->dims[i]) == length && strncmp(c->dims[i], name, length) == 0)
+            return i;
+    return -1;
+}
+
+static tn_status shape_fail(tn_context *ctx, const tn_case *c, const char *text, const char *why) {
+    char wanted[256] = "";
+    size_t used = 0;
+    for (int i = 0; c->dims[i] && used < sizeof wanted; i++)
+        used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s%s=…", i ? "," : "", c->dims[i]);
+    return tn_fail(ctx, TN_ERR_ARG, "shape '%s' of %s: %s; it wants %s", text, c->op, why, wanted);
+}
+
+tn_status tn_shape_parse(tn_context *ctx, const tn_case *c, const char *text, tn_shape *shape) {
+    bool seen[TN_CASE_DIMS] = {false};
+    const char *p = text;
+    *shape = (tn_shape){0};
+    while (*(p += strspn(p, " ,\t\r\n"))) {
+        size_t name = strcspn(p, "= ,\t\r\n");
+        int i = dim_index(c, p, name);
+        if (p[name] != '=' || i < 0)
+            return shape_fail(ctx, c, text, p[name] != '=' ? "a part is not k=v" : "an unknown dimension");
+        char *end;
+        long long value = strtoll(p + name + 1, &end, 10);
+        if (end == p + name + 1 || (*end && !strchr(" ,\t\r\n", *end)) || value < 0 || value > INT32_MAX ||
+            seen[i])
+            return shape_fail(ctx, c, text, seen[i] ? "a dimension stands twice" : "a value is not a count");
+        shape->v[i] = value;
+        seen[i] = true;
+        p = end;
+    }
+    for (int i = 0; c->dims[i]; i++)
+        if (!seen[i])
+            return shape_fail(ctx, c, text, "a dimension is missing");
+    return c->check ? c->check(ctx, shape) : TN_OK;
+}
+
+void tn_shape_print(const tn_case *c, const tn_shape *shape, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; c->dims[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s=%lld", i ? "," : "", c->dims[i],
+                                 (long long)shape->v[i]);
+}
+
+double tn_case_rms(const double *values, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i] * values[i];
+    return count ? sqrt(sum / (double)count) : 0;
+}
+
+static size_t element_size(const tn_tensor *t) {
+    return t->type == TN_U8 ? 1 : 4;
+}
+
+enum { CANARY_BYTES = 256 };
+static const uint32_t poison = 0x7fc0dead; /* a quiet NaN with a face */
+static const unsigned char canary = 0xA5;
+
+static bool exact_buffers(const tn_device *dev) {
+    return (tn_device_get_info(dev)->quirks & TN_QUIRK_CHECKS_BOUNDS) != 0;
+}
+
+static tn_status device_side(tn_problem *p, int i) {
+    tn_tensor *t = &p->tensors[i];
+    size_t bytes = t->count * element_size(t);
+    if (exact_buffers(p->dev))
+        return tn_buffer_create(p->dev, bytes, &t->buffer);
+    size_t front = tn_buffer_align(p->dev);
+    TN_TRY(tn_buffer_create(p->dev, front + bytes + CANARY_BYTES, &p->parents[i]));
+    return tn_buffer_view(p->parents[i], front, bytes, &t->buffer);
+}
+
+static tn_status host_side(tn_context *ctx, tn_problem *p, int i, tn_rng *rng) {
+    tn_tensor *t = &p->tensors[i];
+    if (t->type == TN_F32) {
+        TN_TRY(tn_alloc(ctx, t->count, sizeof(double), &t->f64));
+        for (size_t k = 0; t->role != TN_OUT && k < t->count; k++)
+            t->f64[k] = tn_rng_normal(rng);
+        return TN_OK;
+    }
+    return tn_alloc(ctx, t->count, sizeof(int32_t), &t->i32);
+}
+
+static tn_status keep_initial(tn_context *ctx, tn_problem *p, int i) {
+    tn_tensor *t = &p->tensors[i];
+    if (t->role != TN_INOUT)
+        return TN_OK;
+    size_t size = t->type == TN_F32 ? sizeof(double) : sizeof(int32_t);
+    TN_TRY(tn_alloc(ctx, t->count, size, &p->initial[i]));
+    memcpy(p->initial[i], t->type == TN_F32 ? (void *)t->f64 : (void *)t->i32, t->count * size);
+    return TN_OK;
+}
+
+tn_status tn_problem_make(tn_context *ctx, tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
+                          uint64_t seed, tn_problem *out) {
+    *out = (tn_problem){.c = c, .shape = *shape, .pass = pass, .dev = dev};
+    tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, (uint64_t)pass);
+    tn_status status = TN_OK;
+    out->tensor_count = c->tensors(shape, pass, out->tensors);
+    for (int i = 0; i < out->tensor_count; i++)
+        if (out->tensors[i].count > 0)
+            TN_GO(host_side(ctx, out, i, &rng));
+    if (c->fill)
+        c->fill(&rng, shape, pass, out->tensors);
+    for (int i = 0; i < out->tensor_count; i++) {
+        tn_tensor *t = &out->tensors[i];
+        if (t->count == 0)
+            continue;
+        for (size_t k = 0; t->f64 && t->role != TN_OUT && k < t->count; k++)
+            t->f64[k] = (double)(float)t->f64[k];
+        TN_GO(keep_initial(ctx, out, i));
+        if (dev)
+            TN_GO(device_side(out, i));
+    }
+cleanup:
+    if (status != TN_OK)
+        tn_problem_free(ctx, out);
+    return status;
+}
+
+void tn_problem_free(tn_context *ctx, tn_problem *p) {
+    for (int i = 0; i < p->tensor_count; i++) {
+        tn_buffer_destroy(p->tensors[i].buffer);
+        tn_buffer_destroy(p->parents[i]);
+        tn_free(ctx, p->tensors[i].f64);
+        tn_free(ctx, p->tensors[i].i32);
+        tn_free(ctx, p->initial[i]);
+    }
+    *p = (tn_problem){0};
+}
+
+/* Device bytes of a tensor's inputs: floats of the doubles, bytes of the u8 ints. */
+static void encode(const tn_problem *p, int i, unsigned char *bytes) {
+    const tn_tensor *t = &p->tensors[i];
+    const double *f64 = t->role == TN_INOUT ? p->initial[i] : t->f64;
+    const int32_t *i32 = t->role == TN_INOUT && t->type != TN_F32 ? p->initial[i] : t->i32;
+    for (size_t k = 0; k < t->count; k++) {
+        float f = t->type == TN_F32 ? (float)f64[k] : 0;
+        if (t->type == TN_F32)
+            memcpy(bytes + 4 * k, &f, 4);
+        else if (t->type == TN_I32)
+            memcpy(bytes + 4 * k, &i32[k], 4);
+        else
+            bytes[k] = (unsigned char)i32[k];
+    }
+}
+
+static tn_status tensor_upload(tn_context *ctx, tn_problem *p, int i) {
+    tn_tensor *t = &p->tensors[i];
+    size_t size = t->count * element_size(t);
+    unsigned char *bytes;
+    TN_TRY(tn_alloc(ctx, size, 1, &bytes));
+    if (t->role != TN_OUT)
+        encode(p, i, bytes);
+    else
+        memset(bytes, canary, size);
+    for (size_t k = 0; t->role == TN_OUT && t->type == TN_F32 && k < t->count; k++)
+        memcpy(bytes + 4 * k, &poison, 4);
+    tn_status status = tn_buffer_write(t->buffer, 0, size, bytes);
+    tn_free(ctx, bytes);
+    if (status != TN_OK || !p->parents[i])
+        return status;
+    unsigned char guard[CANARY_BYTES];
+    size_t front = tn_buffer_align(p->dev);
+    memset(guard, canary, sizeof guard);
+    size_t shown = front < sizeof guard ? front : sizeof guard;
+    TN_TRY(tn_buffer_write(p->parents[i], front - shown, shown, guard));
+    return tn_buffer_write(p->parents[i], front + size, sizeof guard, guard);
+}
+
+tn_status tn_problem_upload(tn_problem *p) {
+    for (int i = 0; i < p->tensor_count; i++)
+        if (p->tensors[i].count > 0)
+            TN_TRY(tensor_upload(tn_device_context(p->dev), p, i));
+    return TN_OK;
+}
+
+tn_status tn_problem_canaries(tn_problem *p) {
+    for (int i = 0; i < p->tensor_count; i++) {
+        const tn_tensor *t = &p->tensors[i];
+        if (!p->parents[i])
+            continue;
+        unsigned char guard[2 * CANARY_BYTES];
+        size_t front = tn_buffer_align(p->dev), size = t->count * element_size(t);
+        size_t shown = front < CANARY_BYTES ? front : CANARY_BYTES;
+        TN_TRY(tn_buffer_read(p->parents[i], front - shown, shown, guard));
+        TN_TRY(tn_buffer_read(p->parents[i], front + size, CANARY_BYTES, guard + shown));
+        for (size_t k = 0; k < shown + CANARY_BYTES; k++)
+            if (guard[k] != canary)
+                return tn_fail(tn_device_context(p->dev), TN_ERR_CHECK, "tensor %s was written %s its bounds",
+                               t->name, k < shown ? "before" : "past");
+    }
+    return TN_OK;
+}
+
+tn_status tn_problem_read(tn_problem *p, int i, unsigned char *bytes) {
+    const tn_tensor *t = &p->tensors[i];
+    return tn_buffer_read(t->buffer, 0, t->count * element_size(t), bytes);
+}
+
+tn_status tn_problem_input_bytes(tn_context *ctx, const tn_problem *p, int i, unsigned char **out,
+                                 size_t *size) {
+    *size = p->tensors[i].count * element_size(&p->tensors[i]);
+    TN_TRY(tn_alloc(ctx, *size, 1, out));
+    encode(p, i, *out);
+    return TN_OK;
+}

@@ -1,0 +1,226 @@
+/* Holding a kernel against its reference: values, canaries, unchanged inputs, the same bits twice; and the
+ * reference's gradients against finite differences. */
+#include "case.h"
+
+#include "clock.h"
+
+#include <math.h>
+#include <string.h>
+
+static tn_status compare_f32(tn_context *ctx, const tn_tensor *t, const unsigned char *bytes, double *worst) {
+    double scale = tn_case_rms(t->f64, t->count);
+    for (size_t k = 0; k < t->count; k++) {
+        float got;
+        memcpy(&got, bytes + 4 * k, 4);
+        double want = t->f64[k], error = fabs((double)got - want), allowed = t->tol * (fabs(want) + scale);
+        if (!(error <= allowed)) /* written so that NaN fails */
+            return tn_fail(ctx, TN_ERR_CHECK,
+                           "%s[%zu] is %.9g, the reference has %.9g (off by %.3g, allowed %.3g)", t->name, k,
+                           (double)got, want, error, allowed);
+        if (allowed > 0 && error / allowed > *worst)
+            *worst = error / allowed;
+    }
+    return TN_OK;
+}
+
+static tn_status compare_int(tn_context *ctx, const tn_tensor *t, const unsigned char *bytes) {
+    for (size_t k = 0; k < t->count; k++) {
+        int32_t got = 0;
+        if (t->type == TN_I32)
+            memcpy(&got, bytes + 4 * k, 4);
+        else
+            got = bytes[k];
+        if (got != t->i32[k])
+            return tn_fail(ctx, TN_ERR_CHECK, "%s[%zu] is %d, the reference has %d", t->name, k, got,
+                           t->i32[k]);
+    }
+    return TN_OK;
+}
+
+static tn_status input_unchanged(tn_context *ctx, tn_problem *p, int i, const unsigned char *bytes) {
+    unsigned char *want;
+    size_t size;
+    TN_TRY(tn_problem_input_bytes(ctx, p, i, &want, &size));
+    bool same = memcmp(want, bytes, size) == 0;
+    tn_free(ctx, want);
+    return same ? TN_OK
+                : tn_fail(ctx, TN_ERR_CHECK, "the input %s was changed by the kernel", p->tensors[i].name);
+}
+
+static tn_status tensor_compare(tn_context *ctx, tn_problem *p, int i, const unsigned char *bytes,
+                                double *worst) {
+    const tn_tensor *t = &p->tensors[i];
+    if (t->role == TN_IN)
+        return input_unchanged(ctx, p, i, bytes);
+    return t->type == TN_F32 ? compare_f32(ctx, t, bytes, worst) : compare_int(ctx, t, bytes);
+}
+
+static size_t tensor_bytes(const tn_tensor *t) {
+    return t->count * (t->type == TN_U8 ? 1 : 4);
+}
+
+/* Runs from fresh inputs and reads every tensor back into `results` (allocated here). */
+static tn_status run_once(tn_context *ctx, tn_problem *p, unsigned char **results) {
+    TN_TRY(tn_problem_upload(p));
+    TN_TRY(p->c->run(p->dev, &p->shape, p->pass, p->tensors));
+    TN_TRY(tn_device_finish(p->dev));
+    TN_TRY(tn_problem_canaries(p));
+    for (int i = 0; i < p->tensor_count; i++) {
+        if (p->tensors[i].count == 0)
+            continue;
+        if (!results[i])
+            TN_TRY(tn_alloc(ctx, tensor_bytes(&p->tensors[i]), 1, &results[i]));
+        TN_TRY(tn_problem_read(p, i, results[i]));
+    }
+    return TN_OK;
+}
+
+tn_status tn_problem_verify(tn_context *ctx, tn_problem *p, double *worst) {
+    unsigned char *first[TN_CASE_TENSORS] = {NULL}, *second[TN_CASE_TENSORS] = {NULL};
+    tn_status status = TN_OK;
+    *worst = 0;
+    TN_GO(run_once(ctx, p, first));
+    TN_GO(run_once(ctx, p, second));
+    for (int i = 0; i < p->tensor_count; i++)
+        if (first[i] && memcmp(first[i], second[i], tensor_bytes(&p->tensors[i])) != 0) {
+            status = tn_fail(ctx, TN_ERR_CHECK, "%s differs between two runs on the same inputs",
+                             p->tensors[i].name);
+            goto cleanup;
+        }
+    p->c->reference(&p->shape, p->pass, p->tensors);
+    for (int i = 0; i < p->tensor_count; i++)
+        if (first[i])
+            TN_GO(tensor_compare(ctx, p, i, first[i], worst));
+cleanup:
+    for (int i = 0; i < p->tensor_count; i++) {
+        tn_free(ctx, first[i]);
+        tn_free(ctx, second[i]);
+    }
+    return status;
+}
+
+static tn_tensor *find(tn_problem *p, const char *prefix, const char *name) {
+    size_t skip = strlen(prefix);
+    for (int i = 0; i < p->tensor_count; i++) {
+        const char *have = p->tensors[i].name;
+        if (p->tensors[i].count && strncmp(have, prefix, skip) == 0 && strcmp(have + skip, name) == 0)
+            return &p->tensors[i];
+    }
+    return NULL;
+}
+
+/* Σ over the outputs y of the forward pass of y · dy: what the backward pass differentiates. */
+static double objective(tn_problem *forward, tn_problem *backward) {
+    double sum = 0;
+    forward->c->reference(&forward->shape, 0, forward->tensors);
+    for (int i = 0; i < forward->tensor_count; i++) {
+        tn_tensor *y = &forward->tensors[i];
+        tn_tensor *dy = y->role != TN_IN && y->f64 ? find(backward, "d", y->name) : NULL;
+        for (size_t k = 0; dy && dy->role == TN_IN && k < y->count; k++)
+            sum += y->f64[k] * dy->f64[k];
+    }
+    return sum;
+}
+
+static tn_status gradient_compare(tn_context *ctx, tn_problem *forward, tn_problem *backward, int out,
+                                  tn_rng *rng) {
+    tn_tensor *dx = &backward->tensors[out];
+    tn_tensor *x = find(forward, "", dx->name + 1);
+    const double *before = backward->initial[out];
+    double scale = tn_case_rms(dx->f64, dx->count);
+    if (!x || !x->f64)
+        return tn_fail(ctx, TN_ERR_CHECK, "the gradient %s has no forward input of that name", dx->name);
+    for (int sample = 0; sample < 12; sample++) {
+        size_t k = tn_rng_below(rng, (uint32_t)dx->count);
+        double kept = x->f64[k], step = 1e-5 * (fabs(kept) + 1), high, low;
+        x->f64[k] = kept + step;
+        high = objective(forward, backward);
+        x->f64[k] = kept - step;
+        low = objective(forward, backward);
+        x->f64[k] = kept;
+        double slope = (high - low) / (2 * step), got = dx->f64[k] - (before ? before[k] : 0);
+        if (!(fabs(slope - got) <= 2e-5 * (fabs(slope) + scale + 1e-3)))
+            return tn_fail(ctx, TN_ERR_CHECK, "%s[%zu]: the reference has %.9g, finite differences %.9g",
+                           dx->name, k, got, slope);
+    }
+    return TN_OK;
+}
+
+tn_status tn_problem_gradient_check(tn_context *ctx, const tn_case *c, const tn_shape *shape, uint64_t seed) {
+    tn_problem forward = {0}, backward = {0};
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 7);
+    tn_status status = TN_OK;
+    if (!c->has_gradient)
+        return TN_OK;
+    TN_GO(tn_problem_make(ctx, NULL, c, 1, shape, seed, &backward));
+    TN_GO(tn_problem_make(ctx, NULL, c, 0, shape, seed, &forward));
+    for (int i = 0; i < forward.tensor_count; i++) {
+        tn_tensor *to = &forward.tensors[i],
+                  *from = to->role != TN_OUT ? find(&backward, "", to->name) : NULL;
+        if (!from)
+            continue;
+        if (to->f64)
+            memcpy(to->f64, from->f64, to->count * sizeof *to->f64);
+        if (to->i32)
+            memcpy(to->i32, from->i32, to->count * sizeof *to->i32);
+    }
+    c->reference(&backward.shape, 1, backward.tensors);
+    for (int i = 0; i < backward.tensor_count; i++)
+        if (backward.tensors[i].role != TN_IN && backward.tensors[i].f64 &&
+            backward.tensors[i].name[0] == 'd')
+            TN_GO(gradient_compare(ctx, &forward, &backward, i, &rng));
+cleanup:
+    tn_problem_free(ctx, &forward);
+    tn_problem_free(ctx, &backward);
+    return status;
+}
+
+tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)index);
+    tn_shape shape = {{0}};
+    char text[256];
+    *worst = 0;
+    c->draw(&rng, &shape);
+    uint64_t data_seed = seed + 0x9E3779B97F4A7C15ull * (uint64_t)(index + 1);
+    tn_shape_print(c, &shape, text, sizeof text);
+    for (int pass = 0; c->passes[pass]; pass++) {
+        tn_problem p;
+        double error = 0;
+        tn_status status = tn_problem_make(ctx, dev, c, pass, &shape, data_seed, &p);
+        if (status == TN_OK)
+            status = tn_problem_verify(ctx, &p, &error);
+        tn_problem_free(ctx, &p);
+        if (status != TN_OK)
+            return tn_fail_prefix(ctx,
+                                  "%s %s, shape %s (again: turnout verify --op %s --seed %llu --case %d)",
+                                  c->op, c->passes[pass], text, c->op, (unsigned long long)seed, index);
+        *worst = error > *worst ? error : *worst;
+    }
+    if (tn_problem_gradient_check(ctx, c, &shape, data_seed) != TN_OK)
+        return tn_fail_prefix(ctx, "%s gradient, shape %s (again: --seed %llu --case %d)", c->op, text,
+                              (unsigned long long)seed, index);
+    return TN_OK;
+}
+
+tn_status tn_verify_op(tn_device *dev, const tn_case *c, int cases, uint64_t seed, tn_verify_result *out) {
+    tn_context *ctx = tn_device_context(dev);
+    double start = tn_clock_seconds();
+    *out = (tn_verify_result){0};
+    for (int i = 0; i < cases; i++) {
+        double worst;
+        tn_status status = tn_verify_case(dev, c, seed, i, &worst);
+        out->cases++;
+        out->worst = worst > out->worst ? worst : out->worst;
+        if (status == TN_OK)
+            continue;
+        out->failed++;
+        tn_warn(ctx, "%s", ctx->message);
+        if (status != TN_ERR_CHECK)
+            return status; /* the device is in doubt: no further case is worth running */
+    }
+    out->seconds = tn_clock_seconds() - start;
+    return out->failed
+               ? tn_fail(ctx, TN_ERR_CHECK, "%s: %d of %d cases failed", c->op, out->failed, out->cases)
+               : TN_OK;
+}

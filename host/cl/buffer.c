@@ -1,0 +1,132 @@
+#include "internal.h"
+
+tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out) {
+    *out = NULL;
+    bytes = bytes ? bytes : 4;
+    /* Asked before the driver is: some answer an oversized request at the first launch only, or by dying. */
+    if (dev->info.max_alloc_bytes && bytes > dev->info.max_alloc_bytes)
+        return tn_fail(
+            dev->ctx, TN_ERR_MEMORY,
+            "a buffer of %.1f MiB is past the %.1f MiB that %s allows; try a smaller batch or length",
+            (double)bytes / 1048576.0, (double)dev->info.max_alloc_bytes / 1048576.0, dev->info.name);
+    tn_buffer *buf;
+    TN_TRY(tn_alloc(dev->ctx, 1, sizeof *buf, &buf));
+    cl_int code;
+    buf->dev = dev;
+    buf->bytes = bytes;
+    buf->mem = clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (!buf->mem) {
+        tn_free(dev->ctx, buf);
+        return tn_cl_fail(dev->ctx, code, "a buffer of %zu bytes on %s", bytes, dev->info.name);
+    }
+    *out = buf;
+    return TN_OK;
+}
+
+tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buffer **out) {
+    tn_device *dev = parent->dev;
+    *out = NULL;
+    if (bytes == 0 || offset + bytes > parent->bytes || offset % tn_buffer_align(dev) != 0)
+        return tn_fail(dev->ctx, TN_ERR_DEVICE,
+                       "view of %zu bytes at %zu does not fit a buffer of %zu (alignment %zu)", bytes, offset,
+                       parent->bytes, tn_buffer_align(dev));
+    tn_buffer *buf;
+    TN_TRY(tn_alloc(dev->ctx, 1, sizeof *buf, &buf));
+    cl_int code;
+    cl_buffer_region region = {offset, bytes};
+    buf->dev = dev;
+    buf->bytes = bytes;
+    buf->mem =
+        clCreateSubBuffer(parent->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    if (!buf->mem) {
+        tn_free(dev->ctx, buf);
+        return tn_cl_fail(dev->ctx, code, "a view of %zu bytes at %zu on %s", bytes, offset, dev->info.name);
+    }
+    *out = buf;
+    return TN_OK;
+}
+
+void tn_buffer_destroy(tn_buffer *buf) {
+    if (!buf)
+        return;
+    clReleaseMemObject(buf->mem);
+    tn_free(buf->dev->ctx, buf);
+}
+
+size_t tn_buffer_bytes(const tn_buffer *buf) {
+    return buf->bytes;
+}
+
+size_t tn_buffer_align(const tn_device *dev) {
+    return dev->info.sub_buffer_align > 64 ? dev->info.sub_buffer_align : 64;
+}
+
+void *tn_buffer_raw(const tn_buffer *buf) {
+    return buf->mem;
+}
+
+static tn_status range_check(const tn_buffer *buf, size_t offset, size_t bytes, const char *what) {
+    if (offset <= buf->bytes && bytes <= buf->bytes - offset)
+        return TN_OK;
+    return tn_fail(buf->dev->ctx, TN_ERR_DEVICE, "%s of %zu bytes at %zu runs past a buffer of %zu bytes",
+                   what, bytes, offset, buf->bytes);
+}
+
+tn_status tn_buffer_write(tn_buffer *buf, size_t offset, size_t bytes, const void *host) {
+    TN_TRY(range_check(buf, offset, bytes, "a write"));
+    if (bytes == 0)
+        return TN_OK;
+    cl_int code =
+        clEnqueueWriteBuffer(buf->dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL);
+    return code == CL_SUCCESS ? TN_OK
+                              : tn_cl_fail(buf->dev->ctx, code, "writing %zu bytes to the device", bytes);
+}
+
+tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void *host) {
+    TN_TRY(range_check(buf, offset, bytes, "a read"));
+    if (bytes == 0)
+        return tn_device_finish(buf->dev);
+    cl_int code = clEnqueueReadBuffer(buf->dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL);
+    return code == CL_SUCCESS ? TN_OK
+                              : tn_cl_fail(buf->dev->ctx, code, "reading %zu bytes from the device", bytes);
+}
+
+tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from, size_t from_offset,
+                         size_t bytes) {
+    TN_TRY(range_check(to, to_offset, bytes, "a copy"));
+    TN_TRY(range_check(from, from_offset, bytes, "a copy"));
+    if (bytes == 0)
+        return TN_OK;
+    cl_int code =
+        clEnqueueCopyBuffer(to->dev->queue, from->mem, to->mem, from_offset, to_offset, bytes, 0, NULL, NULL);
+    return code == CL_SUCCESS ? TN_OK
+                              : tn_cl_fail(to->dev->ctx, code, "copying %zu bytes on the device", bytes);
+}
+
+tn_status tn_buffer_fill_u32(tn_buffer *buf, size_t offset, size_t bytes, uint32_t pattern) {
+    TN_TRY(range_check(buf, offset, bytes, "a fill"));
+    if (bytes == 0)
+        return TN_OK;
+    cl_int code = clEnqueueFillBuffer(buf->dev->queue, buf->mem, &pattern, sizeof pattern, offset, bytes, 0,
+                                      NULL, NULL);
+    return code == CL_SUCCESS ? TN_OK
+                              : tn_cl_fail(buf->dev->ctx, code, "filling %zu bytes on the device", bytes);
+}
+
+tn_status tn_buffer_zero(tn_buffer *buf) {
+    return tn_buffer_fill_u32(buf, 0, buf->bytes / 4 * 4, 0);
+}
+
+tn_status tn_device_scratch(tn_device *dev, int slot, size_t bytes, tn_buffer **out) {
+    tn_buffer **kept = &dev->scratch[slot];
+    if (!*kept || (*kept)->bytes < bytes) {
+        /* The old block may still be read by queued kernels: OpenCL keeps it alive until they are done. */
+        size_t grown = *kept ? (*kept)->bytes + (*kept)->bytes / 2 : 0;
+        tn_buffer *fresh;
+        TN_TRY(tn_buffer_create(dev, bytes > grown ? bytes : grown, &fresh));
+        tn_buffer_destroy(*kept);
+        *kept = fresh;
+    }
+    *out = *kept;
+    return TN_OK;
+}

@@ -1,0 +1,166 @@
+/* An opened device: context, in-order queue with profiling, events, and what ops keep with it. */
+#include "internal.h"
+
+#include <string.h>
+
+tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out) {
+    *out = NULL;
+    if (info->skip_reason[0])
+        return tn_fail(ctx, TN_ERR_ARG, "device %d:%d (%s) is left out: %s", info->platform, info->index,
+                       info->name, info->skip_reason);
+    tn_device *dev;
+    TN_TRY(tn_alloc(ctx, 1, sizeof *dev, &dev));
+    tn_status status = TN_OK;
+    dev->ctx = ctx;
+    dev->info = *info;
+    cl_device_id id = info->cl_device;
+    cl_int code;
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)info->cl_platform, 0};
+    dev->context = clCreateContext(properties, 1, &id, NULL, NULL, &code);
+    if (!dev->context) {
+        status = tn_cl_fail(ctx, code, "opening device %d:%d (%s)", info->platform, info->index, info->name);
+        goto cleanup;
+    }
+    dev->queue = clCreateCommandQueue(dev->context, id, CL_QUEUE_PROFILING_ENABLE, &code);
+    if (!dev->queue) {
+        status = tn_cl_fail(ctx, code, "making a queue on %s", info->name);
+        goto cleanup;
+    }
+    *out = dev;
+    return TN_OK;
+cleanup:
+    tn_device_close(dev);
+    return status;
+}
+
+tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_device **out) {
+    tn_device_list list;
+    const tn_device_info *info;
+    *out = NULL;
+    TN_TRY(tn_device_list_make(ctx, &list));
+    tn_status status = tn_device_select(ctx, &list, selector, &info);
+    if (status == TN_OK)
+        status = tn_device_open(ctx, info, out);
+    tn_device_list_free(ctx, &list);
+    return status;
+}
+
+static void events_release(tn_device *dev) {
+    for (size_t i = 0; i < dev->event_count; i++)
+        clReleaseEvent(dev->events[i]);
+    dev->event_count = 0;
+}
+
+void tn_device_close(tn_device *dev) {
+    if (!dev)
+        return;
+    tn_context *ctx = dev->ctx;
+    if (dev->queue)
+        clFinish(dev->queue);
+    while (dev->at_close_count > 0) {
+        dev->at_close_count--;
+        dev->at_close[dev->at_close_count].run(dev, dev->at_close[dev->at_close_count].data);
+    }
+    for (int i = 0; i < dev->slot_count; i++)
+        tn_free(ctx, dev->slots[i].data);
+    for (int i = 0; i < TN_SCRATCH_SLOTS; i++)
+        tn_buffer_destroy(dev->scratch[i]);
+    tn_kernels_release(dev);
+    events_release(dev);
+    tn_free(ctx, dev->events);
+    if (dev->queue)
+        clReleaseCommandQueue(dev->queue);
+    if (dev->context)
+        clReleaseContext(dev->context);
+    tn_free(ctx, dev);
+}
+
+tn_context *tn_device_context(const tn_device *dev) {
+    return dev->ctx;
+}
+
+const tn_device_info *tn_device_get_info(const tn_device *dev) {
+    return &dev->info;
+}
+
+void *tn_device_raw_context(const tn_device *dev) {
+    return dev->context;
+}
+
+void *tn_device_raw_queue(const tn_device *dev) {
+    return dev->queue;
+}
+
+tn_status tn_device_finish(tn_device *dev) {
+    cl_int code = clFinish(dev->queue);
+    return code == CL_SUCCESS ? TN_OK : tn_cl_fail(dev->ctx, code, "waiting for %s", dev->info.name);
+}
+
+tn_status tn_device_flush(tn_device *dev) {
+    cl_int code = clFlush(dev->queue);
+    return code == CL_SUCCESS ? TN_OK
+                              : tn_cl_fail(dev->ctx, code, "flushing the queue of %s", dev->info.name);
+}
+
+tn_status tn_device_profile_begin(tn_device *dev) {
+    events_release(dev);
+    dev->profiling = true;
+    return TN_OK;
+}
+
+bool tn_device_profiling(const tn_device *dev) {
+    return dev->profiling;
+}
+
+tn_status tn_device_profile_add(tn_device *dev, void *event) {
+    TN_TRY(tn_grow(dev->ctx, &dev->events, &dev->event_capacity, dev->event_count + 1, sizeof *dev->events));
+    dev->events[dev->event_count++] = event;
+    return TN_OK;
+}
+
+tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches) {
+    dev->profiling = false;
+    *seconds = 0;
+    *launches = (int)dev->event_count;
+    TN_TRY(tn_device_finish(dev));
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < dev->event_count; i++) {
+        cl_ulong start = 0, end = 0;
+        cl_int code =
+            clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
+        if (code == CL_SUCCESS)
+            code = clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
+        if (code != CL_SUCCESS) {
+            status = tn_cl_fail(dev->ctx, code, "reading event times on %s", dev->info.name);
+            break;
+        }
+        /* Signed: an END before its START (seen on ROCm) must show up, not wrap to centuries. */
+        *seconds += 1e-9 * (double)(cl_long)(end - start);
+    }
+    events_release(dev);
+    return status;
+}
+
+tn_status tn_device_at_close(tn_device *dev, void (*run)(tn_device *, void *), void *data) {
+    if (dev->at_close_count == 4)
+        return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "more than 4 close hooks on one device");
+    dev->at_close[dev->at_close_count].run = run;
+    dev->at_close[dev->at_close_count++].data = data;
+    return TN_OK;
+}
+
+tn_status tn_device_state(tn_device *dev, const char *key, size_t bytes, void **out) {
+    for (int i = 0; i < dev->slot_count; i++)
+        if (strcmp(dev->slots[i].key, key) == 0) {
+            *out = dev->slots[i].data;
+            return TN_OK;
+        }
+    if (dev->slot_count == (int)(sizeof dev->slots / sizeof dev->slots[0]))
+        return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "no room for the state of '%s' on the device", key);
+    tn_device_slot *slot = &dev->slots[dev->slot_count];
+    TN_TRY(tn_alloc(dev->ctx, 1, bytes, &slot->data));
+    snprintf(slot->key, sizeof slot->key, "%s", key);
+    dev->slot_count++;
+    *out = slot->data;
+    return TN_OK;
+}

@@ -1,0 +1,222 @@
+/* Programs and kernels: source from the embedded bytes or a folder, built once per op and options, kept by
+ * the device. */
+#include "internal.h"
+
+#include "file.h"
+#include "kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tn_options_int(tn_options *options, const char *name, long value) {
+    size_t used = strlen(options->text);
+    snprintf(options->text + used, sizeof options->text - used, "%s-D%s=%ld", used ? " " : "", name, value);
+}
+
+static tn_status append_source(tn_context *ctx, const char *op, const char *folder, char **text,
+                               size_t *size) {
+    char *path = NULL, *bytes = NULL;
+    size_t more = 0;
+    const void *from = NULL;
+    tn_status status = TN_OK;
+    if (folder) {
+        char name[80];
+        snprintf(name, sizeof name, "%s.cl", op);
+        TN_GO(tn_path_join(ctx, folder, name, &path));
+        status = tn_file_read(ctx, path, &bytes, &more);
+        if (status != TN_OK) {
+            tn_fail_prefix(ctx, "TURNOUT_KERNELS=%s needs every kernel file", folder);
+            goto cleanup;
+        }
+        from = bytes;
+    } else {
+        for (int i = 0; i < tn_kernel_source_count; i++)
+            if (strcmp(tn_kernel_sources[i].op, op) == 0) {
+                from = tn_kernel_sources[i].bytes;
+                more = *tn_kernel_sources[i].size;
+            }
+        if (!from) {
+            status = tn_fail(ctx, TN_ERR_ARG, "there is no kernel file for op '%s'", op);
+            goto cleanup;
+        }
+    }
+    char *grown = realloc(*text, *size + more + 1);
+    if (!grown) {
+        status = tn_fail(ctx, TN_ERR_MEMORY, "out of host memory for the source of %s", op);
+        goto cleanup;
+    }
+    if (!*text)
+        ctx->live++;
+    memcpy(grown + *size, from, more);
+    *size += more;
+    grown[*size] = '\0';
+    *text = grown;
+cleanup:
+    tn_free(ctx, path);
+    tn_free(ctx, bytes);
+    return status;
+}
+
+tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size) {
+    const char *folder = getenv("TURNOUT_KERNELS");
+    if (folder && !folder[0])
+        folder = NULL;
+    *text = NULL;
+    *size = 0;
+    tn_status status = append_source(ctx, "common", folder, text, size);
+    if (status == TN_OK)
+        status = append_source(ctx, op, folder, text, size);
+    if (status != TN_OK) {
+        tn_free(ctx, *text);
+        *text = NULL;
+    }
+    return status;
+}
+
+static tn_status build_fail(tn_device *dev, const char *op, const char *options, cl_program program,
+                            cl_int code) {
+    char log[4096] = "", tail[4096];
+    size_t size = 0;
+    char *whole = NULL;
+    clGetProgramBuildInfo(program, dev->info.cl_device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    if (size && (whole = calloc(size + 1, 1)) != NULL) {
+        clGetProgramBuildInfo(program, dev->info.cl_device, CL_PROGRAM_BUILD_LOG, size, whole, NULL);
+        snprintf(log, sizeof log, "%s", whole);
+    }
+    free(whole);
+    snprintf(tail, sizeof tail, "%.3500s", log[0] ? log : "(the driver left no build log)");
+    return tn_fail(dev->ctx, TN_ERR_DEVICE, "building %s.cl for %s with \"%s\": %s (%d)\n%s", op,
+                   dev->info.name, options, tn_cl_error_name(code), code, tail);
+}
+
+static tn_status program_build(tn_device *dev, const char *op, const char *options, cl_program *out) {
+    char *text;
+    size_t size;
+    tn_context *ctx = dev->ctx;
+    cl_program program = NULL;
+    TN_TRY(tn_source_load(ctx, op, &text, &size));
+    tn_status status = tn_cache_load(dev, text, size, options, &program);
+    if (status == TN_OK && !program) {
+        cl_int code;
+        cl_device_id id = dev->info.cl_device;
+        program = clCreateProgramWithSource(dev->context, 1, (const char **)&text, &size, &code);
+        if (!program) {
+            status = tn_cl_fail(ctx, code, "reading the source of %s", op);
+        } else if ((code = clBuildProgram(program, 1, &id, options, NULL, NULL)) != CL_SUCCESS) {
+            status = build_fail(dev, op, options, program, code);
+            clReleaseProgram(program);
+        } else {
+            tn_cache_store(dev, text, size, options, program);
+        }
+    }
+    tn_free(ctx, text);
+    *out = program;
+    return status;
+}
+
+static tn_status program_get(tn_device *dev, const char *op, const char *options, cl_program *out) {
+    char key[700];
+    snprintf(key, sizeof key, "%s %s", op, options);
+    for (size_t i = 0; i < dev->program_count; i++)
+        if (strcmp(dev->programs[i].key, key) == 0) {
+            *out = dev->programs[i].program;
+            return TN_OK;
+        }
+    TN_TRY(tn_grow(dev->ctx, &dev->programs, &dev->program_capacity, dev->program_count + 1,
+                   sizeof *dev->programs));
+    tn_program *row = &dev->programs[dev->program_count];
+    TN_TRY(tn_strdup(dev->ctx, key, &row->key));
+    tn_status status = program_build(dev, op, options, &row->program);
+    if (status != TN_OK) {
+        tn_free(dev->ctx, row->key);
+        row->key = NULL;
+        return status;
+    }
+    dev->program_count++;
+    *out = row->program;
+    return TN_OK;
+}
+
+static void kernel_destroy(tn_context *ctx, tn_kernel *kernel) {
+    if (kernel->kernel)
+        clReleaseKernel(kernel->kernel);
+    tn_free(ctx, kernel->op);
+    tn_free(ctx, kernel->name);
+    tn_free(ctx, kernel->options);
+    tn_free(ctx, kernel);
+}
+
+static tn_status kernel_make(tn_device *dev, const char *op, const char *name, const char *options,
+                             tn_kernel **out) {
+    tn_context *ctx = dev->ctx;
+    tn_kernel *kernel;
+    cl_program program;
+    char build[640];
+    snprintf(build, sizeof build, "-cl-std=CL1.2%s%s", options[0] ? " " : "", options);
+    TN_TRY(program_get(dev, op, build, &program));
+    TN_TRY(tn_alloc(ctx, 1, sizeof *kernel, &kernel));
+    tn_status status = TN_OK;
+    cl_int code;
+    TN_GO(tn_strdup(ctx, op, &kernel->op));
+    TN_GO(tn_strdup(ctx, name, &kernel->name));
+    TN_GO(tn_strdup(ctx, options, &kernel->options));
+    kernel->kernel = clCreateKernel(program, name, &code);
+    if (!kernel->kernel) {
+        status = tn_cl_fail(ctx, code, "kernel %s of %s.cl", name, op);
+        goto cleanup;
+    }
+    code = clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_WORK_GROUP_SIZE,
+                                    sizeof kernel->max_work_group, &kernel->max_work_group, NULL);
+    if (code != CL_SUCCESS) {
+        status = tn_cl_fail(ctx, code, "asking the work-group limit of %s", name);
+        goto cleanup;
+    }
+    *out = kernel;
+    return TN_OK;
+cleanup:
+    kernel_destroy(ctx, kernel);
+    return status;
+}
+
+tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options,
+                        tn_kernel **out) {
+    const char *text = options ? options->text : "";
+    for (size_t i = 0; i < dev->kernel_count; i++) {
+        tn_kernel *k = dev->kernels[i];
+        if (strcmp(k->name, name) == 0 && strcmp(k->op, op) == 0 && strcmp(k->options, text) == 0) {
+            *out = k;
+            return TN_OK;
+        }
+    }
+    if (strlen(text) + 1 >= sizeof options->text)
+        return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "options of %s are too long: %s", op, text);
+    TN_TRY(
+        tn_grow(dev->ctx, &dev->kernels, &dev->kernel_capacity, dev->kernel_count + 1, sizeof *dev->kernels));
+    TN_TRY(kernel_make(dev, op, name, text, &dev->kernels[dev->kernel_count]));
+    *out = dev->kernels[dev->kernel_count++];
+    return TN_OK;
+}
+
+size_t tn_kernel_max_work_group(const tn_kernel *kernel) {
+    return kernel->max_work_group;
+}
+
+size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted) {
+    while (wanted > 1 && wanted > kernel->max_work_group)
+        wanted /= 2;
+    return wanted;
+}
+
+void tn_kernels_release(tn_device *dev) {
+    for (size_t i = 0; i < dev->kernel_count; i++)
+        kernel_destroy(dev->ctx, dev->kernels[i]);
+    for (size_t i = 0; i < dev->program_count; i++) {
+        clReleaseProgram(dev->programs[i].program);
+        tn_free(dev->ctx, dev->programs[i].key);
+    }
+    tn_free(dev->ctx, dev->kernels);
+    tn_free(dev->ctx, dev->programs);
+    dev->kernels = NULL;
+    dev->programs = NULL;
+    dev->kernel_count = dev->program_count = 0;
+}

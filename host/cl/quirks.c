@@ -1,0 +1,42 @@
+#include "internal.h"
+
+#include <string.h>
+
+/* First match wins per bit: all matching rows are combined. */
+static const tn_quirk_row rows[] = {
+    {"rusticl", "llvmpipe", NULL, TN_QUIRK_EVENTS_USELESS,
+     "llvmpipe reports END - START = 1 ns for every kernel"},
+    {"rusticl", NULL, NULL, TN_QUIRK_NO_BINARIES,
+     "rusticl of Mesa 22.3 returns binaries it cannot load again"},
+    {"Oclgrind", NULL, NULL, TN_QUIRK_NO_BINARIES | TN_QUIRK_EVENTS_USELESS,
+     "Oclgrind interprets: its binaries are bitcode and its times mean nothing"},
+    {"Oclgrind", NULL, NULL, TN_QUIRK_CHECKS_BOUNDS,
+     "Oclgrind sees reads past a buffer, but not past a view of one"},
+    {"Oclgrind", NULL, NULL, TN_QUIRK_CLBLAST_UNSAFE,
+     "CLBlast tunes its work-group sizes for real devices; under the interpreter one call takes minutes"},
+    {"Clover", NULL, NULL, TN_QUIRK_SKIP_DEVICE,
+     "Clover is retired upstream and miscompiles float16 kernels"},
+};
+
+const tn_quirk_row *tn_quirk_table(int *count) {
+    *count = (int)(sizeof rows / sizeof rows[0]);
+    return rows;
+}
+
+static bool matches(const char *part, const char *text) {
+    return !part || strstr(text, part);
+}
+
+uint32_t tn_quirk_lookup(const char *platform, const char *device, const char *driver, const char **reason) {
+    uint32_t bits = 0;
+    *reason = NULL;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!matches(rows[i].platform, platform) || !matches(rows[i].device, device) ||
+            !matches(rows[i].driver, driver))
+            continue;
+        bits |= rows[i].bits;
+        if (rows[i].bits & TN_QUIRK_SKIP_DEVICE)
+            *reason = rows[i].reason;
+    }
+    return bits;
+}

@@ -1,0 +1,81 @@
+#include "internal.h"
+#include "topology.h"
+
+#include <hwloc.h>
+#include <hwloc/opencl.h>
+#include <string.h>
+
+static size_t cache_bytes(hwloc_topology_t topology, hwloc_obj_type_t type) {
+    hwloc_obj_t cache = hwloc_get_obj_by_type(topology, type, 0);
+    return cache ? cache->attr->cache.size : 0;
+}
+
+static tn_status load(tn_context *ctx, hwloc_topology_t *out) {
+    if (hwloc_topology_init(out) != 0)
+        return tn_fail(ctx, TN_ERR_DEVICE, "hwloc cannot start");
+    hwloc_topology_set_io_types_filter(*out, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
+    if (hwloc_topology_load(*out) != 0) {
+        hwloc_topology_destroy(*out);
+        return tn_fail(ctx, TN_ERR_DEVICE, "hwloc cannot read this machine's topology");
+    }
+    return TN_OK;
+}
+
+tn_status tn_topology_read(tn_context *ctx, tn_topology *out) {
+    *out = (tn_topology){0};
+    hwloc_topology_t topology;
+    TN_TRY(load(ctx, &topology));
+    out->packages = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE);
+    out->numa_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
+    out->cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+    out->threads = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+    out->l1d_bytes = cache_bytes(topology, HWLOC_OBJ_L1CACHE);
+    out->l2_bytes = cache_bytes(topology, HWLOC_OBJ_L2CACHE);
+    out->l3_bytes = cache_bytes(topology, HWLOC_OBJ_L3CACHE);
+    hwloc_obj_t package = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PACKAGE, 0);
+    const char *model = package ? hwloc_obj_get_info_by_name(package, "CPUModel") : NULL;
+    if (!model)
+        model = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "CPUModel");
+    snprintf(out->cpu_model, sizeof out->cpu_model, "%s", model ? model : "unknown");
+    hwloc_topology_destroy(topology);
+    return TN_OK;
+}
+
+static void place_from_set(hwloc_topology_t topology, hwloc_const_cpuset_t set, tn_place *out) {
+    hwloc_bitmap_list_snprintf(out->cpus, sizeof out->cpus, set);
+    hwloc_nodeset_t nodes = hwloc_bitmap_alloc();
+    if (nodes) {
+        hwloc_cpuset_to_nodeset(topology, set, nodes);
+        if (hwloc_bitmap_weight(nodes) == 1)
+            out->numa_node = hwloc_bitmap_first(nodes);
+        hwloc_bitmap_free(nodes);
+    }
+}
+
+tn_status tn_topology_place(tn_context *ctx, const tn_device_info *info, tn_place *out) {
+    *out = (tn_place){.numa_node = -1, .method = "unknown"};
+    hwloc_topology_t topology;
+    TN_TRY(load(ctx, &topology));
+    hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    unsigned domain, bus, slot, function;
+    if (set && info->kind == TN_KIND_CPU) {
+        place_from_set(topology, hwloc_topology_get_allowed_cpuset(topology), out);
+        out->method = "host cpu";
+    } else if (set && info->pci[0] &&
+               sscanf(info->pci, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4) {
+        hwloc_obj_t pci = hwloc_get_pcidev_by_busid(topology, domain, bus, slot, function);
+        if (pci) {
+            place_from_set(topology, hwloc_get_non_io_ancestor_obj(topology, pci)->cpuset, out);
+            out->method = "pci address";
+        }
+    } else if (set && hwloc_opencl_get_device_cpuset(topology, info->cl_device, set) == 0) {
+        /* AMD and NVIDIA only; elsewhere hwloc answers with the whole machine, which says nothing. */
+        place_from_set(topology, set, out);
+        out->method = hwloc_bitmap_isequal(set, hwloc_topology_get_topology_cpuset(topology))
+                          ? "unknown"
+                          : "hwloc opencl";
+    }
+    hwloc_bitmap_free(set);
+    hwloc_topology_destroy(topology);
+    return TN_OK;
+}

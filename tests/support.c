@@ -1,0 +1,51 @@
+#include "support.h"
+
+#include "case.h"
+
+static const char *op_name;
+static int op_cases;
+
+static void all_cases_pass(void) {
+    static tn_context ctx;
+    tn_device *dev;
+    tn_verify_result result;
+    const tn_case *c = tn_case_find(op_name);
+    ck_assert_msg(c != NULL, "no case for %s", op_name);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_verify_op(dev, c, op_cases, 1, &result));
+    ck_assert_int_eq(result.cases, op_cases);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+START_TEST(test_cases) {
+    all_cases_pass();
+}
+END_TEST
+
+START_TEST(test_cases_gpu_style) {
+    setenv("TURNOUT_KIND", "gpu", 1); /* the tunables a GPU would get, on whatever device there is */
+    all_cases_pass();
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+Suite *tn_test_op_suite(const char *op, int cases) {
+    op_name = op;
+    op_cases = cases;
+    Suite *suite = suite_create(op);
+    TCase *fuzz = tcase_create("cases");
+    tcase_set_timeout(fuzz, 300);
+    tcase_add_test(fuzz, test_cases);
+    tcase_add_test(fuzz, test_cases_gpu_style);
+    suite_add_tcase(suite, fuzz);
+    return suite;
+}
+
+int tn_test_main(Suite *suite) {
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

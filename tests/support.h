@@ -1,0 +1,26 @@
+/* What the suites share: a context that must end with nothing alive, a device, and the fuzz test every op
+ * has. */
+#ifndef TN_TEST_SUPPORT_H
+#define TN_TEST_SUPPORT_H
+
+#include <check.h>
+#include <stdlib.h>
+
+#include "context.h"
+
+/* Fails the running test with the recorded words. */
+#define ck_ok(ctx, expr)                                                                                     \
+    do {                                                                                                     \
+        tn_status ck_status_ = (expr);                                                                       \
+        ck_assert_msg(ck_status_ == TN_OK, "%s: %s", #expr, (ctx)->message);                                 \
+    } while (0)
+
+/* main of a suite: CK_FORK=no under sanitizers and valgrind works as Check documents. */
+int tn_test_main(Suite *suite);
+
+/* Suite of one op: `cases` random shapes of every pass on the default device (TURNOUT_DEVICE selects
+ * another), gradients, and the same under small GPU-style work-groups when the op has them. Add further tests
+ * to the returned suite. */
+Suite *tn_test_op_suite(const char *op, int cases);
+
+#endif
