@@ -1,0 +1,166 @@
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+tn_model_config tn_model_config_default(int64_t vocab) {
+    return (tn_model_config){.vocab = vocab, .d_model = 64, .layers = 4, .heads = 2, .conv_taps = 4, .mlp_width = 128,
+                             .mixer = TN_MIXER_ROUTED, .routing = TN_ROUTING_THRESHOLD,
+                             .positions = TN_POSITIONS_NONE, .rms_eps = 1e-5};
+}
+
+static tn_status in_range(tn_context *ctx, const char *name, int64_t value, int64_t low, int64_t high) {
+    if (value >= low && value <= high)
+        return TN_OK;
+    return tn_fail(ctx, TN_ERR_ARG, "%s is %lld; it must lie in %lld..%lld", name, (long long)value, (long long)low,
+                   (long long)high);
+}
+
+tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
+    TN_TRY(in_range(ctx, "vocab", c->vocab, 2, 1 << 20));
+    TN_TRY(in_range(ctx, "d_model", c->d_model, 1, 8192));
+    TN_TRY(in_range(ctx, "layers", c->layers, 1, 64));
+    TN_TRY(in_range(ctx, "heads", c->heads, 1, 128));
+    TN_TRY(in_range(ctx, "conv_taps", c->conv_taps, 1, 16));
+    TN_TRY(in_range(ctx, "mlp_width", c->mlp_width, 1, 32768));
+    int64_t width = c->d_model / c->heads;
+    if (c->d_model % c->heads != 0 || width < 16 || width > 128 || width % 4 != 0)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "d_model %lld over %lld heads: a head must be 16 to 128 wide, a multiple of 4",
+                       (long long)c->d_model, (long long)c->heads);
+    if (!(c->rms_eps > 0 && c->rms_eps < 1))
+        return tn_fail(ctx, TN_ERR_ARG, "rms_eps is %g; it must lie between 0 and 1", c->rms_eps);
+    return TN_OK;
+}
+
+static tn_status fraction(tn_context *ctx, const char *text, const char *what, double *out) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= 0 && value <= 1))
+        return tn_fail(ctx, TN_ERR_ARG, "%s:%s: the fraction must lie in 0..1, for example %s:0.05", what, text, what);
+    *out = value;
+    return TN_OK;
+}
+
+static tn_status count(tn_context *ctx, const char *text, const char *what, int64_t *out) {
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end || value < 1 || value > INT32_MAX)
+        return tn_fail(ctx, TN_ERR_ARG, "%s '%s' must be a whole number of at least 1", what, text);
+    *out = value;
+    return TN_OK;
+}
+
+tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    static const struct {
+        const char *name;
+        tn_mixer mixer;
+    } plain[] = {{"conv", TN_MIXER_CONV},
+                 {"attention", TN_MIXER_ATTENTION},
+                 {"routed", TN_MIXER_ROUTED},
+                 {"oracle", TN_MIXER_ORACLE}};
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (strcmp(text, plain[i].name) == 0) {
+            c->mixer = plain[i].mixer;
+            return TN_OK;
+        }
+    if (strncmp(text, "random:", 7) == 0) {
+        c->mixer = TN_MIXER_RANDOM;
+        return fraction(ctx, text + 7, "random", &c->random_rho);
+    }
+    if (strncmp(text, "periodic:", 9) == 0) {
+        c->mixer = TN_MIXER_PERIODIC;
+        return count(ctx, text + 9, "periodic", &c->period);
+    }
+    return tn_fail(ctx, TN_ERR_ARG,
+                   "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle", text);
+}
+
+tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    c->routing = TN_ROUTING_THRESHOLD;
+    if (strcmp(text, "threshold") == 0)
+        return TN_OK;
+    if (strncmp(text, "capacity:", 9) != 0)
+        return tn_fail(ctx, TN_ERR_ARG, "unknown routing '%s'; there is threshold and capacity:R", text);
+    c->routing = TN_ROUTING_CAPACITY;
+    return fraction(ctx, text + 9, "capacity", &c->capacity);
+}
+
+tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    bool rope = strcmp(text, "rope") == 0;
+    if (!rope && strcmp(text, "none") != 0)
+        return tn_fail(ctx, TN_ERR_ARG, "unknown positions '%s'; there is none and rope", text);
+    c->positions = rope ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
+    return TN_OK;
+}
+
+static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model", "layers",  "heads",     "conv_taps",
+                                                          "mlp_width", "mixer",   "routing", "positions", "rms_eps"};
+
+static int64_t *size_field(tn_model_config *c, int i) {
+    int64_t *const sizes[] = {&c->vocab, &c->d_model, &c->layers, &c->heads, &c->conv_taps, &c->mlp_width};
+    return i < 6 ? sizes[i] : NULL;
+}
+
+const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]) {
+    static const char *const mixers[] = {"conv", "attention", "routed", "random", "periodic", "oracle"};
+    tn_model_config copy = *c;
+    if (i < 6)
+        snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)*size_field(&copy, i));
+    else if (i == 6 && c->mixer == TN_MIXER_RANDOM)
+        snprintf(text, TN_CONFIG_TEXT, "random:%.9g", c->random_rho);
+    else if (i == 6 && c->mixer == TN_MIXER_PERIODIC)
+        snprintf(text, TN_CONFIG_TEXT, "periodic:%lld", (long long)c->period);
+    else if (i == 6)
+        snprintf(text, TN_CONFIG_TEXT, "%s", mixers[c->mixer]);
+    else if (i == 7 && c->routing == TN_ROUTING_CAPACITY)
+        snprintf(text, TN_CONFIG_TEXT, "capacity:%.9g", c->capacity);
+    else if (i == 7)
+        snprintf(text, TN_CONFIG_TEXT, "threshold");
+    else if (i == 8)
+        snprintf(text, TN_CONFIG_TEXT, "%s", c->positions == TN_POSITIONS_ROPE ? "rope" : "none");
+    else
+        snprintf(text, TN_CONFIG_TEXT, "%.9g", c->rms_eps);
+    return field_names[i];
+}
+
+tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *name, const char *text) {
+    int i = 0;
+    while (i < TN_CONFIG_FIELDS && strcmp(field_names[i], name) != 0)
+        i++;
+    tn_status status = TN_OK;
+    char *end;
+    if (i == TN_CONFIG_FIELDS)
+        return tn_fail(ctx, TN_ERR_INPUT, "unknown model field '%s'", name);
+    if (i < 6)
+        status = count(ctx, text, name, size_field(c, i));
+    else if (i == 6)
+        status = tn_mixer_parse(ctx, text, c);
+    else if (i == 7)
+        status = tn_routing_parse(ctx, text, c);
+    else if (i == 8)
+        status = tn_positions_parse(ctx, text, c);
+    else {
+        c->rms_eps = strtod(text, &end);
+        if (end == text || *end)
+            status = tn_fail(ctx, TN_ERR_INPUT, "rms_eps '%s' is not a number", text);
+    }
+    return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
+}
+
+bool tn_mixer_has_conv(const tn_model_config *c) {
+    return c->mixer != TN_MIXER_ATTENTION;
+}
+
+bool tn_mixer_has_attention(const tn_model_config *c) {
+    return c->mixer != TN_MIXER_CONV;
+}
+
+bool tn_mixer_has_router(const tn_model_config *c) {
+    return c->mixer == TN_MIXER_ROUTED;
+}
+
+bool tn_mixer_has_mask(const tn_model_config *c) {
+    return c->mixer == TN_MIXER_RANDOM || c->mixer == TN_MIXER_PERIODIC || c->mixer == TN_MIXER_ORACLE;
+}

@@ -1,0 +1,52 @@
+/* What a model is: sizes, mixer, routing, positions; as options, and as the strings of a checkpoint's metadata. */
+#ifndef TN_CONFIG_H
+#define TN_CONFIG_H
+
+#include "context.h"
+
+typedef enum tn_mixer {
+    TN_MIXER_CONV,      /* cheap track only */
+    TN_MIXER_ATTENTION, /* global track only, all rows */
+    TN_MIXER_ROUTED,    /* a trained router decides */
+    TN_MIXER_RANDOM,    /* control: each position with probability ρ */
+    TN_MIXER_PERIODIC,  /* control: positions t with t mod m = 0 */
+    TN_MIXER_ORACLE     /* control: the rows that the task says need it */
+} tn_mixer;
+
+typedef enum tn_routing { TN_ROUTING_THRESHOLD, TN_ROUTING_CAPACITY } tn_routing;
+typedef enum tn_positions { TN_POSITIONS_NONE, TN_POSITIONS_ROPE } tn_positions;
+
+typedef struct tn_model_config {
+    int64_t vocab, d_model, layers, heads, conv_taps, mlp_width; /* V, D, layers, H, K, F */
+    tn_mixer mixer;
+    double random_rho;       /* of random:ρ, 0..1 */
+    int64_t period;          /* of periodic:m, ≥ 1 */
+    tn_routing routing;      /* of the routed mixer */
+    double capacity;         /* of capacity:ρ, 0..1: ⌈ρT⌉ rows a sequence */
+    tn_positions positions;
+    double rms_eps;
+} tn_model_config;
+
+/* The recall model: 4 layers, D 64, H 2, K 4, mlp 128, routed by threshold, no positions. */
+tn_model_config tn_model_config_default(int64_t vocab);
+/* TN_ERR_ARG with a sentence when sizes do not fit each other. */
+tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c);
+
+/* "conv", "attention", "routed", "random:0.01", "periodic:64", "oracle". */
+tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c);
+/* "threshold", "capacity:0.05". */
+tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c);
+tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config *c); /* "none", "rope" */
+
+enum { TN_CONFIG_FIELDS = 10, TN_CONFIG_TEXT = 40 };
+/* Name and text of field i (0..TN_CONFIG_FIELDS−1); what a checkpoint's metadata holds. */
+const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]);
+/* Sets one field from its text; TN_ERR_INPUT for an unknown name or a bad value. */
+tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *name, const char *text);
+
+bool tn_mixer_has_conv(const tn_model_config *c);      /* convolution and W_c exist */
+bool tn_mixer_has_attention(const tn_model_config *c); /* q, k, v, o exist */
+bool tn_mixer_has_router(const tn_model_config *c);
+bool tn_mixer_has_mask(const tn_model_config *c); /* a control: the mask is given, not learned */
+
+#endif

@@ -1,0 +1,17 @@
+/* Least floating-point work of a forward pass, counted from the model's shape and what was routed. A multiply-add is 2.
+ * Counted: products, convolution, scores and their sum over values; element-wise work at a few operations an element. */
+#ifndef TN_COST_H
+#define TN_COST_H
+
+#include "model.h"
+
+typedef struct tn_cost {
+    double flops, score_flops; /* all; QKᵀ and PV alone */
+} tn_cost;
+
+/* N positions in all, L labelled rows; stats [layers] of the pass. */
+tn_cost tn_cost_forward(const tn_model_config *c, int64_t N, int64_t L, const tn_layer_stats *stats);
+/* The same model with the attention mixer on `sequences` of T positions. */
+tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T, int64_t L);
+
+#endif

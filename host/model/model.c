@@ -1,0 +1,235 @@
+#include "workspace.h"
+
+#include "embedding.h"
+#include "gelu.h"
+#include "gemm.h"
+#include "rms_norm.h"
+#include "row_gather.h"
+#include "softmax_cross_entropy.h"
+
+#include <string.h>
+
+tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool training, tn_model **out) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_model *m;
+    *out = NULL;
+    TN_TRY(tn_model_config_check(ctx, c));
+    TN_TRY(tn_alloc(ctx, 1, sizeof *m, &m));
+    *m = (tn_model){.dev = dev, .config = *c, .training = training};
+    tn_status status = tn_params_create(dev, c, training, &m->params);
+    if (status != TN_OK) {
+        tn_free(ctx, m);
+        return status;
+    }
+    *out = m;
+    return TN_OK;
+}
+
+void tn_model_destroy(tn_model *m) {
+    if (!m)
+        return;
+    tn_context *ctx = tn_device_context(m->dev);
+    tn_params_destroy(&m->params);
+    tn_free(ctx, m);
+}
+
+static tn_status input_check(tn_workspace *ws, const tn_input *in) {
+    tn_context *ctx = tn_device_context(ws->m->dev);
+    const tn_model_config *c = &ws->m->config;
+    if (in->T != ws->T || in->B < 1 || in->B > ws->B)
+        return tn_fail(ctx, TN_ERR_ARG, "a batch of %lld × %lld does not fit a workspace for %lld × %lld",
+                       (long long)in->B, (long long)in->T, (long long)ws->B, (long long)ws->T);
+    if (c->mixer == TN_MIXER_ORACLE && !in->oracle)
+        return tn_fail(ctx, TN_ERR_ARG, "the oracle mixer needs a task that says which rows need attention; "
+                                        "use recall or mqar");
+    for (int64_t n = 0; n < in->B * in->T; n++)
+        if (in->tokens[n] < 0 || in->tokens[n] >= c->vocab)
+            return tn_fail(ctx, TN_ERR_INPUT, "token %d at sequence %lld, position %lld lies outside the vocabulary of %lld",
+                           in->tokens[n], (long long)(n / in->T), (long long)(n % in->T), (long long)c->vocab);
+    return TN_OK;
+}
+
+/* x3 = x2 + mlp(norm₂(x2)) */
+static tn_status mlp_forward(tn_workspace *ws, int64_t N, int64_t layer) {
+    tn_model *m = ws->m;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_layer_params *lp = &m->params.layers[layer];
+    int64_t D = m->config.d_model, F = m->config.mlp_width, room = ws->B * ws->T;
+    TN_TRY(tn_workspace_floats(ws, &st->u2, room, D));
+    TN_TRY(tn_workspace_floats(ws, &st->rstd2, room, 1));
+    TN_TRY(tn_workspace_floats(ws, &st->up, room, F));
+    TN_TRY(tn_workspace_floats(ws, &st->act, room, F));
+    TN_TRY(tn_workspace_floats(ws, &st->out, room, D));
+    tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
+    TN_TRY(tn_rms_norm_forward(m->dev, &norm, st->u2, st->rstd2, st->mid, lp->norm2->value));
+    TN_TRY(tn_linear(m->dev, N, lp->up_weight, st->up, st->u2, lp->up_bias->value, NULL));
+    TN_TRY(tn_gelu_forward(m->dev, N * F, st->act, st->up));
+    return tn_linear(m->dev, N, lp->down_weight, st->out, st->act, lp->down_bias->value, st->mid);
+}
+
+/* ws->dmid = gradient at x2 from ws->dx, the gradient at x3. */
+static tn_status mlp_backward(tn_workspace *ws, int64_t N, int64_t layer) {
+    tn_model *m = ws->m;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_layer_params *lp = &m->params.layers[layer];
+    int64_t D = m->config.d_model, F = m->config.mlp_width, room = ws->B * ws->T;
+    TN_TRY(tn_workspace_floats(ws, &ws->dwide, room, F));
+    TN_TRY(tn_workspace_floats(ws, &ws->du, room, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dmid, room, D));
+    TN_TRY(tn_linear_weight_grad(m->dev, N, lp->down_weight, ws->dx, st->act));
+    TN_TRY(tn_gemm_bias_backward(m->dev, N, D, lp->down_bias->grad, ws->dx));
+    TN_TRY(tn_linear_input_grad(m->dev, N, lp->down_weight, ws->dwide, ws->dx, NULL));
+    TN_TRY(tn_gelu_backward(m->dev, N * F, ws->dwide, ws->dwide, st->up));
+    TN_TRY(tn_linear_weight_grad(m->dev, N, lp->up_weight, ws->dwide, st->u2));
+    TN_TRY(tn_gemm_bias_backward(m->dev, N, F, lp->up_bias->grad, ws->dwide));
+    TN_TRY(tn_linear_input_grad(m->dev, N, lp->up_weight, ws->du, ws->dwide, NULL));
+    tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
+    return tn_rms_norm_backward(m->dev, &norm, ws->dmid, lp->norm2->grad, ws->du, st->mid, lp->norm2->value, st->rstd2,
+                                ws->dx);
+}
+
+/* Final norm and head, on the labelled rows alone. */
+static tn_status head_forward(tn_workspace *ws, const tn_input *in, const tn_buffer *x) {
+    tn_model *m = ws->m;
+    int64_t N = in->B * in->T, D = m->config.d_model, L = in->L;
+    const tn_buffer *rows = x;
+    if (in->label_rows) {
+        TN_TRY(tn_workspace_need(ws, &ws->label_rows, (size_t)L * 4));
+        TN_TRY(tn_buffer_write(ws->label_rows, 0, (size_t)L * 4, in->label_rows));
+        TN_TRY(tn_workspace_floats(ws, &ws->xl, L, D));
+        TN_TRY(tn_row_gather_forward(m->dev, &(tn_row_gather_shape){L, N, D}, ws->xl, x, ws->label_rows));
+        rows = ws->xl;
+    }
+    TN_TRY(tn_workspace_floats(ws, &ws->ul, L, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->rstdl, L, 1));
+    TN_TRY(tn_workspace_floats(ws, &ws->logits, L, m->config.vocab));
+    tn_rms_norm_shape norm = {L, D, (float)m->config.rms_eps};
+    TN_TRY(tn_rms_norm_forward(m->dev, &norm, ws->ul, ws->rstdl, rows, m->params.norm->value));
+    return tn_linear(m->dev, L, m->params.head, ws->logits, ws->ul, NULL, NULL);
+}
+
+/* What the layer's decisions were, read back from the device: for routes, and the numbers the host does not know. */
+static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, uint8_t *routes, tn_layer_stats *stats) {
+    const tn_model_config *c = &ws->m->config;
+    tn_context *ctx = tn_device_context(ws->m->dev);
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    int64_t N = in->B * in->T;
+    uint8_t *h = ws->mask_host;
+    if (!routes && !stats)
+        return TN_OK;
+    if (c->mixer == TN_MIXER_CONV || c->mixer == TN_MIXER_ATTENTION)
+        memset(h, c->mixer == TN_MIXER_ATTENTION, (size_t)N);
+    else
+        TN_TRY(tn_buffer_read(st->h, 0, (size_t)N, h));
+    if (routes)
+        memcpy(routes + layer * N, h, (size_t)N);
+    if (!stats)
+        return TN_OK;
+    stats[layer] = (tn_layer_stats){.kv_rows = st->P};
+    for (int64_t n = 0; n < N; n++) {
+        stats[layer].routed += h[n];
+        stats[layer].pairs += h[n] ? (double)(n % in->T + 1) : 0;
+    }
+    if (!tn_mixer_has_router(c))
+        return TN_OK;
+    float *p;
+    TN_TRY(tn_alloc(ctx, (size_t)N, sizeof *p, &p));
+    tn_status status = tn_buffer_read(st->p, 0, (size_t)N * sizeof *p, p);
+    for (int64_t n = 0; n < N; n++)
+        stats[layer].soft += p[n];
+    tn_free(ctx, p);
+    return status;
+}
+
+tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
+                           tn_layer_stats *stats) {
+    int64_t N = in->B * in->T, room = ws->B * ws->T;
+    TN_TRY(input_check(ws, in));
+    TN_TRY(tn_workspace_need(ws, &ws->tokens, (size_t)room * 4));
+    TN_TRY(tn_workspace_floats(ws, &ws->x0, room, m->config.d_model));
+    TN_TRY(tn_buffer_write(ws->tokens, 0, (size_t)N * 4, in->tokens));
+    tn_embedding_shape embed = {N, m->config.d_model, m->config.vocab};
+    TN_TRY(tn_embedding_forward(m->dev, &embed, ws->x0, m->params.embed->value, ws->tokens));
+    const tn_buffer *x = ws->x0;
+    for (int64_t i = 0; i < m->config.layers; i++) {
+        TN_TRY(tn_mixer_forward(ws, in, gate, i, x));
+        TN_TRY(mlp_forward(ws, N, i));
+        TN_TRY(observe(ws, in, i, routes, stats));
+        ws->routed[i] = tn_workspace_state(ws, i)->R;
+        x = tn_workspace_state(ws, i)->out;
+    }
+    return head_forward(ws, in, x);
+}
+
+tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in) {
+    size_t bytes = (size_t)in->L * 4;
+    TN_TRY(tn_workspace_need(ws, &ws->labels, bytes));
+    TN_TRY(tn_workspace_need(ws, &ws->loss, bytes));
+    TN_TRY(tn_workspace_need(ws, &ws->lse, bytes));
+    TN_TRY(tn_workspace_need(ws, &ws->predicted, bytes));
+    TN_TRY(tn_buffer_write(ws->labels, 0, bytes, in->labels));
+    tn_softmax_cross_entropy_shape s = {in->L, m->config.vocab};
+    return tn_softmax_cross_entropy_forward(m->dev, &s, ws->loss, ws->lse, ws->predicted, ws->logits, ws->labels);
+}
+
+tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross_entropy, int32_t *predicted) {
+    tn_context *ctx = tn_device_context(ws->m->dev);
+    float *loss;
+    double sum = 0;
+    TN_TRY(tn_alloc(ctx, (size_t)in->L, sizeof *loss, &loss));
+    tn_status status = tn_buffer_read(ws->loss, 0, (size_t)in->L * sizeof *loss, loss);
+    for (int64_t l = 0; l < in->L; l++)
+        sum += loss[l];
+    *cross_entropy = sum / (double)in->L;
+    tn_free(ctx, loss);
+    if (status == TN_OK && predicted)
+        status = tn_buffer_read(ws->predicted, 0, (size_t)in->L * 4, predicted);
+    return status;
+}
+
+/* ws->dx = gradient at the last layer's output. */
+static tn_status head_backward(tn_workspace *ws, const tn_input *in) {
+    tn_model *m = ws->m;
+    int64_t N = in->B * in->T, D = m->config.d_model, L = in->L;
+    const tn_buffer *last = tn_workspace_state(ws, m->config.layers - 1)->out;
+    tn_softmax_cross_entropy_shape s = {L, m->config.vocab};
+    TN_TRY(tn_softmax_cross_entropy_backward(m->dev, &s, ws->logits, ws->logits, ws->labels, ws->lse,
+                                             (float)(1.0 / (double)L)));
+    TN_TRY(tn_workspace_floats(ws, &ws->dul, L, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dx, ws->B * ws->T, D));
+    TN_TRY(tn_linear_weight_grad(m->dev, L, m->params.head, ws->logits, ws->ul));
+    TN_TRY(tn_linear_input_grad(m->dev, L, m->params.head, ws->dul, ws->logits, NULL));
+    tn_rms_norm_shape norm = {L, D, (float)m->config.rms_eps};
+    if (!in->label_rows)
+        return tn_rms_norm_backward(m->dev, &norm, ws->dx, m->params.norm->grad, ws->dul, last, m->params.norm->value,
+                                    ws->rstdl, NULL);
+    TN_TRY(tn_workspace_floats(ws, &ws->dxl, L, D));
+    TN_TRY(tn_rms_norm_backward(m->dev, &norm, ws->dxl, m->params.norm->grad, ws->dul, ws->xl, m->params.norm->value,
+                                ws->rstdl, NULL));
+    TN_TRY(tn_buffer_zero(ws->dx));
+    return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){L, N, D}, ws->dx, ws->dxl, ws->label_rows);
+}
+
+static tn_status embed_backward(tn_workspace *ws, const tn_input *in) {
+    tn_model *m = ws->m;
+    int64_t N = in->B * in->T, V = m->config.vocab;
+    tn_embedding_index(in->tokens, N, V, ws->order_host, ws->token_start_host);
+    TN_TRY(tn_workspace_need(ws, &ws->order, (size_t)(ws->B * ws->T) * 4));
+    TN_TRY(tn_workspace_need(ws, &ws->token_start, (size_t)(V + 1) * 4));
+    TN_TRY(tn_buffer_write(ws->order, 0, (size_t)N * 4, ws->order_host));
+    TN_TRY(tn_buffer_write(ws->token_start, 0, (size_t)(V + 1) * 4, ws->token_start_host));
+    tn_embedding_shape s = {N, m->config.d_model, V};
+    return tn_embedding_backward(m->dev, &s, m->params.embed->grad, ws->dx, ws->order, ws->token_start);
+}
+
+tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty) {
+    /* Tracks that no row took leave their gradients untouched: they must read zero. */
+    TN_TRY(tn_buffer_zero(m->params.grads));
+    TN_TRY(head_backward(ws, in));
+    for (int64_t i = m->config.layers - 1; i >= 0; i--) {
+        const tn_buffer *x = i > 0 ? tn_workspace_state(ws, i - 1)->out : ws->x0;
+        TN_TRY(mlp_backward(ws, in->B * in->T, i));
+        TN_TRY(tn_mixer_backward(ws, in, gate, i, ws->dx, ws->dmid, x, penalty));
+    }
+    return embed_backward(ws, in);
+}

@@ -1,0 +1,182 @@
+#include "params.h"
+
+#include "rng.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct tn_param_plan {
+    tn_params *params;
+    size_t capacity;
+} tn_param_plan;
+
+/* Offsets are set later: pointers into `items` are taken once all are there. */
+static tn_status add(tn_param_plan *plan, bool decay, int64_t rows, int64_t columns, const char *format, int64_t layer) {
+    tn_params *p = plan->params;
+    tn_context *ctx = tn_device_context(p->dev);
+    TN_TRY(tn_grow(ctx, &p->items, &plan->capacity, (size_t)p->count + 1, sizeof *p->items));
+    tn_param *t = &p->items[p->count++];
+    *t = (tn_param){.rank = columns ? 2 : 1, .dims = {rows, columns}, .decay = decay};
+    t->count = (size_t)rows * (size_t)(columns ? columns : 1);
+    int prefix = layer < 0 ? 0 : snprintf(t->name, sizeof t->name, "layers.%lld.", (long long)layer);
+    snprintf(t->name + prefix, sizeof t->name - (size_t)prefix, "%s", format);
+    return TN_OK;
+}
+
+static tn_status plan_layer(tn_param_plan *plan, const tn_model_config *c, int64_t i) {
+    int64_t D = c->d_model, F = c->mlp_width;
+    TN_TRY(add(plan, false, D, 0, "norm1.weight", i));
+    if (tn_mixer_has_conv(c)) {
+        TN_TRY(add(plan, false, D, c->conv_taps, "mixer.conv.weight", i));
+        TN_TRY(add(plan, false, D, 0, "mixer.conv.bias", i));
+        TN_TRY(add(plan, true, D, D, "mixer.conv_out.weight", i));
+    }
+    if (tn_mixer_has_attention(c)) {
+        static const char *const names[] = {"mixer.q.weight", "mixer.k.weight", "mixer.v.weight", "mixer.o.weight"};
+        for (int n = 0; n < 4; n++)
+            TN_TRY(add(plan, true, D, D, names[n], i));
+    }
+    if (tn_mixer_has_router(c)) {
+        TN_TRY(add(plan, false, D, 0, "mixer.router.weight", i));
+        TN_TRY(add(plan, false, 1, 0, "mixer.router.bias", i));
+    }
+    TN_TRY(add(plan, false, D, 0, "norm2.weight", i));
+    TN_TRY(add(plan, true, F, D, "mlp.up.weight", i));
+    TN_TRY(add(plan, false, F, 0, "mlp.up.bias", i));
+    TN_TRY(add(plan, true, D, F, "mlp.down.weight", i));
+    return add(plan, false, D, 0, "mlp.down.bias", i);
+}
+
+tn_param *tn_params_find(tn_params *p, const char *name) {
+    for (int i = 0; i < p->count; i++)
+        if (strcmp(p->items[i].name, name) == 0)
+            return &p->items[i];
+    return NULL;
+}
+
+static tn_param *layer_param(tn_params *p, int64_t layer, const char *rest) {
+    char name[64];
+    snprintf(name, sizeof name, "layers.%lld.%s", (long long)layer, rest);
+    return tn_params_find(p, name);
+}
+
+static void bind_layers(tn_params *p, int64_t layers) {
+    for (int64_t i = 0; i < layers; i++)
+        p->layers[i] = (tn_layer_params){
+            .norm1 = layer_param(p, i, "norm1.weight"),
+            .conv_weight = layer_param(p, i, "mixer.conv.weight"),
+            .conv_bias = layer_param(p, i, "mixer.conv.bias"),
+            .conv_out = layer_param(p, i, "mixer.conv_out.weight"),
+            .q = layer_param(p, i, "mixer.q.weight"),
+            .k = layer_param(p, i, "mixer.k.weight"),
+            .v = layer_param(p, i, "mixer.v.weight"),
+            .o = layer_param(p, i, "mixer.o.weight"),
+            .router_weight = layer_param(p, i, "mixer.router.weight"),
+            .router_bias = layer_param(p, i, "mixer.router.bias"),
+            .norm2 = layer_param(p, i, "norm2.weight"),
+            .up_weight = layer_param(p, i, "mlp.up.weight"),
+            .up_bias = layer_param(p, i, "mlp.up.bias"),
+            .down_weight = layer_param(p, i, "mlp.down.weight"),
+            .down_bias = layer_param(p, i, "mlp.down.bias"),
+        };
+    p->embed = tn_params_find(p, "embed.weight");
+    p->norm = tn_params_find(p, "norm.weight");
+    p->head = tn_params_find(p, "head.weight");
+}
+
+static void place(tn_params *p) {
+    size_t align = tn_buffer_align(p->dev) / sizeof(float), at = 0;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < p->count; i++) {
+            tn_param *t = &p->items[i];
+            if (t->decay != (round == 0))
+                continue;
+            t->offset = at;
+            at += (t->count + align - 1) / align * align;
+            p->trainable += (int64_t)t->count;
+        }
+        if (round == 0)
+            p->decay_floats = at;
+    }
+    p->floats = at;
+}
+
+static tn_status flat(tn_params *p, tn_buffer **out) {
+    TN_TRY(tn_buffer_create(p->dev, p->floats * sizeof(float), out));
+    return tn_buffer_zero(*out);
+}
+
+tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out) {
+    tn_context *ctx = tn_device_context(dev);
+    *out = (tn_params){.dev = dev};
+    tn_param_plan plan = {.params = out};
+    tn_status status = TN_OK;
+    TN_GO(add(&plan, true, c->vocab, c->d_model, "embed.weight", -1));
+    for (int64_t i = 0; i < c->layers; i++)
+        TN_GO(plan_layer(&plan, c, i));
+    TN_GO(add(&plan, false, c->d_model, 0, "norm.weight", -1));
+    TN_GO(add(&plan, true, c->vocab, c->d_model, "head.weight", -1));
+    TN_GO(tn_alloc(ctx, (size_t)c->layers, sizeof *out->layers, &out->layers));
+    place(out);
+    bind_layers(out, c->layers);
+    TN_GO(flat(out, &out->values));
+    if (training) {
+        TN_GO(flat(out, &out->grads));
+        TN_GO(flat(out, &out->moment1));
+        TN_GO(flat(out, &out->moment2));
+    }
+    for (int i = 0; i < out->count; i++) {
+        tn_param *t = &out->items[i];
+        TN_GO(tn_buffer_view(out->values, t->offset * 4, t->count * 4, &t->value));
+        if (training)
+            TN_GO(tn_buffer_view(out->grads, t->offset * 4, t->count * 4, &t->grad));
+    }
+cleanup:
+    if (status != TN_OK)
+        tn_params_destroy(out);
+    return status;
+}
+
+void tn_params_destroy(tn_params *p) {
+    if (!p->dev)
+        return;
+    tn_context *ctx = tn_device_context(p->dev);
+    for (int i = 0; i < p->count; i++) {
+        tn_buffer_destroy(p->items[i].value);
+        tn_buffer_destroy(p->items[i].grad);
+    }
+    tn_buffer_destroy(p->values);
+    tn_buffer_destroy(p->grads);
+    tn_buffer_destroy(p->moment1);
+    tn_buffer_destroy(p->moment2);
+    tn_free(ctx, p->items);
+    tn_free(ctx, p->layers);
+    *p = (tn_params){0};
+}
+
+/* Standard deviation of a tensor's start, or its constant when the deviation is 0. */
+static double start_deviation(const tn_param *t, double *constant) {
+    size_t length = strlen(t->name);
+    *constant = strstr(t->name, "norm") ? 1 : 0;
+    if (strcmp(t->name, "embed.weight") == 0)
+        return 1;
+    if (t->rank == 1 || strstr(t->name, "bias") || strstr(t->name, "router") || length == 0)
+        return 0;
+    return sqrt(1.0 / (3.0 * (double)t->dims[1]));
+}
+
+tn_status tn_params_init(tn_params *p, uint64_t seed) {
+    tn_context *ctx = tn_device_context(p->dev);
+    float *host;
+    TN_TRY(tn_alloc(ctx, p->floats, sizeof *host, &host));
+    for (int i = 0; i < p->count; i++) {
+        const tn_param *t = &p->items[i];
+        tn_rng rng = tn_rng_make(seed, TN_RNG_INIT, (uint64_t)i);
+        double constant, deviation = start_deviation(t, &constant);
+        for (size_t k = 0; k < t->count; k++)
+            host[t->offset + k] = (float)(deviation > 0 ? deviation * tn_rng_normal(&rng) : constant);
+    }
+    tn_status status = tn_buffer_write(p->values, 0, p->floats * sizeof(float), host);
+    tn_free(ctx, host);
+    return status;
+}

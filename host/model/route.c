@@ -1,0 +1,106 @@
+/* Which rows of a layer take the global track, and what that needs of k and v.
+ *
+ * The device knows the number of routed rows before the host. Launches are sized by a read-back: one blocking read of the
+ * 2·B+1 bounds a layer (start of each sequence's rows, last routed position). It costs one wait a layer, measured by
+ * `bench --op route_compact`; in return every launch, product and k/v row after it has its exact size. */
+#include "workspace.h"
+
+#include "route_capacity.h"
+#include "route_compact.h"
+#include "route_gate.h"
+
+#include "rng.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The mask of a control, on the host: the same bits on every device. */
+static void control_mask(const tn_model_config *c, const tn_input *in, int64_t layer, uint8_t *mask) {
+    int64_t N = in->B * in->T;
+    if (c->mixer == TN_MIXER_ORACLE) {
+        memcpy(mask, in->oracle, (size_t)N);
+    } else if (c->mixer == TN_MIXER_PERIODIC) {
+        for (int64_t n = 0; n < N; n++)
+            mask[n] = n % in->T % c->period == 0;
+    } else {
+        tn_rng rng = tn_rng_make(in->control_seed, TN_RNG_CONTROL, in->control_index * 64 + (uint64_t)layer);
+        for (int64_t n = 0; n < N; n++)
+            mask[n] = tn_rng_uniform(&rng) < c->random_rho;
+    }
+}
+
+/* p, and h by threshold, capacity or the control. */
+static tn_status decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
+    tn_model *m = ws->m;
+    const tn_model_config *c = &m->config;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_layer_params *lp = &m->params.layers[layer];
+    int64_t N = in->B * in->T;
+    TN_TRY(tn_workspace_need(ws, &st->h, (size_t)(ws->B * ws->T)));
+    if (!tn_mixer_has_router(c)) {
+        control_mask(c, in, layer, ws->mask_host);
+        return tn_buffer_write(st->h, 0, (size_t)N, ws->mask_host);
+    }
+    TN_TRY(tn_workspace_floats(ws, &st->p, ws->B * ws->T, 1));
+    tn_route_gate_shape gate = {N, c->d_model};
+    TN_TRY(tn_route_gate_forward(m->dev, &gate, st->p, st->h, st->u1, lp->router_weight->value,
+                                 lp->router_bias->value));
+    if (c->routing != TN_ROUTING_CAPACITY)
+        return TN_OK;
+    tn_route_capacity_shape capacity = {in->B, in->T, (int64_t)ceil(c->capacity * (double)in->T)};
+    return tn_route_capacity_forward(m->dev, &capacity, st->h, st->p);
+}
+
+/* k and v rows: of each sequence all positions up to its last routed row, packed one sequence behind the other. */
+static tn_status plan_kv(tn_workspace *ws, const tn_input *in, tn_layer_state *st, const int32_t *last) {
+    int32_t at = 0;
+    st->kv_gathered = false;
+    for (int64_t b = 0; b < in->B; b++) {
+        ws->kv_start_host[b] = at;
+        if (last[b] >= 0 && at != b * in->T)
+            st->kv_gathered = true; /* the rows are not where u1 has them */
+        for (int32_t s = 0; s <= last[b]; s++)
+            ws->kv_rows_host[at++] = (int32_t)(b * in->T) + s;
+    }
+    ws->kv_start_host[in->B] = at;
+    st->P = at;
+    TN_TRY(tn_workspace_need(ws, &st->kv_start, (size_t)(ws->B + 1) * 4));
+    TN_TRY(tn_buffer_write(st->kv_start, 0, (size_t)(in->B + 1) * 4, ws->kv_start_host));
+    if (!st->kv_gathered)
+        return TN_OK;
+    TN_TRY(tn_workspace_need(ws, &st->kv_rows, (size_t)(ws->B * ws->T) * 4));
+    return tn_buffer_write(st->kv_rows, 0, (size_t)at * 4, ws->kv_rows_host);
+}
+
+static tn_status compact(tn_workspace *ws, const tn_input *in, tn_layer_state *st) {
+    tn_model *m = ws->m;
+    size_t N = (size_t)(ws->B * ws->T);
+    TN_TRY(tn_workspace_need(ws, &st->rows, N * 4));
+    TN_TRY(tn_workspace_need(ws, &st->slot, N * 4));
+    tn_route_compact_shape shape = {in->B, in->T};
+    TN_TRY(tn_route_compact_forward(m->dev, &shape, st->rows, st->start, st->slot, st->last, st->h));
+    size_t bytes = tn_buffer_bytes(st->bounds);
+    TN_TRY(tn_buffer_read(st->bounds, 0, bytes, ws->bounds_host));
+    const int32_t *start = ws->bounds_host;
+    const int32_t *last = ws->bounds_host + (bytes - (size_t)ws->B * 4) / 4;
+    st->R = start[in->B];
+    st->max_rows = 0;
+    for (int64_t b = 0; b < in->B; b++)
+        if (start[b + 1] - start[b] > st->max_rows)
+            st->max_rows = start[b + 1] - start[b];
+    return plan_kv(ws, in, st, last);
+}
+
+tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
+    const tn_model_config *c = &ws->m->config;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    st->dense = c->mixer == TN_MIXER_ATTENTION || (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT);
+    if (c->mixer != TN_MIXER_ATTENTION)
+        TN_TRY(decide(ws, in, layer));
+    if (!st->dense)
+        return compact(ws, in, st);
+    st->R = st->P = in->B * in->T;
+    st->max_rows = in->T;
+    st->kv_gathered = false;
+    return TN_OK;
+}

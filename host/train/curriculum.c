@@ -1,0 +1,32 @@
+#include "curriculum.h"
+
+#include <math.h>
+
+tn_curriculum tn_curriculum_default(int64_t steps) {
+    return (tn_curriculum){.enabled = true, .steps = steps, .warmup = 50, .phase1 = steps * 35 / 100, .ramp = steps / 5,
+                           .explore = 8, .lambda = 0.5, .lr = 2e-3, .decay = 0.3};
+}
+
+static double learning_rate(const tn_curriculum *c, int64_t step) {
+    const double floor = 0.05;
+    double rise = c->warmup > 0 ? ((double)step + 1) / (double)c->warmup : 1;
+    double left = ((double)c->steps - (double)step) / ((double)c->steps * c->decay + 1e-9);
+    double fall = left >= 1 ? 1 : floor + (1 - floor) * 0.5 * (1 - cos(3.14159265358979323846 * left));
+    return c->lr * fmin(rise, 1) * fall;
+}
+
+tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *model, int64_t step) {
+    tn_step_plan plan = {.phase = 1, .lambda = 0, .lr = learning_rate(c, step), .gate = TN_GATE_SOFT};
+    int64_t into = step - (c->enabled ? c->phase1 : 0);
+    if (!tn_mixer_has_router(model)) {
+        plan.gate = TN_GATE_COMPACT;
+        return plan;
+    }
+    if (into < 0)
+        return plan;
+    plan.phase = 2;
+    bool rising = c->enabled && into < c->ramp;
+    plan.lambda = rising ? c->lambda * (double)(into + 1) / (double)c->ramp : c->lambda;
+    plan.gate = c->explore > 0 && into % c->explore == 0 ? TN_GATE_DENSE : TN_GATE_COMPACT;
+    return plan;
+}

@@ -1,0 +1,46 @@
+/* One training run in a folder: config.json, metrics.csv, model.safetensors, state.safetensors. A run that is cut off goes
+ * on from its last state and ends with the same bits as one that was not. */
+#ifndef TN_TRAINER_H
+#define TN_TRAINER_H
+
+#include "curriculum.h"
+#include "task.h"
+
+typedef enum tn_penalty {
+    TN_PENALTY_MEAN, /* λ · mean over layers and positions of p: the published form */
+    TN_PENALTY_ROWS  /* λ · Σp / (layers · B · TN_PENALTY_ROWS_SCALE): priced by the row, so it does not fade with length */
+} tn_penalty;
+enum { TN_PENALTY_ROWS_SCALE = 16 }; /* the two forms are equally strong at T = 16 */
+
+typedef struct tn_train_config {
+    tn_task_config task;
+    tn_model_config model;
+    tn_curriculum curriculum;
+    tn_optimizer optimizer; /* lr is the curriculum's */
+    tn_penalty penalty;
+    int64_t batch;
+    uint64_t seed;
+    int64_t log_every, checkpoint_every; /* steps */
+} tn_train_config;
+
+/* Everything as a user would expect it for the task, with `steps` 0: the task's usual number. */
+tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps, tn_train_config *out);
+
+typedef struct tn_train_result {
+    int64_t steps;    /* done in all, those before a resume included */
+    double seconds;   /* of all steps, over all resumes */
+    double accuracy;  /* of the last logged training batch */
+    int64_t params;
+} tn_train_result;
+
+/* Trains in `folder` (made when missing). resume: goes on from state.safetensors, which must be of the same config; without
+ * it a folder that holds a run is refused. Ctrl-C ends with TN_ERR_INTERRUPTED after the state was saved. */
+tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume, tn_train_result *out);
+
+/* config.json of a run. */
+tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const char *path);
+tn_status tn_train_config_load(tn_context *ctx, const char *path, tn_train_config *out);
+/* Names the first field that differs, in ctx->message with TN_ERR_ARG; steps and intervals included. */
+tn_status tn_train_config_same(tn_context *ctx, const tn_train_config *a, const tn_train_config *b);
+
+#endif

@@ -1,0 +1,302 @@
+/* The model against its naive double: logits, routes, gradients of every gate; causality bit for bit for every mixer;
+ * the same logits whatever the batch. */
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "model_ref.h"
+#include "rng.h"
+
+enum { V = 40, B = 3, T = 21, N = B * T };
+
+static tn_context ctx;
+static tn_device *dev;
+
+static void open_device(void) {
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+}
+
+static void close_device(void) {
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+static tn_model_config small(const char *mixer) {
+    tn_model_config c = tn_model_config_default(V);
+    c.d_model = 32;
+    c.mlp_width = 40;
+    c.layers = 2;
+    ck_ok(&ctx, tn_mixer_parse(&ctx, mixer, &c));
+    return c;
+}
+
+/* A model whose router is not at its start, so that both decisions occur. */
+static tn_model *make(const tn_model_config *c, bool training, uint64_t seed) {
+    tn_model *m;
+    ck_ok(&ctx, tn_model_create(dev, c, training, &m));
+    ck_ok(&ctx, tn_params_init(&m->params, seed));
+    for (int64_t i = 0; i < c->layers && tn_mixer_has_router(c); i++) {
+        const tn_param *w = m->params.layers[i].router_weight;
+        float values[64];
+        tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)i);
+        for (size_t k = 0; k < w->count; k++)
+            values[k] = (float)tn_rng_normal(&rng);
+        ck_ok(&ctx, tn_buffer_write(w->value, 0, w->count * 4, values));
+    }
+    return m;
+}
+
+static void random_tokens(int32_t *tokens, int count, uint64_t seed) {
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 99);
+    for (int n = 0; n < count; n++)
+        tokens[n] = (int32_t)tn_rng_below(&rng, V);
+}
+
+static void oracle_rows(uint8_t *oracle) {
+    for (int n = 0; n < N; n++)
+        oracle[n] = n / T != 1 && n % T % 5 == 4; /* the second sequence has none */
+}
+
+static double *values_of(const tn_model *m) {
+    float *flat = malloc(m->params.floats * 4);
+    double *values = malloc(m->params.floats * sizeof *values);
+    ck_assert(flat && values);
+    ck_ok(&ctx, tn_buffer_read(m->params.values, 0, m->params.floats * 4, flat));
+    for (size_t i = 0; i < m->params.floats; i++)
+        values[i] = flat[i];
+    free(flat);
+    return values;
+}
+
+static const char *const mixers[] = {"conv", "attention", "routed", "random:0.2", "periodic:4", "oracle"};
+enum { MIXERS = sizeof mixers / sizeof mixers[0] };
+
+static void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes, float *out) {
+    ck_ok(&ctx, tn_model_forward(m, ws, in, gate, routes, NULL));
+    ck_ok(&ctx, tn_buffer_read(tn_workspace_logits(ws), 0, (size_t)(in->L * V) * 4, out));
+}
+
+static void check_forward(const tn_model_config *c, tn_gate gate) {
+    static int32_t tokens[N];
+    static uint8_t oracle[N], routes[2 * N], h[2 * N];
+    static float got[N * V];
+    static double want[N * V], p[2 * N];
+    tn_model *m = make(c, false, 5);
+    tn_workspace *ws;
+    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle, .control_seed = 3, .control_index = 8};
+    random_tokens(tokens, N, 1);
+    oracle_rows(oracle);
+    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+    logits_of(m, ws, &in, gate, routes, got);
+    tn_model_ref ref = {.m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
+    tn_model_ref_forward(&ref, B, T, tokens, tn_mixer_has_mask(c) ? routes : NULL, want, p, h);
+    ck_assert_msg(memcmp(routes, h, sizeof h) == 0, "routes differ from the reference");
+    for (int i = 0; i < N * V; i++)
+        ck_assert_msg(fabs(got[i] - want[i]) <= 2e-5 * (1 + fabs(want[i])), "logit %d: %g, reference %g", i,
+                      (double)got[i], want[i]);
+    free(ref.values);
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+}
+
+START_TEST(test_forward) {
+    open_device();
+    tn_model_config c = small(mixers[_i]);
+    check_forward(&c, TN_GATE_COMPACT);
+    if (c.mixer == TN_MIXER_ROUTED) {
+        check_forward(&c, TN_GATE_DENSE);
+        check_forward(&c, TN_GATE_SOFT);
+    }
+    if (c.mixer != TN_MIXER_CONV) {
+        c.positions = TN_POSITIONS_ROPE;
+        check_forward(&c, TN_GATE_COMPACT);
+    }
+    close_device();
+}
+END_TEST
+
+static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, const tn_input *in, const uint8_t *mask,
+                             double penalty, double *logits, double *p) {
+    double sum = 0, routed = 0;
+    tn_model_ref_forward(ref, B, T, tokens, mask, logits, p, NULL);
+    for (int64_t l = 0; l < in->L; l++) {
+        const double *row = logits + (int64_t)in->label_rows[l] * V;
+        double top = row[0], total = 0;
+        for (int v = 1; v < V; v++)
+            top = fmax(top, row[v]);
+        for (int v = 0; v < V; v++)
+            total += exp(row[v] - top);
+        sum += (log(total) + top - row[in->labels[l]]) / (double)in->L;
+    }
+    for (int n = 0; tn_mixer_has_router(&ref->m->config) && n < 2 * N; n++)
+        routed += p[n];
+    return sum + penalty * routed;
+}
+
+/* Device gradients against central differences of the double model, a few elements of every tensor. */
+static void check_gradients(const tn_model_config *c, tn_gate gate) {
+    static int32_t tokens[N], label_rows[4] = {3, 20, 30, 62}, labels[4] = {7, 0, 39, 11};
+    static uint8_t oracle[N], routes[2 * N], frozen_h[2 * N];
+    static double logits[N * V], p[2 * N], frozen_p[2 * N];
+    const double penalty = tn_mixer_has_router(c) ? 0.01 : 0;
+    tn_model *m = make(c, true, 11);
+    tn_workspace *ws;
+    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = 4, .label_rows = label_rows, .labels = labels,
+                   .oracle = oracle, .control_seed = 3, .control_index = 8};
+    random_tokens(tokens, N, 2);
+    oracle_rows(oracle);
+    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+    ck_ok(&ctx, tn_model_forward(m, ws, &in, gate, routes, NULL));
+    ck_ok(&ctx, tn_model_loss(m, ws, &in));
+    ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, penalty));
+    float *grads = malloc(m->params.floats * 4);
+    ck_ok(&ctx, tn_buffer_read(m->params.grads, 0, m->params.floats * 4, grads));
+    tn_model_ref ref = {.m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
+    const uint8_t *mask = tn_mixer_has_mask(c) ? routes : NULL;
+    tn_model_ref_forward(&ref, B, T, tokens, mask, logits, frozen_p, frozen_h);
+    if (tn_mixer_has_router(c) && !ref.soft) {
+        ref.frozen_p = frozen_p;
+        ref.frozen_h = frozen_h;
+        ref.only_routed = gate == TN_GATE_COMPACT;
+    }
+    tn_rng rng = tn_rng_make(4, TN_RNG_CASE, 1);
+    for (int i = 0; i < m->params.count; i++) {
+        const tn_param *t = &m->params.items[i];
+        double scale = 0;
+        for (size_t k = 0; k < t->count; k++)
+            scale += (double)grads[t->offset + k] * grads[t->offset + k] / (double)t->count;
+        for (int sample = 0; sample < 3; sample++) {
+            double *x = &ref.values[t->offset + tn_rng_below(&rng, (uint32_t)t->count)], kept = *x, step = 1e-4;
+            *x = kept + step;
+            double high = reference_loss(&ref, tokens, &in, mask, penalty, logits, p);
+            *x = kept - step;
+            double low = reference_loss(&ref, tokens, &in, mask, penalty, logits, p);
+            *x = kept;
+            double slope = (high - low) / (2 * step), got = grads[x - ref.values];
+            ck_assert_msg(fabs(slope - got) <= 1e-4 * (fabs(slope) + sqrt(scale)) + 2e-7,
+                          "%s: gradient %g, finite differences %g (gate %d)", t->name, got, slope, (int)gate);
+        }
+    }
+    free(grads);
+    free(ref.values);
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+}
+
+START_TEST(test_gradients) {
+    open_device();
+    tn_model_config c = small(mixers[_i]);
+    check_gradients(&c, TN_GATE_COMPACT);
+    if (c.mixer == TN_MIXER_ROUTED) {
+        check_gradients(&c, TN_GATE_DENSE);
+        check_gradients(&c, TN_GATE_SOFT);
+    }
+    if (c.mixer == TN_MIXER_ROUTED || c.mixer == TN_MIXER_ATTENTION) {
+        c.positions = TN_POSITIONS_ROPE;
+        check_gradients(&c, TN_GATE_COMPACT);
+    }
+    close_device();
+}
+END_TEST
+
+/* Changing tokens after t changes no logit at or before t, not by a bit. Oracle rows come from the task: left as they are. */
+START_TEST(test_causality) {
+    static int32_t tokens[N], changed[N];
+    static uint8_t oracle[N];
+    static float before[N * V], after[N * V];
+    open_device();
+    tn_model_config c = small(mixers[_i]);
+    tn_model *m = make(&c, false, 21);
+    tn_workspace *ws;
+    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
+    random_tokens(tokens, N, 3);
+    oracle_rows(oracle);
+    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+    logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, before);
+    for (int t = 0; t < T; t++) {
+        memcpy(changed, tokens, sizeof changed);
+        for (int n = 0; n < N; n++)
+            if (n % T > t)
+                changed[n] = (tokens[n] + 1 + (n * 7 + t) % (V - 1)) % V;
+        in.tokens = changed;
+        logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, after);
+        for (int n = 0; n < N; n++)
+            if (n % T <= t)
+                ck_assert_msg(memcmp(before + n * V, after + n * V, V * 4) == 0,
+                              "%s: tokens after %d reach the logits at %d of sequence %d", mixers[_i], t, n % T, n / T);
+        ck_assert_msg(t == T - 1 || memcmp(before, after, sizeof before) != 0, "the later logits did not move");
+    }
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+/* A sequence alone gives the bits it gives in a batch. */
+START_TEST(test_batch_independence) {
+    static int32_t tokens[N];
+    static uint8_t oracle[N];
+    static float batch[N * V], alone[T * V];
+    open_device();
+    tn_model_config c = small(mixers[_i]);
+    if (c.mixer != TN_MIXER_RANDOM) { /* its mask is drawn by the batch */
+        tn_model *m = make(&c, false, 31);
+        tn_workspace *ws;
+        random_tokens(tokens, N, 4);
+        oracle_rows(oracle);
+        ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+        tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
+        logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, batch);
+        for (int b = 0; b < B; b++) {
+            tn_input one = {.B = 1, .T = T, .tokens = tokens + b * T, .L = T, .oracle = oracle + b * T};
+            logits_of(m, ws, &one, TN_GATE_COMPACT, NULL, alone);
+            ck_assert_msg(memcmp(alone, batch + b * T * V, sizeof alone) == 0, "%s: sequence %d differs alone",
+                          mixers[_i], b);
+        }
+        tn_workspace_destroy(ws);
+        tn_model_destroy(m);
+    }
+    close_device();
+}
+END_TEST
+
+START_TEST(test_bad_input) {
+    static int32_t tokens[N];
+    open_device();
+    tn_model_config c = small("routed");
+    tn_model *m;
+    tn_workspace *ws;
+    c.heads = 3;
+    ck_assert_int_eq(tn_model_create(dev, &c, false, &m), TN_ERR_ARG);
+    c.heads = 2;
+    m = make(&c, false, 1);
+    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N};
+    tokens[5] = V;
+    ck_assert_int_eq(tn_model_forward(m, ws, &in, TN_GATE_COMPACT, NULL, NULL), TN_ERR_INPUT);
+    tokens[5] = 0;
+    in.T = T + 1;
+    ck_assert_int_eq(tn_model_forward(m, ws, &in, TN_GATE_COMPACT, NULL, NULL), TN_ERR_ARG);
+    ck_assert_int_eq(tn_mixer_parse(&ctx, "random:1.5", &c), TN_ERR_ARG);
+    ck_assert_int_eq(tn_mixer_parse(&ctx, "periodic:0", &c), TN_ERR_ARG);
+    ck_assert_int_eq(tn_mixer_parse(&ctx, "ring", &c), TN_ERR_ARG);
+    ck_assert_int_eq(tn_routing_parse(&ctx, "capacity:nan", &c), TN_ERR_ARG);
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("model");
+    TCase *t = tcase_create("model");
+    tcase_set_timeout(t, 240);
+    tcase_add_loop_test(t, test_forward, 0, MIXERS);
+    tcase_add_loop_test(t, test_gradients, 0, MIXERS);
+    tcase_add_loop_test(t, test_causality, 0, MIXERS);
+    tcase_add_loop_test(t, test_batch_independence, 0, MIXERS);
+    tcase_add_test(t, test_bad_input);
+    suite_add_tcase(suite, t);
+    return tn_test_main(suite);
+}
