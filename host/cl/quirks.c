@@ -27,12 +27,15 @@ static bool matches(const char *part, const char *text) {
     return !part || strstr(text, part);
 }
 
+bool tn_quirk_matches(const tn_quirk_row *row, const char *platform, const char *device, const char *driver) {
+    return matches(row->platform, platform) && matches(row->device, device) && matches(row->driver, driver);
+}
+
 uint32_t tn_quirk_lookup(const char *platform, const char *device, const char *driver, const char **reason) {
     uint32_t bits = 0;
     *reason = NULL;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (!matches(rows[i].platform, platform) || !matches(rows[i].device, device) ||
-            !matches(rows[i].driver, driver))
+        if (!tn_quirk_matches(&rows[i], platform, device, driver))
             continue;
         bits |= rows[i].bits;
         if (rows[i].bits & TN_QUIRK_SKIP_DEVICE)

@@ -21,6 +21,7 @@ typedef struct tn_quirk_row {
 } tn_quirk_row;
 
 const tn_quirk_row *tn_quirk_table(int *count);
+bool tn_quirk_matches(const tn_quirk_row *row, const char *platform, const char *device, const char *driver);
 uint32_t tn_quirk_lookup(const char *platform, const char *device, const char *driver, const char **reason);
 
 #endif

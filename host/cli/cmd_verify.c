@@ -1,0 +1,153 @@
+#include "commands.h"
+
+#include "case.h"
+#include "clock.h"
+
+#ifdef TN_HAVE_GEMM_DESCRIBE
+#include "gemm.h"
+#endif
+
+#include <string.h>
+
+typedef struct verify_plan {
+    const tn_case *op; /* NULL: all */
+    int cases, only;   /* only: one case number, or −1 */
+    uint64_t seed;
+} verify_plan;
+
+static tn_status find_op(tn_context *ctx, const char *name, const tn_case **out) {
+    char list[1024] = "";
+    const char *words[128];
+    size_t used = 0;
+    *out = name ? tn_case_find(name) : NULL;
+    if (!name || *out)
+        return TN_OK;
+    for (int i = 0; i < tn_case_count; i++) {
+        if (i < 128)
+            words[i] = tn_cases[i]->op;
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", tn_cases[i]->op);
+    }
+    const char *nearest = tn_cli_nearest(name, words, tn_case_count < 128 ? tn_case_count : 128);
+    return tn_fail(ctx, TN_ERR_ARG, "unknown op '%s'%s%s%s; there is: %s", name,
+                   nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
+}
+
+static void passes_text(const tn_case *c, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; c->passes[i] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "+" : "", c->passes[i]);
+}
+
+/* One op on one device: its line on stdout. TN_ERR_CHECK when a case failed. */
+static tn_status verify_op(tn_device *dev, const tn_case *c, const verify_plan *plan) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_verify_result result = {0};
+    char passes[64];
+    tn_status status;
+    passes_text(c, passes, sizeof passes);
+    tn_progress(ctx, "%s: %d cases", c->op, plan->only >= 0 ? 1 : plan->cases);
+    if (plan->only >= 0) {
+        double start = tn_clock_seconds();
+        status = tn_verify_case(dev, c, plan->seed, plan->only, &result.worst);
+        result.cases = 1;
+        result.failed = status != TN_OK;
+        result.seconds = tn_clock_seconds() - start;
+        if (status != TN_OK)
+            tn_warn(ctx, "%s", ctx->message);
+    } else {
+        status = tn_verify_op(dev, c, plan->cases, plan->seed, &result);
+    }
+    tn_progress_end(ctx);
+    printf("%-24s %-24s %6d %7d %8.1f %% %8.2f s\n", c->op, passes, result.cases, result.failed,
+           100 * result.worst, result.seconds);
+    fflush(stdout);
+    return status;
+}
+
+/* Which of its back ends gemm uses on this device, and why. */
+static tn_status backend_note(tn_device *dev, const tn_case *only) {
+#ifdef TN_HAVE_GEMM_DESCRIBE
+    char text[1024] = "";
+    if (only && strcmp(only->op, "gemm") != 0)
+        return TN_OK;
+    TN_TRY(tn_gemm_describe(dev, text, sizeof text));
+    printf("gemm uses %s\n", text);
+#else
+    (void)dev;
+    (void)only;
+#endif
+    return TN_OK;
+}
+
+static tn_status verify_device(tn_context *ctx, const tn_device_info *info, const verify_plan *plan,
+                               int *failed) {
+    tn_device *dev;
+    tn_status status = TN_OK;
+    TN_TRY(tn_device_open(ctx, info, &dev));
+    printf("%d:%d %s (%s)\n%-24s %-24s %6s %7s %10s %10s\n", info->platform, info->index, info->name,
+           info->platform_name, "op", "passes", "cases", "failed", "worst", "time");
+    for (int i = 0; i < tn_case_count; i++) {
+        if (plan->op && plan->op != tn_cases[i])
+            continue;
+        tn_status one = verify_op(dev, tn_cases[i], plan);
+        *failed += one != TN_OK;
+        /* A device that failed to run is in doubt, but each op is a kernel file of its own: the others are
+         * tried. */
+        if (one != TN_OK && one != TN_ERR_CHECK)
+            status = one;
+        if (tn_interrupted()) {
+            status = tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped before every op was verified");
+            break;
+        }
+    }
+    if (status == TN_OK)
+        status = backend_note(dev, plan->op);
+    tn_device_close(dev);
+    return status;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    tn_device_list list;
+    const tn_device_info **chosen = NULL;
+    int count, failed = 0;
+    verify_plan plan = {.cases = (int)tn_cli_int(args, "cases", 50),
+                        .only = (int)tn_cli_int(args, "case", -1),
+                        .seed = tn_cli_uint64(args, "seed", 1)};
+    TN_TRY(find_op(ctx, tn_cli_string(args, "op", NULL), &plan.op));
+    TN_TRY(tn_device_list_make(ctx, &list));
+    tn_status status = TN_OK;
+    TN_GO(tn_alloc(ctx, (size_t)list.count, sizeof *chosen, &chosen));
+    TN_GO(tn_device_select_all(ctx, &list, tn_cli_string(args, "device", NULL), chosen, &count));
+    for (int i = 0; i < count; i++) {
+        status = verify_device(ctx, chosen[i], &plan, &failed);
+        if (status != TN_OK && (status == TN_ERR_INTERRUPTED || count == 1))
+            goto cleanup;
+        if (status != TN_OK)
+            tn_warn(ctx, "%s", ctx->message);
+        putchar('\n');
+    }
+    if (status == TN_OK && failed)
+        status = tn_fail(ctx, TN_ERR_CHECK, "%d op%s failed", failed, failed == 1 ? "" : "s");
+cleanup:
+    tn_free(ctx, chosen);
+    tn_device_list_free(ctx, &list);
+    return status;
+}
+
+static const tn_cli_option options[] = {
+    {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
+    {"cases", 'n', "N", TN_CLI_INT, "random shapes an op (50)", 1, 1e6},
+    {"seed", 's', "S", TN_CLI_UINT64, "seed of shapes and data (1)"},
+    {"case", 0, "I", TN_CLI_INT, "only case number I of the seed, as a failure names it", 0, 1e9},
+    TN_CLI_DEVICES,
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_verify = {
+    "verify", "Hold every kernel against its reference on random shapes",
+    NULL,     0,
+    0,        options,
+    run,      "\"worst\" is the largest error as a share of what is allowed; exit code 1 when an op fails."};

@@ -1,0 +1,14 @@
+/* Every subcommand, one file each. Adding one: its file, a line here, a line in the table of program.c, a
+ * line in CMakeLists.txt. */
+#ifndef TN_CLI_COMMANDS_H
+#define TN_CLI_COMMANDS_H
+
+#include "options.h"
+
+extern const tn_cli_command tn_cmd_devices;
+extern const tn_cli_command tn_cmd_verify;
+
+/* The whole program but for process set-up; returns the exit code. */
+int tn_program_run(int argc, char **argv);
+
+#endif

@@ -1,0 +1,86 @@
+/* The command line: one table of options a command, from which parsing and help are made. */
+#ifndef TN_CLI_OPTIONS_H
+#define TN_CLI_OPTIONS_H
+
+#include "context.h"
+
+typedef enum tn_cli_type {
+    TN_CLI_FLAG,   /* takes no value */
+    TN_CLI_STRING, /* any text but the empty one */
+    TN_CLI_INT,    /* low ≤ value ≤ high, where low < high */
+    TN_CLI_UINT64, /* decimal or 0x… */
+    TN_CLI_REAL    /* finite, low ≤ value ≤ high, where low < high */
+} tn_cli_type;
+
+typedef struct tn_cli_option {
+    const char *name;    /* without the dashes; NULL ends a table */
+    char letter;         /* short form, 0 for none */
+    const char *metavar; /* what stands for the value in help */
+    tn_cli_type type;
+    const char *help;           /* one or two lines; NULL: works, but is not shown */
+    double low, high;           /* bounds of INT and REAL */
+    const char *const *choices; /* NULL-terminated words of a STRING, or NULL for any */
+} tn_cli_option;
+
+/* Shared by most commands; put them at the end of a table. */
+#define TN_CLI_DEVICE                                                                                        \
+    {                                                                                                        \
+        "device", 'd', "DEV", TN_CLI_STRING,                                                                 \
+            "P:D as `turnout devices` prints it, cpu, gpu, a PCI address or part of a name; default: the "   \
+            "first GPU, else the first CPU"                                                                  \
+    }
+#define TN_CLI_DEVICES                                                                                       \
+    {                                                                                                        \
+        "device", 'd', "DEV", TN_CLI_STRING,                                                                 \
+            "all, P:D as `turnout devices` prints it, cpu, gpu, a PCI address or part of a name; default: "  \
+            "the first GPU, else the first CPU"                                                              \
+    }
+#define TN_CLI_QUIET                                                                                         \
+    { "quiet", 'q', NULL, TN_CLI_FLAG, "no progress on stderr" }
+#define TN_CLI_OUTPUT(help)                                                                                  \
+    { "output", 'o', "FILE", TN_CLI_STRING, help }
+
+enum { TN_CLI_MAX_OPTIONS = 48, TN_CLI_MAX_ARGUMENTS = 256 };
+
+typedef struct tn_cli_args tn_cli_args;
+
+typedef struct tn_cli_command {
+    const char *name;
+    const char *summary;   /* one line; NULL: the command works, but help does not list it */
+    const char *arguments; /* what follows the options in the usage line, or NULL */
+    int least, most;       /* number of arguments that are not options */
+    const tn_cli_option *options;
+    tn_status (*run)(tn_context *ctx, const tn_cli_args *args);
+    const char *more; /* paragraphs at the end of the help, or NULL */
+} tn_cli_command;
+
+/* What was given on the command line; the last of a repeated option counts. */
+struct tn_cli_args {
+    const tn_cli_command *command;
+    const char *program; /* argv[0], for commands that start themselves again */
+    bool given[TN_CLI_MAX_OPTIONS];
+    const char *text[TN_CLI_MAX_OPTIONS];
+    double number[TN_CLI_MAX_OPTIONS];
+    uint64_t whole[TN_CLI_MAX_OPTIONS]; /* UINT64, and INT as two's complement */
+    const char *arguments[TN_CLI_MAX_ARGUMENTS];
+    int count; /* of arguments */
+    bool help; /* --help or -h stands somewhere */
+};
+
+/* argv without program and command name. TN_ERR_ARG names the option and, when it is unknown, the nearest
+ * one. */
+tn_status tn_cli_parse(tn_context *ctx, const tn_cli_command *command, int argc, char **argv,
+                       tn_cli_args *out);
+
+/* Values by the option's long name; the fallback when it was not given. */
+bool tn_cli_given(const tn_cli_args *args, const char *name);
+const char *tn_cli_string(const tn_cli_args *args, const char *name, const char *fallback);
+int64_t tn_cli_int(const tn_cli_args *args, const char *name, int64_t fallback);
+uint64_t tn_cli_uint64(const tn_cli_args *args, const char *name, uint64_t fallback);
+double tn_cli_real(const tn_cli_args *args, const char *name, double fallback);
+
+void tn_cli_help(FILE *to, const tn_cli_command *command);
+/* The word of `words` nearest to `given`, or NULL when none is near enough to be meant. */
+const char *tn_cli_nearest(const char *given, const char *const *words, int count);
+
+#endif

@@ -1,0 +1,97 @@
+/* Which command is meant, and what becomes of its failure. */
+#include "commands.h"
+
+#include "version.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const tn_cli_command *const commands[] = {
+    &tn_cmd_devices,
+    &tn_cmd_verify,
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const tn_cli_command *find(const char *name) {
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static void help_all(FILE *to) {
+    fputs("usage: turnout COMMAND [options]\n\n"
+          "What routed attention costs and saves on the OpenCL devices of this machine.\n\ncommands:\n",
+          to);
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i]->summary)
+            fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("  help       This list, or the options of a command: turnout help COMMAND\n"
+          "  --version  Version, build and libraries\n\n"
+          "Exit codes: 0 fine, 1 a check failed, 2 bad arguments or input, 3 device or run-time failure.\n",
+          to);
+}
+
+static int unknown(const char *name) {
+    const char *words[COMMANDS + 1];
+    int count = 0;
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i]->summary)
+            words[count++] = commands[i]->name;
+    words[count++] = "help";
+    const char *nearest = tn_cli_nearest(name, words, count);
+    if (nearest)
+        fprintf(stderr, "turnout: unknown command '%s'; did you mean turnout %s?\n", name, nearest);
+    else
+        fprintf(stderr, "turnout: unknown command '%s'; see turnout help\n", name);
+    return tn_status_exit_code(TN_ERR_ARG);
+}
+
+static int help(const char *name) {
+    if (!name) {
+        help_all(stdout);
+        return 0;
+    }
+    const tn_cli_command *command = find(name);
+    if (!command)
+        return unknown(name);
+    tn_cli_help(stdout, command);
+    return 0;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, char **argv) {
+    tn_cli_args args;
+    TN_TRY(tn_cli_parse(ctx, command, argc - 2, argv + 2, &args));
+    args.program = argv[0];
+    if (args.help) {
+        tn_cli_help(stdout, command);
+        return TN_OK;
+    }
+    ctx->quiet = tn_cli_given(&args, "quiet");
+    return command->run(ctx, &args);
+}
+
+int tn_program_run(int argc, char **argv) {
+    static tn_context ctx; /* static for its size: the message holds build logs */
+    if (argc < 2) {
+        help_all(stderr);
+        return tn_status_exit_code(TN_ERR_ARG);
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        tn_version_print(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help(argc > 2 ? argv[2] : NULL);
+    const tn_cli_command *command = find(argv[1]);
+    if (!command)
+        return unknown(argv[1]);
+    tn_status status = run(&ctx, command, argc, argv);
+    errno = 0;
+    /* A reader that has seen enough (`| head`) is no failure; a full disk is. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE && status == TN_OK)
+        status = tn_fail(&ctx, TN_ERR_OUTPUT, "cannot write to stdout: %s", strerror(errno));
+    if (status != TN_OK)
+        fprintf(stderr, "turnout %s: %s\n", command->name, ctx.message);
+    return tn_status_exit_code(status);
+}

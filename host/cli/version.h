@@ -1,0 +1,11 @@
+/* What this program was built from and with. */
+#ifndef TN_CLI_VERSION_H
+#define TN_CLI_VERSION_H
+
+#include "context.h"
+
+void tn_version_print(FILE *to);
+/* A sentence when times of this build mean little (debug, sanitizers), else NULL. */
+const char *tn_version_slow_build(void);
+
+#endif

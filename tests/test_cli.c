@@ -1,0 +1,132 @@
+/* The command line: options of every type, their errors, suggestions; and the program itself by its exit
+ * codes. */
+#include "commands.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static const char *const colours[] = {"red", "green", NULL};
+static const tn_cli_option options[] = {
+    {"op", 0, "OP", TN_CLI_STRING, "an op"},
+    {"colour", 0, "C", TN_CLI_STRING, "a colour", 0, 0, colours},
+    {"cases", 'n', "N", TN_CLI_INT, "a count", 1, 100},
+    {"seed", 's', "S", TN_CLI_UINT64, "a seed"},
+    {"share", 0, "R", TN_CLI_REAL, "a share", 0, 1},
+    TN_CLI_DEVICE,
+    TN_CLI_QUIET,
+    {NULL},
+};
+static const tn_cli_command command = {"try", "Nothing", "FILE", 0, 2, options, NULL};
+
+static tn_context ctx;
+static tn_cli_args args;
+
+static tn_status parse(const char *line) {
+    static char text[512];
+    static char *argv[32];
+    int argc = 0;
+    snprintf(text, sizeof text, "%s", line);
+    for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return tn_cli_parse(&ctx, &command, argc, argv, &args);
+}
+
+START_TEST(values_of_every_type) {
+    ck_assert_int_eq(parse("--op=gemm -n 7 --seed 0xffffffffffffffff a --share 0.25 -qd cpu -- --b"), TN_OK);
+    ck_assert_str_eq(tn_cli_string(&args, "op", "none"), "gemm");
+    ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 7);
+    ck_assert(tn_cli_uint64(&args, "seed", 1) == UINT64_MAX);
+    ck_assert(tn_cli_real(&args, "share", 1) == 0.25);
+    ck_assert_str_eq(tn_cli_string(&args, "device", "none"), "cpu");
+    ck_assert(tn_cli_given(&args, "quiet"));
+    ck_assert_int_eq(args.count, 2);
+    ck_assert_str_eq(args.arguments[1], "--b");
+    ck_assert_int_eq(parse("-n5 -n6"), TN_OK);
+    ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 6); /* the last one counts */
+    ck_assert_int_eq(tn_cli_int(&args, "seed", 3), 3);  /* not given */
+    ck_assert(!tn_cli_given(&args, "quiet"));
+}
+END_TEST
+
+static void refused(const char *line, const char *part) {
+    ck_assert_int_eq(parse(line), TN_ERR_ARG);
+    ck_assert_msg(strstr(ctx.message, part) != NULL, "'%s' lacks '%s'", ctx.message, part);
+}
+
+START_TEST(mistakes_are_named) {
+    refused("--cses 3", "did you mean --cases?");
+    refused("--xyzzyplugh", "unknown option --xyzzyplugh");
+    refused("-z", "unknown option -z");
+    refused("--cases", "wants a value");
+    refused("--cases abc", "not 'abc'");
+    refused("--cases 12x", "not '12x'");
+    refused("--cases 0", "from 1 to 100");
+    refused("--cases 99999999999999999999", "from 1 to 100");
+    refused("--seed -1", "not '-1'");
+    refused("--share 1.5", "from 0 to 1");
+    refused("--share nan", "not 'nan'");
+    refused("--quiet=1", "takes no value");
+    refused("--op=", "empty");
+    refused("--colour blue", "one of red, green");
+    refused("a b c", "one argument too many");
+}
+END_TEST
+
+static int program(const char *line, char *output, size_t size) {
+    char text[1024];
+    snprintf(text, sizeof text, "%s %s 2>&1", TURNOUT_PROGRAM, line);
+    FILE *pipe = popen(text, "r");
+    ck_assert_ptr_nonnull(pipe);
+    size_t used = fread(output, 1, size - 1, pipe);
+    output[used] = '\0';
+    while (fgetc(pipe) != EOF)
+        ;
+    int code = pclose(pipe);
+    ck_assert(WIFEXITED(code));
+    return WEXITSTATUS(code);
+}
+
+START_TEST(program_exit_codes) {
+    static char out[65536];
+    ck_assert_int_eq(program("", out, sizeof out), 2);
+    ck_assert_int_eq(program("help", out, sizeof out), 0);
+    ck_assert_int_eq(program("--version", out, sizeof out), 0);
+    ck_assert_ptr_nonnull(strstr(out, "turnout 0."));
+    ck_assert_int_eq(program("devices", out, sizeof out), 0);
+    ck_assert_int_eq(program("devices --json", out, sizeof out), 0);
+    ck_assert_int_eq(program("devcies", out, sizeof out), 2);
+    ck_assert_ptr_nonnull(strstr(out, "did you mean turnout devices?"));
+    ck_assert_int_eq(program("verify --op nonesuch", out, sizeof out), 2);
+    ck_assert_ptr_nonnull(strstr(out, "rms_norm"));
+    ck_assert_int_eq(program("verify -d nonesuch", out, sizeof out), 2);
+    ck_assert_int_eq(program("verify --op rms_norm --cases 2", out, sizeof out), 0);
+    ck_assert_int_eq(program("devices > /dev/full", out, sizeof out), 2);
+}
+END_TEST
+
+START_TEST(program_without_platform) {
+    static char out[65536];
+    setenv("OCL_ICD_VENDORS", "/nonexistent", 1);
+    ck_assert_int_eq(program("verify", out, sizeof out), 3);
+    ck_assert_ptr_nonnull(strstr(out, "pocl-opencl-icd"));
+    unsetenv("OCL_ICD_VENDORS");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("cli");
+    TCase *tests = tcase_create("cli");
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, values_of_every_type);
+    tcase_add_test(tests, mistakes_are_named);
+    tcase_add_test(tests, program_exit_codes);
+    tcase_add_test(tests, program_without_platform);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
