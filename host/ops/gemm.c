@@ -1,0 +1,229 @@
+#include "gemm.h"
+
+#include "clock.h"
+#include "launch.h"
+#include "quirks.h"
+#include "rng.h"
+
+#define CL_TARGET_OPENCL_VERSION 120
+#include <clblast_c.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PART_K = 512,
+    PART_ROWS = 256
+}; /* rows that one part of a split sum takes: fixed, so bits do not move */
+
+typedef struct tn_gemm_tiles {
+    int64_t vw, nv, tm, tiles;
+    size_t local;
+} tn_gemm_tiles;
+
+static tn_gemm_tiles tiles_of(const tn_device *dev) {
+    return (tn_gemm_tiles){tn_tunable(dev, "gemm", "VW", 16, 4), tn_tunable(dev, "gemm", "NV", 2, 1),
+                           tn_tunable(dev, "gemm", "TM", 12, 4), tn_tunable(dev, "gemm", "TILES", 8, 1),
+                           (size_t)tn_tunable(dev, "gemm", "LOCAL", 1, 64)};
+}
+
+static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, const char *name,
+                        tn_kernel **out) {
+    tn_options options = {""};
+    tn_options_int(&options, "VW", (long)t->vw);
+    tn_options_int(&options, "NV", (long)t->nv);
+    tn_options_int(&options, "TM", (long)t->tm);
+    tn_options_int(&options, "TILES", (long)t->tiles);
+    tn_options_int(&options, "A_ROWS", a_rows);
+    return tn_kernel_get(dev, "gemm", name, &options, out);
+}
+
+static size_t ceil_div(int64_t a, int64_t b) {
+    return (size_t)((a + b - 1) / b);
+}
+
+/* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
+static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_shape *s, const tn_buffer *b,
+                        const tn_buffer **out, int64_t *panel, int64_t *ldb) {
+    int64_t width = t->vw * t->nv;
+    if (s->form != TN_GEMM_NT && s->N % width == 0) {
+        *out = b;
+        *panel = width;
+        *ldb = s->N;
+        return TN_OK;
+    }
+    tn_buffer *packed;
+    tn_kernel *k;
+    size_t count = ceil_div(s->N, width);
+    TN_TRY(tn_device_scratch(dev, 0, count * (size_t)(s->K * width) * sizeof(float), &packed));
+    TN_TRY(kernel(dev, t, s->form != TN_GEMM_TN, "gemm_pack", &k));
+    TN_TRY(tn_launch(dev, k, tn_range_2d((size_t)s->K, count, tn_kernel_group(k, t->local), 1),
+                     tn_arg_buffer(packed), tn_arg_buffer(b), tn_arg_i32(s->N), tn_arg_i32(s->K),
+                     tn_arg_i32(s->form == TN_GEMM_NT)));
+    *out = packed;
+    *panel = s->K * width;
+    *ldb = width;
+    return TN_OK;
+}
+
+static tn_status reduce(tn_device *dev, const tn_gemm_tiles *t, tn_buffer *c, const tn_buffer *partial,
+                        size_t parts, int64_t M, int64_t N, const tn_buffer *bias, const tn_buffer *add) {
+    tn_kernel *k;
+    TN_TRY(kernel(dev, t, true, "gemm_reduce", &k));
+    return tn_launch(dev, k, tn_range_1d(ceil_div(M * N, 16), tn_kernel_group(k, t->local)), tn_arg_buffer(c),
+                     tn_arg_buffer(partial), tn_arg_buffer(bias), tn_arg_buffer(add),
+                     tn_arg_i32((int64_t)parts), tn_arg_i32(M), tn_arg_i32(N));
+}
+
+static tn_status own(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                     const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+    tn_gemm_tiles t = tiles_of(dev);
+    tn_kernel *k;
+    const tn_buffer *packed;
+    tn_buffer *to = c;
+    int64_t panel, ldb;
+    /* Only TN is split: its k runs over all rows of a batch, while M and N are widths of the model. */
+    int64_t part = s->form == TN_GEMM_TN && s->K > PART_K ? PART_K : s->K;
+    size_t parts = ceil_div(s->K, part);
+    TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm_tiles", &k));
+    TN_TRY(panels(dev, &t, s, b, &packed, &panel, &ldb));
+    if (parts > 1)
+        TN_TRY(tn_device_scratch(dev, 1, parts * (size_t)(s->M * s->N) * sizeof(float), &to));
+    tn_range range = tn_range_3d(ceil_div(s->M, t.tm * t.tiles), ceil_div(s->N, t.vw * t.nv), parts,
+                                 tn_kernel_group(k, t.local), 1, 1);
+    TN_TRY(tn_launch(dev, k, range, tn_arg_buffer(to), tn_arg_buffer(a), tn_arg_buffer(packed),
+                     tn_arg_buffer(parts > 1 ? NULL : bias), tn_arg_buffer(parts > 1 ? NULL : add),
+                     tn_arg_i32(s->M), tn_arg_i32(s->N), tn_arg_i32(s->K), tn_arg_i32(panel), tn_arg_i32(ldb),
+                     tn_arg_i32(part)));
+    return parts > 1 ? reduce(dev, &t, c, to, parts, s->M, s->N, bias, add) : TN_OK;
+}
+
+tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy) {
+    tn_gemm_tiles t = tiles_of(dev);
+    tn_kernel *k;
+    tn_buffer *partial;
+    size_t parts = ceil_div(M, PART_ROWS);
+    if (M == 0)
+        return tn_buffer_zero(db);
+    TN_TRY(kernel(dev, &t, true, "gemm_bias_backward", &k));
+    TN_TRY(tn_device_scratch(dev, 1, parts * (size_t)N * sizeof(float), &partial));
+    TN_TRY(tn_launch(
+        dev, k, tn_range_2d(ceil_div(N, 16), parts, tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
+        tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(M), tn_arg_i32(N), tn_arg_i32(PART_ROWS)));
+    return reduce(dev, &t, db, partial, parts, 1, N, NULL, NULL);
+}
+
+static void forget_clblast(tn_device *dev, void *data) {
+    (void)dev;
+    (void)data;
+    CLBlastClearCache(); /* its programs must go before the context they belong to */
+}
+
+typedef struct tn_gemm_state {
+    bool hooked;
+    bool probed[3];
+    tn_gemm_back_end chosen[3];
+} tn_gemm_state;
+
+static tn_status clblast(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                         const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_gemm_state *state;
+    if (tn_device_get_info(dev)->quirks & TN_QUIRK_CLBLAST_UNSAFE)
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED, "CLBlast is not used on %s: see the quirk table",
+                       tn_device_get_info(dev)->name);
+    TN_TRY(tn_device_state(dev, "gemm", sizeof *state, (void **)&state));
+    if (!state->hooked)
+        TN_TRY(tn_device_at_close(dev, forget_clblast, NULL));
+    state->hooked = true;
+    if (add && add != c)
+        TN_TRY(tn_buffer_copy(c, 0, add, 0, (size_t)(s->M * s->N) * sizeof(float)));
+    bool ta = s->form == TN_GEMM_TN, tb = s->form == TN_GEMM_NT;
+    cl_command_queue queue = tn_device_raw_queue(dev);
+    cl_event event = NULL;
+    CLBlastStatusCode code =
+        CLBlastSgemm(CLBlastLayoutRowMajor, ta ? CLBlastTransposeYes : CLBlastTransposeNo,
+                     tb ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)s->M, (size_t)s->N, (size_t)s->K,
+                     1.0f, tn_buffer_raw(a), 0, (size_t)(ta ? s->M : s->K), tn_buffer_raw(b), 0,
+                     (size_t)(tb ? s->K : s->N), add ? 1.0f : 0.0f, tn_buffer_raw(c), 0, (size_t)s->N, &queue,
+                     tn_device_profiling(dev) ? &event : NULL);
+    if (code != CLBlastSuccess)
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED, "CLBlast gave status %d for gemm M=%lld N=%lld K=%lld on %s",
+                       (int)code, (long long)s->M, (long long)s->N, (long long)s->K,
+                       tn_device_get_info(dev)->name);
+    if (event)
+        TN_TRY(tn_device_profile_add(dev, event));
+    if (!bias)
+        return TN_OK;
+    tn_gemm_tiles t = tiles_of(dev);
+    tn_kernel *k;
+    TN_TRY(kernel(dev, &t, true, "gemm_bias", &k));
+    return tn_launch(dev, k, tn_range_1d((size_t)(s->M * s->N), tn_kernel_group(k, 64)), tn_arg_buffer(c),
+                     tn_arg_buffer(bias), tn_arg_i32(s->M), tn_arg_i32(s->N));
+}
+
+static tn_status without_product(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *bias,
+                                 const tn_buffer *add) {
+    if (!add)
+        TN_TRY(tn_buffer_fill_u32(c, 0, (size_t)(s->M * s->N) * sizeof(float), 0));
+    else if (add != c)
+        TN_TRY(tn_buffer_copy(c, 0, add, 0, (size_t)(s->M * s->N) * sizeof(float)));
+    if (!bias)
+        return TN_OK;
+    tn_gemm_tiles t = tiles_of(dev);
+    tn_kernel *k;
+    TN_TRY(kernel(dev, &t, true, "gemm_bias", &k));
+    return tn_launch(dev, k, tn_range_1d((size_t)(s->M * s->N), tn_kernel_group(k, 64)), tn_arg_buffer(c),
+                     tn_arg_buffer(bias), tn_arg_i32(s->M), tn_arg_i32(s->N));
+}
+
+tn_status tn_gemm_run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
+                      const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+    if (s->M == 0 || s->N == 0)
+        return TN_OK;
+    if (s->K == 0)
+        return without_product(dev, s, c, bias, add);
+    return back_end == TN_GEMM_OWN ? own(dev, s, c, a, b, bias, add) : clblast(dev, s, c, a, b, bias, add);
+}
+
+typedef enum tn_gemm_policy { POLICY_OWN, POLICY_AUTO, POLICY_CLBLAST, POLICY_UNKNOWN } tn_gemm_policy;
+
+static tn_gemm_policy policy(void) {
+    const char *text = getenv("TURNOUT_GEMM");
+    if (!text || !text[0] || strcmp(text, "own") == 0)
+        return POLICY_OWN;
+    if (strcmp(text, "clblast") == 0)
+        return POLICY_CLBLAST;
+    return strcmp(text, "auto") == 0 ? POLICY_AUTO : POLICY_UNKNOWN;
+}
+
+static tn_status choose(tn_device *dev, tn_gemm_form form, tn_gemm_back_end *out) {
+    tn_gemm_policy p = policy();
+    tn_gemm_state *state;
+    *out = TN_GEMM_OWN;
+    if (p == POLICY_UNKNOWN)
+        return tn_fail(tn_device_context(dev), TN_ERR_ARG,
+                       "TURNOUT_GEMM=%s is unknown; there is own, auto and clblast", getenv("TURNOUT_GEMM"));
+    if (p == POLICY_OWN || (p == POLICY_AUTO && form != TN_GEMM_TN))
+        return TN_OK;
+    TN_TRY(tn_device_state(dev, "gemm", sizeof *state, (void **)&state));
+    if (!state->probed[form]) {
+        tn_gemm_probe_result result;
+        TN_TRY(tn_gemm_probe(dev, form, &result));
+        if (p == POLICY_CLBLAST && !result.usable[TN_GEMM_CLBLAST])
+            return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED, "TURNOUT_GEMM=clblast, but %s",
+                           result.reason[TN_GEMM_CLBLAST]);
+        state->chosen[form] = p == POLICY_CLBLAST ? TN_GEMM_CLBLAST : result.chosen;
+        state->probed[form] = true;
+    }
+    *out = state->chosen[form];
+    return TN_OK;
+}
+
+tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                          const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+    tn_gemm_back_end back_end;
+    TN_TRY(choose(dev, s->form, &back_end));
+    return tn_gemm_run(dev, back_end, s, c, a, b, bias, add);
+}

@@ -1,0 +1,53 @@
+/* Matrix products, row-major, fp32 (kernels/gemm.cl). Two back ends behind one function: our own kernel and
+ * CLBlast.
+ *
+ * Our own gives a row of NN and NT the same bits whatever M is, which causality bit for bit rests on: with
+ * routing, M is the number of routed rows. CLBlast picks its kernel by the size, so it is never taken for NN
+ * and NT unless it is asked for by name; for TN (weight gradients) `auto` takes the faster right one.
+ * TURNOUT_GEMM=own|auto|clblast, default own. A back end is trusted only after it gave the right product on
+ * the device. */
+#ifndef TN_GEMM_H
+#define TN_GEMM_H
+
+#include "buffer.h"
+
+typedef enum tn_gemm_form {
+    TN_GEMM_NN, /* C = A·B,  A [M,K], B [K,N] */
+    TN_GEMM_NT, /* C = A·Bᵀ, A [M,K], B [N,K] */
+    TN_GEMM_TN  /* C = Aᵀ·B, A [K,M], B [K,N] */
+} tn_gemm_form;
+
+typedef struct tn_gemm_shape {
+    tn_gemm_form form;
+    int64_t M, N, K;
+} tn_gemm_shape;
+
+/* C = product (+ bias on every row) (+ add). bias, add: NULL when absent; add may be C. K of 0 gives bias +
+ * add. */
+tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
+                          const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias /* [N] */,
+                          const tn_buffer *add /* [M,N] */);
+/* db[n] = Σ_m dy[m,n] */
+tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db /* [N] */,
+                                const tn_buffer *dy /* [M,N] */);
+
+typedef enum tn_gemm_back_end { TN_GEMM_OWN, TN_GEMM_CLBLAST, TN_GEMM_BACK_ENDS } tn_gemm_back_end;
+const char *tn_gemm_back_end_name(tn_gemm_back_end back_end);
+
+/* One back end by name, whatever the policy: for tests, bench and the probe. */
+tn_status tn_gemm_run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
+                      const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add);
+
+typedef struct tn_gemm_probe_result {
+    bool usable[TN_GEMM_BACK_ENDS];      /* ran and gave the right product */
+    double gflops[TN_GEMM_BACK_ENDS];    /* wall clock, 1024×128×128 of the form; 0 when not usable */
+    char reason[TN_GEMM_BACK_ENDS][160]; /* why not usable, or "" */
+    tn_gemm_back_end chosen;
+} tn_gemm_probe_result;
+/* Checks both back ends on the device against a double product and times them: the shape class of the
+ * training step. */
+tn_status tn_gemm_probe(tn_device *dev, tn_gemm_form form, tn_gemm_probe_result *out);
+/* Probe of every form as text for people, one line a form: which back end is used and why. */
+tn_status tn_gemm_describe(tn_device *dev, char *text, size_t size);
+
+#endif

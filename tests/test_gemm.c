@@ -1,0 +1,82 @@
+/* Beyond the case: a row's bits do not depend on M; every back end that says it is usable is right; bad
+ * policy. */
+#include "support.h"
+
+#include "gemm.h"
+#include "rng.h"
+
+#include <string.h>
+
+enum { MAX_M = 100, N = 72, K = 45 };
+
+static void rows_do_not_depend_on_m(tn_gemm_form form) {
+    static tn_context ctx;
+    static float a[MAX_M * K], b[N * K], whole[MAX_M * N], part[MAX_M * N];
+    tn_device *dev;
+    tn_buffer *da, *db, *dc;
+    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 3);
+    for (int i = 0; i < MAX_M * K; i++)
+        a[i] = (float)tn_rng_normal(&rng);
+    for (int i = 0; i < N * K; i++)
+        b[i] = (float)tn_rng_normal(&rng);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_buffer_create(dev, sizeof a, &da));
+    ck_ok(&ctx, tn_buffer_create(dev, sizeof b, &db));
+    ck_ok(&ctx, tn_buffer_create(dev, sizeof whole, &dc));
+    ck_ok(&ctx, tn_buffer_write(da, 0, sizeof a, a));
+    ck_ok(&ctx, tn_buffer_write(db, 0, sizeof b, b));
+    tn_gemm_shape s = {form, MAX_M, N, K};
+    ck_ok(&ctx, tn_gemm_forward(dev, &s, dc, da, db, NULL, NULL));
+    ck_ok(&ctx, tn_buffer_read(dc, 0, sizeof whole, whole));
+    for (int m = 1; m < MAX_M; m += m < 30 ? 1 : 13) {
+        s.M = m;
+        ck_ok(&ctx, tn_gemm_forward(dev, &s, dc, da, db, NULL, NULL));
+        ck_ok(&ctx, tn_buffer_read(dc, 0, sizeof part, part));
+        ck_assert_msg(memcmp(part, whole, (size_t)m * N * sizeof(float)) == 0, "%d rows differ from %d", m,
+                      MAX_M);
+    }
+    tn_buffer_destroy(da);
+    tn_buffer_destroy(db);
+    tn_buffer_destroy(dc);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+START_TEST(test_rows) {
+    if (_i >= 2)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    rows_do_not_depend_on_m(_i % 2 ? TN_GEMM_NT : TN_GEMM_NN);
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+START_TEST(test_probe) {
+    static tn_context ctx;
+    tn_device *dev;
+    char text[1024];
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    tn_gemm_probe_result result;
+    ck_ok(&ctx, tn_gemm_probe(dev, TN_GEMM_TN, &result));
+    ck_assert(result.usable[TN_GEMM_OWN]);
+    ck_assert(result.gflops[TN_GEMM_OWN] > 0);
+    ck_assert(result.usable[TN_GEMM_CLBLAST] || result.reason[TN_GEMM_CLBLAST][0] != '\0');
+    ck_ok(&ctx, tn_gemm_describe(dev, text, sizeof text));
+    ck_assert(strstr(text, "own") != NULL);
+    setenv("TURNOUT_GEMM", "fastest", 1);
+    tn_gemm_shape s = {TN_GEMM_NN, 1, 1, 1};
+    ck_assert_int_eq(tn_gemm_forward(dev, &s, NULL, NULL, NULL, NULL, NULL), TN_ERR_ARG);
+    unsetenv("TURNOUT_GEMM");
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = tn_test_op_suite("gemm", 40);
+    TCase *more = tcase_create("back ends");
+    tcase_set_timeout(more, 200);
+    tcase_add_loop_test(more, test_rows, 0, 4);
+    tcase_add_test(more, test_probe);
+    suite_add_tcase(suite, more);
+    return tn_test_main(suite);
+}
