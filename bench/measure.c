@@ -1,0 +1,153 @@
+#include "measure.h"
+
+#include "clock.h"
+#include "quirks.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_BATCHES = 512, ENOUGH = 9, LEAST = 3 };
+
+typedef struct series {
+    tn_measure_run run;
+    void *data;
+    int calls, n;
+    double ms[MAX_BATCHES]; /* per call, in order of time */
+} series;
+
+static tn_measure_options with_defaults(const tn_measure_options *given) {
+    tn_measure_options o = given ? *given : (tn_measure_options){0};
+    o.seconds = o.seconds > 0 ? o.seconds : 0.4;
+    o.batch_seconds = o.batch_seconds > 0 ? o.batch_seconds : 0.005;
+    o.spread = o.spread > 0 ? o.spread : 0.01;
+    return o;
+}
+
+/* Wall seconds of `calls` calls and the wait for them. */
+static tn_status batch(tn_device *dev, const series *s, int calls, double *seconds) {
+    double start = tn_clock_seconds();
+    for (int i = 0; i < calls; i++)
+        TN_TRY(s->run(dev, s->data));
+    TN_TRY(tn_device_finish(dev));
+    *seconds = tn_clock_seconds() - start;
+    if (tn_interrupted())
+        return tn_fail(tn_device_context(dev), TN_ERR_INTERRUPTED, "stopped while measuring");
+    return TN_OK;
+}
+
+/* Warm-up, then calls a batch. The first call builds kernels; the second still fills caches and tables. */
+static tn_status calibrate(tn_device *dev, series *s, double wanted) {
+    double seconds;
+    TN_TRY(batch(dev, s, 1, &seconds));
+    s->calls = 1;
+    TN_TRY(batch(dev, s, 1, &seconds));
+    while (seconds < wanted && s->calls < 1 << 20) {
+        double factor = seconds > 0 ? 1.2 * wanted / seconds : 16;
+        s->calls = (int)ceil(s->calls * (factor > 16 ? 16 : factor < 1.5 ? 1.5 : factor));
+        TN_TRY(batch(dev, s, s->calls, &seconds));
+    }
+    return TN_OK;
+}
+
+static tn_status add_batch(tn_device *dev, series *s) {
+    double seconds;
+    TN_TRY(batch(dev, s, s->calls, &seconds));
+    s->ms[s->n++] = 1e3 * seconds / s->calls;
+    return TN_OK;
+}
+
+static void summarise(const series *s, tn_summary *out) {
+    double sorted[MAX_BATCHES];
+    memcpy(sorted, s->ms, sizeof sorted[0] * (size_t)s->n);
+    tn_summarise(sorted, s->n, out);
+}
+
+/* Looked at every fourth batch: each look at a growing sample is one more chance to stop on a lucky spread.
+ */
+static bool settled(const series *s, double spread) {
+    tn_summary summary;
+    if (s->n < ENOUGH || s->n % 4 != 1)
+        return false;
+    summarise(s, &summary);
+    return tn_spread(&summary) <= spread;
+}
+
+static bool time_is_up(int n, double start, double seconds) {
+    double spent = tn_clock_seconds() - start;
+    return n >= MAX_BATCHES || (spent >= seconds && n >= LEAST) || spent >= 3 * seconds;
+}
+
+static void fill_sample(const series *s, tn_sample *out) {
+    tn_summary summary;
+    summarise(s, &summary);
+    *out = (tn_sample){.n = s->n,
+                       .calls = s->calls,
+                       .wall_ms = summary.median,
+                       .q1_ms = summary.q1,
+                       .q3_ms = summary.q3,
+                       .drift = tn_trend(s->ms, s->n)};
+}
+
+/* Device time from a batch of its own: recording events costs time, so it is kept out of the wall figures. */
+static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
+    int calls = s->calls < 64 ? s->calls : 64, launches = 0;
+    double wall = 0, device = 0;
+    TN_TRY(tn_device_profile_begin(dev));
+    tn_status status = batch(dev, s, calls, &wall);
+    tn_status ended = tn_device_profile_end(dev, &device, &launches);
+    TN_TRY(status);
+    TN_TRY(ended);
+    out->event_ms = 1e3 * device / calls;
+    out->launches = launches / calls;
+    out->event_ok = !(tn_device_get_info(dev)->quirks & TN_QUIRK_EVENTS_USELESS) && launches > 0 &&
+                    device >= 0.02 * wall && device <= 1.10 * wall;
+    return TN_OK;
+}
+
+tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_measure_options *options,
+                     tn_sample *out) {
+    tn_measure_options o = with_defaults(options);
+    series s = {.run = run, .data = data};
+    tn_energy none = {0};
+    const tn_energy *energy = o.energy ? o.energy : &none;
+    tn_energy_mark from, to;
+    double joules;
+    *out = (tn_sample){0};
+    TN_TRY(calibrate(dev, &s, o.batch_seconds));
+    tn_energy_read(energy, &from);
+    double start = tn_clock_seconds();
+    do
+        TN_TRY(add_batch(dev, &s));
+    while (!settled(&s, o.spread) && !time_is_up(s.n, start, o.seconds));
+    tn_energy_read(energy, &to);
+    fill_sample(&s, out);
+    out->energy_ok = tn_energy_between(energy, &from, &to, &joules);
+    if (out->energy_ok)
+        out->energy_j = joules / ((double)s.n * s.calls);
+    return events(dev, &s, out);
+}
+
+tn_status tn_measure_pair(tn_device *dev, tn_measure_run run_a, void *data_a, tn_measure_run run_b,
+                          void *data_b, const tn_measure_options *options, tn_pair_sample *out) {
+    tn_measure_options o = with_defaults(options);
+    series a = {.run = run_a, .data = data_a}, b = {.run = run_b, .data = data_b};
+    double ratios[MAX_BATCHES];
+    tn_summary summary;
+    *out = (tn_pair_sample){0};
+    TN_TRY(calibrate(dev, &a, o.batch_seconds));
+    TN_TRY(calibrate(dev, &b, o.batch_seconds));
+    double start = tn_clock_seconds();
+    do {
+        series *first = a.n % 2 ? &b : &a, *second = a.n % 2 ? &a : &b;
+        TN_TRY(add_batch(dev, first));
+        TN_TRY(add_batch(dev, second));
+        ratios[a.n - 1] = b.ms[b.n - 1] / a.ms[a.n - 1];
+    } while (!(settled(&a, o.spread) && settled(&b, o.spread)) && !time_is_up(a.n, start, o.seconds));
+    fill_sample(&a, &out->a);
+    fill_sample(&b, &out->b);
+    tn_summarise(ratios, a.n, &summary);
+    out->ratio = summary.median;
+    out->ratio_q1 = summary.q1;
+    out->ratio_q3 = summary.q3;
+    return TN_OK;
+}
