@@ -13,3 +13,107 @@ inline float sum8(float8 v) {
 inline float sum16(float16 v) {
     return sum8(v.lo + v.hi);
 }
+
+/* floatv: LANES neighbours at once. An op that wants another width says -DLANES=: 16 is one register of a
+ * wide CPU, 1 leaves neighbours to neighbouring work-items, as a GPU wants it. Ends of rows go through
+ * load_part and store_part, so that an element's value never depends on whether it sits in a full vector or
+ * in a rest. */
+#ifndef LANES
+#define LANES 16 /* 1, 4, 8 or 16 */
+#endif
+
+#if LANES == 1
+typedef float floatv;
+typedef int intv;
+#define LOADV(p)          (*(p))
+#define STOREV(v, p)      (*(p) = (v))
+#define AS_INTV(v)        as_int(v)
+#define AS_FLOATV(v)      as_float(v)
+#define CONVERT_FLOATV(v) convert_float(v)
+#define LANE_NUMBERS      0
+#else
+#define TN_GLUE_(a, b)    a##b
+#define TN_GLUE(a, b)     TN_GLUE_(a, b)
+typedef TN_GLUE(float, LANES) floatv;
+typedef TN_GLUE(int, LANES) intv;
+#define LOADV(p)          TN_GLUE(vload, LANES)(0, p)
+#define STOREV(v, p)      TN_GLUE(vstore, LANES)(v, 0, p)
+#define AS_INTV(v)        TN_GLUE(as_int, LANES)(v)
+#define AS_FLOATV(v)      TN_GLUE(as_float, LANES)(v)
+#define CONVERT_FLOATV(v) TN_GLUE(convert_float, LANES)(v)
+#if LANES == 4
+#define LANE_NUMBERS (int4)(0, 1, 2, 3)
+#elif LANES == 8
+#define LANE_NUMBERS (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#else
+#define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#endif
+#endif
+
+/* The first `left` of LANES floats at p, zeros behind them. */
+inline floatv load_part(const global float *p, int left) {
+#if LANES > 1
+    if (left < LANES) {
+        float part[LANES];
+        for (int l = 0; l < LANES; l++)
+            part[l] = l < left ? p[l] : 0.0f;
+        return LOADV(part);
+    }
+#endif
+    return LOADV(p);
+}
+
+inline void store_part(floatv v, global float *p, int left) {
+#if LANES > 1
+    if (left < LANES) {
+        float part[LANES];
+        STOREV(v, part);
+        for (int l = 0; l < left; l++)
+            p[l] = part[l];
+        return;
+    }
+#endif
+    STOREV(v, p);
+}
+
+inline float sumv(floatv v) {
+#if LANES == 1
+    return v;
+#elif LANES == 4
+    return sum4(v);
+#elif LANES == 8
+    return sum8(v);
+#else
+    return sum16(v);
+#endif
+}
+
+/* e^x to within 2 units in the last place for any x, 0 and infinity past the ends of fp32, NaN for NaN.
+ * Written out because a run-time's own exp may go lane by lane. x = n·ln 2 + r with |r| ≤ ln 2 / 2 and ln 2
+ * in two parts; e^r by the polynomial of the Cephes library's expf (Moshier); 2^n in two factors, so that
+ * results below the normal range and n = 128 come out right. Adding 1.5·2^23 rounds to the nearest integer
+ * and leaves it in the low bits. */
+#define TN_EXP(name, F, I, AS_I, AS_F)                                                                       \
+    inline F name(F x) {                                                                                     \
+        const F bound = x > (F)(90.0f) ? (F)(90.0f) : x < (F)(-105.0f) ? (F)(-105.0f) : x;                   \
+        const F shifted = bound * 1.44269504f + 12582912.0f;                                                 \
+        const F n = shifted - 12582912.0f;                                                                   \
+        const F r = bound - n * 0.693359375f - n * -2.12194440e-4f;                                          \
+        F p = r * 1.9875691500e-4f + 1.3981999507e-3f;                                                       \
+        p = p * r + 8.3334519073e-3f;                                                                        \
+        p = p * r + 4.1665795894e-2f;                                                                        \
+        p = p * r + 1.6666665459e-1f;                                                                        \
+        p = p * r + 5.0000001201e-1f;                                                                        \
+        p = (p * r) * r + r + 1.0f;                                                                          \
+        const I k = AS_I(shifted) - 0x4b400000, low = k >> 1;                                                \
+        return p * AS_F((low + 127) << 23) * AS_F((k - low + 127) << 23);                                    \
+    }
+TN_EXP(exp1, float, int, as_int, as_float)
+TN_EXP(exp16, float16, int16, as_int16, as_float16)
+#if LANES == 1
+#define expv exp1
+#elif LANES == 16
+#define expv exp16
+#else
+TN_EXP(expv, floatv, intv, AS_INTV, AS_FLOATV)
+#endif

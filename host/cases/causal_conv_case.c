@@ -1,0 +1,85 @@
+#include "case.h"
+
+#include "causal_conv.h"
+#include "causal_conv_ref.h"
+
+enum { DIM_B, DIM_T, DIM_D, DIM_K, DIM_SILU };
+enum { FORWARD, BACKWARD };
+/* tensors of the passes, in order */
+enum { F_Y, F_U, F_W, F_B };
+enum { B_DU, B_DW, B_DB, B_DY, B_U, B_W, B_B };
+
+static void draw(tn_rng *rng, tn_shape *s) {
+    s->v[DIM_B] = tn_rng_range(rng, 1, 4);
+    /* around the tile sizes too: 32 and 128 positions */
+    int64_t around[] = {1, 2, 31, 33, 127, 128, 129, 260};
+    s->v[DIM_T] = tn_rng_below(rng, 3) == 0 ? tn_rng_range(rng, 1, 40) : around[tn_rng_below(rng, 8)];
+    s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 4) : tn_rng_range(rng, 1, 70);
+    s->v[DIM_K] = tn_rng_below(rng, 3) == 0 ? tn_rng_range(rng, 1, 7) : 4;
+    s->v[DIM_SILU] = tn_rng_below(rng, 4) != 0;
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    size_t D = (size_t)s->v[DIM_D], N = (size_t)(s->v[DIM_B] * s->v[DIM_T]) * D,
+           taps = D * (size_t)s->v[DIM_K];
+    if (pass == FORWARD) {
+        t[F_Y] = (tn_tensor){"y", TN_F32, TN_OUT, N, 2e-6};
+        t[F_U] = (tn_tensor){"u", TN_F32, TN_IN, N};
+        t[F_W] = (tn_tensor){"w", TN_F32, TN_IN, taps};
+        t[F_B] = (tn_tensor){"b", TN_F32, TN_IN, D};
+        return 4;
+    }
+    t[B_DU] = (tn_tensor){"du", TN_F32, TN_INOUT, N, 3e-6};
+    t[B_DW] = (tn_tensor){"dw", TN_F32, TN_OUT, taps, 4e-6};
+    t[B_DB] = (tn_tensor){"db", TN_F32, TN_OUT, D, 4e-6};
+    t[B_DY] = (tn_tensor){"dy", TN_F32, TN_IN, N};
+    t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N};
+    t[B_W] = (tn_tensor){"w", TN_F32, TN_IN, taps};
+    t[B_B] = (tn_tensor){"b", TN_F32, TN_IN, D};
+    return 7;
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    tn_causal_conv_shape s = {shape->v[DIM_B], shape->v[DIM_T], shape->v[DIM_D], shape->v[DIM_K],
+                              (int)shape->v[DIM_SILU]};
+    if (pass == FORWARD)
+        return tn_causal_conv_forward(dev, &s, t[F_Y].buffer, t[F_U].buffer, t[F_W].buffer, t[F_B].buffer);
+    return tn_causal_conv_backward(dev, &s, t[B_DU].buffer, t[B_DW].buffer, t[B_DB].buffer, t[B_DY].buffer,
+                                   t[B_U].buffer, t[B_W].buffer, t[B_B].buffer, t[B_DU].buffer);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    if (pass == FORWARD)
+        tn_causal_conv_forward_ref(s->v[DIM_B], s->v[DIM_T], s->v[DIM_D], s->v[DIM_K], (int)s->v[DIM_SILU],
+                                   t[F_Y].f64, t[F_U].f64, t[F_W].f64, t[F_B].f64);
+    else
+        tn_causal_conv_backward_ref(s->v[DIM_B], s->v[DIM_T], s->v[DIM_D], s->v[DIM_K], (int)s->v[DIM_SILU],
+                                    t[B_DU].f64, t[B_DW].f64, t[B_DB].f64, t[B_DY].f64, t[B_U].f64,
+                                    t[B_W].f64, t[B_B].f64);
+}
+
+/* A multiplication and an addition a tap: once forward; backward for z, du and dw. */
+static double flops(const tn_shape *s, int pass) {
+    double N = (double)s->v[DIM_B] * (double)s->v[DIM_T] * (double)s->v[DIM_D];
+    return N * 2 * (double)s->v[DIM_K] * (pass == FORWARD ? 1 : 3);
+}
+
+/* forward: u read, y written; backward: dy, u and du read, du written; taps beside them. */
+static double bytes(const tn_shape *s, int pass) {
+    double D = (double)s->v[DIM_D], N = (double)s->v[DIM_B] * (double)s->v[DIM_T] * D;
+    return 4 * (N * (pass == FORWARD ? 2 : 4) + D * (double)(s->v[DIM_K] + 1) * (pass == FORWARD ? 1 : 2));
+}
+
+static const char *const dims[] = {"B", "T", "D", "K", "silu", NULL};
+static const char *const passes[] = {"forward", "backward", NULL};
+
+const tn_case tn_case_causal_conv = {.op = "causal_conv",
+                                     .dims = dims,
+                                     .passes = passes,
+                                     .draw = draw,
+                                     .tensors = tensors,
+                                     .run = run,
+                                     .reference = reference,
+                                     .flops = flops,
+                                     .bytes = bytes,
+                                     .has_gradient = true};

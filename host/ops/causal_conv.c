@@ -1,0 +1,58 @@
+#include "causal_conv.h"
+
+#include "launch.h"
+
+/* How a device walks the problem: positions a work-item owns, channels it holds at once, items in either
+ * direction. */
+typedef struct plan {
+    tn_options options;
+    size_t lanes, tile, chunks, items, local;
+} plan;
+
+static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, plan *p) {
+    *p = (plan){.lanes = (size_t)tn_tunable(dev, "causal_conv", "LANES", 16, 1),
+                .tile = (size_t)tn_tunable(dev, "causal_conv", "TILE", 128, 32),
+                .local = (size_t)tn_tunable(dev, "causal_conv", "LOCAL", 1, 64)};
+    if (s->K < 1 || s->K > 64)
+        return tn_fail(tn_device_context(dev), TN_ERR_ARG, "causal_conv with %lld taps: it takes 1 to 64",
+                       (long long)s->K);
+    p->chunks = ((size_t)s->D + p->lanes - 1) / p->lanes;
+    p->items = (size_t)s->B * (((size_t)s->T + p->tile - 1) / p->tile);
+    tn_options_int(&p->options, "K", (long)s->K);
+    tn_options_int(&p->options, "SILU", s->silu != 0);
+    tn_options_int(&p->options, "TILE", (long)p->tile);
+    tn_options_int(&p->options, "LANES", (long)p->lanes);
+    return TN_OK;
+}
+
+static tn_range range(const plan *p, const tn_kernel *k, size_t rows) {
+    return tn_range_2d(p->chunks, rows, tn_kernel_group(k, p->local), 1);
+}
+
+tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *y,
+                                 const tn_buffer *u, const tn_buffer *w, const tn_buffer *b) {
+    plan p;
+    tn_kernel *k;
+    TN_TRY(make_plan(dev, s, &p));
+    TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_forward", &p.options, &k));
+    return tn_launch(dev, k, range(&p, k, p.items), tn_arg_buffer(y), tn_arg_buffer(u), tn_arg_buffer(w),
+                     tn_arg_buffer(b), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D));
+}
+
+tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *du, tn_buffer *dw,
+                                  tn_buffer *db, const tn_buffer *dy, const tn_buffer *u, const tn_buffer *w,
+                                  const tn_buffer *b, const tn_buffer *add) {
+    plan p;
+    tn_kernel *tiles, *taps;
+    tn_buffer *partial;
+    TN_TRY(make_plan(dev, s, &p));
+    TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_backward", &p.options, &tiles));
+    TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_taps", &p.options, &taps));
+    TN_TRY(tn_device_scratch(dev, 0, p.items * (size_t)(s->K + 1) * (size_t)s->D * sizeof(float), &partial));
+    TN_TRY(tn_launch(dev, tiles, range(&p, tiles, p.items), tn_arg_buffer(du), tn_arg_buffer(partial),
+                     tn_arg_buffer(dy), tn_arg_buffer(u), tn_arg_buffer(w), tn_arg_buffer(b),
+                     tn_arg_buffer(add ? add : dy), tn_arg_i32(add != NULL), tn_arg_i32(s->B),
+                     tn_arg_i32(s->T), tn_arg_i32(s->D)));
+    return tn_launch(dev, taps, range(&p, taps, (size_t)s->K + 1), tn_arg_buffer(dw), tn_arg_buffer(db),
+                     tn_arg_buffer(partial), tn_arg_i32((int64_t)p.items), tn_arg_i32(s->D));
+}

@@ -1,0 +1,157 @@
+/* Depthwise causal convolution with K taps and a bias: z[t] = b + Σ_j w[j]·u[t-j], zero before the start of a
+ * sequence; y = z, or silu(z) = z/(1+e^-z). A work-item owns TILE positions of one sequence and LANES
+ * channels; taps, and what the last K positions held, stay in registers, so every element is read once. No
+ * barrier. */
+
+#ifndef K
+#define K 4 /* taps */
+#endif
+#ifndef SILU
+#define SILU 1 /* y = silu(z) instead of z */
+#endif
+#ifndef TILE
+#define TILE 128 /* positions a work-item owns */
+#endif
+
+/* Tap j of LANES channels; channels past D get zero. */
+inline void load_taps(floatv *taps, const global float *w, int d, int D) {
+    for (int j = 0; j < K; j++) {
+        float tap[LANES];
+        for (int l = 0; l < LANES; l++)
+            tap[l] = d + l < D ? w[(d + l) * K + j] : 0.0f;
+        taps[j] = LOADV(tap);
+    }
+}
+
+/* Moves the ring on by one position; ring[j] then holds what position t-j had. */
+inline void push(floatv *ring, floatv v) {
+#pragma unroll
+    for (int j = K - 1; j > 0; j--)
+        ring[j] = ring[j - 1];
+    ring[0] = v;
+}
+
+inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z) {
+#pragma unroll
+    for (int j = 0; j < K; j++)
+        z += taps[j] * ring[j];
+    return z;
+}
+
+/* Fills the ring with what lies before position t, so that push(u[t]) makes it whole. */
+inline void warm_up(floatv *ring, const global float *u, int t, int left, int D) {
+    for (int j = 0; j < K; j++)
+        ring[j] = 0.0f;
+    for (int s = max(t - K + 1, 0); s < t; s++)
+        push(ring, load_part(u + s * D, left));
+}
+
+kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
+                                const global float *restrict u, /* [B,T,D] */
+                                const global float *restrict w, /* [D,K], column j multiplies u[t-j] */
+                                const global float *restrict b, /* [D] */
+                                int B, int T, int D) {
+    const int d = get_global_id(0) * LANES, left = D - d;
+    const int tiles = (T + TILE - 1) / TILE;
+    const int sequence = get_global_id(1) / tiles, first = get_global_id(1) % tiles * TILE;
+    const int last = min(first + TILE, T);
+    if (left <= 0 || sequence >= B)
+        return;
+    const int at = sequence * T * D + d;
+    const floatv bias = load_part(b + d, left);
+    floatv taps[K], ring[K];
+    load_taps(taps, w, d, D);
+    warm_up(ring, u + at, first, left, D);
+    for (int t = first; t < last; t++) {
+        push(ring, load_part(u + at + t * D, left));
+        const floatv z = dot_taps(taps, ring, bias);
+#if SILU
+        store_part(z / (1.0f + expv(-z)), y + at + t * D, left);
+#else
+        store_part(z, y + at + t * D, left);
+#endif
+    }
+}
+
+/* silu'(z) = s·(1 + z·(1 - s)); past |z| = 85 it is 0 or 1, and e^-z must stay finite for 1 - s = e^-z·s. */
+inline floatv activation_slope(floatv z) {
+#if SILU
+    z = z > (floatv)(85.0f) ? (floatv)(85.0f) : z < (floatv)(-85.0f) ? (floatv)(-85.0f) : z;
+    const floatv e = expv(-z), s = 1.0f / (1.0f + e);
+    return s * (1.0f + z * (e * s));
+#else
+    return 1.0f;
+#endif
+}
+
+/* du[t] = add[t] + Σ_j w[j]·dz[t+j] with dz = dy·silu'(z), z computed again. dz of the K-1 positions after
+ * the tile is computed here too. Σ dz[t]·u[t-j] and Σ dz[t] over the tile go to partial, which
+ * causal_conv_taps adds up. */
+kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
+                                 global float *restrict partial,  /* [items,K+1,D], db in row K */
+                                 const global float *restrict dy, /* [B,T,D] */
+                                 const global float *restrict u,  /* [B,T,D] */
+                                 const global float *restrict w,  /* [D,K] */
+                                 const global float *restrict b,  /* [D] */
+                                 const global float *add, /* [B,T,D], may be du; not read when has_add = 0 */
+                                 int has_add, int B, int T, int D) {
+    const int d = get_global_id(0) * LANES, left = D - d;
+    const int tiles = (T + TILE - 1) / TILE, item = get_global_id(1);
+    const int sequence = item / tiles, first = item % tiles * TILE;
+    const int last = min(first + TILE, T);
+    if (left <= 0 || sequence >= B)
+        return;
+    const int at = sequence * T * D + d;
+    const floatv bias = load_part(b + d, left);
+    floatv taps[K], ring[K], slopes[K], dtaps[K], dbias = 0.0f;
+    load_taps(taps, w, d, D);
+    warm_up(ring, u + at, first, left, D);
+    for (int j = 0; j < K; j++)
+        slopes[j] = dtaps[j] = 0.0f;
+    for (int t = first; t < last + K - 1; t++) {
+        floatv dz = 0.0f;
+        if (t < T) {
+            push(ring, load_part(u + at + t * D, left));
+            dz = load_part(dy + at + t * D, left) * activation_slope(dot_taps(taps, ring, bias));
+        }
+        if (t < last) {
+#pragma unroll
+            for (int j = 0; j < K; j++)
+                dtaps[j] += dz * ring[j];
+            dbias += dz;
+        }
+        push(slopes, dz); /* slopes[j] = dz[t-j]: position t-K+1 now has all it needs */
+        if (t - K + 1 < first)
+            continue;
+        const int out = at + (t - K + 1) * D;
+        floatv sum = has_add ? load_part(add + out, left) : (floatv)(0.0f);
+#pragma unroll
+        for (int j = 0; j < K; j++)
+            sum += taps[j] * slopes[K - 1 - j];
+        store_part(sum, du + out, left);
+    }
+    global float *sums = partial + item * (K + 1) * D + d;
+    for (int j = 0; j < K; j++)
+        store_part(dtaps[j], sums + j * D, left);
+    store_part(dbias, sums + K * D, left);
+}
+
+/* dw[d,j] and db[d] from the partial sums, in order of the items. */
+kernel void causal_conv_taps(global float *restrict dw,            /* [D,K] */
+                             global float *restrict db,            /* [D] */
+                             const global float *restrict partial, /* [items,K+1,D] */
+                             int items, int D) {
+    const int d = get_global_id(0) * LANES, j = get_global_id(1), left = D - d;
+    if (left <= 0 || j > K)
+        return;
+    floatv sum = 0.0f;
+    for (int i = 0; i < items; i++)
+        sum += load_part(partial + (i * (K + 1) + j) * D + d, left);
+    float lanes[LANES];
+    STOREV(sum, lanes);
+    for (int l = 0; l < min(left, LANES); l++)
+        if (j < K)
+            dw[(d + l) * K + j] = lanes[l];
+        else
+            db[d + l] = lanes[l];
+}
