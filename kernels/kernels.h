@@ -2,12 +2,14 @@
 #ifndef TN_KERNELS_H
 #define TN_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct tn_kernel_source {
     const char *op; /* file name without .cl */
     const unsigned char *bytes;
     const unsigned long *size;
+    bool extra; /* no op (the roofline's kernels): never read from TURNOUT_KERNELS */
 } tn_kernel_source;
 
 extern const tn_kernel_source tn_kernel_sources[]; /* common first, then the ops in order of the list */

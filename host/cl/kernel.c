@@ -13,13 +13,21 @@ void tn_options_int(tn_options *options, const char *name, long value) {
     snprintf(options->text + used, sizeof options->text - used, "%s-D%s=%ld", used ? " " : "", name, value);
 }
 
+static const tn_kernel_source *embedded(const char *op) {
+    for (int i = 0; i < tn_kernel_source_count; i++)
+        if (strcmp(tn_kernel_sources[i].op, op) == 0)
+            return &tn_kernel_sources[i];
+    return NULL;
+}
+
 static tn_status append_source(tn_context *ctx, const char *op, const char *folder, char **text,
                                size_t *size) {
     char *path = NULL, *bytes = NULL;
     size_t more = 0;
     const void *from = NULL;
     tn_status status = TN_OK;
-    if (folder) {
+    const tn_kernel_source *built_in = embedded(op);
+    if (folder && !(built_in && built_in->extra)) {
         char name[80];
         snprintf(name, sizeof name, "%s.cl", op);
         TN_GO(tn_path_join(ctx, folder, name, &path));
@@ -30,15 +38,12 @@ static tn_status append_source(tn_context *ctx, const char *op, const char *fold
         }
         from = bytes;
     } else {
-        for (int i = 0; i < tn_kernel_source_count; i++)
-            if (strcmp(tn_kernel_sources[i].op, op) == 0) {
-                from = tn_kernel_sources[i].bytes;
-                more = *tn_kernel_sources[i].size;
-            }
-        if (!from) {
+        if (!built_in) {
             status = tn_fail(ctx, TN_ERR_ARG, "there is no kernel file for op '%s'", op);
             goto cleanup;
         }
+        from = built_in->bytes;
+        more = *built_in->size;
     }
     char *grown = realloc(*text, *size + more + 1);
     if (!grown) {

@@ -1,0 +1,81 @@
+/* The ceilings a device really has: multiply-adds in registers, copying and reading of memory, an empty
+ * launch. LANES: floats in a vector (16 for a CPU's registers, 4 for a GPU). ROUNDS: steps of the loop
+ * unrolled by hand. */
+#ifndef LANES
+#define LANES 16
+#endif
+/* CHUNKED 1: an item owns neighbouring vectors (CPU); 0: items take turns, so that a group reads whole lines
+ * (GPU). */
+#ifndef CHUNKED
+#define CHUNKED 1
+#endif
+
+#if LANES == 16
+typedef float16 vec;
+#define VSUM(v) sum16(v)
+#else
+typedef float4 vec;
+#define VSUM(v) sum4(v)
+#endif
+
+/* Twelve independent chains: as many as hide the latency of two fused units of latency 4 and still fit in
+ * registers. */
+#define EACH(STEP)                                                                                           \
+    STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11)
+#define DECLARE(i) vec v##i = (vec)(x + i);
+/* Written so that the compiler may fuse it: fma() is a slow function where there is no such instruction. */
+#define ADVANCE(i) v##i = v##i * a + b;
+#define ADD(i)     sum += v##i;
+
+/* out[item] = Σ over 12 chains i and LANES lanes of f^rounds(x + i), f(v) = a·v + b, x = item mod 8. */
+kernel void roofline_mad(global float *restrict out, /* [items] */
+                         float scale, float shift, int rounds, int items) {
+    const int item = get_global_id(0);
+    const float x = (float)(item & 7);
+    const vec a = (vec)(scale), b = (vec)(shift);
+    if (item >= items)
+        return;
+    EACH(DECLARE)
+    for (int r = 0; r < rounds; r++) {
+        EACH(ADVANCE)
+    }
+    vec sum = (vec)(0.0f);
+    EACH(ADD)
+    out[item] = VSUM(sum);
+}
+
+#if CHUNKED
+#define OVER(i, n, items, item)                                                                              \
+    for (int i = (int)((long)n * item / items), end = (int)((long)n * (item + 1) / items); i < end; i++)
+#else
+#define OVER(i, n, items, item) for (int i = item; i < n; i += items)
+#endif
+
+/* to = from, n vectors. */
+kernel void roofline_copy(global vec *restrict to,         /* [n] vectors */
+                          const global vec *restrict from, /* [n] vectors */
+                          int n, int items) {
+    const int item = get_global_id(0);
+    if (item >= items)
+        return;
+    OVER(i, n, items, item)
+    to[i] = from[i];
+}
+
+/* out[item] = sum of the item's share of n vectors. */
+kernel void roofline_read(global float *restrict out,      /* [items] */
+                          const global vec *restrict from, /* [n] vectors */
+                          int n, int items) {
+    const int item = get_global_id(0);
+    vec sum = (vec)(0.0f);
+    if (item >= items)
+        return;
+    OVER(i, n, items, item)
+    sum += from[i];
+    out[item] = VSUM(sum);
+}
+
+kernel void roofline_empty(global float *restrict out /* [1] */) {
+    if (get_global_id(0) > 0)
+        out[0] = 0.0f;
+}
