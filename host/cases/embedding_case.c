@@ -1,0 +1,83 @@
+#include "case.h"
+
+#include "embedding.h"
+#include "embedding_ref.h"
+
+enum { DIM_N, DIM_D, DIM_V };
+enum { FORWARD, BACKWARD };
+/* tensors of the passes, in order; the backward pass carries the tokens for the gradient check alone */
+enum { F_Y, F_TABLE, F_TOKENS };
+enum { B_DTABLE, B_DY, B_ORDER, B_START, B_TOKENS };
+
+static void draw(tn_rng *rng, tn_shape *s) {
+    s->v[DIM_N] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
+    s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 5) : tn_rng_range(rng, 1, 90);
+    s->v[DIM_V] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 2, 100);
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], V = (size_t)s->v[DIM_V];
+    if (pass == FORWARD) {
+        t[F_Y] = (tn_tensor){"y", TN_F32, TN_OUT, N * D, 0};
+        t[F_TABLE] = (tn_tensor){"table", TN_F32, TN_IN, V * D};
+        t[F_TOKENS] = (tn_tensor){"tokens", TN_I32, TN_IN, N};
+        return 3;
+    }
+    t[B_DTABLE] = (tn_tensor){"dtable", TN_F32, TN_OUT, V * D, 4e-6};
+    t[B_DY] = (tn_tensor){"dy", TN_F32, TN_IN, N * D};
+    t[B_ORDER] = (tn_tensor){"order", TN_I32, TN_IN, N};
+    t[B_START] = (tn_tensor){"start", TN_I32, TN_IN, V + 1};
+    t[B_TOKENS] = (tn_tensor){"tokens", TN_I32, TN_IN, N};
+    return 5;
+}
+
+/* Every third token is token 0, as in a task with one filler, so that lists are long, short and empty. */
+static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    int32_t *tokens = t[pass == FORWARD ? F_TOKENS : B_TOKENS].i32;
+    for (int64_t n = 0; n < s->v[DIM_N]; n++)
+        tokens[n] = n % 3 == 0 ? 0 : (int32_t)tn_rng_below(rng, (uint32_t)s->v[DIM_V]);
+    if (pass == BACKWARD)
+        tn_embedding_index(tokens, s->v[DIM_N], s->v[DIM_V], t[B_ORDER].i32, t[B_START].i32);
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    tn_embedding_shape s = {shape->v[DIM_N], shape->v[DIM_D], shape->v[DIM_V]};
+    if (pass == FORWARD)
+        return tn_embedding_forward(dev, &s, t[F_Y].buffer, t[F_TABLE].buffer, t[F_TOKENS].buffer);
+    return tn_embedding_backward(dev, &s, t[B_DTABLE].buffer, t[B_DY].buffer, t[B_ORDER].buffer,
+                                 t[B_START].buffer);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    if (pass == FORWARD)
+        tn_embedding_forward_ref(s->v[DIM_N], s->v[DIM_D], t[F_Y].f64, t[F_TABLE].f64, t[F_TOKENS].i32);
+    else
+        tn_embedding_backward_ref(s->v[DIM_D], s->v[DIM_V], t[B_DTABLE].f64, t[B_DY].f64, t[B_ORDER].i32,
+                                  t[B_START].i32);
+}
+
+/* forward copies; backward adds every row once. */
+static double flops(const tn_shape *s, int pass) {
+    return pass == FORWARD ? 0 : (double)s->v[DIM_N] * (double)s->v[DIM_D];
+}
+
+/* forward: at most min(N, V) different rows read, all written; backward: dy read, the table written. */
+static double bytes(const tn_shape *s, int pass) {
+    double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], V = (double)s->v[DIM_V];
+    return 4 * (pass == FORWARD ? N * D + (N < V ? N : V) * D + N : N * D + V * D + N + V);
+}
+
+static const char *const dims[] = {"N", "D", "V", NULL};
+static const char *const passes[] = {"forward", "backward", NULL};
+
+const tn_case tn_case_embedding = {.op = "embedding",
+                                   .dims = dims,
+                                   .passes = passes,
+                                   .draw = draw,
+                                   .tensors = tensors,
+                                   .fill = fill,
+                                   .run = run,
+                                   .reference = reference,
+                                   .flops = flops,
+                                   .bytes = bytes,
+                                   .has_gradient = true};
