@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 typedef struct tn_kernel_source {
-    const char *op; /* file name without .cl */
+    const char *op;     /* file name without .cl */
+    const char *behind; /* the op whose file it is built behind, or NULL */
     const unsigned char *bytes;
     const unsigned long *size;
     bool extra; /* no op (the roofline's kernels): never read from TURNOUT_KERNELS */

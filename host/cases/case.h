@@ -30,6 +30,7 @@ typedef struct tn_tensor {
     size_t count; /* elements; 0: the tensor is absent (buffer and arrays NULL) */
     double tol; /* OUT, INOUT: allowed |got − want| ≤ tol · (|want| + rms(want)); 0: exact. Ints are always
                    exact */
+    double floor; /* OUT, INOUT: allowed on top of that: rounding of terms that cancel, where want may be 0 */
 
     double
         *f64; /* f32 tensors: host values. Inputs hold exact floats; the reference writes its results here */

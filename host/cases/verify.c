@@ -12,7 +12,8 @@ static tn_status compare_f32(tn_context *ctx, const tn_tensor *t, const unsigned
     for (size_t k = 0; k < t->count; k++) {
         float got;
         memcpy(&got, bytes + 4 * k, 4);
-        double want = t->f64[k], error = fabs((double)got - want), allowed = t->tol * (fabs(want) + scale);
+        double want = t->f64[k], error = fabs((double)got - want),
+               allowed = t->tol * (fabs(want) + scale) + t->floor;
         if (!(error <= allowed)) /* written so that NaN fails */
             return tn_fail(ctx, TN_ERR_CHECK,
                            "%s[%zu] is %.9g, the reference has %.9g (off by %.3g, allowed %.3g)", t->name, k,

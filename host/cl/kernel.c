@@ -69,6 +69,9 @@ tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *s
     *text = NULL;
     *size = 0;
     tn_status status = append_source(ctx, "common", folder, text, size);
+    const tn_kernel_source *built_in = embedded(op);
+    if (status == TN_OK && built_in && built_in->behind)
+        status = append_source(ctx, built_in->behind, folder, text, size);
     if (status == TN_OK)
         status = append_source(ctx, op, folder, text, size);
     if (status != TN_OK) {

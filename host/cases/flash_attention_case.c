@@ -1,0 +1,215 @@
+#include "case.h"
+
+#include "flash_attention.h"
+#include "flash_attention_ref.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { DIM_B, DIM_T, DIM_H, DIM_DH, DIM_R, DIM_WINDOW, DIM_MASKS, DIM_SEED };
+enum { FORWARD, BACKWARD };
+/* bits of `masks`; KEYS_ALL: keys of every position, not only up to the last listed row */
+enum { SEGMENTS = 1, LENGTHS = 2, KEYS_ALL = 4 };
+/* tensors: outputs and inputs of each pass, then the lists */
+enum { F_O, F_LSE, F_Q, F_K, F_V, F_LISTS };
+enum { B_DQ, B_DK, B_DV, B_DO, B_Q, B_K, B_V, B_O, B_LSE, B_LISTS };
+enum { L_ROWS, L_Q_START, L_KV_START, L_SEGMENTS, L_LENGTHS, L_COUNT };
+
+static void draw(tn_rng *rng, tn_shape *s) {
+    static const int64_t widths[] = {16, 32, 64, 128, 20, 24, 40, 32};
+    s->v[DIM_B] = tn_rng_range(rng, 1, 3);
+    s->v[DIM_T] = tn_rng_below(rng, 5) == 0 ? 1 : tn_rng_range(rng, 1, tn_rng_below(rng, 3) == 0 ? 250 : 80);
+    s->v[DIM_H] = tn_rng_range(rng, 1, 3);
+    s->v[DIM_DH] = widths[tn_rng_below(rng, 8)];
+    int64_t N = s->v[DIM_B] * s->v[DIM_T];
+    uint32_t kind = tn_rng_below(rng, 6);
+    s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? 1 : kind == 2 ? N : tn_rng_range(rng, 1, N);
+    s->v[DIM_WINDOW] = tn_rng_below(rng, 2) ? 0 : tn_rng_range(rng, 1, s->v[DIM_T] + 3);
+    s->v[DIM_MASKS] = (int64_t)tn_rng_below(rng, 8);
+    s->v[DIM_SEED] = (int64_t)tn_rng_below(rng, 1000);
+}
+
+static tn_status check(tn_context *ctx, const tn_shape *s) {
+    int64_t Dh = s->v[DIM_DH];
+    if (s->v[DIM_B] < 1 || s->v[DIM_T] < 1 || s->v[DIM_H] < 1 || s->v[DIM_R] > s->v[DIM_B] * s->v[DIM_T] ||
+        Dh < 16 || Dh > 128 || Dh % 4 != 0 || s->v[DIM_MASKS] > 7)
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "flash_attention: B, T, H at least 1, R at most B·T, Dh 16 to 128 and a multiple of 4, masks "
+            "0 to 7 (1 segments, 2 lengths, 4 all keys)");
+    return TN_OK;
+}
+
+/* Is row n listed, when `left` of the rows from n on are: selection sampling, so that exactly R are. */
+static bool listed(tn_rng *rng, int64_t n, int64_t N, int64_t left) {
+    return left > 0 && tn_rng_uniform(rng) * (double)(N - n) < (double)left;
+}
+
+/* Calls back nothing: fills what is not NULL and returns the number of key rows. */
+static int64_t plan(const tn_shape *s, int32_t *rows, int32_t *q_start, int32_t *kv_start) {
+    int64_t B = s->v[DIM_B], T = s->v[DIM_T], R = 0, keys = 0;
+    tn_rng rng = tn_rng_make((uint64_t)s->v[DIM_SEED], TN_RNG_CASE, 5);
+    for (int64_t b = 0; b < B; b++) {
+        int64_t last = s->v[DIM_MASKS] & KEYS_ALL ? T : 0;
+        if (q_start)
+            q_start[b] = (int32_t)R;
+        if (kv_start)
+            kv_start[b] = (int32_t)keys;
+        for (int64_t t = 0; t < T; t++)
+            if (listed(&rng, b * T + t, B * T, s->v[DIM_R] - R)) {
+                if (rows)
+                    rows[R] = (int32_t)(b * T + t);
+                R++;
+                last = last > t + 1 ? last : t + 1;
+            }
+        keys += last;
+    }
+    if (q_start)
+        q_start[B] = (int32_t)R;
+    if (kv_start)
+        kv_start[B] = (int32_t)keys;
+    return keys;
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    size_t B = (size_t)s->v[DIM_B], T = (size_t)s->v[DIM_T], H = (size_t)s->v[DIM_H], R = (size_t)s->v[DIM_R];
+    size_t D = H * (size_t)s->v[DIM_DH], keys = (size_t)plan(s, NULL, NULL, NULL);
+    tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
+    if (pass == FORWARD) {
+        t[F_O] = (tn_tensor){"o", TN_F32, TN_OUT, R * D, 1e-5};
+        t[F_LSE] = (tn_tensor){"lse", TN_F32, TN_OUT, R * H, 4e-6};
+        t[F_Q] = (tn_tensor){"q", TN_F32, TN_IN, R * D};
+        t[F_K] = (tn_tensor){"k", TN_F32, TN_IN, keys * D};
+        t[F_V] = (tn_tensor){"v", TN_F32, TN_IN, keys * D};
+    } else {
+        t[B_DQ] = (tn_tensor){"dq", TN_F32, TN_OUT, R * D, 2e-5, 1e-6};
+        t[B_DK] = (tn_tensor){"dk", TN_F32, TN_OUT, keys * D, 2e-5, 1e-6};
+        t[B_DV] = (tn_tensor){"dv", TN_F32, TN_OUT, keys * D, 2e-5};
+        t[B_DO] = (tn_tensor){"do", TN_F32, TN_IN, R * D};
+        t[B_Q] = (tn_tensor){"q", TN_F32, TN_IN, R * D};
+        t[B_K] = (tn_tensor){"k", TN_F32, TN_IN, keys * D};
+        t[B_V] = (tn_tensor){"v", TN_F32, TN_IN, keys * D};
+        t[B_O] = (tn_tensor){"o", TN_F32, TN_IN, R * D};
+        t[B_LSE] = (tn_tensor){"lse", TN_F32, TN_IN, R * H};
+    }
+    l[L_ROWS] = (tn_tensor){"rows", TN_I32, TN_IN, R};
+    l[L_Q_START] = (tn_tensor){"q_start", TN_I32, TN_IN, B + 1};
+    l[L_KV_START] = (tn_tensor){"kv_start", TN_I32, TN_IN, B + 1};
+    l[L_SEGMENTS] = (tn_tensor){"segments", TN_I32, TN_IN, s->v[DIM_MASKS] & SEGMENTS ? B * T : 0};
+    l[L_LENGTHS] = (tn_tensor){"lengths", TN_I32, TN_IN, s->v[DIM_MASKS] & LENGTHS ? B : 0};
+    return (int)(l - t) + L_COUNT;
+}
+
+static tn_attention_rows rows_of(const tn_shape *s, const tn_tensor *l) {
+    return (tn_attention_rows){.B = s->v[DIM_B],
+                               .T = s->v[DIM_T],
+                               .H = s->v[DIM_H],
+                               .Dh = s->v[DIM_DH],
+                               .window = s->v[DIM_WINDOW],
+                               .rows = l[L_ROWS].i32,
+                               .q_start = l[L_Q_START].i32,
+                               .kv_start = l[L_KV_START].i32,
+                               .segments = l[L_SEGMENTS].i32,
+                               .lengths = l[L_LENGTHS].i32};
+}
+
+static void round_to_float(tn_tensor *t) {
+    for (size_t i = 0; i < t->count; i++)
+        t->f64[i] = (double)(float)t->f64[i];
+}
+
+static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
+    int64_t B = s->v[DIM_B], T = s->v[DIM_T];
+    plan(s, l[L_ROWS].i32, l[L_Q_START].i32, l[L_KV_START].i32);
+    for (size_t n = 0; n < l[L_SEGMENTS].count; n++) /* documents of about 20 positions */
+        l[L_SEGMENTS].i32[n] =
+            n % (size_t)T == 0 ? 0 : l[L_SEGMENTS].i32[n - 1] + (tn_rng_below(rng, 20) == 0);
+    for (size_t b = 0; b < l[L_LENGTHS].count; b++)
+        l[L_LENGTHS].i32[b] = (int32_t)tn_rng_range(rng, 0, T);
+    if (pass == FORWARD || s->v[DIM_R] == 0)
+        return;
+    (void)B;
+    round_to_float(&t[B_Q]);
+    round_to_float(&t[B_K]);
+    round_to_float(&t[B_V]);
+    tn_attention_rows a = rows_of(s, l);
+    if (l[L_ROWS].count * (size_t)T > (size_t)1 << 22)
+        return; /* timing of a large shape: any numbers do */
+    tn_flash_attention_forward_ref(&a, t[B_O].f64, t[B_LSE].f64, t[B_Q].f64, t[B_K].f64, t[B_V].f64);
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
+    const int32_t *start = l[L_Q_START].i32;
+    tn_flash_attention_shape s = {.B = shape->v[DIM_B],
+                                  .T = shape->v[DIM_T],
+                                  .R = shape->v[DIM_R],
+                                  .Rkv = l[L_KV_START].i32[shape->v[DIM_B]],
+                                  .H = shape->v[DIM_H],
+                                  .Dh = shape->v[DIM_DH],
+                                  .window = shape->v[DIM_WINDOW]};
+    for (int64_t b = 0; b < s.B; b++)
+        s.max_rows = s.max_rows > start[b + 1] - start[b] ? s.max_rows : start[b + 1] - start[b];
+    if (pass == FORWARD)
+        return tn_flash_attention_forward(dev, &s, t[F_O].buffer, t[F_LSE].buffer, t[F_Q].buffer,
+                                          t[F_K].buffer, t[F_V].buffer, l[L_ROWS].buffer, l[L_Q_START].buffer,
+                                          l[L_KV_START].buffer, l[L_SEGMENTS].buffer, l[L_LENGTHS].buffer);
+    return tn_flash_attention_backward(dev, &s, t[B_DQ].buffer, t[B_DK].buffer, t[B_DV].buffer,
+                                       t[B_DO].buffer, t[B_Q].buffer, t[B_K].buffer, t[B_V].buffer,
+                                       t[B_O].buffer, t[B_LSE].buffer, l[L_ROWS].buffer, l[L_Q_START].buffer,
+                                       l[L_KV_START].buffer, l[L_SEGMENTS].buffer, l[L_LENGTHS].buffer);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    tn_attention_rows a = rows_of(s, t + (pass == FORWARD ? F_LISTS : B_LISTS));
+    if (pass == FORWARD)
+        tn_flash_attention_forward_ref(&a, t[F_O].f64, t[F_LSE].f64, t[F_Q].f64, t[F_K].f64, t[F_V].f64);
+    else
+        tn_flash_attention_backward_ref(&a, t[B_DQ].f64, t[B_DK].f64, t[B_DV].f64, t[B_DO].f64, t[B_Q].f64,
+                                        t[B_K].f64, t[B_V].f64, t[B_O].f64, t[B_LSE].f64);
+}
+
+/* Σ over listed rows of the keys they see; segments and lengths are random, so they are not counted: an upper
+ * bound there. */
+static double pairs(const tn_shape *s) {
+    double sum = 0;
+    int64_t R = s->v[DIM_R], T = s->v[DIM_T], window = s->v[DIM_WINDOW];
+    int32_t *rows = malloc((size_t)(R ? R : 1) * sizeof *rows);
+    if (!rows)
+        return 0;
+    plan(s, rows, NULL, NULL);
+    for (int64_t r = 0; r < R; r++) {
+        int64_t seen = rows[r] % T + 1;
+        sum += (double)(window > 0 && window < seen ? window : seen);
+    }
+    free(rows);
+    return sum;
+}
+
+/* forward: q·k and p·v; backward: q·k again, do·v, and three sums. The exponentials are not counted. */
+static double flops(const tn_shape *s, int pass) {
+    return pairs(s) * (double)(s->v[DIM_H] * s->v[DIM_DH]) * (pass == FORWARD ? 4 : 10);
+}
+
+static double bytes(const tn_shape *s, int pass) {
+    double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)s->v[DIM_R],
+           keys = (double)plan(s, NULL, NULL, NULL);
+    return 4 * D * (pass == FORWARD ? 2 * R + 2 * keys : 4 * R + 4 * keys);
+}
+
+static const char *const dims[] = {"B", "T", "H", "Dh", "R", "window", "masks", "seed", NULL};
+static const char *const passes[] = {"forward", "backward", NULL};
+
+const tn_case tn_case_flash_attention = {.op = "flash_attention",
+                                         .dims = dims,
+                                         .passes = passes,
+                                         .draw = draw,
+                                         .check = check,
+                                         .tensors = tensors,
+                                         .fill = fill,
+                                         .run = run,
+                                         .reference = reference,
+                                         .flops = flops,
+                                         .bytes = bytes,
+                                         .has_gradient = true};

@@ -1,0 +1,131 @@
+#include "flash_attention.h"
+
+#include "launch.h"
+
+#include <math.h>
+
+typedef struct tn_attention_plan {
+    int64_t tq, tk, kb, vw, dh;
+    size_t local;
+} tn_attention_plan;
+
+/* Short lists get short tiles: a tile of 12 with one row in it would do twelve rows' work. Bits do not depend
+ * on the height. */
+static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_shape *s) {
+    tn_attention_plan p = {.tq = tn_tunable(dev, "flash_attention", "TQ", 12, 1),
+                           .tk = tn_tunable(dev, "flash_attention", "TK", 12, 1),
+                           .kb = tn_tunable(dev, "flash_attention", "KB", 64, 32),
+                           .vw = tn_tunable(dev, "flash_attention", "VW", 16, 4),
+                           .dh = s->Dh,
+                           .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
+    while (p.vw > 4 && s->Dh % p.vw != 0)
+        p.vw /= 2;
+    if (s->max_rows <= 2 && p.tq > 1)
+        p.tq = 1;
+    else if (s->max_rows <= 6 && p.tq > 4)
+        p.tq = 4;
+    return p;
+}
+
+static tn_status kernel(tn_device *dev, const tn_attention_plan *p, const char *file, const char *name,
+                        tn_kernel **out) {
+    tn_options options = {""};
+    tn_options_int(&options, "DH", (long)p->dh);
+    tn_options_int(&options, "VW", (long)p->vw);
+    tn_options_int(&options, "TQ", (long)p->tq);
+    tn_options_int(&options, "TK", (long)p->tk);
+    tn_options_int(&options, "KB", (long)p->kb);
+    return tn_kernel_get(dev, file, name, &options, out);
+}
+
+static tn_status check(tn_device *dev, const tn_flash_attention_shape *s) {
+    int64_t D = s->H * s->Dh;
+    if (s->Dh < 16 || s->Dh > 128 || s->Dh % 4 != 0)
+        return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
+                       "flash_attention: a head width of %lld; it must be 16 to 128, a multiple of 4",
+                       (long long)s->Dh);
+    if ((s->R + 32 * s->B) * D > INT32_MAX || (s->Rkv + 32 * s->B) * D > INT32_MAX)
+        return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
+                       "flash_attention: %lld rows of width %lld are past 2^31 elements; try a smaller batch",
+                       (long long)(s->R > s->Rkv ? s->R : s->Rkv), (long long)D);
+    return TN_OK;
+}
+
+static int64_t panels_of(int64_t rows, int64_t B) {
+    return rows / 32 + B;
+}
+
+/* Rows → panels of 32 in scratch `slot`. */
+static tn_status pack(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s, int slot,
+                      int64_t rows, const tn_buffer *x, const tn_buffer *start, tn_buffer **out) {
+    tn_kernel *k;
+    size_t panels = (size_t)panels_of(rows, s->B);
+    TN_TRY(kernel(dev, p, "flash_attention", "flash_attention_pack", &k));
+    TN_TRY(tn_device_scratch(dev, slot, panels * 32 * (size_t)(s->H * s->Dh) * sizeof(float), out));
+    return tn_launch(dev, k, tn_range_2d(panels, (size_t)s->H, tn_kernel_group(k, p->local), 1),
+                     tn_arg_buffer(*out), tn_arg_buffer(x), tn_arg_buffer(start), tn_arg_i32(s->B),
+                     tn_arg_i32(s->H), tn_arg_i32((int64_t)panels));
+}
+
+static tn_range tiles_range(const tn_kernel *k, const tn_attention_plan *p, const tn_flash_attention_shape *s,
+                            int64_t tiles) {
+    return tn_range_2d((size_t)(s->B * tiles), (size_t)s->H, tn_kernel_group(k, p->local), 1);
+}
+
+tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *o,
+                                     tn_buffer *lse, const tn_buffer *q, const tn_buffer *k,
+                                     const tn_buffer *v, const tn_buffer *rows, const tn_buffer *q_start,
+                                     const tn_buffer *kv_start, const tn_buffer *segments,
+                                     const tn_buffer *lengths) {
+    tn_attention_plan p = plan_of(dev, s);
+    tn_kernel *forward;
+    tn_buffer *kp;
+    int64_t tiles = (s->max_rows + p.tq - 1) / p.tq;
+    TN_TRY(check(dev, s));
+    if (s->R == 0)
+        return TN_OK;
+    TN_TRY(kernel(dev, &p, "flash_attention", "flash_attention_forward", &forward));
+    TN_TRY(pack(dev, &p, s, 0, s->Rkv, k, kv_start, &kp));
+    return tn_launch(dev, forward, tiles_range(forward, &p, s, tiles), tn_arg_buffer(o), tn_arg_buffer(lse),
+                     tn_arg_buffer(q), tn_arg_buffer(kp), tn_arg_buffer(v), tn_arg_buffer(rows),
+                     tn_arg_buffer(q_start), tn_arg_buffer(kv_start), tn_arg_buffer(segments),
+                     tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(tiles),
+                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(1 / sqrt((double)s->Dh)));
+}
+
+tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *dq,
+                                      tn_buffer *dk, tn_buffer *dv, const tn_buffer *dout, const tn_buffer *q,
+                                      const tn_buffer *k, const tn_buffer *v, const tn_buffer *o,
+                                      const tn_buffer *lse, const tn_buffer *rows, const tn_buffer *q_start,
+                                      const tn_buffer *kv_start, const tn_buffer *segments,
+                                      const tn_buffer *lengths) {
+    tn_attention_plan p = plan_of(dev, s);
+    tn_kernel *to_q, *to_kv;
+    tn_buffer *kp, *vp, *qp, *dop, *delta;
+    int64_t q_tiles = (s->max_rows + p.tq - 1) / p.tq, kv_tiles = (s->T + p.tk - 1) / p.tk;
+    double scale = 1 / sqrt((double)s->Dh);
+    TN_TRY(check(dev, s));
+    if (s->R == 0) {
+        TN_TRY(s->Rkv ? tn_buffer_fill_u32(dk, 0, (size_t)(s->Rkv * s->H * s->Dh) * 4, 0) : TN_OK);
+        return s->Rkv ? tn_buffer_fill_u32(dv, 0, (size_t)(s->Rkv * s->H * s->Dh) * 4, 0) : TN_OK;
+    }
+    TN_TRY(kernel(dev, &p, "flash_attention_backward", "flash_attention_backward_q", &to_q));
+    TN_TRY(kernel(dev, &p, "flash_attention_backward", "flash_attention_backward_kv", &to_kv));
+    TN_TRY(tn_device_scratch(dev, 2, (size_t)(s->R * s->H) * sizeof(float), &delta));
+    TN_TRY(pack(dev, &p, s, 0, s->Rkv, k, kv_start, &kp));
+    TN_TRY(pack(dev, &p, s, 1, s->Rkv, v, kv_start, &vp));
+    TN_TRY(tn_launch(dev, to_q, tiles_range(to_q, &p, s, q_tiles), tn_arg_buffer(dq), tn_arg_buffer(delta),
+                     tn_arg_buffer(dout), tn_arg_buffer(q), tn_arg_buffer(kp), tn_arg_buffer(vp),
+                     tn_arg_buffer(k), tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(rows),
+                     tn_arg_buffer(q_start), tn_arg_buffer(kv_start), tn_arg_buffer(segments),
+                     tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(q_tiles),
+                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale)));
+    TN_TRY(pack(dev, &p, s, 0, s->R, q, q_start, &qp));
+    TN_TRY(pack(dev, &p, s, 1, s->R, dout, q_start, &dop));
+    return tn_launch(dev, to_kv, tiles_range(to_kv, &p, s, kv_tiles), tn_arg_buffer(dk), tn_arg_buffer(dv),
+                     tn_arg_buffer(delta), tn_arg_buffer(dout), tn_arg_buffer(dop), tn_arg_buffer(q),
+                     tn_arg_buffer(qp), tn_arg_buffer(k), tn_arg_buffer(v), tn_arg_buffer(lse),
+                     tn_arg_buffer(rows), tn_arg_buffer(q_start), tn_arg_buffer(kv_start),
+                     tn_arg_buffer(segments), tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T),
+                     tn_arg_i32(kv_tiles), tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale));
+}

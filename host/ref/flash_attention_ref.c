@@ -1,0 +1,97 @@
+#include "flash_attention_ref.h"
+
+#include <math.h>
+#include <stddef.h>
+
+bool tn_attention_allowed(const tn_attention_rows *a, int64_t b, int64_t t, int64_t s) {
+    if (s > t || s >= a->kv_start[b + 1] - a->kv_start[b])
+        return false;
+    if (a->window > 0 && s < t - a->window + 1)
+        return false;
+    if (a->lengths && t >= a->lengths[b])
+        return false;
+    return !a->segments || a->segments[b * a->T + s] == a->segments[b * a->T + t];
+}
+
+static double score(const tn_attention_rows *a, const double *q, const double *k) {
+    double sum = 0;
+    for (int64_t d = 0; d < a->Dh; d++)
+        sum += q[d] * k[d];
+    return sum / sqrt((double)a->Dh);
+}
+
+static void forward_row(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
+                        const double *q, const double *k, const double *v) {
+    int64_t D = a->H * a->Dh;
+    double top = -INFINITY, sum = 0;
+    for (int64_t s = 0; s <= t; s++)
+        if (tn_attention_allowed(a, b, t, s))
+            top = fmax(top, score(a, q, k + s * D));
+    for (int64_t d = 0; d < a->Dh; d++)
+        o[d] = 0;
+    *lse = 0;
+    if (top == -INFINITY)
+        return; /* nothing to attend to: exact zeros */
+    for (int64_t s = 0; s <= t; s++) {
+        if (!tn_attention_allowed(a, b, t, s))
+            continue;
+        double e = exp(score(a, q, k + s * D) - top);
+        sum += e;
+        for (int64_t d = 0; d < a->Dh; d++)
+            o[d] += e * v[s * D + d];
+    }
+    for (int64_t d = 0; d < a->Dh; d++)
+        o[d] /= sum;
+    *lse = top + log(sum);
+}
+
+void tn_flash_attention_forward_ref(const tn_attention_rows *a, double *o, double *lse, const double *q,
+                                    const double *k, const double *v) {
+    int64_t D = a->H * a->Dh;
+    for (int64_t b = 0; b < a->B; b++)
+        for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
+            for (int64_t h = 0; h < a->H; h++) {
+                int64_t at = r * D + h * a->Dh, keys = a->kv_start[b] * D + h * a->Dh;
+                forward_row(a, b, a->rows[r] - b * a->T, o + at, lse + r * a->H + h, q + at, k + keys,
+                            v + keys);
+            }
+}
+
+static void backward_row(const tn_attention_rows *a, int64_t b, int64_t t, double lse, double *dq, double *dk,
+                         double *dv, const double *dout, const double *q, const double *k, const double *v,
+                         const double *o) {
+    int64_t D = a->H * a->Dh;
+    double delta = 0, scale = 1 / sqrt((double)a->Dh);
+    for (int64_t d = 0; d < a->Dh; d++) {
+        delta += dout[d] * o[d];
+        dq[d] = 0;
+    }
+    for (int64_t s = 0; s <= t; s++) {
+        if (!tn_attention_allowed(a, b, t, s))
+            continue;
+        double p = exp(score(a, q, k + s * D) - lse), dp = 0;
+        for (int64_t d = 0; d < a->Dh; d++)
+            dp += dout[d] * v[s * D + d];
+        double ds = p * (dp - delta) * scale;
+        for (int64_t d = 0; d < a->Dh; d++) {
+            dv[s * D + d] += p * dout[d];
+            dk[s * D + d] += ds * q[d];
+            dq[d] += ds * k[s * D + d];
+        }
+    }
+}
+
+void tn_flash_attention_backward_ref(const tn_attention_rows *a, double *dq, double *dk, double *dv,
+                                     const double *dout, const double *q, const double *k, const double *v,
+                                     const double *o, const double *lse) {
+    int64_t D = a->H * a->Dh;
+    for (int64_t i = 0; i < a->kv_start[a->B] * D; i++)
+        dk[i] = dv[i] = 0;
+    for (int64_t b = 0; b < a->B; b++)
+        for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
+            for (int64_t h = 0; h < a->H; h++) {
+                int64_t at = r * D + h * a->Dh, keys = a->kv_start[b] * D + h * a->Dh;
+                backward_row(a, b, a->rows[r] - b * a->T, lse[r * a->H + h], dq + at, dk + keys, dv + keys,
+                             dout + at, q + at, k + keys, v + keys, o + at);
+            }
+}

@@ -1,0 +1,27 @@
+/* Masked attention on doubles: o = softmax(q·kᵀ/√Dh over allowed positions)·v for the listed query rows. */
+#ifndef TN_FLASH_ATTENTION_REF_H
+#define TN_FLASH_ATTENTION_REF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct tn_attention_rows {
+    int64_t B, T, H, Dh, window; /* window 0: none */
+    const int32_t *rows;         /* [R] b·T + t, ascending */
+    const int32_t *q_start;      /* [B+1] */
+    const int32_t *kv_start;     /* [B+1] keys of a sequence are positions 0, 1, … */
+    const int32_t *segments;     /* [B,T] or NULL */
+    const int32_t *lengths;      /* [B] or NULL */
+} tn_attention_rows;
+
+/* Key s may be seen from position t of sequence b: s ≤ t, inside the window, in t's segment, t inside the
+ * length. */
+bool tn_attention_allowed(const tn_attention_rows *a, int64_t b, int64_t t, int64_t s);
+void tn_flash_attention_forward_ref(const tn_attention_rows *a, double *o /* [R,H·Dh] */,
+                                    double *lse /* [R,H] */, const double *q /* [R,H·Dh] */, const double *k,
+                                    const double *v /* [Rkv,H·Dh] */);
+void tn_flash_attention_backward_ref(const tn_attention_rows *a, double *dq, double *dk, double *dv,
+                                     const double *dout, const double *q, const double *k, const double *v,
+                                     const double *o, const double *lse);
+
+#endif

@@ -1,0 +1,154 @@
+/* Gradients of flash_attention, from its saved log-sums (Dao et al., 2022); built behind flash_attention.cl,
+ * whose shapes and helpers it uses. With P = exp(S − lse) and δ = Σ_d do·o:  dv = Pᵀ·do,  dS = P·(do·vᵀ −
+ * δ)·scale,  dq = dS·k,  dk = dSᵀ·q. */
+
+/* P in place of scores (already times log₂e): p = 2^(s − lse·log₂e), 0 where masked. */
+inline void probabilities(float *p, float lse2) {
+    UNROLL for (int j = 0; j < NV; j++) STORE(exp2_of(min(LOAD(j, p) - lse2, (VEC)(1.0f))), j, p);
+}
+
+/* Also leaves δ for the pass over keys. Grid: as the forward pass. */
+kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,H·DH] */
+                                       global float *restrict delta,      /* [R,H] */
+                                       const global float *restrict dout, /* [R,H·DH] */
+                                       const global float *restrict q,    /* [R,H·DH] */
+                                       const global float *restrict kp,   /* packed keys */
+                                       const global float *restrict vp,   /* packed values */
+                                       const global float *restrict k,    /* [Rkv,H·DH] */
+                                       const global float *restrict o,    /* [R,H·DH] */
+                                       const global float *restrict lse,  /* [R,H] */
+                                       const global int *restrict rows, const global int *restrict q_start,
+                                       const global int *restrict kv_start, const global int *segments,
+                                       const global int *lengths, int B, int T, int tiles, int H, int window,
+                                       float scale) {
+    const int h = get_global_id(1), D = H * DH;
+    const tile_rows r = tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, lengths);
+    if (h >= H || r.count == 0)
+        return;
+    float q_tile[DH * TQ], do_tile[DH * TQ], p[TQ * 32], dp[TQ * 32], sum[TQ * DH], one[TQ], lse2[TQ],
+        shift[TQ];
+    tile_load(q_tile, q + h * DH, r.first, r.count, D, scale * LOG2E);
+    tile_load(do_tile, dout + h * DH, r.first, r.count, D, 1.0f);
+    for (int i = 0; i < TQ; i++) {
+        one[i] = 1.0f;
+        shift[i] = lse2[i] = 0.0f;
+        for (int d = 0; d < DH; d++)
+            sum[i * DH + d] = 0.0f;
+        if (i >= r.count)
+            continue;
+        const int at = (r.first + i) * D + h * DH;
+        VEC dots = 0.0f;
+        for (int j = 0; j < DH / VW; j++)
+            dots += LOAD(j, dout + at) * LOAD(j, o + at);
+        shift[i] = total(dots);
+        delta[(r.first + i) * H + h] = shift[i];
+        lse2[i] = lse[(r.first + i) * H + h] * LOG2E;
+    }
+    const int base = panel_base(kv_start, r.b) * H + h;
+    const global float *keys = k + kv_start[r.b] * D + h * DH;
+    const global int *seg = segments ? segments + r.b * T : segments;
+    for (int s0 = r.to < 0 ? 1 : r.from / 32 * 32; s0 <= r.to; s0 += 32) {
+        scores_q(p, 32, q_tile, kp + base * DH * 32 + s0 * D);
+        scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D);
+        for (int i = 0; i < TQ; i++) {
+            mask_scores(p + i * 32, s0, r.low[i], r.high[i], seg, r.t[i], T);
+            probabilities(p + i * 32, lse2[i]);
+            UNROLL for (int j = 0; j < NV; j++)
+                STORE(LOAD(j, p + i * 32) * (LOAD(j, dp + i * 32) - shift[i]), j, p + i * 32);
+        }
+        gather_q(sum, one, p, 32, min(32, r.to - s0 + 1), keys + s0 * D, D);
+    }
+    for (int i = 0; i < r.count; i++)
+        for (int j = 0; j < DH / VW; j++)
+            STORE(LOAD(j, sum + i * DH) * scale, j, dq + (r.first + i) * D + h * DH);
+}
+
+/* First row of the list, from `first` to `end`, whose position is t or later. */
+inline int row_at(const global int *rows, int first, int end, int t) {
+    while (first < end) {
+        const int middle = (first + end) / 2;
+        if (rows[middle] < t)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
+/* p[TK][32] of one panel of queries: masked lanes −∞. `t`, −1 where a lane is no query. */
+inline void mask_queries(float *p, const int *t, int s0, int keys, int window, const global int *seg) {
+    for (int l = 0; l < 32; l++)
+        for (int i = 0; i < TK; i++) {
+            const int s = s0 + i;
+            if (s >= keys || s > t[l] || s < first_key(t[l], window) || (seg && seg[s] != seg[t[l]]))
+                p[i * 32 + l] = -INFINITY;
+        }
+}
+
+/* Grid: B · tiles (of TK keys) × H. */
+kernel void flash_attention_backward_kv(global float *restrict dk,          /* [Rkv,H·DH] */
+                                        global float *restrict dv,          /* [Rkv,H·DH] */
+                                        const global float *restrict delta, /* [R,H] */
+                                        const global float *restrict dout,  /* [R,H·DH] */
+                                        const global float *restrict dop,   /* packed dout */
+                                        const global float *restrict q,     /* [R,H·DH] */
+                                        const global float *restrict qp,    /* packed queries */
+                                        const global float *restrict k,     /* [Rkv,H·DH] */
+                                        const global float *restrict v,     /* [Rkv,H·DH] */
+                                        const global float *restrict lse,   /* [R,H] */
+                                        const global int *restrict rows, const global int *restrict q_start,
+                                        const global int *restrict kv_start, const global int *segments,
+                                        const global int *lengths, int B, int T, int tiles, int H, int window,
+                                        float scale) {
+    const int h = get_global_id(1), D = H * DH, b = get_global_id(0) / tiles;
+    if (h >= H || b >= B)
+        return;
+    const int s0 = get_global_id(0) % tiles * TK, keys = kv_start[b + 1] - kv_start[b];
+    const int count = clamp(keys - s0, 0, TK), first = kv_start[b] + s0;
+    if (count == 0)
+        return;
+    float k_tile[DH * TK], v_tile[DH * TK], p[TK * 32], dp[TK * 32], dk_sum[TK * DH], dv_sum[TK * DH],
+        one[TK];
+    for (int i = 0; i < TK; i++) {
+        one[i] = 1.0f;
+        for (int d = 0; d < DH; d++) {
+            dk_sum[i * DH + d] = dv_sum[i * DH + d] = 0.0f;
+            k_tile[d * TK + i] = i < count ? k[(first + i) * D + h * DH + d] * (scale * LOG2E) : 0.0f;
+            v_tile[d * TK + i] = i < count ? v[(first + i) * D + h * DH + d] : 0.0f;
+        }
+    }
+    const int q0 = q_start[b], base = panel_base(q_start, b) * H + h;
+    const int begin = row_at(rows, q0, q_start[b + 1], b * T + s0) - q0;
+    const int seen =
+        window > 0 ? min(T, s0 + count - 1 + window) : T; /* positions from here on see none of the keys */
+    const int end = row_at(rows, q0, q_start[b + 1], b * T + seen) - q0;
+    const global int *seg = segments ? segments + b * T : segments;
+    for (int i0 = begin / 32 * 32; i0 < end; i0 += 32) {
+        int t[32];
+        float lse2[32], shift[32];
+        const int n = min(32, end - i0);
+        for (int l = 0; l < 32; l++) {
+            const int r = q0 + i0 + min(l, n - 1);
+            t[l] = l < n ? last_key(rows[r] - b * T, b, T, lengths) : -1;
+            lse2[l] = lse[r * H + h] * LOG2E;
+            shift[l] = delta[r * H + h];
+        }
+        scores_k(p, 32, k_tile, qp + base * DH * 32 + i0 * D);
+        scores_k(dp, 32, v_tile, dop + base * DH * 32 + i0 * D);
+        if (count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1)
+            mask_queries(p, t, s0, keys, window, seg);
+        for (int i = 0; i < TK; i++)
+            UNROLL for (int j = 0; j < NV; j++) {
+                const VEC e = exp2_of(min(LOAD(j, p + i * 32) - LOAD(j, lse2), (VEC)(1.0f)));
+                STORE(e, j, p + i * 32);
+                STORE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
+            }
+        gather_k(dv_sum, one, p, 32, n, dout + (q0 + i0) * D + h * DH, D);
+        gather_k(dk_sum, one, dp, 32, n, q + (q0 + i0) * D + h * DH, D);
+    }
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < DH / VW; j++) {
+            STORE(LOAD(j, dk_sum + i * DH) * scale, j, dk + (first + i) * D + h * DH);
+            STORE(LOAD(j, dv_sum + i * DH), j, dv + (first + i) * D + h * DH);
+        }
+}

@@ -1,0 +1,140 @@
+/* Beyond the case: a row's bits do not depend on the rows listed beside it, and exact zeros where nothing is
+ * allowed. */
+#include "support.h"
+
+#include "flash_attention.h"
+#include "rng.h"
+
+#include <string.h>
+
+enum { T = 150, H = 2, DH = 32, D = H * DH };
+
+typedef struct fixture {
+    tn_device *dev;
+    tn_buffer *q, *k, *v, *o, *lse, *rows, *q_start, *kv_start, *lengths;
+    float host_q[T * D];
+} fixture;
+
+static tn_context ctx;
+
+static tn_buffer *buffer(tn_device *dev, size_t bytes, const void *values) {
+    tn_buffer *b;
+    ck_ok(&ctx, tn_buffer_create(dev, bytes, &b));
+    if (values)
+        ck_ok(&ctx, tn_buffer_write(b, 0, bytes, values));
+    return b;
+}
+
+static void setup(fixture *f) {
+    static float values[T * D];
+    tn_rng rng = tn_rng_make(3, TN_RNG_CASE, 0);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &f->dev));
+    for (int i = 0; i < T * D; i++)
+        f->host_q[i] = (float)tn_rng_normal(&rng);
+    for (int i = 0; i < T * D; i++)
+        values[i] = (float)tn_rng_normal(&rng);
+    f->k = buffer(f->dev, sizeof values, values);
+    for (int i = 0; i < T * D; i++)
+        values[i] = (float)tn_rng_normal(&rng);
+    f->v = buffer(f->dev, sizeof values, values);
+    f->q = buffer(f->dev, sizeof values, NULL);
+    f->o = buffer(f->dev, sizeof values, NULL);
+    f->lse = buffer(f->dev, T * H * 4, NULL);
+    f->rows = buffer(f->dev, T * 4, NULL);
+    f->q_start = buffer(f->dev, 8, NULL);
+    f->kv_start = buffer(f->dev, 8, NULL);
+    f->lengths = buffer(f->dev, 4, NULL);
+}
+
+static void teardown(fixture *f) {
+    tn_buffer *all[] = {f->q, f->k, f->v, f->o, f->lse, f->rows, f->q_start, f->kv_start, f->lengths};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        tn_buffer_destroy(all[i]);
+    tn_device_close(f->dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+/* Attention of `count` listed positions over the keys up to the last of them. */
+static void attend(fixture *f, const int32_t *rows, int count, int length, float *o) {
+    static float q[T * D];
+    int32_t q_start[2] = {0, count}, kv_start[2] = {0, rows[count - 1] + 1}, lengths = length;
+    for (int r = 0; r < count; r++)
+        memcpy(q + r * D, f->host_q + rows[r] * D, D * 4);
+    ck_ok(&ctx, tn_buffer_write(f->q, 0, (size_t)count * D * 4, q));
+    ck_ok(&ctx, tn_buffer_write(f->rows, 0, (size_t)count * 4, rows));
+    ck_ok(&ctx, tn_buffer_write(f->q_start, 0, 8, q_start));
+    ck_ok(&ctx, tn_buffer_write(f->kv_start, 0, 8, kv_start));
+    ck_ok(&ctx, tn_buffer_write(f->lengths, 0, 4, &lengths));
+    tn_flash_attention_shape s = {
+        .B = 1, .T = T, .R = count, .Rkv = kv_start[1], .max_rows = count, .H = H, .Dh = DH};
+    ck_ok(&ctx, tn_flash_attention_forward(f->dev, &s, f->o, f->lse, f->q, f->k, f->v, f->rows, f->q_start,
+                                           f->kv_start, NULL, length < T ? f->lengths : NULL));
+    ck_ok(&ctx, tn_buffer_read(f->o, 0, (size_t)count * D * 4, o));
+}
+
+START_TEST(test_row_bits) {
+    static fixture f;
+    static float whole[T * D], some[T * D];
+    static int32_t all[T], list[T];
+    if (_i)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    setup(&f);
+    for (int t = 0; t < T; t++)
+        all[t] = t;
+    attend(&f, all, T, T, whole);
+    for (int step = 1; step <= T; step += step < 8 ? 1 : 23) {
+        int count = 0;
+        for (int t = step - 1; t < T; t += step)
+            list[count++] = t;
+        attend(&f, list, count, T, some);
+        for (int r = 0; r < count; r++)
+            ck_assert_msg(memcmp(some + r * D, whole + list[r] * D, D * 4) == 0,
+                          "row %d differs when every %d-th row is listed", list[r], step);
+    }
+    for (int t = 0; t < T; t += 7) {
+        attend(&f, &all[t], 1, T, some);
+        ck_assert_msg(memcmp(some, whole + t * D, D * 4) == 0, "row %d differs alone", t);
+    }
+    teardown(&f);
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+START_TEST(test_nothing_allowed) {
+    static fixture f;
+    static float o[T * D];
+    static int32_t all[T];
+    const float zero[D] = {0};
+    setup(&f);
+    for (int t = 0; t < T; t++)
+        all[t] = t;
+    attend(&f, all, T, 40, o);
+    for (int t = 40; t < T; t++)
+        ck_assert_msg(memcmp(o + t * D, zero, sizeof zero) == 0, "position %d past the length is not zero",
+                      t);
+    ck_assert(o[39 * D] != 0);
+    teardown(&f);
+}
+END_TEST
+
+START_TEST(test_bad_width) {
+    static fixture f;
+    setup(&f);
+    tn_flash_attention_shape s = {.B = 1, .T = T, .R = 1, .Rkv = 1, .max_rows = 1, .H = 1, .Dh = 18};
+    ck_assert_int_eq(tn_flash_attention_forward(f.dev, &s, f.o, f.lse, f.q, f.k, f.v, f.rows, f.q_start,
+                                                f.kv_start, NULL, NULL),
+                     TN_ERR_UNSUPPORTED);
+    teardown(&f);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = tn_test_op_suite("flash_attention", 24);
+    TCase *more = tcase_create("rows");
+    tcase_set_timeout(more, 200);
+    tcase_add_loop_test(more, test_row_bits, 0, 2);
+    tcase_add_test(more, test_nothing_allowed);
+    tcase_add_test(more, test_bad_width);
+    suite_add_tcase(suite, more);
+    return tn_test_main(suite);
+}
