@@ -1,0 +1,130 @@
+/* Cross-entropy of a softmax over V logits a row, the log-sum-exp kept for the backward pass, and the index
+ * of the largest logit. GROUP work-items share a row: 1 on a CPU (no barrier), a work-group on a GPU. Item i
+ * takes the vectors i, i + GROUP, … and the items' results are combined in order. */
+
+#ifndef GROUP
+#define GROUP 1 /* work-items a row; the work-group is exactly that */
+#endif
+
+/* The larger value wins; among equals the lower index. A NaN never wins. */
+inline void keep_larger(float *best, int *at, float value, int index) {
+    if (value > *best || (value == *best && index < *at)) {
+        *best = value;
+        *at = index;
+    }
+}
+
+/* Halving trees: the order does not matter to a maximum. */
+#define HALVES(type, f, v)                                                                                   \
+    EIGHT(type, f, v)                                                                                        \
+    FOUR(type, f)                                                                                            \
+    return f(f(v4.s0, v4.s1), f(v4.s2, v4.s3));
+#if LANES == 16
+#define EIGHT(type, f, v) const type##8 v8 = f(v.lo, v.hi);
+#define FOUR(type, f)     const type##4 v4 = f(v8.lo, v8.hi);
+#elif LANES == 8
+#define EIGHT(type, f, v) const type##4 v4 = f(v.lo, v.hi);
+#define FOUR(type, f)
+#elif LANES == 4
+#define EIGHT(type, f, v) const type##4 v4 = v;
+#define FOUR(type, f)
+#endif
+
+inline float max_of_lanes(floatv v) {
+#if LANES == 1
+    return v;
+#else
+    HALVES(float, fmax, v)
+#endif
+}
+
+inline int min_of_lanes(intv v) {
+#if LANES == 1
+    return v;
+#else
+    HALVES(int, min, v)
+#endif
+}
+
+/* Largest of this item's share of a row and where it stands. Lanes past V count as -INFINITY. */
+inline void find_largest(const global float *row, int item, int V, float *best, int *at) {
+    floatv most = -INFINITY;
+    intv where = V;
+    for (int v = item * LANES; v < V; v += GROUP * LANES) {
+        const intv index = v + LANE_NUMBERS;
+        floatv x = load_part(row + v, V - v);
+        if (V - v < LANES)
+            x = index < V ? x : (floatv)(-INFINITY);
+        where = x > most ? index : where;
+        most = x > most ? x : most;
+    }
+    *best = max_of_lanes(most);
+    *at = min_of_lanes(most == (floatv)(*best) ? where : (intv)(V));
+}
+
+/* Σ e^(x - most) of this item's share. */
+inline float sum_exponentials(const global float *row, int item, int V, float most) {
+    floatv sum = 0.0f;
+    for (int v = item * LANES; v < V; v += GROUP * LANES) {
+        const floatv e = expv(load_part(row + v, V - v) - most);
+        sum += V - v < LANES ? (v + LANE_NUMBERS < V ? e : (floatv)(0.0f)) : e;
+    }
+    return sumv(sum);
+}
+
+kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void softmax_cross_entropy_forward(
+    global float *restrict loss,         /* [L] */
+    global float *restrict lse,          /* [L] */
+    global int *restrict predicted,      /* [L] */
+    const global float *restrict logits, /* [L,V] */
+    const global int *restrict labels,   /* [L], -1: no label */
+    int V) {
+    const int row = get_group_id(0), item = get_local_id(0);
+    const global float *x = logits + row * V;
+    float most, sum;
+    int at;
+    find_largest(x, item, V, &most, &at);
+#if GROUP > 1
+    local float values[GROUP];
+    local int indices[GROUP];
+    values[item] = most;
+    indices[item] = at;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = 0; i < GROUP; i++)
+        keep_larger(&most, &at, values[i], indices[i]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    values[item] = sum_exponentials(x, item, V, most);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (item > 0)
+        return;
+    sum = 0.0f;
+    for (int i = 0; i < GROUP; i++)
+        sum += values[i];
+#else
+    sum = sum_exponentials(x, item, V, most);
+#endif
+    const int label = labels[row];
+    const float rest = log(sum);
+    lse[row] = most + rest;
+    predicted[row] = at < V ? at : 0;
+    loss[row] = label >= 0 && label < V ? (most - x[label]) + rest : 0.0f;
+}
+
+/* dlogits = (e^(logits - lse) - [v = label])·scale; a row without label gets zeros. */
+kernel void softmax_cross_entropy_backward(global float *dlogits,             /* [L,V] */
+                                           const global float *logits,        /* [L,V], may be dlogits */
+                                           const global int *restrict labels, /* [L] */
+                                           const global float *restrict lse,  /* [L] */
+                                           float scale, int L, int V) {
+    const int row = get_global_id(1), first = get_global_id(0);
+    if (row >= L)
+        return;
+    const int label = labels[row];
+    const float total = lse[row];
+    for (int v = first * LANES; v < V; v += get_global_size(0) * LANES) {
+        const int at = row * V + v;
+        const floatv p = expv(load_part(logits + at, V - v) - total);
+        const floatv hot = v + LANE_NUMBERS == label ? (floatv)(1.0f) : (floatv)(0.0f);
+        store_part(label < 0 || label >= V ? (floatv)(0.0f) : (p - hot) * scale, dlogits + at, V - v);
+    }
+}
