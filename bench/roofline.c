@@ -184,7 +184,8 @@ cleanup:
 }
 
 double tn_roofline_pct(const tn_roofline *r, double flops, double bytes, double seconds) {
-    if (!(r->flops > 0) || !(r->copy_bytes > 0) || !(seconds > 0))
+    double bandwidth = fmax(r->copy_bytes, r->read_bytes);
+    if (!(r->flops > 0) || !(bandwidth > 0) || !(seconds > 0))
         return 0;
-    return 100 * fmax(flops / r->flops, bytes / r->copy_bytes) / seconds;
+    return 100 * fmax(flops / r->flops, bytes / bandwidth) / seconds;
 }

@@ -16,8 +16,9 @@ typedef struct tn_roofline {
  * its time is believed: TN_ERR_CHECK when it is wrong. */
 tn_status tn_roofline_measure(tn_device *dev, tn_roofline *out);
 
-/* The least time `flops` and `bytes` can take: max(flops / peak, bytes / copy bandwidth), as percent of
- * `seconds`. Above 100 where the work sits in a cache. 0 when a ceiling is missing. */
+/* The least time `flops` and `bytes` can take, max(flops / peak, bytes / bandwidth), as percent of `seconds`.
+ * Bandwidth is the better of copying and reading, so that the figure does not flatter. Above 100 where the
+ * work sits in a cache. 0 when a ceiling is missing. */
 double tn_roofline_pct(const tn_roofline *r, double flops, double bytes, double seconds);
 
 #endif

@@ -1,7 +1,7 @@
 #include "commands.h"
 
-#include "case.h"
 #include "clock.h"
+#include "common.h"
 
 #ifdef TN_HAVE_GEMM_DESCRIBE
 #include "gemm.h"
@@ -13,25 +13,8 @@ typedef struct verify_plan {
     const tn_case *op; /* NULL: all */
     int cases, only;   /* only: one case number, or −1 */
     uint64_t seed;
+    int failed, devices; /* so far */
 } verify_plan;
-
-static tn_status find_op(tn_context *ctx, const char *name, const tn_case **out) {
-    char list[1024] = "";
-    const char *words[128];
-    size_t used = 0;
-    *out = name ? tn_case_find(name) : NULL;
-    if (!name || *out)
-        return TN_OK;
-    for (int i = 0; i < tn_case_count; i++) {
-        if (i < 128)
-            words[i] = tn_cases[i]->op;
-        if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", tn_cases[i]->op);
-    }
-    const char *nearest = tn_cli_nearest(name, words, tn_case_count < 128 ? tn_case_count : 128);
-    return tn_fail(ctx, TN_ERR_ARG, "unknown op '%s'%s%s%s; there is: %s", name,
-                   nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
-}
 
 static void passes_text(const tn_case *c, char *text, size_t size) {
     size_t used = 0;
@@ -60,7 +43,7 @@ static tn_status verify_op(tn_device *dev, const tn_case *c, const verify_plan *
         status = tn_verify_op(dev, c, plan->cases, plan->seed, &result);
     }
     tn_progress_end(ctx);
-    printf("%-24s %-24s %6d %7d %8.1f %% %8.2f s\n", c->op, passes, result.cases, result.failed,
+    printf("%-24s %-32s %6d %7d %8.1f %% %8.2f s\n", c->op, passes, result.cases, result.failed,
            100 * result.worst, result.seconds);
     fflush(stdout);
     return status;
@@ -81,18 +64,18 @@ static tn_status backend_note(tn_device *dev, const tn_case *only) {
     return TN_OK;
 }
 
-static tn_status verify_device(tn_context *ctx, const tn_device_info *info, const verify_plan *plan,
-                               int *failed) {
+static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void *data) {
+    verify_plan *plan = data;
     tn_device *dev;
     tn_status status = TN_OK;
     TN_TRY(tn_device_open(ctx, info, &dev));
-    printf("%d:%d %s (%s)\n%-24s %-24s %6s %7s %10s %10s\n", info->platform, info->index, info->name,
-           info->platform_name, "op", "passes", "cases", "failed", "worst", "time");
+    printf("%s%d:%d %s (%s)\n%-24s %-32s %6s %7s %10s %10s\n", plan->devices++ ? "\n" : "", info->platform,
+           info->index, info->name, info->platform_name, "op", "passes", "cases", "failed", "worst", "time");
     for (int i = 0; i < tn_case_count; i++) {
         if (plan->op && plan->op != tn_cases[i])
             continue;
         tn_status one = verify_op(dev, tn_cases[i], plan);
-        *failed += one != TN_OK;
+        plan->failed += one != TN_OK;
         /* A device that failed to run is in doubt, but each op is a kernel file of its own: the others are
          * tried. */
         if (one != TN_OK && one != TN_ERR_CHECK)
@@ -109,31 +92,14 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, cons
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
-    tn_device_list list;
-    const tn_device_info **chosen = NULL;
-    int count, failed = 0;
     verify_plan plan = {.cases = (int)tn_cli_int(args, "cases", 50),
                         .only = (int)tn_cli_int(args, "case", -1),
                         .seed = tn_cli_uint64(args, "seed", 1)};
-    TN_TRY(find_op(ctx, tn_cli_string(args, "op", NULL), &plan.op));
-    TN_TRY(tn_device_list_make(ctx, &list));
-    tn_status status = TN_OK;
-    TN_GO(tn_alloc(ctx, (size_t)list.count, sizeof *chosen, &chosen));
-    TN_GO(tn_device_select_all(ctx, &list, tn_cli_string(args, "device", NULL), chosen, &count));
-    for (int i = 0; i < count; i++) {
-        status = verify_device(ctx, chosen[i], &plan, &failed);
-        if (status != TN_OK && (status == TN_ERR_INTERRUPTED || count == 1))
-            goto cleanup;
-        if (status != TN_OK)
-            tn_warn(ctx, "%s", ctx->message);
-        putchar('\n');
-    }
-    if (status == TN_OK && failed)
-        status = tn_fail(ctx, TN_ERR_CHECK, "%d op%s failed", failed, failed == 1 ? "" : "s");
-cleanup:
-    tn_free(ctx, chosen);
-    tn_device_list_free(ctx, &list);
-    return status;
+    TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan.op));
+    TN_TRY(tn_cli_devices(ctx, args, verify_device, &plan));
+    return plan.failed
+               ? tn_fail(ctx, TN_ERR_CHECK, "%d op%s failed", plan.failed, plan.failed == 1 ? "" : "s")
+               : TN_OK;
 }
 
 static const tn_cli_option options[] = {

@@ -7,6 +7,7 @@
 
 extern const tn_cli_command tn_cmd_devices;
 extern const tn_cli_command tn_cmd_verify;
+extern const tn_cli_command tn_cmd_bench;
 
 /* The whole program but for process set-up; returns the exit code. */
 int tn_program_run(int argc, char **argv);

@@ -9,6 +9,7 @@
 static const tn_cli_command *const commands[] = {
     &tn_cmd_devices,
     &tn_cmd_verify,
+    &tn_cmd_bench,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

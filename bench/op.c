@@ -1,0 +1,93 @@
+#include "op.h"
+
+#include <string.h>
+
+/* The naive references do about this much a second; what they take is guessed from it before they are run. */
+static const double reference_rate = 3e8;
+static const double patience_s = 2;
+
+static double work(const tn_case *c, const tn_shape *shape, int pass) {
+    return c->flops(shape, pass) + c->bytes(shape, pass) / 4;
+}
+
+/* The largest of the case's first random shapes that the reference gets through in time. */
+static void smaller_shape(const tn_case *c, int pass, tn_shape *out) {
+    double most = -1;
+    for (int i = 0; i < 16; i++) {
+        tn_rng rng = tn_rng_make(1, TN_RNG_CASE, (uint64_t)i);
+        tn_shape shape = {{0}};
+        c->draw(&rng, &shape);
+        double w = work(c, &shape, pass);
+        if (w > most && w <= patience_s * reference_rate) {
+            most = w;
+            *out = shape;
+        }
+    }
+}
+
+static tn_status verify(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, uint64_t seed,
+                        tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_problem p;
+    double worst;
+    tn_shape chosen = *shape;
+    bool same = work(c, shape, pass) <= patience_s * reference_rate;
+    if (!same)
+        smaller_shape(c, pass, &chosen);
+    snprintf(row->verified, sizeof row->verified, same ? "same shape" : "smaller shape");
+    tn_status status = tn_problem_make(ctx, dev, c, pass, &chosen, seed, &p);
+    if (status == TN_OK)
+        status = tn_problem_verify(ctx, &p, &worst);
+    tn_problem_free(ctx, &p);
+    if (status != TN_OK) {
+        row->verified[0] = '\0';
+        tn_fail_prefix(ctx, "verifying");
+    } else if (!same) {
+        char text[128], reason[256];
+        tn_shape_print(c, &chosen, text, sizeof text);
+        snprintf(reason, sizeof reason, "verified at %s: the reference is too slow at this shape", text);
+        tn_row_set_status(row, "ok", reason);
+    }
+    return status;
+}
+
+static tn_status run_problem(tn_device *dev, void *data) {
+    tn_problem *p = data;
+    return p->c->run(dev, &p->shape, p->pass, p->tensors);
+}
+
+static tn_status time_it(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
+                         const tn_bench_options *o, tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_problem p;
+    tn_sample sample;
+    tn_status status = TN_OK;
+    TN_GO(tn_problem_make(ctx, dev, c, pass, shape, o->seed, &p));
+    TN_GO(tn_problem_upload(&p));
+    TN_GO(tn_measure(dev, run_problem, &p, &(tn_measure_options){.seconds = o->seconds, .energy = o->energy},
+                     &sample));
+    tn_row_set_sample(row, &sample, c->flops(shape, pass), c->bytes(shape, pass), o->roofline, o->energy);
+cleanup:
+    tn_problem_free(ctx, &p);
+    return status;
+}
+
+tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
+                      const tn_bench_options *o, tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_row_init(row);
+    tn_row_set_device(row, tn_device_get_info(dev), o->cpu_model ? o->cpu_model : "");
+    tn_row_set_shape(row, c, shape);
+    snprintf(row->level, sizeof row->level, "op");
+    snprintf(row->op, sizeof row->op, "%s", c->op);
+    snprintf(row->pass, sizeof row->pass, "%s", c->passes[pass]);
+    snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)o->seed);
+    tn_status status = verify(dev, c, pass, shape, o->seed, row);
+    if (status == TN_OK)
+        status = time_it(dev, c, pass, shape, o, row);
+    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
+        return status;
+    if (status != TN_OK)
+        tn_row_set_failure(row, status, ctx->message);
+    return TN_OK;
+}

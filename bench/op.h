@@ -1,0 +1,22 @@
+/* One op, one pass, one shape: verified in this very run, then timed, as a row. */
+#ifndef TN_BENCH_OP_H
+#define TN_BENCH_OP_H
+
+#include "rows.h"
+
+typedef struct tn_bench_options {
+    double seconds;              /* of timing a row; 0: measure's default */
+    uint64_t seed;               /* of the data */
+    const tn_roofline *roofline; /* may be NULL */
+    const tn_energy *energy;     /* may be NULL */
+    const char *cpu_model;
+} tn_bench_options;
+
+/* Fills the whole row. A kernel that is wrong, refused or broken is a row whose status and reason say so, and
+ * TN_OK; what cannot be a row (Ctrl-C, a shape that makes no sense) is a failure. Where the naive reference
+ * would take more than about two seconds, a smaller shape of the same op is verified instead, and column
+ * `verified` says so. */
+tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
+                      const tn_bench_options *options, tn_cost_row *row);
+
+#endif

@@ -1,0 +1,375 @@
+#include "rows.h"
+
+#include "clock.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum column_type { TEXT, COUNT, REAL } column_type;
+
+typedef struct column {
+    const char *name;
+    column_type type;
+    size_t offset, size;
+} column;
+
+#define COLUMN(name, type)                                                                                   \
+    { #name, type, offsetof(tn_cost_row, name), sizeof((tn_cost_row *)0)->name }
+
+/* The order is the file's: columns are only ever appended. */
+static const column columns[] = {
+    COLUMN(schema, TEXT),
+    COLUMN(version, TEXT),
+    COLUMN(utc, TEXT),
+    COLUMN(host, TEXT),
+    COLUMN(cpu, TEXT),
+    COLUMN(platform, TEXT),
+    COLUMN(device, TEXT),
+    COLUMN(driver, TEXT),
+    COLUMN(kind, TEXT),
+    COLUMN(compute_units, COUNT),
+    COLUMN(pci, TEXT),
+    COLUMN(level, TEXT),
+    COLUMN(op, TEXT),
+    COLUMN(pass, TEXT),
+    COLUMN(mixer, TEXT),
+    COLUMN(B, COUNT),
+    COLUMN(T, COUNT),
+    COLUMN(D, COUNT),
+    COLUMN(H, COUNT),
+    COLUMN(Dh, COUNT),
+    COLUMN(K, COUNT),
+    COLUMN(rho, REAL),
+    COLUMN(schedule, TEXT),
+    COLUMN(status, TEXT),
+    COLUMN(reason, TEXT),
+    COLUMN(n, COUNT),
+    COLUMN(wall_ms, REAL),
+    COLUMN(wall_ms_q1, REAL),
+    COLUMN(wall_ms_q3, REAL),
+    COLUMN(event_ms, REAL),
+    COLUMN(event_ok, COUNT),
+    COLUMN(flops, REAL),
+    COLUMN(bytes, REAL),
+    COLUMN(gflops, REAL),
+    COLUMN(gbs, REAL),
+    COLUMN(roofline_pct, REAL),
+    COLUMN(energy_j, REAL),
+    COLUMN(energy_source, TEXT),
+    COLUMN(seed, TEXT),
+    COLUMN(event_ms_launches, COUNT),
+    COLUMN(dense_wall_ms, REAL),
+    COLUMN(dense_ratio, REAL),
+    COLUMN(ideal_ratio, REAL),
+    COLUMN(share_of_ideal_pct, REAL),
+    COLUMN(shape, TEXT),
+    COLUMN(dense_ratio_q1, REAL),
+    COLUMN(dense_ratio_q3, REAL),
+    COLUMN(drift_pct, REAL),
+    COLUMN(verified, TEXT),
+};
+enum { COLUMNS = sizeof columns / sizeof columns[0] };
+
+static char *text_of(const tn_cost_row *row, const column *c) {
+    return (char *)row + c->offset;
+}
+
+static int64_t count_of(const tn_cost_row *row, const column *c) {
+    int64_t value;
+    memcpy(&value, (const char *)row + c->offset, sizeof value);
+    return value;
+}
+
+static double real_of(const tn_cost_row *row, const column *c) {
+    double value;
+    memcpy(&value, (const char *)row + c->offset, sizeof value);
+    return value;
+}
+
+static void clear(tn_cost_row *row) {
+    memset(row, 0, sizeof *row);
+    for (int i = 0; i < COLUMNS; i++) {
+        const int64_t none = -1;
+        const double nothing = NAN;
+        if (columns[i].type == COUNT)
+            memcpy((char *)row + columns[i].offset, &none, sizeof none);
+        if (columns[i].type == REAL)
+            memcpy((char *)row + columns[i].offset, &nothing, sizeof nothing);
+    }
+}
+
+void tn_row_init(tn_cost_row *row) {
+    clear(row);
+    snprintf(row->schema, sizeof row->schema, "%s", TN_ROW_SCHEMA);
+    snprintf(row->version, sizeof row->version, "%s", TN_VERSION);
+    snprintf(row->status, sizeof row->status, "ok");
+    tn_clock_utc(row->utc, sizeof row->utc);
+}
+
+void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char *cpu_model) {
+    if (gethostname(row->host, sizeof row->host - 1) != 0)
+        snprintf(row->host, sizeof row->host, "unknown");
+    snprintf(row->cpu, sizeof row->cpu, "%s", cpu_model);
+    snprintf(row->platform, sizeof row->platform, "%s", info->platform_name);
+    snprintf(row->device, sizeof row->device, "%s", info->name);
+    snprintf(row->driver, sizeof row->driver, "%s", info->driver);
+    snprintf(row->kind, sizeof row->kind, "%s", tn_device_kind_name(info->kind));
+    snprintf(row->pci, sizeof row->pci, "%s", info->pci);
+    row->compute_units = info->compute_units;
+}
+
+static int dim(const tn_case *c, const char *name) {
+    for (int i = 0; c->dims[i]; i++)
+        if (strcmp(c->dims[i], name) == 0)
+            return i;
+    return -1;
+}
+
+void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape) {
+    const struct {
+        const char *name;
+        int64_t *value;
+    } known[] = {{"B", &row->B}, {"T", &row->T},   {"D", &row->D},
+                 {"H", &row->H}, {"Dh", &row->Dh}, {"K", &row->K}};
+    for (size_t k = 0; k < sizeof known / sizeof known[0]; k++) {
+        int i = dim(c, known[k].name);
+        /* K means taps only beside positions: a matrix product's K is a depth and stays in `shape` */
+        if (i >= 0 && (strcmp(known[k].name, "K") != 0 || dim(c, "T") >= 0))
+            *known[k].value = shape->v[i];
+    }
+    if (row->D < 0 && row->H > 0 && row->Dh > 0)
+        row->D = row->H * row->Dh;
+    tn_shape_print(c, shape, row->shape, sizeof row->shape);
+}
+
+void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
+                       const tn_roofline *roofline, const tn_energy *energy) {
+    double seconds = 1e-3 * sample->wall_ms;
+    row->n = sample->n;
+    row->wall_ms = sample->wall_ms;
+    row->wall_ms_q1 = sample->q1_ms;
+    row->wall_ms_q3 = sample->q3_ms;
+    if (sample->launches > 0) {
+        row->event_ok = sample->event_ok;
+        row->event_ms = sample->event_ok ? sample->event_ms : NAN;
+        row->event_ms_launches = sample->launches;
+    }
+    row->flops = flops;
+    row->bytes = bytes;
+    row->drift_pct = 100 * sample->drift;
+    if (seconds > 0) {
+        row->gflops = 1e-9 * flops / seconds;
+        row->gbs = 1e-9 * bytes / seconds;
+        if (roofline && roofline->flops > 0)
+            row->roofline_pct = tn_roofline_pct(roofline, flops, bytes, seconds);
+    }
+    if (sample->energy_ok)
+        row->energy_j = sample->energy_j;
+    snprintf(row->energy_source, sizeof row->energy_source, "%s",
+             energy && energy->source[0] ? energy->source : "unmeasured: not asked for");
+}
+
+void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason) {
+    snprintf(row->status, sizeof row->status, "%s", status);
+    snprintf(row->reason, sizeof row->reason, "%s", reason ? reason : "");
+    for (char *p = row->reason; *p; p++)
+        if ((unsigned char)*p < 0x20)
+            *p = ' ';
+}
+
+void tn_row_set_failure(tn_cost_row *row, tn_status failure, const char *message) {
+    tn_row_set_status(
+        row, failure == TN_ERR_UNSUPPORTED || failure == TN_ERR_MEMORY ? "unsupported" : "error", message);
+}
+
+tn_row_format tn_row_format_choose(const char *name, const char *path, tn_row_format fallback) {
+    const char *dot = path ? strrchr(path, '.') : NULL;
+    const char *kind = name ? name : dot ? dot + 1 : "";
+    return strcmp(kind, "csv") == 0    ? TN_ROW_CSV
+           : strcmp(kind, "json") == 0 ? TN_ROW_JSON
+           : strcmp(kind, "md") == 0   ? TN_ROW_TABLE
+                                       : fallback;
+}
+
+/* RFC 4180: quoted where a comma, quote or line break stands, quotes doubled. */
+static void csv_text(FILE *to, const char *text) {
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, to);
+        return;
+    }
+    fputc('"', to);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', to);
+        fputc(*text, to);
+    }
+    fputc('"', to);
+}
+
+static void csv_write(FILE *to, const tn_cost_row *row) {
+    for (int i = 0; i < COLUMNS; i++) {
+        const column *c = &columns[i];
+        if (i)
+            fputc(',', to);
+        if (c->type == TEXT)
+            csv_text(to, text_of(row, c));
+        else if (c->type == COUNT && count_of(row, c) >= 0)
+            fprintf(to, "%lld", (long long)count_of(row, c));
+        else if (c->type == REAL && isfinite(real_of(row, c)))
+            fprintf(to, "%.6g", real_of(row, c));
+    }
+    fputc('\n', to);
+}
+
+void tn_rows_header(FILE *to) {
+    for (int i = 0; i < COLUMNS; i++)
+        fprintf(to, "%s%s", i ? "," : "", columns[i].name);
+    fputc('\n', to);
+}
+
+static void json_text(FILE *to, const char *text) {
+    fputc('"', to);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', to);
+        if ((unsigned char)*text < 0x20)
+            fprintf(to, "\\u%04x", *text);
+        else
+            fputc(*text, to);
+    }
+    fputc('"', to);
+}
+
+static void json_write(FILE *to, int index, const tn_cost_row *row) {
+    fputs(index ? ",\n  {" : "\n  {", to);
+    for (int i = 0; i < COLUMNS; i++) {
+        const column *c = &columns[i];
+        fprintf(to, "%s\"%s\": ", i ? ", " : "", c->name);
+        if (c->type == TEXT)
+            json_text(to, text_of(row, c));
+        else if (c->type == COUNT && count_of(row, c) >= 0)
+            fprintf(to,
+                    c->offset == offsetof(tn_cost_row, event_ok) ? (count_of(row, c) ? "true" : "false")
+                                                                 : "%lld",
+                    (long long)count_of(row, c));
+        else if (c->type == REAL && isfinite(real_of(row, c)))
+            fprintf(to, "%.9g", real_of(row, c));
+        else
+            fputs("null", to);
+    }
+    fputc('}', to);
+}
+
+/* "12.3", or a dash where there is nothing */
+static const char *cell(double value, const char *format, char *text, size_t size) {
+    snprintf(text, size, "-");
+    if (isfinite(value))
+        snprintf(text, size, format, value);
+    return text;
+}
+
+static void table_write(FILE *to, const tn_cost_row *r) {
+    char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[80];
+    bool layer = strcmp(r->level, "layer") == 0;
+    snprintf(what, sizeof what, "%s %s", layer ? r->mixer : r->op, r->pass);
+    fprintf(to, "| %-34s | %-40s | %11s | %7s | %8s | %7s | %6s | %-8s |\n", what, r->shape,
+            cell(r->wall_ms, "%.4g", wall, sizeof wall),
+            cell(100 * (r->wall_ms_q3 - r->wall_ms_q1) / r->wall_ms, "%.1f", spread, sizeof spread),
+            cell(r->gflops, "%.2f", gflops, sizeof gflops), cell(r->gbs, "%.2f", gbs, sizeof gbs),
+            cell(r->roofline_pct, "%.1f", roof, sizeof roof), r->status);
+    if (r->reason[0])
+        fprintf(to, "| %-34s | %s |\n", "", r->reason);
+}
+
+void tn_rows_begin(FILE *to, tn_row_format format) {
+    if (format == TN_ROW_CSV)
+        tn_rows_header(to);
+    else if (format == TN_ROW_JSON)
+        fputc('[', to);
+    else
+        fprintf(to,
+                "| %-34s | %-40s | %11s | %7s | %8s | %7s | %6s | %-8s |\n"
+                "| %.34s | %.40s | %.10s: | %.6s: | %.7s: | %.6s: | %.5s: | %.8s |\n",
+                "what", "shape", "wall ms", "+-%", "GFLOP/s", "GB/s", "roof%", "status",
+                "----------------------------------------", "----------------------------------------",
+                "----------", "----------", "----------", "----------", "----------", "----------");
+}
+
+void tn_rows_write(FILE *to, tn_row_format format, int index, const tn_cost_row *row) {
+    if (format == TN_ROW_CSV)
+        csv_write(to, row);
+    else if (format == TN_ROW_JSON)
+        json_write(to, index, row);
+    else
+        table_write(to, row);
+    fflush(to);
+}
+
+void tn_rows_end(FILE *to, tn_row_format format) {
+    if (format == TN_ROW_JSON)
+        fputs("\n]\n", to);
+}
+
+/* The next field of a CSV line into `field`, unquoted; `*p` is left behind its comma, NULL after the last. */
+static bool next_field(const char **p, char *field, size_t size) {
+    size_t used = 0;
+    const char *s = *p;
+    bool quoted = *s == '"';
+    for (s += quoted; *s; s++) {
+        if (quoted && *s == '"' && s[1] != '"') {
+            s++;
+            quoted = false;
+            break;
+        }
+        if (quoted && *s == '"')
+            s++;
+        else if (!quoted && (*s == ',' || *s == '\n' || *s == '\r'))
+            break;
+        if (used + 1 < size)
+            field[used++] = *s;
+    }
+    field[used] = '\0';
+    if (quoted || (*s && *s != ',' && *s != '\n' && *s != '\r'))
+        return false;
+    *p = *s == ',' ? s + 1 : NULL;
+    return true;
+}
+
+static bool take(tn_cost_row *row, const column *c, const char *field) {
+    char *end = NULL;
+    if (c->type == TEXT) {
+        snprintf(text_of(row, c), c->size, "%s", field);
+        return strlen(field) < c->size;
+    }
+    if (!field[0])
+        return true;
+    if (c->type == COUNT) {
+        int64_t value = strtoll(field, &end, 10);
+        memcpy((char *)row + c->offset, &value, sizeof value);
+    } else {
+        double value = strtod(field, &end);
+        memcpy((char *)row + c->offset, &value, sizeof value);
+    }
+    return *end == '\0';
+}
+
+tn_status tn_row_parse(tn_context *ctx, const char *line, tn_cost_row *out) {
+    char field[1024];
+    const char *p = line;
+    clear(out);
+    for (int i = 0; p; i++) {
+        if (!next_field(&p, field, sizeof field))
+            return tn_fail(ctx, TN_ERR_INPUT, "field %d of a CSV row is cut short or badly quoted", i + 1);
+        if (i >= COLUMNS)
+            return tn_fail(ctx, TN_ERR_INPUT, "a CSV row has more than %d fields", (int)COLUMNS);
+        if (!take(out, &columns[i], field))
+            return tn_fail(ctx, TN_ERR_INPUT, "column %s of a CSV row holds '%.40s'", columns[i].name, field);
+    }
+    if (strcmp(out->schema, TN_ROW_SCHEMA) != 0)
+        return tn_fail(ctx, TN_ERR_INPUT, "a CSV row is of schema '%s', not %s", out->schema, TN_ROW_SCHEMA);
+    if (!out->status[0])
+        return tn_fail(ctx, TN_ERR_INPUT, "a CSV row ends before its status");
+    return TN_OK;
+}

@@ -1,0 +1,71 @@
+/* One measurement as a row: the columns of reports/SCHEMA.md, written as CSV, JSON or a table, and read back.
+ */
+#ifndef TN_ROWS_H
+#define TN_ROWS_H
+
+#include "case.h"
+#include "measure.h"
+#include "roofline.h"
+
+#define TN_ROW_SCHEMA "turnout-cost-1"
+
+/* Texts may be empty; counts are −1 and reals NaN where a value does not apply: an empty cell, null in JSON.
+ */
+typedef struct tn_cost_row {
+    char schema[24], version[24], utc[24];
+    char host[64], cpu[128], platform[128], device[256], driver[128], kind[8];
+    int64_t compute_units;
+    char pci[24];
+    char level[12], op[48], pass[24], mixer[24];
+    int64_t B, T, D, H, Dh, K;
+    double rho;        /* 0..1 */
+    char schedule[64]; /* which way of executing: "compacted", "dense", … */
+    char status[16];   /* ok, unsupported, error, timeout */
+    char reason[512];  /* one line */
+    int64_t n;         /* batches */
+    double wall_ms, wall_ms_q1, wall_ms_q3, event_ms;
+    int64_t event_ok;
+    double flops, bytes, gflops, gbs, roofline_pct;
+    double energy_j; /* a call */
+    char energy_source[160];
+    char seed[24];
+    int64_t event_ms_launches; /* launches whose times event_ms adds up */
+    double dense_wall_ms;      /* dense attention of the same shape, measured in turn with this */
+    double dense_ratio; /* dense / this, median over neighbouring batches: above 1 where this is faster */
+    double ideal_ratio; /* the same ratio by counted operations */
+    double share_of_ideal_pct;
+    char shape[160]; /* an op's dimensions, as tn_shape_print */
+    double dense_ratio_q1, dense_ratio_q3;
+    double drift_pct;  /* rise of the batches from first to last */
+    char verified[16]; /* "same shape", "smaller shape", "" when not an op */
+} tn_cost_row;
+
+void tn_row_init(tn_cost_row *row); /* schema, version and time; all else empty; status "ok" */
+void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char *cpu_model);
+/* Dimensions that have a column of their own, and `shape`. D = H·Dh where the op names those two only. */
+void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape);
+/* Times, rates and energy. `roofline` may be NULL. */
+void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
+                       const tn_roofline *roofline, const tn_energy *energy);
+/* status and reason; line breaks in the reason become spaces: one row is one line. */
+void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason);
+/* The status of a failure: "unsupported" where the device or its memory says no, else "error". */
+void tn_row_set_failure(tn_cost_row *row, tn_status failure, const char *message);
+
+typedef enum tn_row_format { TN_ROW_CSV, TN_ROW_JSON, TN_ROW_TABLE } tn_row_format;
+
+/* By name ("csv", "json", "md", NULL), else by the ending of `path` (may be NULL), else `fallback`. */
+tn_row_format tn_row_format_choose(const char *name, const char *path, tn_row_format fallback);
+
+/* begin, one write a row (`index` from 0), end. */
+void tn_rows_begin(FILE *to, tn_row_format format);
+void tn_rows_write(FILE *to, tn_row_format format, int index, const tn_cost_row *row);
+void tn_rows_end(FILE *to, tn_row_format format);
+
+/* The header line of the CSV, with its line break. */
+void tn_rows_header(FILE *to);
+/* A line of CSV in the order of the header, as tn_rows_write makes it; more fields than columns are refused,
+ * fewer are an older file's and stay empty. TN_ERR_INPUT with the reason. */
+tn_status tn_row_parse(tn_context *ctx, const char *line, tn_cost_row *out);
+
+#endif

@@ -1,0 +1,33 @@
+#include "shapes.h"
+
+#include "embedded.h"
+
+#include <string.h>
+
+static const char *text_of(const char *op) {
+    for (int i = 0; i < tn_shape_file_count; i++)
+        if (strcmp(tn_shape_files[i].op, op) == 0)
+            return (const char *)tn_shape_files[i].bytes; /* embedded with a NUL behind */
+    return "";
+}
+
+tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count) {
+    const char *p = text_of(c->op);
+    *count = 0;
+    for (int line = 1; *p; line++) {
+        char text[256];
+        size_t length = strcspn(p, "\n");
+        snprintf(text, sizeof text, "%.*s", (int)(length < sizeof text ? length : sizeof text - 1), p);
+        p += length + (p[length] == '\n');
+        text[strcspn(text, "#")] = '\0';
+        if (text[strspn(text, " \t\r")] == '\0')
+            continue;
+        if (*count == TN_SHAPES_MAX)
+            return tn_fail(ctx, TN_ERR_INPUT, "bench/shapes/%s.txt has more than %d shapes", c->op,
+                           TN_SHAPES_MAX);
+        if (tn_shape_parse(ctx, c, text, &out[*count]) != TN_OK)
+            return tn_fail_prefix(ctx, "bench/shapes/%s.txt, line %d", c->op, line);
+        ++*count;
+    }
+    return TN_OK;
+}

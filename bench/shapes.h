@@ -1,0 +1,13 @@
+/* The shapes to time, embedded at build time from bench/shapes/<op>.txt: one a line, # begins a comment, the
+ * model's own first. */
+#ifndef TN_SHAPES_H
+#define TN_SHAPES_H
+
+#include "case.h"
+
+enum { TN_SHAPES_MAX = 64 };
+
+/* At most TN_SHAPES_MAX shapes. TN_ERR_INPUT naming the line that is wrong. */
+tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count);
+
+#endif

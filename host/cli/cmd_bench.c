@@ -1,0 +1,166 @@
+#include "commands.h"
+
+#include "common.h"
+#include "file.h"
+#include "op.h"
+#include "shapes.h"
+#include "topology.h"
+#include "version.h"
+
+#include <string.h>
+
+typedef struct bench_plan {
+    const tn_case *op; /* NULL: all */
+    const char *pass, *shape;
+    tn_bench_options options;
+    tn_roofline roofline;
+    tn_energy energy;
+    tn_row_format format;
+    tn_outfile out;
+    int rows, wrong, broken;
+} bench_plan;
+
+static void print_ceilings(const tn_device_info *info, const tn_roofline *r) {
+    fprintf(stderr,
+            "%d:%d %s: %.0f GFLOP/s, copy %.1f GB/s, read %.1f GB/s, launch %.1f us, with a wait %.1f us\n",
+            info->platform, info->index, info->name, 1e-9 * r->flops, 1e-9 * r->copy_bytes,
+            1e-9 * r->read_bytes, 1e6 * r->launch_s, 1e6 * r->round_trip_s);
+}
+
+static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
+                           bench_plan *plan) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_cost_row row;
+    char text[200];
+    tn_shape_print(c, shape, text, sizeof text);
+    tn_progress(ctx, "%s %s %s", c->op, c->passes[pass], text);
+    tn_status status = tn_bench_op(dev, c, pass, shape, &plan->options, &row);
+    tn_progress_end(ctx);
+    TN_TRY(status);
+    if (strcmp(row.status, "error") == 0) {
+        plan->broken++;
+        plan->wrong += ctx->status == TN_ERR_CHECK;
+    }
+    tn_rows_write(plan->out.stream, plan->format, plan->rows++, &row);
+    return TN_OK;
+}
+
+static tn_status bench_case(tn_device *dev, const tn_case *c, bench_plan *plan) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_shape shapes[TN_SHAPES_MAX];
+    int count = 1;
+    if (plan->shape)
+        TN_TRY(tn_shape_parse(ctx, c, plan->shape, &shapes[0]));
+    else
+        TN_TRY(tn_shapes_of(ctx, c, shapes, &count));
+    for (int pass = 0; c->passes[pass]; pass++)
+        for (int i = 0; i < count && (!plan->pass || strcmp(plan->pass, c->passes[pass]) == 0); i++)
+            TN_TRY(bench_row(dev, c, pass, &shapes[i], plan));
+    return TN_OK;
+}
+
+static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void *data) {
+    bench_plan *plan = data;
+    tn_device *dev;
+    tn_status status = TN_OK;
+    TN_TRY(tn_device_open(ctx, info, &dev));
+    TN_GO(tn_roofline_measure(dev, &plan->roofline));
+    tn_energy_open(info, NULL, &plan->energy);
+    plan->options.roofline = &plan->roofline;
+    plan->options.energy = &plan->energy;
+    if (!ctx->quiet)
+        print_ceilings(info, &plan->roofline);
+    for (int i = 0; i < tn_case_count; i++)
+        if (!plan->op || plan->op == tn_cases[i])
+            TN_GO(bench_case(dev, tn_cases[i], plan));
+cleanup:
+    tn_device_close(dev);
+    return status;
+}
+
+/* --pass must be a pass of the op, or of any op when none is named. */
+static tn_status check_pass(tn_context *ctx, const bench_plan *plan) {
+    char list[512] = "";
+    size_t used = 0;
+    if (!plan->pass)
+        return TN_OK;
+    for (int i = 0; i < tn_case_count; i++) {
+        if (plan->op && plan->op != tn_cases[i])
+            continue;
+        if (tn_case_pass(tn_cases[i], plan->pass) >= 0)
+            return TN_OK;
+        for (int p = 0; tn_cases[i]->passes[p] && used < sizeof list; p++)
+            if (!strstr(list, tn_cases[i]->passes[p]))
+                used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
+                                         tn_cases[i]->passes[p]);
+    }
+    return tn_fail(ctx, TN_ERR_ARG, "unknown pass '%s'; there is: %s", plan->pass, list);
+}
+
+static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan *plan) {
+    const char *path = tn_cli_string(args, "output", NULL);
+    plan->pass = tn_cli_string(args, "pass", NULL);
+    plan->shape = tn_cli_string(args, "shape", NULL);
+    plan->options.seconds = tn_cli_real(args, "seconds", 0.4);
+    plan->options.seed = tn_cli_uint64(args, "seed", 1);
+    plan->format =
+        tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
+    TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
+    TN_TRY(check_pass(ctx, plan));
+    if (plan->shape) {
+        tn_shape shape;
+        if (!plan->op)
+            return tn_fail(ctx, TN_ERR_ARG, "--shape needs --op: every op has dimensions of its own");
+        TN_TRY(tn_shape_parse(ctx, plan->op, plan->shape, &shape));
+    }
+    return tn_outfile_open(ctx, path, &plan->out);
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    bench_plan plan = {0};
+    tn_topology topology;
+    TN_TRY(plan_make(ctx, args, &plan));
+    tn_status status = TN_OK;
+    if (tn_version_slow_build())
+        tn_warn(ctx, "%s", tn_version_slow_build());
+    TN_GO(tn_topology_read(ctx, &topology));
+    plan.options.cpu_model = topology.cpu_model;
+    tn_rows_begin(plan.out.stream, plan.format);
+    TN_GO(tn_cli_devices(ctx, args, bench_device, &plan));
+    tn_rows_end(plan.out.stream, plan.format);
+    TN_GO(tn_outfile_commit(ctx, &plan.out));
+    if (plan.broken)
+        status = tn_fail(ctx, plan.wrong ? TN_ERR_CHECK : TN_ERR_DEVICE,
+                         "%d of %d rows failed (%d of them wrong); their reasons stand in the rows",
+                         plan.broken, plan.rows, plan.wrong);
+cleanup:
+    tn_outfile_abandon(ctx, &plan.out);
+    return status;
+}
+
+static const char *const formats[] = {"csv", "json", "md", NULL};
+static const tn_cli_option options[] = {
+    {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
+    {"pass", 0, "PASS", TN_CLI_STRING, "one pass: forward, backward, … as the op names it"},
+    {"shape", 0, "K=V,...", TN_CLI_STRING, "one shape, with --op, instead of those of bench/shapes"},
+    {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
+    {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
+    TN_CLI_OUTPUT("write rows to FILE instead of stdout; its ending chooses the format"),
+    {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,
+     formats},
+    TN_CLI_DEVICES,
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_bench = {
+    "bench",
+    "Time kernels, each verified first in the same run",
+    NULL,
+    0,
+    0,
+    options,
+    run,
+    "Times are medians of the wall clock; +-% is the distance of the quartiles; roof% the share of the "
+    "device's\n"
+    "measured ceilings (multiply-adds, memory) that the least work of the op comes to."};

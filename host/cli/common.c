@@ -1,0 +1,44 @@
+#include "common.h"
+
+tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
+    char list[1024] = "";
+    const char *words[128];
+    size_t used = 0;
+    *out = name ? tn_case_find(name) : NULL;
+    if (!name || *out)
+        return TN_OK;
+    for (int i = 0; i < tn_case_count; i++) {
+        if (i < 128)
+            words[i] = tn_cases[i]->op;
+        if (used < sizeof list)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", tn_cases[i]->op);
+    }
+    const char *nearest = tn_cli_nearest(name, words, tn_case_count < 128 ? tn_case_count : 128);
+    return tn_fail(ctx, TN_ERR_ARG, "unknown op '%s'%s%s%s; there is: %s", name,
+                   nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
+}
+
+tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each each, void *data) {
+    tn_device_list list;
+    const tn_device_info **chosen = NULL;
+    int count;
+    tn_status failed = TN_OK;
+    TN_TRY(tn_device_list_make(ctx, &list));
+    tn_status status = TN_OK;
+    TN_GO(tn_alloc(ctx, (size_t)list.count, sizeof *chosen, &chosen));
+    TN_GO(tn_device_select_all(ctx, &list, tn_cli_string(args, "device", NULL), chosen, &count));
+    for (int i = 0; i < count; i++) {
+        status = each(ctx, chosen[i], data);
+        if (status == TN_OK)
+            continue;
+        failed = status;
+        if (count == 1 || status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG || status == TN_ERR_OUTPUT)
+            goto cleanup;
+        tn_warn(ctx, "%d:%d %s: %s", chosen[i]->platform, chosen[i]->index, chosen[i]->name, ctx->message);
+    }
+    status = failed;
+cleanup:
+    tn_free(ctx, chosen);
+    tn_device_list_free(ctx, &list);
+    return status;
+}

@@ -1,0 +1,123 @@
+/* Rows: the header the contract fixes, quoting, empty cells, and the way back from text. */
+#include "rows.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tn_context ctx;
+
+static const char contract[] = "schema,version,utc,host,cpu,platform,device,driver,kind,compute_units,pci,"
+                               "level,op,pass,mixer,B,T,D,H,Dh,K,rho,"
+                               "schedule,status,reason,n,wall_ms,wall_ms_q1,wall_ms_q3,event_ms,event_ok,"
+                               "flops,bytes,gflops,gbs,roofline_pct,"
+                               "energy_j,energy_source,seed,event_ms_launches,dense_wall_ms,dense_ratio,"
+                               "ideal_ratio,share_of_ideal_pct,shape";
+
+static char *written(const tn_cost_row *row, tn_row_format format) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (row)
+        tn_rows_write(stream, format, 0, row);
+    else
+        tn_rows_begin(stream, format);
+    fclose(stream);
+    return text;
+}
+
+START_TEST(header_is_the_contract) {
+    char *text = written(NULL, TN_ROW_CSV);
+    ck_assert_int_eq(strncmp(text, contract, strlen(contract)), 0);
+    ck_assert_ptr_null(strstr(text, "nan"));
+    free(text);
+}
+END_TEST
+
+static int commas(const char *text) {
+    int count = 0;
+    for (; *text; text++)
+        count += *text == ',';
+    return count;
+}
+
+START_TEST(empty_cells_and_no_nan) {
+    tn_cost_row row;
+    tn_row_init(&row);
+    char *line = written(&row, TN_ROW_CSV), *header = written(NULL, TN_ROW_CSV);
+    char *json = written(&row, TN_ROW_JSON), *table = written(&row, TN_ROW_TABLE);
+    ck_assert_int_eq(commas(line), commas(header));
+    ck_assert_ptr_null(strcasestr(line, "nan"));
+    ck_assert_ptr_null(strcasestr(json, "nan"));
+    ck_assert_ptr_null(strcasestr(table, "nan"));
+    ck_assert_ptr_null(strstr(line, ",-1"));
+    free(line);
+    free(header);
+    free(json);
+    free(table);
+}
+END_TEST
+
+START_TEST(there_and_back) {
+    tn_cost_row row, back;
+    tn_row_init(&row);
+    snprintf(row.device, sizeof row.device, "A \"quoted\", device");
+    tn_row_set_status(&row, "error", "two\nlines, and a \"quote\"");
+    row.T = 4096;
+    row.rho = 0.01;
+    row.wall_ms = 1.25;
+    row.event_ok = 0;
+    char *line = written(&row, TN_ROW_CSV);
+    ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1); /* one line a row */
+    ck_assert_msg(tn_row_parse(&ctx, line, &back) == TN_OK, "%s", ctx.message);
+    ck_assert_str_eq(back.device, row.device);
+    ck_assert_str_eq(back.reason, "two lines, and a \"quote\"");
+    ck_assert_int_eq(back.T, 4096);
+    ck_assert_int_eq(back.B, -1);
+    ck_assert_int_eq(back.event_ok, 0);
+    ck_assert(back.rho == 0.01 && back.wall_ms == 1.25 && isnan(back.energy_j));
+    free(line);
+}
+END_TEST
+
+START_TEST(broken_lines_are_refused) {
+    tn_cost_row row, back;
+    tn_row_init(&row);
+    char *line = written(&row, TN_ROW_CSV);
+    ck_assert_int_eq(tn_row_parse(&ctx, "", &back), TN_ERR_INPUT);
+    ck_assert_int_eq(tn_row_parse(&ctx, "turnout-cost-1,0.1", &back), TN_ERR_INPUT);
+    ck_assert_int_eq(tn_row_parse(&ctx, "other-schema-9,a,b\n", &back), TN_ERR_INPUT);
+    ck_assert_int_eq(tn_row_parse(&ctx, "turnout-cost-1,\"open", &back), TN_ERR_INPUT);
+    for (size_t i = 0; i + 2 < strlen(line); i += 3) { /* cut anywhere: never a crash */
+        char *cut = strndup(line, i);
+        (void)tn_row_parse(&ctx, cut, &back);
+        free(cut);
+    }
+    free(line);
+}
+END_TEST
+
+START_TEST(formats) {
+    ck_assert_int_eq(tn_row_format_choose(NULL, "a.csv", TN_ROW_TABLE), TN_ROW_CSV);
+    ck_assert_int_eq(tn_row_format_choose("json", "a.csv", TN_ROW_TABLE), TN_ROW_JSON);
+    ck_assert_int_eq(tn_row_format_choose(NULL, NULL, TN_ROW_TABLE), TN_ROW_TABLE);
+    ck_assert_int_eq(tn_row_format_choose(NULL, "a.txt", TN_ROW_CSV), TN_ROW_CSV);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("rows");
+    TCase *tests = tcase_create("rows");
+    tcase_add_test(tests, header_is_the_contract);
+    tcase_add_test(tests, empty_cells_and_no_nan);
+    tcase_add_test(tests, there_and_back);
+    tcase_add_test(tests, broken_lines_are_refused);
+    tcase_add_test(tests, formats);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
