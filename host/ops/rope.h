@@ -1,0 +1,21 @@
+/* Rotary position embedding (kernels/rope.cl), halves of a head paired: (z[i], z[i + Dh/2]) turns by the
+ * angle pos·base^(-2i/Dh), pos = rows[r] % T; Su et al., "RoFormer", 2021. The angle is exact to 2^-32 of a
+ * turn at every position. */
+#ifndef TN_ROPE_H
+#define TN_ROPE_H
+
+#include "buffer.h"
+
+typedef struct tn_rope_shape {
+    int64_t R, T, H, Dh; /* rows, positions of a sequence, heads, head width (even) */
+    double base;         /* above 1, usually 10000 */
+} tn_rope_shape;
+
+/* rows: numbers in [0, B·T), of which the position is rows % T. y may be x. */
+tn_status tn_rope_forward(tn_device *dev, const tn_rope_shape *s, tn_buffer *y /* [R,H·Dh] */,
+                          const tn_buffer *x /* [R,H·Dh] */, const tn_buffer *rows /* i32 [R] */);
+/* The rotation back, which is the gradient. dx may be dy. */
+tn_status tn_rope_backward(tn_device *dev, const tn_rope_shape *s, tn_buffer *dx /* [R,H·Dh] */,
+                           const tn_buffer *dy /* [R,H·Dh] */, const tn_buffer *rows /* i32 [R] */);
+
+#endif
