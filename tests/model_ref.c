@@ -45,7 +45,8 @@ static void rotate(double *x, int64_t H, int64_t Dh, int64_t t) {
 }
 
 /* o of one row: attention of q over k, v of positions 0..t of its sequence. */
-static void attend(int64_t H, int64_t Dh, int64_t t, const double *q, const double *k, const double *v, double *out) {
+static void attend(int64_t H, int64_t Dh, int64_t t, const double *q, const double *k, const double *v,
+                   double *out) {
     int64_t D = H * Dh;
     double *score = room(t + 1);
     for (int64_t h = 0; h < H; h++) {
@@ -68,7 +69,8 @@ static void attend(int64_t H, int64_t Dh, int64_t t, const double *q, const doub
 }
 
 /* c[N,D] of the cheap track. */
-static void cheap(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, int64_t T, const double *u, double *c) {
+static void cheap(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, int64_t T, const double *u,
+                  double *c) {
     int64_t D = r->m->config.d_model, K = r->m->config.conv_taps;
     const double *w = value(r, lp->conv_weight), *bias = value(r, lp->conv_bias);
     double *s = room(D);
@@ -85,7 +87,8 @@ static void cheap(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, i
 }
 
 /* o[N,D] of the global track, every row. */
-static void global(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, int64_t T, const double *u, double *o) {
+static void global(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, int64_t T, const double *u,
+                   double *o) {
     const tn_model_config *cfg = &r->m->config;
     int64_t D = cfg->d_model, H = cfg->heads, Dh = D / H, N = B * T;
     double *q = room(N * D), *k = room(N * D), *v = room(N * D), *a = room(D);
@@ -109,8 +112,8 @@ static void global(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, 
 }
 
 /* Gate values of layer i: g[N], and p, h beside it. */
-static void decide(const tn_model_ref *r, int64_t i, int64_t N, const double *u, const unsigned char *mask, double *g,
-                   double *p, unsigned char *h) {
+static void decide(const tn_model_ref *r, int64_t i, int64_t N, const double *u, const unsigned char *mask,
+                   double *g, double *p, unsigned char *h) {
     const tn_layer_params *lp = &r->m->params.layers[i];
     int64_t D = r->m->config.d_model;
     for (int64_t n = 0; n < N; n++) {
@@ -129,8 +132,8 @@ static void decide(const tn_model_ref *r, int64_t i, int64_t N, const double *u,
     }
 }
 
-static void mixer(const tn_model_ref *r, int64_t i, int64_t B, int64_t T, const unsigned char *mask, double *x, double *p,
-                  unsigned char *h) {
+static void mixer(const tn_model_ref *r, int64_t i, int64_t B, int64_t T, const unsigned char *mask,
+                  double *x, double *p, unsigned char *h) {
     const tn_model_config *cfg = &r->m->config;
     const tn_layer_params *lp = &r->m->params.layers[i];
     int64_t D = cfg->d_model, N = B * T;
@@ -164,7 +167,8 @@ static void mlp(const tn_model_ref *r, const tn_layer_params *lp, int64_t N, dou
         norm(value(r, lp->norm2), cfg->rms_eps, D, x + n * D, u);
         linear(value(r, lp->up_weight), value(r, lp->up_bias), F, D, u, up);
         for (int64_t f = 0; f < F; f++)
-            up[f] = 0.5 * up[f] * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (up[f] + 0.044715 * pow(up[f], 3))));
+            up[f] = 0.5 * up[f] *
+                    (1 + tanh(sqrt(2 / 3.14159265358979323846) * (up[f] + 0.044715 * pow(up[f], 3))));
         linear(value(r, lp->down_weight), value(r, lp->down_bias), D, F, up, down);
         for (int64_t d = 0; d < D; d++)
             x[n * D + d] += down[d];

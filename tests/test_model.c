@@ -1,5 +1,5 @@
-/* The model against its naive double: logits, routes, gradients of every gate; causality bit for bit for every mixer;
- * the same logits whatever the batch. */
+/* The model against its naive double: logits, routes, gradients of every gate; causality bit for bit for
+ * every mixer; the same logits whatever the batch. */
 #include "support.h"
 
 #include <math.h>
@@ -72,7 +72,8 @@ static double *values_of(const tn_model *m) {
 static const char *const mixers[] = {"conv", "attention", "routed", "random:0.2", "periodic:4", "oracle"};
 enum { MIXERS = sizeof mixers / sizeof mixers[0] };
 
-static void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes, float *out) {
+static void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
+                      float *out) {
     ck_ok(&ctx, tn_model_forward(m, ws, in, gate, routes, NULL));
     ck_ok(&ctx, tn_buffer_read(tn_workspace_logits(ws), 0, (size_t)(in->L * V) * 4, out));
 }
@@ -84,12 +85,14 @@ static void check_forward(const tn_model_config *c, tn_gate gate) {
     static double want[N * V], p[2 * N];
     tn_model *m = make(c, false, 5);
     tn_workspace *ws;
-    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle, .control_seed = 3, .control_index = 8};
+    tn_input in = {
+        .B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle, .control_seed = 3, .control_index = 8};
     random_tokens(tokens, N, 1);
     oracle_rows(oracle);
     ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
     logits_of(m, ws, &in, gate, routes, got);
-    tn_model_ref ref = {.m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
+    tn_model_ref ref = {
+        .m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
     tn_model_ref_forward(&ref, B, T, tokens, tn_mixer_has_mask(c) ? routes : NULL, want, p, h);
     ck_assert_msg(memcmp(routes, h, sizeof h) == 0, "routes differ from the reference");
     for (int i = 0; i < N * V; i++)
@@ -116,8 +119,8 @@ START_TEST(test_forward) {
 }
 END_TEST
 
-static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, const tn_input *in, const uint8_t *mask,
-                             double penalty, double *logits, double *p) {
+static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, const tn_input *in,
+                             const uint8_t *mask, double penalty, double *logits, double *p) {
     double sum = 0, routed = 0;
     tn_model_ref_forward(ref, B, T, tokens, mask, logits, p, NULL);
     for (int64_t l = 0; l < in->L; l++) {
@@ -142,8 +145,15 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
     const double penalty = tn_mixer_has_router(c) ? 0.01 : 0;
     tn_model *m = make(c, true, 11);
     tn_workspace *ws;
-    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = 4, .label_rows = label_rows, .labels = labels,
-                   .oracle = oracle, .control_seed = 3, .control_index = 8};
+    tn_input in = {.B = B,
+                   .T = T,
+                   .tokens = tokens,
+                   .L = 4,
+                   .label_rows = label_rows,
+                   .labels = labels,
+                   .oracle = oracle,
+                   .control_seed = 3,
+                   .control_index = 8};
     random_tokens(tokens, N, 2);
     oracle_rows(oracle);
     ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
@@ -152,7 +162,8 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
     ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, penalty));
     float *grads = malloc(m->params.floats * 4);
     ck_ok(&ctx, tn_buffer_read(m->params.grads, 0, m->params.floats * 4, grads));
-    tn_model_ref ref = {.m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
+    tn_model_ref ref = {
+        .m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
     const uint8_t *mask = tn_mixer_has_mask(c) ? routes : NULL;
     tn_model_ref_forward(&ref, B, T, tokens, mask, logits, frozen_p, frozen_h);
     if (tn_mixer_has_router(c) && !ref.soft) {
@@ -167,7 +178,8 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
         for (size_t k = 0; k < t->count; k++)
             scale += (double)grads[t->offset + k] * grads[t->offset + k] / (double)t->count;
         for (int sample = 0; sample < 3; sample++) {
-            double *x = &ref.values[t->offset + tn_rng_below(&rng, (uint32_t)t->count)], kept = *x, step = 1e-4;
+            double *x = &ref.values[t->offset + tn_rng_below(&rng, (uint32_t)t->count)], kept = *x,
+                   step = 1e-4;
             *x = kept + step;
             double high = reference_loss(&ref, tokens, &in, mask, penalty, logits, p);
             *x = kept - step;
@@ -200,7 +212,8 @@ START_TEST(test_gradients) {
 }
 END_TEST
 
-/* Changing tokens after t changes no logit at or before t, not by a bit. Oracle rows come from the task: left as they are. */
+/* Changing tokens after t changes no logit at or before t, not by a bit. Oracle rows come from the task: left
+ * as they are. */
 START_TEST(test_causality) {
     static int32_t tokens[N], changed[N];
     static uint8_t oracle[N];
@@ -224,8 +237,10 @@ START_TEST(test_causality) {
         for (int n = 0; n < N; n++)
             if (n % T <= t)
                 ck_assert_msg(memcmp(before + n * V, after + n * V, V * 4) == 0,
-                              "%s: tokens after %d reach the logits at %d of sequence %d", mixers[_i], t, n % T, n / T);
-        ck_assert_msg(t == T - 1 || memcmp(before, after, sizeof before) != 0, "the later logits did not move");
+                              "%s: tokens after %d reach the logits at %d of sequence %d", mixers[_i], t,
+                              n % T, n / T);
+        ck_assert_msg(t == T - 1 || memcmp(before, after, sizeof before) != 0,
+                      "the later logits did not move");
     }
     tn_workspace_destroy(ws);
     tn_model_destroy(m);
@@ -251,8 +266,8 @@ START_TEST(test_batch_independence) {
         for (int b = 0; b < B; b++) {
             tn_input one = {.B = 1, .T = T, .tokens = tokens + b * T, .L = T, .oracle = oracle + b * T};
             logits_of(m, ws, &one, TN_GATE_COMPACT, NULL, alone);
-            ck_assert_msg(memcmp(alone, batch + b * T * V, sizeof alone) == 0, "%s: sequence %d differs alone",
-                          mixers[_i], b);
+            ck_assert_msg(memcmp(alone, batch + b * T * V, sizeof alone) == 0,
+                          "%s: sequence %d differs alone", mixers[_i], b);
         }
         tn_workspace_destroy(ws);
         tn_model_destroy(m);

@@ -79,8 +79,8 @@ tn_status tn_alloc(tn_context *ctx, size_t count, size_t size, void *out) {
     void *block = calloc(count ? count : 1, size ? size : 1);
     memcpy(out, &block, sizeof block);
     if (!block)
-        return tn_fail(ctx, TN_ERR_MEMORY, "out of host memory for %zu × %zu bytes; try a smaller batch or length",
-                       count, size);
+        return tn_fail(ctx, TN_ERR_MEMORY,
+                       "out of host memory for %zu × %zu bytes; try a smaller batch or length", count, size);
     ctx->live++;
     return TN_OK;
 }

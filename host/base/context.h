@@ -22,7 +22,8 @@ typedef enum tn_status {
 
 typedef struct tn_context {
     tn_status status;   /* of the last failure */
-    char message[8192]; /* of the last failure: what failed, on what, what to try; build log where there is one */
+    char message[8192]; /* of the last failure: what failed, on what, what to try; build log where there is
+                           one */
     long live;          /* objects and host blocks not yet destroyed; 0 at the end of every test */
     bool quiet;         /* no progress on stderr */
 } tn_context;
@@ -32,7 +33,8 @@ typedef struct tn_context {
 tn_status tn_fail_at(tn_context *ctx, tn_status status, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* Puts "prefix: " before the recorded message: callers add which op, file or row it was. Returns ctx->status. */
+/* Puts "prefix: " before the recorded message: callers add which op, file or row it was. Returns ctx->status.
+ */
 tn_status tn_fail_prefix(tn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Passes a failure up. */
@@ -56,14 +58,16 @@ int tn_status_exit_code(tn_status status);
 
 /* Zeroed host memory, counted in ctx->live. `*out` is set to NULL on failure. Caller frees with tn_free. */
 tn_status tn_alloc(tn_context *ctx, size_t count, size_t size, void *out);
-void tn_free(tn_context *ctx, void *block); /* NULL is fine */
+void tn_free(tn_context *ctx, void *block);                         /* NULL is fine */
 tn_status tn_strdup(tn_context *ctx, const char *text, char **out); /* caller frees */
-/* Grows `*block` (from tn_alloc or NULL) to hold at least `need` items, doubling `*capacity`. New items are zero. */
+/* Grows `*block` (from tn_alloc or NULL) to hold at least `need` items, doubling `*capacity`. New items are
+ * zero. */
 tn_status tn_grow(tn_context *ctx, void *block, size_t *capacity, size_t need, size_t size);
 
 /* A warning or note on stderr, one line, also with `quiet`. */
 void tn_warn(tn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Progress on stderr: nothing with `quiet`. On a terminal the line replaces the one before it; elsewhere a plain line. */
+/* Progress on stderr: nothing with `quiet`. On a terminal the line replaces the one before it; elsewhere a
+ * plain line. */
 void tn_progress(tn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void tn_progress_end(tn_context *ctx); /* ends the replaced line, if any */
 

@@ -22,7 +22,8 @@ tn_status tn_outfile_open(tn_context *ctx, const char *path, tn_outfile *out) {
     }
     out->stream = fopen(out->aside, "wb");
     if (!out->stream) {
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", path, strerror(errno));
+        status =
+            tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", path, strerror(errno));
         goto cleanup;
     }
     ctx->live++;
@@ -61,7 +62,8 @@ tn_status tn_outfile_commit(tn_context *ctx, tn_outfile *out) {
     tn_status status = TN_OK;
     if (bad) {
         unlink(out->aside);
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; is the disk full?", out->path, strerror(error));
+        status =
+            tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; is the disk full?", out->path, strerror(error));
     }
     outfile_release(ctx, out);
     return status;

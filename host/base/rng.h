@@ -1,5 +1,6 @@
-/* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
- * from Random123. A stream is (seed, purpose, index); its state is one counter, so any point is reached at once. */
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+ * SC 2011), from Random123. A stream is (seed, purpose, index); its state is one counter, so any point is
+ * reached at once. */
 #ifndef TN_RNG_H
 #define TN_RNG_H
 
@@ -14,12 +15,12 @@ typedef struct tn_rng {
 
 /* Purposes keep streams of one seed apart. */
 enum tn_rng_purpose {
-    TN_RNG_INIT = 1,  /* parameter initialisation; index = tensor number */
-    TN_RNG_TRAIN,     /* training sequences; index = running number of the sequence */
-    TN_RNG_EVAL,      /* held-out sequences; index = number of the sequence */
-    TN_RNG_CONTROL,   /* routing of the random control; index = step or batch number */
-    TN_RNG_CASE,      /* shapes and data of verify; index = case number */
-    TN_RNG_MEASURE    /* order and data of measurements */
+    TN_RNG_INIT = 1, /* parameter initialisation; index = tensor number */
+    TN_RNG_TRAIN,    /* training sequences; index = running number of the sequence */
+    TN_RNG_EVAL,     /* held-out sequences; index = number of the sequence */
+    TN_RNG_CONTROL,  /* routing of the random control; index = step or batch number */
+    TN_RNG_CASE,     /* shapes and data of verify; index = case number */
+    TN_RNG_MEASURE   /* order and data of measurements */
 };
 
 tn_rng tn_rng_make(uint64_t seed, uint32_t purpose, uint64_t index);

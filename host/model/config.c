@@ -5,16 +5,23 @@
 #include <string.h>
 
 tn_model_config tn_model_config_default(int64_t vocab) {
-    return (tn_model_config){.vocab = vocab, .d_model = 64, .layers = 4, .heads = 2, .conv_taps = 4, .mlp_width = 128,
-                             .mixer = TN_MIXER_ROUTED, .routing = TN_ROUTING_THRESHOLD,
-                             .positions = TN_POSITIONS_NONE, .rms_eps = 1e-5};
+    return (tn_model_config){.vocab = vocab,
+                             .d_model = 64,
+                             .layers = 4,
+                             .heads = 2,
+                             .conv_taps = 4,
+                             .mlp_width = 128,
+                             .mixer = TN_MIXER_ROUTED,
+                             .routing = TN_ROUTING_THRESHOLD,
+                             .positions = TN_POSITIONS_NONE,
+                             .rms_eps = 1e-5};
 }
 
 static tn_status in_range(tn_context *ctx, const char *name, int64_t value, int64_t low, int64_t high) {
     if (value >= low && value <= high)
         return TN_OK;
-    return tn_fail(ctx, TN_ERR_ARG, "%s is %lld; it must lie in %lld..%lld", name, (long long)value, (long long)low,
-                   (long long)high);
+    return tn_fail(ctx, TN_ERR_ARG, "%s is %lld; it must lie in %lld..%lld", name, (long long)value,
+                   (long long)low, (long long)high);
 }
 
 tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
@@ -38,7 +45,8 @@ static tn_status fraction(tn_context *ctx, const char *text, const char *what, d
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !(value >= 0 && value <= 1))
-        return tn_fail(ctx, TN_ERR_ARG, "%s:%s: the fraction must lie in 0..1, for example %s:0.05", what, text, what);
+        return tn_fail(ctx, TN_ERR_ARG, "%s:%s: the fraction must lie in 0..1, for example %s:0.05", what,
+                       text, what);
     *out = value;
     return TN_OK;
 }
@@ -74,7 +82,8 @@ tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) 
         return count(ctx, text + 9, "periodic", &c->period);
     }
     return tn_fail(ctx, TN_ERR_ARG,
-                   "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle", text);
+                   "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle",
+                   text);
 }
 
 tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c) {
@@ -95,8 +104,9 @@ tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config 
     return TN_OK;
 }
 
-static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model", "layers",  "heads",     "conv_taps",
-                                                          "mlp_width", "mixer",   "routing", "positions", "rms_eps"};
+static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model",   "layers", "heads",
+                                                          "conv_taps", "mlp_width", "mixer",  "routing",
+                                                          "positions", "rms_eps"};
 
 static int64_t *size_field(tn_model_config *c, int i) {
     int64_t *const sizes[] = {&c->vocab, &c->d_model, &c->layers, &c->heads, &c->conv_taps, &c->mlp_width};

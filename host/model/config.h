@@ -1,4 +1,5 @@
-/* What a model is: sizes, mixer, routing, positions; as options, and as the strings of a checkpoint's metadata. */
+/* What a model is: sizes, mixer, routing, positions; as options, and as the strings of a checkpoint's
+ * metadata. */
 #ifndef TN_CONFIG_H
 #define TN_CONFIG_H
 
@@ -19,10 +20,10 @@ typedef enum tn_positions { TN_POSITIONS_NONE, TN_POSITIONS_ROPE } tn_positions;
 typedef struct tn_model_config {
     int64_t vocab, d_model, layers, heads, conv_taps, mlp_width; /* V, D, layers, H, K, F */
     tn_mixer mixer;
-    double random_rho;       /* of random:ρ, 0..1 */
-    int64_t period;          /* of periodic:m, ≥ 1 */
-    tn_routing routing;      /* of the routed mixer */
-    double capacity;         /* of capacity:ρ, 0..1: ⌈ρT⌉ rows a sequence */
+    double random_rho;  /* of random:ρ, 0..1 */
+    int64_t period;     /* of periodic:m, ≥ 1 */
+    tn_routing routing; /* of the routed mixer */
+    double capacity;    /* of capacity:ρ, 0..1: ⌈ρT⌉ rows a sequence */
     tn_positions positions;
     double rms_eps;
 } tn_model_config;

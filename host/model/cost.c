@@ -11,7 +11,7 @@ static double layer_flops(const tn_model_config *c, double N, const tn_layer_sta
     if (tn_mixer_has_router(c))
         flops += N * (2 * D + 4);
     if (tn_mixer_has_attention(c) && tn_mixer_has_conv(c))
-        flops += R * 2 * D; /* mixing */
+        flops += R * 2 * D;     /* mixing */
     *scores = 4 * D * s->pairs; /* q·k and p·v: 2·D each, over all heads */
     return flops + R * 4 * D * D + P * 4 * D * D + *scores;
 }

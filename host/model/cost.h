@@ -1,5 +1,6 @@
-/* Least floating-point work of a forward pass, counted from the model's shape and what was routed. A multiply-add is 2.
- * Counted: products, convolution, scores and their sum over values; element-wise work at a few operations an element. */
+/* Least floating-point work of a forward pass, counted from the model's shape and what was routed. A
+ * multiply-add is 2. Counted: products, convolution, scores and their sum over values; element-wise work at a
+ * few operations an element. */
 #ifndef TN_COST_H
 #define TN_COST_H
 

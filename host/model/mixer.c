@@ -10,27 +10,34 @@
 #include "route_mix.h"
 #include "row_gather.h"
 
-tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x, const tn_buffer *bias,
-                    const tn_buffer *add) {
+tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
+                    const tn_buffer *bias, const tn_buffer *add) {
     tn_gemm_shape s = {TN_GEMM_NT, M, w->dims[0], w->dims[1]};
     return tn_gemm_forward(dev, &s, y, x, w->value, bias, add);
 }
 
-tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx, const tn_buffer *dy,
-                               const tn_buffer *add) {
+tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx,
+                               const tn_buffer *dy, const tn_buffer *add) {
     tn_gemm_shape s = {TN_GEMM_NN, M, w->dims[1], w->dims[0]};
     return tn_gemm_forward(dev, &s, dx, dy, w->value, NULL, add);
 }
 
-tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, const tn_buffer *dy, const tn_buffer *x) {
+tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, const tn_buffer *dy,
+                                const tn_buffer *x) {
     tn_gemm_shape s = {TN_GEMM_TN, w->dims[0], w->dims[1], M};
     return tn_gemm_forward(dev, &s, w->grad, dy, x, NULL, NULL);
 }
 
-static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st) {
+static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn_input *in,
+                                                const tn_layer_state *st) {
     const tn_model_config *c = &ws->m->config;
-    return (tn_flash_attention_shape){.B = in->B, .T = in->T, .R = st->R, .Rkv = st->P, .max_rows = st->max_rows,
-                                      .H = c->heads, .Dh = c->d_model / c->heads};
+    return (tn_flash_attention_shape){.B = in->B,
+                                      .T = in->T,
+                                      .R = st->R,
+                                      .Rkv = st->P,
+                                      .max_rows = st->max_rows,
+                                      .H = c->heads,
+                                      .Dh = c->d_model / c->heads};
 }
 
 /* The lists that the global track works from; borrowed. */
@@ -42,11 +49,12 @@ typedef struct tn_row_lists {
 static tn_row_lists lists_of(const tn_workspace *ws, const tn_layer_state *st) {
     if (st->dense)
         return (tn_row_lists){ws->iota, ws->dense_start, ws->iota, ws->dense_start, st->u1, st->u1};
-    return (tn_row_lists){st->rows,  st->start, st->kv_gathered ? st->kv_rows : ws->iota, st->kv_start,
-                          st->uq,    st->kv_gathered ? st->ukv : st->u1};
+    return (tn_row_lists){st->rows,     st->start, st->kv_gathered ? st->kv_rows : ws->iota,
+                          st->kv_start, st->uq,    st->kv_gathered ? st->ukv : st->u1};
 }
 
-static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, const tn_buffer *rows, bool back) {
+static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, const tn_buffer *rows,
+                        bool back) {
     const tn_model_config *c = &ws->m->config;
     if (c->positions != TN_POSITIONS_ROPE)
         return TN_OK;
@@ -55,18 +63,21 @@ static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int6
 }
 
 /* o = W_o · attention for the R listed rows. */
-static tn_status global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out, const tn_buffer *add) {
+static tn_status global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                                const tn_buffer *add) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
     int64_t D = m->config.d_model, R = st->R, P = st->P;
     if (!st->dense) {
         TN_TRY(tn_workspace_floats(ws, &st->uq, R, D));
-        TN_TRY(tn_row_gather_forward(m->dev, &(tn_row_gather_shape){R, in->B * in->T, D}, st->uq, st->u1, st->rows));
+        TN_TRY(tn_row_gather_forward(m->dev, &(tn_row_gather_shape){R, in->B * in->T, D}, st->uq, st->u1,
+                                     st->rows));
     }
     if (st->kv_gathered) {
         TN_TRY(tn_workspace_floats(ws, &st->ukv, P, D));
-        TN_TRY(tn_row_gather_forward(m->dev, &(tn_row_gather_shape){P, in->B * in->T, D}, st->ukv, st->u1, st->kv_rows));
+        TN_TRY(tn_row_gather_forward(m->dev, &(tn_row_gather_shape){P, in->B * in->T, D}, st->ukv, st->u1,
+                                     st->kv_rows));
     }
     tn_row_lists l = lists_of(ws, st);
     TN_TRY(tn_workspace_floats(ws, &st->q, R, D));
@@ -80,12 +91,13 @@ static tn_status global_forward(tn_workspace *ws, const tn_input *in, int64_t la
     TN_TRY(rotate(ws, in, st->q, R, l.rows, false));
     TN_TRY(rotate(ws, in, st->k, P, l.kv_rows, false));
     tn_flash_attention_shape s = attention_shape(ws, in, st);
-    TN_TRY(tn_flash_attention_forward(m->dev, &s, st->a, st->lse, st->q, st->k, st->v, l.rows, l.q_start, l.kv_start,
-                                      NULL, NULL));
+    TN_TRY(tn_flash_attention_forward(m->dev, &s, st->a, st->lse, st->q, st->k, st->v, l.rows, l.q_start,
+                                      l.kv_start, NULL, NULL));
     return tn_linear(m->dev, R, lp->o, out, st->a, NULL, add);
 }
 
-static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out, const tn_buffer *add) {
+static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                               const tn_buffer *add) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
@@ -95,12 +107,14 @@ static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t lay
     return tn_linear(m->dev, in->B * in->T, lp->conv_out, out, st->s, NULL, add);
 }
 
-static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st, tn_gate gate) {
+static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
+                                    tn_gate gate) {
     bool soft = tn_mixer_has_router(&ws->m->config) && gate == TN_GATE_SOFT;
     return (tn_route_mix_shape){.N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft};
 }
 
-tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, const tn_buffer *x) {
+tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
+                           const tn_buffer *x) {
     tn_model *m = ws->m;
     const tn_model_config *c = &m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
@@ -128,8 +142,8 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
 }
 
 /* Gradients of the global track from do_ [R,D]; what reaches u1 is added to du. */
-static tn_status global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du, const tn_buffer *do_,
-                                 bool du_empty) {
+static tn_status global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
+                                 const tn_buffer *do_, bool du_empty) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
@@ -142,8 +156,8 @@ static tn_status global_backward(tn_workspace *ws, const tn_input *in, int64_t l
     TN_TRY(tn_linear_input_grad(m->dev, R, lp->o, ws->da, do_, NULL));
     TN_TRY(tn_linear_weight_grad(m->dev, R, lp->o, do_, st->a));
     tn_flash_attention_shape s = attention_shape(ws, in, st);
-    TN_TRY(tn_flash_attention_backward(m->dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, st->k, st->v, st->a, st->lse,
-                                       l.rows, l.q_start, l.kv_start, NULL, NULL));
+    TN_TRY(tn_flash_attention_backward(m->dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, st->k, st->v, st->a,
+                                       st->lse, l.rows, l.q_start, l.kv_start, NULL, NULL));
     TN_TRY(rotate(ws, in, ws->dq, R, l.rows, true));
     TN_TRY(rotate(ws, in, ws->dk, P, l.kv_rows, true));
     TN_TRY(tn_linear_weight_grad(m->dev, R, lp->q, ws->dq, l.q_input));
@@ -167,7 +181,8 @@ static tn_status global_backward(tn_workspace *ws, const tn_input *in, int64_t l
 }
 
 /* Gradients of the cheap track from dc; du is overwritten. */
-static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du, const tn_buffer *dc) {
+static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
+                                const tn_buffer *dc) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
@@ -180,8 +195,8 @@ static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t la
                                    lp->conv_weight->value, lp->conv_bias->value, NULL);
 }
 
-static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, const tn_buffer *dmid,
-                                double penalty) {
+static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
+                                const tn_buffer *dmid, double penalty) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
@@ -190,16 +205,16 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
     TN_TRY(tn_workspace_floats(ws, &ws->do_, st->R, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dg, room, 1));
     tn_route_mix_shape mix = mix_shape(ws, in, st, gate);
-    TN_TRY(tn_route_mix_backward(m->dev, &mix, ws->dc, ws->do_, ws->dg, dmid, st->c, st->o, st->p ? st->p : st->rstd1,
-                                 st->h, st->dense ? NULL : st->slot));
+    TN_TRY(tn_route_mix_backward(m->dev, &mix, ws->dc, ws->do_, ws->dg, dmid, st->c, st->o,
+                                 st->p ? st->p : st->rstd1, st->h, st->dense ? NULL : st->slot));
     TN_TRY(cheap_backward(ws, in, layer, ws->du, ws->dc));
     if (st->R > 0)
         TN_TRY(global_backward(ws, in, layer, ws->du, ws->do_, false));
     if (!tn_mixer_has_router(&m->config))
         return TN_OK;
     tn_route_gate_shape shape = {in->B * in->T, D};
-    return tn_route_gate_backward(m->dev, &shape, ws->du, lp->router_weight->grad, lp->router_bias->grad, ws->dg, penalty,
-                                  st->p, st->u1, lp->router_weight->value, ws->du);
+    return tn_route_gate_backward(m->dev, &shape, ws->du, lp->router_weight->grad, lp->router_bias->grad,
+                                  ws->dg, penalty, st->p, st->u1, lp->router_weight->value, ws->du);
 }
 
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
@@ -216,5 +231,6 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
     else
         TN_TRY(mixed_backward(ws, in, gate, layer, dmid, penalty));
     tn_rms_norm_shape norm = {in->B * in->T, c->d_model, (float)c->rms_eps};
-    return tn_rms_norm_backward(m->dev, &norm, dx, lp->norm1->grad, ws->du, x, lp->norm1->value, st->rstd1, dmid);
+    return tn_rms_norm_backward(m->dev, &norm, dx, lp->norm1->grad, ws->du, x, lp->norm1->value, st->rstd1,
+                                dmid);
 }

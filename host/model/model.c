@@ -40,12 +40,15 @@ static tn_status input_check(tn_workspace *ws, const tn_input *in) {
         return tn_fail(ctx, TN_ERR_ARG, "a batch of %lld × %lld does not fit a workspace for %lld × %lld",
                        (long long)in->B, (long long)in->T, (long long)ws->B, (long long)ws->T);
     if (c->mixer == TN_MIXER_ORACLE && !in->oracle)
-        return tn_fail(ctx, TN_ERR_ARG, "the oracle mixer needs a task that says which rows need attention; "
-                                        "use recall or mqar");
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "the oracle mixer needs a task that says which rows need attention; "
+                       "use recall or mqar");
     for (int64_t n = 0; n < in->B * in->T; n++)
         if (in->tokens[n] < 0 || in->tokens[n] >= c->vocab)
-            return tn_fail(ctx, TN_ERR_INPUT, "token %d at sequence %lld, position %lld lies outside the vocabulary of %lld",
-                           in->tokens[n], (long long)(n / in->T), (long long)(n % in->T), (long long)c->vocab);
+            return tn_fail(ctx, TN_ERR_INPUT,
+                           "token %d at sequence %lld, position %lld lies outside the vocabulary of %lld",
+                           in->tokens[n], (long long)(n / in->T), (long long)(n % in->T),
+                           (long long)c->vocab);
     return TN_OK;
 }
 
@@ -84,8 +87,8 @@ static tn_status mlp_backward(tn_workspace *ws, int64_t N, int64_t layer) {
     TN_TRY(tn_gemm_bias_backward(m->dev, N, F, lp->up_bias->grad, ws->dwide));
     TN_TRY(tn_linear_input_grad(m->dev, N, lp->up_weight, ws->du, ws->dwide, NULL));
     tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
-    return tn_rms_norm_backward(m->dev, &norm, ws->dmid, lp->norm2->grad, ws->du, st->mid, lp->norm2->value, st->rstd2,
-                                ws->dx);
+    return tn_rms_norm_backward(m->dev, &norm, ws->dmid, lp->norm2->grad, ws->du, st->mid, lp->norm2->value,
+                                st->rstd2, ws->dx);
 }
 
 /* Final norm and head, on the labelled rows alone. */
@@ -108,8 +111,10 @@ static tn_status head_forward(tn_workspace *ws, const tn_input *in, const tn_buf
     return tn_linear(m->dev, L, m->params.head, ws->logits, ws->ul, NULL, NULL);
 }
 
-/* What the layer's decisions were, read back from the device: for routes, and the numbers the host does not know. */
-static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, uint8_t *routes, tn_layer_stats *stats) {
+/* What the layer's decisions were, read back from the device: for routes, and the numbers the host does not
+ * know. */
+static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, uint8_t *routes,
+                         tn_layer_stats *stats) {
     const tn_model_config *c = &ws->m->config;
     tn_context *ctx = tn_device_context(ws->m->dev);
     tn_layer_state *st = tn_workspace_state(ws, layer);
@@ -169,10 +174,12 @@ tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in) {
     TN_TRY(tn_workspace_need(ws, &ws->predicted, bytes));
     TN_TRY(tn_buffer_write(ws->labels, 0, bytes, in->labels));
     tn_softmax_cross_entropy_shape s = {in->L, m->config.vocab};
-    return tn_softmax_cross_entropy_forward(m->dev, &s, ws->loss, ws->lse, ws->predicted, ws->logits, ws->labels);
+    return tn_softmax_cross_entropy_forward(m->dev, &s, ws->loss, ws->lse, ws->predicted, ws->logits,
+                                            ws->labels);
 }
 
-tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross_entropy, int32_t *predicted) {
+tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross_entropy,
+                             int32_t *predicted) {
     tn_context *ctx = tn_device_context(ws->m->dev);
     float *loss;
     double sum = 0;
@@ -201,11 +208,11 @@ static tn_status head_backward(tn_workspace *ws, const tn_input *in) {
     TN_TRY(tn_linear_input_grad(m->dev, L, m->params.head, ws->dul, ws->logits, NULL));
     tn_rms_norm_shape norm = {L, D, (float)m->config.rms_eps};
     if (!in->label_rows)
-        return tn_rms_norm_backward(m->dev, &norm, ws->dx, m->params.norm->grad, ws->dul, last, m->params.norm->value,
-                                    ws->rstdl, NULL);
+        return tn_rms_norm_backward(m->dev, &norm, ws->dx, m->params.norm->grad, ws->dul, last,
+                                    m->params.norm->value, ws->rstdl, NULL);
     TN_TRY(tn_workspace_floats(ws, &ws->dxl, L, D));
-    TN_TRY(tn_rms_norm_backward(m->dev, &norm, ws->dxl, m->params.norm->grad, ws->dul, ws->xl, m->params.norm->value,
-                                ws->rstdl, NULL));
+    TN_TRY(tn_rms_norm_backward(m->dev, &norm, ws->dxl, m->params.norm->grad, ws->dul, ws->xl,
+                                m->params.norm->value, ws->rstdl, NULL));
     TN_TRY(tn_buffer_zero(ws->dx));
     return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){L, N, D}, ws->dx, ws->dxl, ws->label_rows);
 }

@@ -1,4 +1,5 @@
-/* The routed-attention language model: parameters, forward, backward. host/model/README.md is its specification. */
+/* The routed-attention language model: parameters, forward, backward. host/model/README.md is its
+ * specification. */
 #ifndef TN_MODEL_H
 #define TN_MODEL_H
 
@@ -20,49 +21,54 @@ void tn_model_destroy(tn_model *m); /* NULL is fine */
 /* How the gate of a routed layer works in a pass. Controls (a given mask) are always compacted. */
 typedef enum tn_gate {
     TN_GATE_SOFT,   /* g = p; both tracks for all rows */
-    TN_GATE_DENSE,  /* g = h, straight-through; both tracks for all rows, so every row's gate gets a gradient */
+    TN_GATE_DENSE,  /* g = h, straight-through; both tracks for all rows, so every row's gate gets a gradient
+                     */
     TN_GATE_COMPACT /* g = h; the global track for routed rows only */
 } tn_gate;
 
 /* One batch as a model sees it. All arrays are host memory, borrowed for the call. */
 typedef struct tn_input {
     int64_t B, T;
-    const int32_t *tokens;     /* [B,T], each in [0, V) */
-    int64_t L;                 /* rows that get logits */
-    const int32_t *label_rows; /* [L] ascending rows b·T + t, or NULL: all rows (L = B·T) */
-    const int32_t *labels;     /* [L] */
-    const uint8_t *oracle;     /* [B,T], for the oracle mixer only */
+    const int32_t *tokens;                /* [B,T], each in [0, V) */
+    int64_t L;                            /* rows that get logits */
+    const int32_t *label_rows;            /* [L] ascending rows b·T + t, or NULL: all rows (L = B·T) */
+    const int32_t *labels;                /* [L] */
+    const uint8_t *oracle;                /* [B,T], for the oracle mixer only */
     uint64_t control_seed, control_index; /* stream of the random control */
 } tn_input;
 
 /* What one layer did in the last forward pass. */
 typedef struct tn_layer_stats {
-    int64_t routed;   /* R: rows that took attention (all rows: attention mixer; hard decisions in every gate) */
-    int64_t kv_rows;  /* rows whose k and v were computed */
-    double pairs;     /* Σ over routed rows of (t+1) */
-    double soft;      /* Σ p over all rows; 0 without a router */
+    int64_t
+        routed; /* R: rows that took attention (all rows: attention mixer; hard decisions in every gate) */
+    int64_t kv_rows; /* rows whose k and v were computed */
+    double pairs;    /* Σ over routed rows of (t+1) */
+    double soft;     /* Σ p over all rows; 0 without a router */
 } tn_layer_stats;
 
 typedef struct tn_workspace tn_workspace;
 
-/* Activations for batches of at most B sequences of T positions. Buffers are made on first use, at their largest size
- * in training, so a step that has run once in its dense form allocates nothing more. */
+/* Activations for batches of at most B sequences of T positions. Buffers are made on first use, at their
+ * largest size in training, so a step that has run once in its dense form allocates nothing more. */
 tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **out);
 void tn_workspace_destroy(tn_workspace *ws); /* NULL is fine */
 
-/* Fills logits [L,V]. `routes` (host, u8 [layers,B,T]) and `stats` ([layers], with pairs and soft) are read back when not
- * NULL; that costs a wait a layer. Every tensor stays on the device until the next pass. */
+/* Fills logits [L,V]. `routes` (host, u8 [layers,B,T]) and `stats` ([layers], with pairs and soft) are read
+ * back when not NULL; that costs a wait a layer. Every tensor stays on the device until the next pass. */
 tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
                            tn_layer_stats *stats);
 /* After forward: loss, log-sum and argmax of every labelled row, queued. */
 tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in);
-/* Reads what tn_model_loss left: mean cross-entropy (summed in double, in order) and argmax [L] (may be NULL). */
+/* Reads what tn_model_loss left: mean cross-entropy (summed in double, in order) and argmax [L] (may be
+ * NULL). */
 tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross_entropy, int32_t *predicted);
-/* After tn_model_loss, same input and gate: gradients of mean cross-entropy + penalty · Σ over layers and rows of p. */
+/* After tn_model_loss, same input and gate: gradients of mean cross-entropy + penalty · Σ over layers and
+ * rows of p. */
 tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty);
 
 tn_buffer *tn_workspace_logits(tn_workspace *ws); /* [L,V]; borrowed */
-/* Per-layer routed rows of the last compacted pass, known without reading anything back. [layers], borrowed. */
+/* Per-layer routed rows of the last compacted pass, known without reading anything back. [layers], borrowed.
+ */
 const int64_t *tn_workspace_routed(const tn_workspace *ws);
 
 /* AdamW over all parameters after clipping the gradient's norm at `clip`. Step counts from 1. */
@@ -70,7 +76,8 @@ typedef struct tn_optimizer {
     double lr, beta1, beta2, eps, weight_decay, clip;
 } tn_optimizer;
 tn_status tn_model_update(tn_model *m, const tn_optimizer *o, int64_t step);
-/* Gradient norm of the last update, before clipping; waits for the device. NaN or infinity where training went wrong. */
+/* Gradient norm of the last update, before clipping; waits for the device. NaN or infinity where training
+ * went wrong. */
 tn_status tn_model_gradient_norm(tn_model *m, double *norm);
 
 #endif

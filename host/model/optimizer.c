@@ -1,4 +1,5 @@
-/* One update: the gradient's norm, its clip scale and AdamW, all on the device; the host waits for nothing. */
+/* One update: the gradient's norm, its clip scale and AdamW, all on the device; the host waits for nothing.
+ */
 #include "workspace.h"
 
 #include "adamw.h"
@@ -29,9 +30,16 @@ tn_status tn_model_update(tn_model *m, const tn_optimizer *o, int64_t step) {
     tn_params *p = &m->params;
     tn_clip_state *clip;
     TN_TRY(clip_state(m->dev, &clip));
-    TN_TRY(tn_grad_clip_forward(m->dev, (int64_t)p->floats, (float)o->clip, clip->scale, clip->norm, p->grads));
-    tn_adamw_shape s = {.n = (int64_t)p->floats, .n_decay = (int64_t)p->decay_floats, .lr = o->lr, .beta1 = o->beta1,
-                        .beta2 = o->beta2, .eps = o->eps, .weight_decay = o->weight_decay, .t = step};
+    TN_TRY(
+        tn_grad_clip_forward(m->dev, (int64_t)p->floats, (float)o->clip, clip->scale, clip->norm, p->grads));
+    tn_adamw_shape s = {.n = (int64_t)p->floats,
+                        .n_decay = (int64_t)p->decay_floats,
+                        .lr = o->lr,
+                        .beta1 = o->beta1,
+                        .beta2 = o->beta2,
+                        .eps = o->eps,
+                        .weight_decay = o->weight_decay,
+                        .t = step};
     return tn_adamw_forward(m->dev, &s, p->values, p->moment1, p->moment2, p->grads, clip->scale);
 }
 

@@ -11,7 +11,8 @@ typedef struct tn_param_plan {
 } tn_param_plan;
 
 /* Offsets are set later: pointers into `items` are taken once all are there. */
-static tn_status add(tn_param_plan *plan, bool decay, int64_t rows, int64_t columns, const char *format, int64_t layer) {
+static tn_status add(tn_param_plan *plan, bool decay, int64_t rows, int64_t columns, const char *format,
+                     int64_t layer) {
     tn_params *p = plan->params;
     tn_context *ctx = tn_device_context(p->dev);
     TN_TRY(tn_grow(ctx, &p->items, &plan->capacity, (size_t)p->count + 1, sizeof *p->items));
@@ -32,7 +33,8 @@ static tn_status plan_layer(tn_param_plan *plan, const tn_model_config *c, int64
         TN_TRY(add(plan, true, D, D, "mixer.conv_out.weight", i));
     }
     if (tn_mixer_has_attention(c)) {
-        static const char *const names[] = {"mixer.q.weight", "mixer.k.weight", "mixer.v.weight", "mixer.o.weight"};
+        static const char *const names[] = {"mixer.q.weight", "mixer.k.weight", "mixer.v.weight",
+                                            "mixer.o.weight"};
         for (int n = 0; n < 4; n++)
             TN_TRY(add(plan, true, D, D, names[n], i));
     }

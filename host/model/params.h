@@ -1,5 +1,5 @@
-/* The parameter table: one flat buffer each for values, gradients and the two moments, with a view a tensor. Tensors that
- * decay come first, so AdamW is one launch; the padding between views is zero and stays zero. */
+/* The parameter table: one flat buffer each for values, gradients and the two moments, with a view a tensor.
+ * Tensors that decay come first, so AdamW is one launch; the padding between views is zero and stays zero. */
 #ifndef TN_PARAMS_H
 #define TN_PARAMS_H
 
@@ -25,8 +25,8 @@ typedef struct tn_params {
     tn_device *dev; /* borrowed */
     tn_param *items;
     int count;
-    size_t floats, decay_floats; /* of a flat buffer; of its decayed front */
-    int64_t trainable;           /* parameters without padding */
+    size_t floats, decay_floats;                   /* of a flat buffer; of its decayed front */
+    int64_t trainable;                             /* parameters without padding */
     tn_buffer *values, *grads, *moment1, *moment2; /* the last three NULL when not training */
     tn_param *embed, *norm, *head;
     tn_layer_params *layers;
@@ -34,7 +34,8 @@ typedef struct tn_params {
 
 tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out);
 void tn_params_destroy(tn_params *p);
-/* Random start from the seed: embedding N(0,1); matrices and convolution N(0, 1/(3·fan-in)); norms 1; biases and router 0. */
+/* Random start from the seed: embedding N(0,1); matrices and convolution N(0, 1/(3·fan-in)); norms 1; biases
+ * and router 0. */
 tn_status tn_params_init(tn_params *p, uint64_t seed);
 tn_param *tn_params_find(tn_params *p, const char *name); /* NULL when absent */
 

@@ -1,8 +1,9 @@
 /* Which rows of a layer take the global track, and what that needs of k and v.
  *
- * The device knows the number of routed rows before the host. Launches are sized by a read-back: one blocking read of the
- * 2·B+1 bounds a layer (start of each sequence's rows, last routed position). It costs one wait a layer, measured by
- * `bench --op route_compact`; in return every launch, product and k/v row after it has its exact size. */
+ * The device knows the number of routed rows before the host. Launches are sized by a read-back: one blocking
+ * read of the 2·B+1 bounds a layer (start of each sequence's rows, last routed position). It costs one wait a
+ * layer, measured by `bench --op route_compact`; in return every launch, product and k/v row after it has its
+ * exact size. */
 #include "workspace.h"
 
 #include "route_capacity.h"
@@ -51,7 +52,8 @@ static tn_status decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     return tn_route_capacity_forward(m->dev, &capacity, st->h, st->p);
 }
 
-/* k and v rows: of each sequence all positions up to its last routed row, packed one sequence behind the other. */
+/* k and v rows: of each sequence all positions up to its last routed row, packed one sequence behind the
+ * other. */
 static tn_status plan_kv(tn_workspace *ws, const tn_input *in, tn_layer_state *st, const int32_t *last) {
     int32_t at = 0;
     st->kv_gathered = false;

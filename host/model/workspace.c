@@ -48,7 +48,8 @@ tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **
     tn_workspace *ws;
     *out = NULL;
     if (B < 1 || T < 1 || B > INT32_MAX / T || B * T > INT32_MAX / (m->config.d_model + m->config.mlp_width))
-        return tn_fail(ctx, TN_ERR_ARG, "a batch of %lld × %lld positions is too large; try a smaller batch or length",
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "a batch of %lld × %lld positions is too large; try a smaller batch or length",
                        (long long)B, (long long)T);
     TN_TRY(tn_alloc(ctx, 1, sizeof *ws, &ws));
     tn_status status = TN_OK;
@@ -83,11 +84,14 @@ static void release(tn_buffer **const *buffers, size_t count) {
 }
 
 #define RELEASE(...)                                                                                         \
-    release((tn_buffer **const[]){__VA_ARGS__}, sizeof((tn_buffer **const[]){__VA_ARGS__}) / sizeof(tn_buffer **))
+    release((tn_buffer **const[]){__VA_ARGS__},                                                              \
+            sizeof((tn_buffer **const[]){__VA_ARGS__}) / sizeof(tn_buffer **))
 
 static void state_release(tn_layer_state *s) {
-    RELEASE(&s->u1, &s->rstd1, &s->s, &s->c, &s->p, &s->h, &s->rows, &s->slot, &s->start, &s->last, &s->bounds);
-    RELEASE(&s->kv_start, &s->kv_rows, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a, &s->lse, &s->o, &s->mid, &s->u2);
+    RELEASE(&s->u1, &s->rstd1, &s->s, &s->c, &s->p, &s->h, &s->rows, &s->slot, &s->start, &s->last,
+            &s->bounds);
+    RELEASE(&s->kv_start, &s->kv_rows, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a, &s->lse, &s->o, &s->mid,
+            &s->u2);
     RELEASE(&s->rstd2, &s->up, &s->act, &s->out);
 }
 
@@ -97,9 +101,12 @@ void tn_workspace_destroy(tn_workspace *ws) {
     tn_context *ctx = tn_device_context(ws->m->dev);
     for (int i = 0; ws->states && i < ws->state_count; i++)
         state_release(&ws->states[i]);
-    RELEASE(&ws->tokens, &ws->iota, &ws->dense_start, &ws->x0, &ws->label_rows, &ws->labels, &ws->xl, &ws->ul);
-    RELEASE(&ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->predicted, &ws->dx, &ws->dmid, &ws->du, &ws->dwide);
-    RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg, &ws->dul);
+    RELEASE(&ws->tokens, &ws->iota, &ws->dense_start, &ws->x0, &ws->label_rows, &ws->labels, &ws->xl,
+            &ws->ul);
+    RELEASE(&ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->predicted, &ws->dx, &ws->dmid, &ws->du,
+            &ws->dwide);
+    RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg,
+            &ws->dul);
     RELEASE(&ws->dxl, &ws->order, &ws->token_start);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);

@@ -11,7 +11,8 @@ typedef struct tn_layer_state {
     tn_buffer *rows /* i32 [N] */, *slot /* i32 [N] */, *bounds /* start [B+1], then last [B], aligned */;
     tn_buffer *start /* view of bounds */, *last /* view of bounds */;
     tn_buffer *kv_start /* i32 [B+1] */, *kv_rows /* i32 [P] */;
-    tn_buffer *uq /* [R,D] */, *ukv /* [P,D] */, *q /* [R,D] */, *k, *v /* [P,D] */, *a /* [R,D] */, *lse /* [R,H] */, *o;
+    tn_buffer *uq /* [R,D] */, *ukv /* [P,D] */, *q /* [R,D] */, *k, *v /* [P,D] */, *a /* [R,D] */,
+        *lse /* [R,H] */, *o;
     tn_buffer *mid, *u2, *rstd2 /* [N] */, *up, *act /* [N,F] */, *out;
     int64_t R, P, max_rows; /* of the last pass */
     bool dense;             /* all rows took the global track: lists are the workspace's constant ones */
@@ -19,21 +20,22 @@ typedef struct tn_layer_state {
 } tn_layer_state;
 
 struct tn_workspace {
-    tn_model *m; /* borrowed */
+    tn_model *m;  /* borrowed */
     int64_t B, T; /* capacity */
     int state_count;
-    tn_layer_state *states; /* one a layer in training, else one for all */
-    int64_t *routed;        /* [layers] */
-    int32_t *bounds_host;   /* start [B+1], padding, last [B] */
-    int32_t *kv_start_host; /* [B+1] */
-    int32_t *kv_rows_host;  /* [B·T] */
-    uint8_t *mask_host;     /* [B,T] */
+    tn_layer_state *states;                 /* one a layer in training, else one for all */
+    int64_t *routed;                        /* [layers] */
+    int32_t *bounds_host;                   /* start [B+1], padding, last [B] */
+    int32_t *kv_start_host;                 /* [B+1] */
+    int32_t *kv_rows_host;                  /* [B·T] */
+    uint8_t *mask_host;                     /* [B,T] */
     int32_t *order_host, *token_start_host; /* embedding index, training only */
     tn_buffer *tokens, *iota /* i32 [N] */, *dense_start /* i32 [B+1] */;
     tn_buffer *x0, *label_rows, *labels, *xl /* [L,D] */, *ul /* [L,D] */, *rstdl, *logits /* [L,V] */;
     tn_buffer *loss, *lse, *predicted; /* [L] */
     /* gradients, shared by all layers */
-    tn_buffer *dx, *dmid, *du, *dwide /* [N,F] */, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul, *dxl;
+    tn_buffer *dx, *dmid, *du, *dwide /* [N,F] */, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul,
+        *dxl;
     tn_buffer *order, *token_start;
 };
 
@@ -43,7 +45,8 @@ tn_status tn_workspace_floats(tn_workspace *ws, tn_buffer **buf, int64_t rows, i
 tn_layer_state *tn_workspace_state(tn_workspace *ws, int64_t layer);
 
 /* The mixer of one layer: mid = x + mixer(norm₁(x)), with stats and routes as in tn_model_forward. */
-tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, const tn_buffer *x);
+tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
+                           const tn_buffer *x);
 /* dx = gradient at x from dmid; parameter gradients are written. penalty as in tn_model_backward. */
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
                             const tn_buffer *dmid, const tn_buffer *x, double penalty);
@@ -51,10 +54,11 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
 
 /* y = x·Wᵀ, dx = dy·W (+ add), dW = dyᵀ·x: the three products of a linear layer. M rows. */
-tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x, const tn_buffer *bias,
-                    const tn_buffer *add);
-tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx, const tn_buffer *dy,
-                               const tn_buffer *add);
-tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, const tn_buffer *dy, const tn_buffer *x);
+tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
+                    const tn_buffer *bias, const tn_buffer *add);
+tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx,
+                               const tn_buffer *dy, const tn_buffer *add);
+tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, const tn_buffer *dy,
+                                const tn_buffer *x);
 
 #endif

@@ -3,8 +3,15 @@
 #include <math.h>
 
 tn_curriculum tn_curriculum_default(int64_t steps) {
-    return (tn_curriculum){.enabled = true, .steps = steps, .warmup = 50, .phase1 = steps * 35 / 100, .ramp = steps / 5,
-                           .explore = 8, .lambda = 0.5, .lr = 2e-3, .decay = 0.3};
+    return (tn_curriculum){.enabled = true,
+                           .steps = steps,
+                           .warmup = 50,
+                           .phase1 = steps * 35 / 100,
+                           .ramp = steps / 5,
+                           .explore = 8,
+                           .lambda = 0.5,
+                           .lr = 2e-3,
+                           .decay = 0.3};
 }
 
 static double learning_rate(const tn_curriculum *c, int64_t step) {

@@ -1,7 +1,8 @@
-/* The curriculum: what step s of a run does. Phase 1: λ = 0, soft gate, both tracks for all rows. Phase 2: λ rises linearly
- * to its final value and stays; the gate is hard with a straight-through gradient and the global track runs for routed rows
- * alone, but for every `explore`-th step, which is dense so that a row routed away can come back. Without a curriculum
- * phase 2 starts at step 0 with the full λ: the ablation, known to collapse to no attention at all. */
+/* The curriculum: what step s of a run does. Phase 1: λ = 0, soft gate, both tracks for all rows. Phase 2: λ
+ * rises linearly to its final value and stays; the gate is hard with a straight-through gradient and the
+ * global track runs for routed rows alone, but for every `explore`-th step, which is dense so that a row
+ * routed away can come back. Without a curriculum phase 2 starts at step 0 with the full λ: the ablation,
+ * known to collapse to no attention at all. */
 #ifndef TN_CURRICULUM_H
 #define TN_CURRICULUM_H
 
@@ -16,7 +17,7 @@ typedef struct tn_curriculum {
     int64_t phase1, ramp;  /* steps of phase 1; of λ's rise after it */
     int64_t explore;       /* every explore-th step of phase 2 is dense; 0: never */
     double lambda, lr;     /* final λ; top learning rate */
-    double decay;          /* share of the run, at its end, over which the learning rate falls to a twentieth */
+    double decay; /* share of the run, at its end, over which the learning rate falls to a twentieth */
 } tn_curriculum;
 
 typedef struct tn_step_plan {
@@ -25,7 +26,8 @@ typedef struct tn_step_plan {
     tn_gate gate;
 } tn_step_plan;
 
-/* The usual split of a run: phase 1 is 35 % of it, λ rises over 20 %, the learning rate falls over the last 30 %. */
+/* The usual split of a run: phase 1 is 35 % of it, λ rises over 20 %, the learning rate falls over the last
+ * 30 %. */
 tn_curriculum tn_curriculum_default(int64_t steps);
 /* Step counts from 0. A model without a router is in phase 1 throughout, with λ = 0. */
 tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *model, int64_t step);

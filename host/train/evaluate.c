@@ -13,8 +13,8 @@ typedef struct tn_evaluator {
     tn_workspace *ws;
     tn_batch batch;
     int32_t *label_rows, *labels, *predicted;
-    uint8_t *routes;        /* [layers,B·T] */
-    tn_layer_stats *totals; /* [layers] */
+    uint8_t *routes;                                /* [layers,B·T] */
+    tn_layer_stats *totals;                         /* [layers] */
     int64_t hits[TN_MODEL_MAX_LAYERS], oracle_rows; /* routed rows that are the task's; the task's rows */
     double accuracy_sum, cross_entropy_sum;
 } tn_evaluator;
@@ -61,7 +61,8 @@ static void count_routes(tn_evaluator *e, const tn_input *in, const tn_layer_sta
         e->oracle_rows += in->oracle[n];
 }
 
-static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first, int64_t B, tn_evaluation *out) {
+static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first, int64_t B,
+                           tn_evaluation *out) {
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
     double cross_entropy;
     e->batch.B = (int)B;
@@ -122,7 +123,8 @@ static void summarise(const tn_evaluator *e, const tn_task *task, tn_evaluation 
     out->score_flops_attention = dense.score_flops;
 }
 
-tn_status tn_evaluate(tn_model *m, const tn_task *task, uint64_t first, int64_t count, int64_t batch, tn_evaluation *out) {
+tn_status tn_evaluate(tn_model *m, const tn_task *task, uint64_t first, int64_t count, int64_t batch,
+                      tn_evaluation *out) {
     tn_evaluator e = {.ctx = tn_device_context(m->dev), .model = m};
     int64_t T = tn_task_length(task);
     *out = (tn_evaluation){.sequences = count};
@@ -132,11 +134,13 @@ tn_status tn_evaluate(tn_model *m, const tn_task *task, uint64_t first, int64_t 
         batch = count;
     tn_status status = prepare(&e, task, batch);
     for (int64_t done = 0; status == TN_OK && done < count; done += batch) {
-        status = one_batch(&e, task, first + (uint64_t)done, done + batch <= count ? batch : count - done, out);
+        status =
+            one_batch(&e, task, first + (uint64_t)done, done + batch <= count ? batch : count - done, out);
         if (status == TN_OK && tn_interrupted())
-            status = tn_fail(e.ctx, TN_ERR_INTERRUPTED, "evaluation stopped after %lld sequences", (long long)(done + batch));
-        tn_progress(e.ctx, "evaluating: %lld of %lld sequences", (long long)(done + batch < count ? done + batch : count),
-                    (long long)count);
+            status = tn_fail(e.ctx, TN_ERR_INTERRUPTED, "evaluation stopped after %lld sequences",
+                             (long long)(done + batch));
+        tn_progress(e.ctx, "evaluating: %lld of %lld sequences",
+                    (long long)(done + batch < count ? done + batch : count), (long long)count);
     }
     tn_progress_end(e.ctx);
     if (status == TN_OK)

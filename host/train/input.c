@@ -7,6 +7,11 @@ tn_input tn_batch_input(const tn_batch *batch, int32_t *label_rows, int32_t *lab
             label_rows[L] = (int32_t)n;
             labels[L++] = batch->labels[n];
         }
-    return (tn_input){.B = batch->B, .T = batch->T, .tokens = batch->tokens, .L = L,
-                      .label_rows = L == N ? NULL : label_rows, .labels = labels, .oracle = batch->oracle};
+    return (tn_input){.B = batch->B,
+                      .T = batch->T,
+                      .tokens = batch->tokens,
+                      .L = L,
+                      .label_rows = L == N ? NULL : label_rows,
+                      .labels = labels,
+                      .oracle = batch->has_oracle ? batch->oracle : NULL};
 }

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char header[] = "step,phase,lambda,lr,loss,cross_entropy,accuracy,attention_pct,attention_pct_soft,"
-                             "routed_rows,step_ms,tokens_per_s,elapsed_s\n";
+static const char header[] =
+    "step,phase,lambda,lr,loss,cross_entropy,accuracy,attention_pct,attention_pct_soft,"
+    "routed_rows,step_ms,tokens_per_s,elapsed_s\n";
 
 static tn_status append(tn_metrics *m, const char *text, size_t length) {
     TN_TRY(tn_grow(m->ctx, &m->text, &m->capacity, m->size + length + 1, 1));
@@ -29,10 +30,11 @@ void tn_metrics_free(tn_metrics *m) {
 
 tn_status tn_metrics_add(tn_metrics *m, const tn_metrics_row *r) {
     char line[512];
-    int length = snprintf(line, sizeof line, "%lld,%d,%.6g,%.6g,%.9g,%.9g,%.6g,%.6g,%.6g,%lld,%.3f,%.0f,%.3f\n",
-                          (long long)r->step, r->phase, r->lambda, r->lr, r->loss, r->cross_entropy, r->accuracy,
-                          r->attention_pct, r->attention_pct_soft, (long long)r->routed_rows, r->step_ms,
-                          r->tokens_per_s, r->elapsed_s);
+    int length =
+        snprintf(line, sizeof line, "%lld,%d,%.6g,%.6g,%.9g,%.9g,%.6g,%.6g,%.6g,%lld,%.3f,%.0f,%.3f\n",
+                 (long long)r->step, r->phase, r->lambda, r->lr, r->loss, r->cross_entropy, r->accuracy,
+                 r->attention_pct, r->attention_pct_soft, (long long)r->routed_rows, r->step_ms,
+                 r->tokens_per_s, r->elapsed_s);
     return append(m, line, (size_t)length);
 }
 
@@ -50,7 +52,8 @@ tn_status tn_metrics_load(tn_metrics *m, const char *path, int64_t last_step, do
     TN_TRY(tn_file_read(m->ctx, path, &text, &size));
     tn_status status = TN_OK;
     if (strncmp(text, header, strlen(header)) != 0) {
-        status = tn_fail(m->ctx, TN_ERR_INPUT, "%s is not the metrics.csv of a run: its header differs", path);
+        status =
+            tn_fail(m->ctx, TN_ERR_INPUT, "%s is not the metrics.csv of a run: its header differs", path);
         goto cleanup;
     }
     for (const char *line = text + strlen(header), *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {

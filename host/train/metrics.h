@@ -1,5 +1,6 @@
-/* metrics.csv of a run: rows are kept in memory and the file is replaced whole at each checkpoint, so it never holds a
- * row that the checkpoint beside it has not reached. Columns as promised in reports/SCHEMA.md. */
+/* metrics.csv of a run: rows are kept in memory and the file is replaced whole at each checkpoint, so it
+ * never holds a row that the checkpoint beside it has not reached. Columns as promised in reports/SCHEMA.md.
+ */
 #ifndef TN_METRICS_H
 #define TN_METRICS_H
 
@@ -23,8 +24,8 @@ tn_status tn_metrics_make(tn_context *ctx, tn_metrics *out); /* with the header 
 void tn_metrics_free(tn_metrics *m);
 tn_status tn_metrics_add(tn_metrics *m, const tn_metrics_row *row);
 tn_status tn_metrics_save(const tn_metrics *m, const char *path);
-/* Takes up the rows of `path` up to and including `last_step`; `elapsed` becomes the last of them's. TN_ERR_INPUT when the
- * file is not a metrics.csv. */
+/* Takes up the rows of `path` up to and including `last_step`; `elapsed` becomes the last of them's.
+ * TN_ERR_INPUT when the file is not a metrics.csv. */
 tn_status tn_metrics_load(tn_metrics *m, const char *path, int64_t last_step, double *elapsed);
 
 #endif

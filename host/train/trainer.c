@@ -38,13 +38,15 @@ static tn_status paths(tn_trainer *t, const char *folder) {
 static tn_status prepare_folder(tn_trainer *t, const char *folder, bool resume) {
     bool there = tn_file_exists(t->state_path) || tn_file_exists(t->config_path);
     if (there && !resume)
-        return tn_fail(t->ctx, TN_ERR_ARG, "%s already holds a run; go on with --resume, or name another folder", folder);
+        return tn_fail(t->ctx, TN_ERR_ARG,
+                       "%s already holds a run; go on with --resume, or name another folder", folder);
     if (!resume) {
         TN_TRY(tn_folder_make(t->ctx, folder));
         return tn_train_config_save(t->ctx, t->c, t->config_path);
     }
     if (!there)
-        return tn_fail(t->ctx, TN_ERR_INPUT, "%s holds no run to resume; leave --resume out to start one", folder);
+        return tn_fail(t->ctx, TN_ERR_INPUT, "%s holds no run to resume; leave --resume out to start one",
+                       folder);
     tn_train_config kept;
     TN_TRY(tn_train_config_load(t->ctx, t->config_path, &kept));
     return tn_train_config_same(t->ctx, &kept, t->c);
@@ -100,7 +102,8 @@ static tn_status next_batch(tn_trainer *t) {
     return TN_OK;
 }
 
-/* λ's penalty as the gradient of Σp: the mean form divides by layers and positions, the rows form by the batch alone. */
+/* λ's penalty as the gradient of Σp: the mean form divides by layers and positions, the rows form by the
+ * batch alone. */
 static double penalty_of(const tn_train_config *c, double lambda, int64_t T) {
     double mean = lambda / (double)(c->model.layers * c->batch * T);
     return c->penalty == TN_PENALTY_ROWS ? mean * (double)T / TN_PENALTY_ROWS_SCALE : mean;
@@ -130,12 +133,15 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     t->logged_elapsed = row.elapsed_s;
     t->accuracy = row.accuracy;
     double left = row.step_ms / 1000 * (double)(c->curriculum.steps - t->step - 1);
-    tn_progress(t->ctx, "step %lld/%lld  phase %d  λ %.3f  loss %.4f  accuracy %.1f %%  attention %.2f %%  %.1f ms  %.0f s left",
-                (long long)row.step, (long long)c->curriculum.steps, row.phase, row.lambda, row.loss, 100 * row.accuracy,
-                row.attention_pct, row.step_ms, left);
+    tn_progress(t->ctx,
+                "step %lld/%lld  phase %d  λ %.3f  loss %.4f  accuracy %.1f %%  attention %.2f %%  %.1f ms  "
+                "%.0f s left",
+                (long long)row.step, (long long)c->curriculum.steps, row.phase, row.lambda, row.loss,
+                100 * row.accuracy, row.attention_pct, row.step_ms, left);
     if (!isfinite(row.loss)) {
         tn_progress_end(t->ctx);
-        return tn_fail(t->ctx, TN_ERR_DEVICE, "training diverged: the loss is %g at step %lld; try a smaller --lr", row.loss,
+        return tn_fail(t->ctx, TN_ERR_DEVICE,
+                       "training diverged: the loss is %g at step %lld; try a smaller --lr", row.loss,
                        (long long)row.step);
     }
     return tn_metrics_add(&t->metrics, &row);
@@ -160,7 +166,8 @@ static tn_status one_step(tn_trainer *t) {
     return TN_OK;
 }
 
-/* The state alone decides where a resume goes on, so it is written last: model and metrics are then at least as new. */
+/* The state alone decides where a resume goes on, so it is written last: model and metrics are then at least
+ * as new. */
 static tn_status save(tn_trainer *t) {
     TN_TRY(tn_metrics_save(&t->metrics, t->metrics_path));
     TN_TRY(tn_checkpoint_save(t->model, t->model_path));
@@ -179,7 +186,8 @@ static tn_status run(tn_trainer *t) {
             TN_TRY(save(t));
         if (stop && t->step < c->curriculum.steps) {
             tn_progress_end(t->ctx);
-            return tn_fail(t->ctx, TN_ERR_INTERRUPTED, "stopped at step %lld of %lld; the state is saved, go on with --resume",
+            return tn_fail(t->ctx, TN_ERR_INTERRUPTED,
+                           "stopped at step %lld of %lld; the state is saved, go on with --resume",
                            (long long)t->step, (long long)c->curriculum.steps);
         }
     }
@@ -187,13 +195,16 @@ static tn_status run(tn_trainer *t) {
     return TN_OK;
 }
 
-tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume, tn_train_result *out) {
+tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume,
+                   tn_train_result *out) {
     tn_trainer t = {.c = c, .ctx = tn_device_context(dev)};
     *out = (tn_train_result){0};
     tn_status status = prepare(&t, dev, folder, resume);
     if (status == TN_OK)
         status = run(&t);
-    *out = (tn_train_result){.steps = t.step, .seconds = t.logged_elapsed, .accuracy = t.accuracy,
+    *out = (tn_train_result){.steps = t.step,
+                             .seconds = t.logged_elapsed,
+                             .accuracy = t.accuracy,
                              .params = t.model ? t.model->params.trainable : 0};
     release(&t);
     return status;

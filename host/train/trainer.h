@@ -1,5 +1,5 @@
-/* One training run in a folder: config.json, metrics.csv, model.safetensors, state.safetensors. A run that is cut off goes
- * on from its last state and ends with the same bits as one that was not. */
+/* One training run in a folder: config.json, metrics.csv, model.safetensors, state.safetensors. A run that is
+ * cut off goes on from its last state and ends with the same bits as one that was not. */
 #ifndef TN_TRAINER_H
 #define TN_TRAINER_H
 
@@ -8,8 +8,10 @@
 
 typedef enum tn_penalty {
     TN_PENALTY_MEAN, /* λ · mean over layers and positions of p: the published form */
-    TN_PENALTY_ROWS  /* λ · Σp / (layers · B · TN_PENALTY_ROWS_SCALE): priced by the row, so it does not fade with length */
+    TN_PENALTY_ROWS /* λ · Σp / (layers · B · TN_PENALTY_ROWS_SCALE): priced by the row, so it does not fade
+                       with length */
 } tn_penalty;
+tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out); /* "mean", "rows" */
 enum { TN_PENALTY_ROWS_SCALE = 16 }; /* the two forms are equally strong at T = 16 */
 
 typedef struct tn_train_config {
@@ -23,19 +25,24 @@ typedef struct tn_train_config {
     int64_t log_every, checkpoint_every; /* steps */
 } tn_train_config;
 
-/* Everything as a user would expect it for the task, with `steps` 0: the task's usual number. */
-tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps, tn_train_config *out);
+/* Everything as a user would expect it for the task; steps 0: the task's usual number. */
+tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
+                                  tn_train_config *out);
+/* TN_ERR_ARG with a sentence when a number makes no sense. */
+tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c);
 
 typedef struct tn_train_result {
-    int64_t steps;    /* done in all, those before a resume included */
-    double seconds;   /* of all steps, over all resumes */
-    double accuracy;  /* of the last logged training batch */
+    int64_t steps;   /* done in all, those before a resume included */
+    double seconds;  /* of all steps, over all resumes */
+    double accuracy; /* of the last logged training batch */
     int64_t params;
 } tn_train_result;
 
-/* Trains in `folder` (made when missing). resume: goes on from state.safetensors, which must be of the same config; without
- * it a folder that holds a run is refused. Ctrl-C ends with TN_ERR_INTERRUPTED after the state was saved. */
-tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume, tn_train_result *out);
+/* Trains in `folder` (made when missing). resume: goes on from state.safetensors, which must be of the same
+ * config; without it a folder that holds a run is refused. Ctrl-C ends with TN_ERR_INTERRUPTED after the
+ * state was saved. */
+tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume,
+                   tn_train_result *out);
 
 /* config.json of a run. */
 tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const char *path);

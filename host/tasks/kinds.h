@@ -1,0 +1,30 @@
+/* Inside host/tasks: one sequence of each kind. Rows point at T entries; labels come as −1, oracle as 0,
+ * tokens as 0. */
+#ifndef TN_TASK_KINDS_H
+#define TN_TASK_KINDS_H
+
+#include "rng.h"
+#include "task.h"
+
+struct tn_task {
+    tn_task_config config;
+    int64_t vocab, length, labels; /* V, T, labels a sequence */
+    double floor_rows;
+    unsigned char *text; /* text: the file */
+    size_t text_size, held_from;
+};
+
+enum { TN_RECALL_KINDS = 64 }; /* keys, values and fillers: three ranges of 64 tokens */
+enum { TN_MQAR_VOCAB = 8192, TN_BYTES = 256 };
+
+typedef struct tn_sequence {
+    int32_t *tokens, *labels;
+    uint8_t *oracle;
+} tn_sequence;
+
+void tn_recall_sequence(const tn_task *task, tn_rng *rng, tn_sequence s);
+tn_status tn_mqar_sequence(tn_context *ctx, const tn_task *task, tn_rng *rng, tn_sequence s);
+tn_status tn_text_open(tn_context *ctx, tn_task *task);
+void tn_text_sequence(const tn_task *task, tn_rng *rng, uint32_t purpose, uint64_t index, tn_sequence s);
+
+#endif

@@ -1,0 +1,246 @@
+/* config.json of a run: one table of fields, from which writing, reading and comparing are made. */
+#include "trainer.h"
+
+#include "file.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef enum tn_field_type { FIELD_I64, FIELD_U64, FIELD_F64, FIELD_BOOL } tn_field_type;
+
+typedef struct tn_field {
+    const char *name;
+    tn_field_type type;
+    size_t offset;
+} tn_field;
+
+#define FIELD(name, type, member)                                                                            \
+    { name, type, offsetof(tn_train_config, member) }
+static const tn_field fields[] = {
+    FIELD("distance", FIELD_I64, task.distance),
+    FIELD("length", FIELD_I64, task.length),
+    FIELD("pairs", FIELD_I64, task.pairs),
+    FIELD("filler_zero", FIELD_BOOL, task.filler_zero),
+    FIELD("vocab", FIELD_I64, model.vocab),
+    FIELD("d_model", FIELD_I64, model.d_model),
+    FIELD("layers", FIELD_I64, model.layers),
+    FIELD("heads", FIELD_I64, model.heads),
+    FIELD("conv_taps", FIELD_I64, model.conv_taps),
+    FIELD("mlp_width", FIELD_I64, model.mlp_width),
+    FIELD("rms_eps", FIELD_F64, model.rms_eps),
+    FIELD("curriculum", FIELD_BOOL, curriculum.enabled),
+    FIELD("steps", FIELD_I64, curriculum.steps),
+    FIELD("warmup", FIELD_I64, curriculum.warmup),
+    FIELD("phase1", FIELD_I64, curriculum.phase1),
+    FIELD("ramp", FIELD_I64, curriculum.ramp),
+    FIELD("explore", FIELD_I64, curriculum.explore),
+    FIELD("lambda", FIELD_F64, curriculum.lambda),
+    FIELD("lr", FIELD_F64, curriculum.lr),
+    FIELD("decay", FIELD_F64, curriculum.decay),
+    FIELD("beta1", FIELD_F64, optimizer.beta1),
+    FIELD("beta2", FIELD_F64, optimizer.beta2),
+    FIELD("eps", FIELD_F64, optimizer.eps),
+    FIELD("weight_decay", FIELD_F64, optimizer.weight_decay),
+    FIELD("clip", FIELD_F64, optimizer.clip),
+    FIELD("batch", FIELD_I64, batch),
+    FIELD("seed", FIELD_U64, seed),
+    FIELD("log_every", FIELD_I64, log_every),
+    FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
+};
+enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
+
+/* Fields that are words. */
+enum { TEXT_TASK, TEXT_DATA, TEXT_MIXER, TEXT_ROUTING, TEXT_POSITIONS, TEXT_PENALTY, TEXT_COUNT };
+static const char *const text_names[TEXT_COUNT] = {"task",    "data",      "mixer",
+                                                   "routing", "positions", "penalty"};
+
+static const char *text_of(const tn_train_config *c, int i, char buffer[TN_CONFIG_TEXT]) {
+    if (i == TEXT_TASK)
+        return tn_task_kind_name(c->task.kind);
+    if (i == TEXT_DATA)
+        return c->task.data;
+    if (i == TEXT_PENALTY)
+        return c->penalty == TN_PENALTY_ROWS ? "rows" : "mean";
+    tn_model_config_field(&c->model, i - TEXT_MIXER + 6, buffer);
+    return buffer;
+}
+
+static tn_status text_set(tn_context *ctx, tn_train_config *c, int i, const char *text) {
+    if (i == TEXT_TASK)
+        return tn_task_kind_parse(ctx, text, &c->task.kind);
+    if (i == TEXT_DATA) {
+        if (strlen(text) >= TN_TASK_PATH)
+            return tn_fail(ctx, TN_ERR_INPUT, "the path of the data is longer than %d", TN_TASK_PATH - 1);
+        snprintf(c->task.data, TN_TASK_PATH, "%s", text);
+        return TN_OK;
+    }
+    if (i == TEXT_PENALTY)
+        return tn_penalty_parse(ctx, text, &c->penalty);
+    return tn_model_config_set(ctx, &c->model, text_names[i], text);
+}
+
+tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out) {
+    if (strcmp(text, "mean") != 0 && strcmp(text, "rows") != 0)
+        return tn_fail(ctx, TN_ERR_ARG, "unknown penalty '%s'; there is mean and rows", text);
+    *out = text[0] == 'r' ? TN_PENALTY_ROWS : TN_PENALTY_MEAN;
+    return TN_OK;
+}
+
+static int64_t usual_steps(tn_task_kind kind) {
+    return kind == TN_TASK_RECALL ? 1500 : kind == TN_TASK_MQAR ? 4000 : 3000;
+}
+
+tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
+                                  tn_train_config *out) {
+    tn_task *made;
+    TN_TRY(tn_task_make(ctx, task, &made));
+    *out = (tn_train_config){
+        .task = *task,
+        .model = tn_model_config_default(tn_task_vocab(made)),
+        .curriculum = tn_curriculum_default(steps ? steps : usual_steps(task->kind)),
+        .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.01, .clip = 1},
+        .penalty = TN_PENALTY_MEAN,
+        .batch = 32,
+        .seed = task->seed,
+        .log_every = 10,
+        .checkpoint_every = 100};
+    tn_task_free(ctx, made);
+    return TN_OK;
+}
+
+tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
+    const tn_curriculum *u = &c->curriculum;
+    TN_TRY(tn_task_config_check(ctx, &c->task));
+    TN_TRY(tn_model_config_check(ctx, &c->model));
+    if (u->steps < 1 || u->steps > 100000000 || c->batch < 1 || c->batch > 1 << 20 || c->log_every < 1 ||
+        c->checkpoint_every < 1)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "steps, batch and intervals must be at least 1 (steps %lld, batch %lld)",
+                       (long long)u->steps, (long long)c->batch);
+    if (u->warmup < 0 || u->phase1 < 0 || u->ramp < 0 || u->explore < 0)
+        return tn_fail(ctx, TN_ERR_ARG, "warm-up, phase 1, ramp and explore are counts of steps, 0 or more");
+    if (!(u->lambda >= 0 && isfinite(u->lambda)) || !(u->lr > 0 && u->lr < 10) ||
+        !(u->decay >= 0 && u->decay <= 1))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "λ must be 0 or more, the learning rate in (0,10), its decay in 0..1");
+    return TN_OK;
+}
+
+static json_t *field_json(const tn_train_config *c, const tn_field *f) {
+    const char *at = (const char *)c + f->offset;
+    if (f->type == FIELD_F64)
+        return json_real(*(const double *)(const void *)at);
+    if (f->type == FIELD_BOOL)
+        return json_boolean(*(const bool *)(const void *)at);
+    return json_integer((json_int_t) * (const int64_t *)(const void *)at);
+}
+
+tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const char *path) {
+    char buffer[TN_CONFIG_TEXT];
+    tn_outfile file;
+    json_t *root = json_object();
+    json_object_set_new(root, "schema", json_string("turnout-run-1"));
+    for (int i = 0; i < TEXT_COUNT; i++)
+        json_object_set_new(root, text_names[i], json_string(text_of(c, i, buffer)));
+    for (int i = 0; i < FIELD_COUNT; i++)
+        json_object_set_new(root, fields[i].name, field_json(c, &fields[i]));
+    tn_status status = tn_outfile_open(ctx, path, &file);
+    if (status == TN_OK) {
+        json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+        fputc('\n', file.stream);
+        status = tn_outfile_commit(ctx, &file);
+    }
+    json_decref(root);
+    return status;
+}
+
+static tn_status field_load(tn_context *ctx, const char *path, json_t *root, const tn_field *f,
+                            tn_train_config *c) {
+    json_t *value = json_object_get(root, f->name);
+    char *at = (char *)c + f->offset;
+    bool fits = f->type == FIELD_BOOL  ? json_is_boolean(value)
+                : f->type == FIELD_F64 ? json_is_number(value)
+                                       : json_is_integer(value);
+    if (!fits)
+        return tn_fail(ctx, TN_ERR_INPUT, "%s: field '%s' is %s; is it the config.json of a run?", path,
+                       f->name, value ? "of the wrong type" : "missing");
+    if (f->type == FIELD_F64)
+        *(double *)(void *)at = json_number_value(value);
+    else if (f->type == FIELD_BOOL)
+        *(bool *)(void *)at = json_boolean_value(value);
+    else
+        *(int64_t *)(void *)at = json_integer_value(value);
+    return TN_OK;
+}
+
+static tn_status load(tn_context *ctx, const char *path, json_t *root, tn_train_config *out) {
+    const char *schema = json_string_value(json_object_get(root, "schema"));
+    if (!schema || strcmp(schema, "turnout-run-1") != 0)
+        return tn_fail(ctx, TN_ERR_INPUT,
+                       "%s is not the config.json of a run: its schema is %s, not turnout-run-1", path,
+                       schema ? schema : "missing");
+    *out = (tn_train_config){0};
+    for (int i = 0; i < TEXT_COUNT; i++) {
+        const char *text = json_string_value(json_object_get(root, text_names[i]));
+        if (!text)
+            return tn_fail(ctx, TN_ERR_INPUT, "%s: field '%s' is missing; is it the config.json of a run?",
+                           path, text_names[i]);
+        if (text_set(ctx, out, i, text) != TN_OK) {
+            tn_fail_prefix(ctx, "%s", path);
+            return ctx->status = TN_ERR_INPUT;
+        }
+    }
+    for (int i = 0; i < FIELD_COUNT; i++)
+        TN_TRY(field_load(ctx, path, root, &fields[i], out));
+    out->task.seed = out->seed;
+    if (tn_train_config_check(ctx, out) != TN_OK) {
+        tn_fail_prefix(ctx, "%s", path);
+        return ctx->status = TN_ERR_INPUT;
+    }
+    return TN_OK;
+}
+
+tn_status tn_train_config_load(tn_context *ctx, const char *path, tn_train_config *out) {
+    char *text;
+    size_t size;
+    json_error_t error;
+    TN_TRY(tn_file_read(ctx, path, &text, &size));
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    tn_status status =
+        root ? load(ctx, path, root, out)
+             : tn_fail(ctx, TN_ERR_INPUT, "%s is not JSON: line %d: %s", path, error.line, error.text);
+    json_decref(root);
+    tn_free(ctx, text);
+    return status;
+}
+
+tn_status tn_train_config_same(tn_context *ctx, const tn_train_config *a, const tn_train_config *b) {
+    char text_a[TN_CONFIG_TEXT], text_b[TN_CONFIG_TEXT];
+    for (int i = 0; i < TEXT_COUNT; i++) {
+        const char *mine = text_of(a, i, text_a), *theirs = text_of(b, i, text_b);
+        if (strcmp(mine, theirs) != 0)
+            return tn_fail(ctx, TN_ERR_ARG,
+                           "the run in the folder has %s '%s', the command line '%s'; give it the same "
+                           "options, or another folder",
+                           text_names[i], mine, theirs);
+    }
+    for (int i = 0; i < FIELD_COUNT; i++) {
+        size_t size = fields[i].type == FIELD_BOOL ? sizeof(bool) : 8;
+        if (memcmp((const char *)a + fields[i].offset, (const char *)b + fields[i].offset, size) == 0)
+            continue;
+        json_t *mine = field_json(a, &fields[i]), *theirs = field_json(b, &fields[i]);
+        char *x = json_dumps(mine, JSON_ENCODE_ANY), *y = json_dumps(theirs, JSON_ENCODE_ANY);
+        tn_fail(ctx, TN_ERR_ARG,
+                "the run in the folder has %s %s, the command line %s; give it the same options, or "
+                "another folder",
+                fields[i].name, x ? x : "?", y ? y : "?");
+        free(x);
+        free(y);
+        json_decref(mine);
+        json_decref(theirs);
+        return TN_ERR_ARG;
+    }
+    return TN_OK;
+}
