@@ -53,7 +53,7 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
                                 int B, int T, int D) {
     const int d = get_global_id(0) * LANES, left = D - d;
     const int tiles = (T + TILE - 1) / TILE;
-    const int sequence = get_global_id(1) / tiles, first = get_global_id(1) % tiles * TILE;
+    const int item = get_global_id(1), sequence = item / tiles, first = (item - sequence * tiles) * TILE;
     const int last = min(first + TILE, T);
     if (left <= 0 || sequence >= B)
         return;
@@ -97,7 +97,7 @@ kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
                                  int has_add, int B, int T, int D) {
     const int d = get_global_id(0) * LANES, left = D - d;
     const int tiles = (T + TILE - 1) / TILE, item = get_global_id(1);
-    const int sequence = item / tiles, first = item % tiles * TILE;
+    const int sequence = item / tiles, first = (item - sequence * tiles) * TILE;
     const int last = min(first + TILE, T);
     if (left <= 0 || sequence >= B)
         return;

@@ -1,17 +1,19 @@
 /* Shared by every kernel file: it is put in front of each of them. OpenCL C 1.2, fp32 only.
  * Indices are int: the host refuses tensors of 2^31 elements or more. */
 
-/* Sums in a fixed order, so that a device gives the same bits every time. */
+/* Sums in a fixed order, so that a device gives the same bits every time: halves onto halves, written by
+ * component because Oclgrind 21.10 crashes on .lo and .hi when it looks for uninitialised values. */
 inline float sum4(float4 v) {
     return (v.s0 + v.s1) + (v.s2 + v.s3);
 }
 
 inline float sum8(float8 v) {
-    return sum4(v.lo + v.hi);
+    return ((v.s0 + v.s4) + (v.s1 + v.s5)) + ((v.s2 + v.s6) + (v.s3 + v.s7));
 }
 
 inline float sum16(float16 v) {
-    return sum8(v.lo + v.hi);
+    return (((v.s0 + v.s8) + (v.s4 + v.sc)) + ((v.s1 + v.s9) + (v.s5 + v.sd))) +
+           (((v.s2 + v.sa) + (v.s6 + v.se)) + ((v.s3 + v.sb) + (v.s7 + v.sf)));
 }
 
 /* floatv: LANES neighbours at once. An op that wants another width says -DLANES=: 16 is one register of a

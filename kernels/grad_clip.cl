@@ -37,5 +37,5 @@ kernel void grad_clip_scale(global float *restrict scale,         /* [1] */
     const float length = sqrt(sumv(sums));
     norm[0] = length;
     /* A norm that is no number, or infinite, must not pass for a small one: the scale says so. */
-    scale[0] = isfinite(length) ? (length > max_norm ? max_norm / length : 1.0f) : as_float(0x7fc00000);
+    scale[0] = length <= FLT_MAX ? (length > max_norm ? max_norm / length : 1.0f) : NAN;
 }

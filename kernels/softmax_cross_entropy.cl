@@ -14,38 +14,6 @@ inline void keep_larger(float *best, int *at, float value, int index) {
     }
 }
 
-/* Halving trees: the order does not matter to a maximum. */
-#define HALVES(type, f, v)                                                                                   \
-    EIGHT(type, f, v)                                                                                        \
-    FOUR(type, f)                                                                                            \
-    return f(f(v4.s0, v4.s1), f(v4.s2, v4.s3));
-#if LANES == 16
-#define EIGHT(type, f, v) const type##8 v8 = f(v.lo, v.hi);
-#define FOUR(type, f)     const type##4 v4 = f(v8.lo, v8.hi);
-#elif LANES == 8
-#define EIGHT(type, f, v) const type##4 v4 = f(v.lo, v.hi);
-#define FOUR(type, f)
-#elif LANES == 4
-#define EIGHT(type, f, v) const type##4 v4 = v;
-#define FOUR(type, f)
-#endif
-
-inline float max_of_lanes(floatv v) {
-#if LANES == 1
-    return v;
-#else
-    HALVES(float, fmax, v)
-#endif
-}
-
-inline int min_of_lanes(intv v) {
-#if LANES == 1
-    return v;
-#else
-    HALVES(int, min, v)
-#endif
-}
-
 /* Largest of this item's share of a row and where it stands. Lanes past V count as -INFINITY. */
 inline void find_largest(const global float *row, int item, int V, float *best, int *at) {
     floatv most = -INFINITY;
@@ -58,8 +26,16 @@ inline void find_largest(const global float *row, int item, int V, float *best, 
         where = x > most ? index : where;
         most = x > most ? x : most;
     }
-    *best = max_of_lanes(most);
-    *at = min_of_lanes(most == (floatv)(*best) ? where : (intv)(V));
+    float values[LANES];
+    int indices[LANES];
+    STOREV(most, values);
+    *best = values[0];
+    for (int l = 1; l < LANES; l++)
+        *best = values[l] > *best ? values[l] : *best;
+    STOREV(most == (floatv)(*best) ? where : (intv)(V), indices);
+    *at = indices[0];
+    for (int l = 1; l < LANES; l++)
+        *at = indices[l] < *at ? indices[l] : *at;
 }
 
 /* Σ e^(x - most) of this item's share. */
