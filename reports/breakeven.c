@@ -1,0 +1,174 @@
+#include "breakeven.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Columns that make a group; also those that the attention row must share, but for the schedule. */
+static const char *const key_names[] = {"host", "platform", "device", "pci", "driver", "version",
+                                        "B",    "T",        "D",      "H",   "K"};
+enum { KEYS = sizeof key_names / sizeof key_names[0] };
+
+typedef struct view {
+    const tn_csv *t;
+    int key[KEYS];
+    int level, pass, status, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ideal;
+} view;
+
+static view view_of(const tn_csv *t) {
+    view v = {.t = t};
+    for (int i = 0; i < KEYS; i++)
+        v.key[i] = tn_csv_column(t, key_names[i]);
+    v.level = tn_csv_column(t, "level");
+    v.pass = tn_csv_column(t, "pass");
+    v.status = tn_csv_column(t, "status");
+    v.mixer = tn_csv_column(t, "mixer");
+    v.schedule = tn_csv_column(t, "schedule");
+    v.rho = tn_csv_column(t, "rho");
+    v.wall = tn_csv_column(t, "wall_ms");
+    v.q1 = tn_csv_column(t, "wall_ms_q1");
+    v.q3 = tn_csv_column(t, "wall_ms_q3");
+    v.flops = tn_csv_column(t, "flops");
+    v.dense = tn_csv_column(t, "dense_wall_ms");
+    v.ratio = tn_csv_column(t, "dense_ratio");
+    v.ideal = tn_csv_column(t, "ideal_ratio");
+    return v;
+}
+
+static bool is_layer_row(const view *v, size_t row, const char *mixer) {
+    return strcmp(tn_csv_text(v->t, row, v->level), "layer") == 0 &&
+           strcmp(tn_csv_text(v->t, row, v->pass), "forward") == 0 &&
+           strcmp(tn_csv_text(v->t, row, v->status), "ok") == 0 &&
+           strcmp(tn_csv_text(v->t, row, v->mixer), mixer) == 0;
+}
+
+static bool same_key(const view *v, size_t a, size_t b) {
+    for (int i = 0; i < KEYS; i++)
+        if (strcmp(tn_csv_text(v->t, a, v->key[i]), tn_csv_text(v->t, b, v->key[i])) != 0)
+            return false;
+    return true;
+}
+
+/* The last attention row of the same layer; false where there is none. */
+static bool find_dense(const view *v, size_t row, double *ms, double *flops) {
+    *ms = *flops = NAN;
+    for (size_t i = v->t->rows; i-- > 0;) {
+        if (!is_layer_row(v, i, "attention") || !same_key(v, i, row))
+            continue;
+        (void)tn_csv_number(v->t, i, v->flops, flops);
+        return tn_csv_number(v->t, i, v->wall, ms) && *ms > 0;
+    }
+    return false;
+}
+
+/* False where the row cannot be a point. */
+static bool read_point(const view *v, size_t row, tn_breakeven_point *p) {
+    double dense_ms, dense_flops, flops, ratio;
+    if (!tn_csv_number(v->t, row, v->rho, &p->rho) || p->rho < 0 || p->rho > 1 ||
+        !tn_csv_number(v->t, row, v->wall, &p->wall_ms) || !(p->wall_ms > 0))
+        return false;
+    (void)tn_csv_number(v->t, row, v->q1, &p->wall_ms_q1);
+    (void)tn_csv_number(v->t, row, v->q3, &p->wall_ms_q3);
+    (void)find_dense(v, row, &dense_ms, &dense_flops);
+    bool beside = tn_csv_number(v->t, row, v->dense, &p->dense_ms) && p->dense_ms > 0;
+    if (!beside)
+        p->dense_ms = dense_ms;
+    /* the ratio of neighbouring batches is steadier than the ratio of two medians */
+    p->speedup = tn_csv_number(v->t, row, v->ratio, &ratio) && ratio > 0 ? ratio : p->dense_ms / p->wall_ms;
+    if (!(p->speedup > 0))
+        return false;
+    if (!(p->dense_ms > 0))
+        p->dense_ms = p->speedup * p->wall_ms;
+    if (!tn_csv_number(v->t, row, v->ideal, &p->ideal) || !(p->ideal > 0))
+        p->ideal = tn_csv_number(v->t, row, v->flops, &flops) && flops > 0 ? dense_flops / flops : NAN;
+    p->share_pct = 100 * p->speedup / p->ideal;
+    return true;
+}
+
+/* Keeps ρ rising; a ρ that is there already is replaced. */
+static tn_status insert_point(tn_context *ctx, tn_breakeven *b, const tn_breakeven_point *p) {
+    size_t at = 0;
+    while (at < b->count && b->points[at].rho < p->rho)
+        at++;
+    if (at == b->count || b->points[at].rho != p->rho) {
+        TN_TRY(tn_grow(ctx, &b->points, &b->capacity, b->count + 1, sizeof *b->points));
+        memmove(b->points + at + 1, b->points + at, (b->count - at) * sizeof *b->points);
+        b->count++;
+    }
+    b->points[at] = *p;
+    return TN_OK;
+}
+
+static tn_breakeven group_of(const view *v, size_t row) {
+    const tn_csv *t = v->t;
+    tn_breakeven b = {.file = t->path, .row = row};
+    b.platform = tn_csv_text(t, row, tn_csv_column(t, "platform"));
+    b.device = tn_csv_text(t, row, tn_csv_column(t, "device"));
+    b.device_kind = tn_csv_text(t, row, tn_csv_column(t, "kind"));
+    b.schedule = tn_csv_text(t, row, v->schedule);
+    (void)tn_csv_number(t, row, tn_csv_column(t, "B"), &b.B);
+    (void)tn_csv_number(t, row, tn_csv_column(t, "T"), &b.T);
+    (void)tn_csv_number(t, row, tn_csv_column(t, "D"), &b.D);
+    (void)tn_csv_number(t, row, tn_csv_column(t, "H"), &b.H);
+    (void)tn_csv_number(t, row, tn_csv_column(t, "K"), &b.K);
+    return b;
+}
+
+tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out) {
+    view v = view_of(costs);
+    size_t first = out->count;
+    out->ctx = ctx;
+    for (size_t row = 0; row < costs->rows; row++) {
+        tn_breakeven_point point;
+        if (!is_layer_row(&v, row, "routed") || !read_point(&v, row, &point))
+            continue;
+        size_t i = first;
+        while (i < out->count && !(same_key(&v, out->items[i].row, row) &&
+                                   strcmp(out->items[i].schedule, tn_csv_text(costs, row, v.schedule)) == 0))
+            i++;
+        if (i == out->count) {
+            TN_TRY(tn_grow(ctx, &out->items, &out->capacity, out->count + 1, sizeof *out->items));
+            out->items[out->count++] = group_of(&v, row);
+        }
+        TN_TRY(insert_point(ctx, &out->items[i], &point));
+    }
+    for (size_t i = first; i < out->count; i++)
+        tn_breakeven_solve(&out->items[i]);
+    return TN_OK;
+}
+
+void tn_breakevens_free(tn_breakevens *b) {
+    for (size_t i = 0; i < b->count; i++)
+        tn_free(b->ctx, b->items[i].points);
+    if (b->ctx)
+        tn_free(b->ctx, b->items);
+    *b = (tn_breakevens){0};
+}
+
+void tn_breakeven_solve(tn_breakeven *b) {
+    const tn_breakeven_point *p = b->points;
+    if (p[0].speedup <= 1) {
+        b->kind = p[0].speedup == 1 ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER;
+        b->rho = p[0].rho;
+        return;
+    }
+    for (size_t i = 1; i < b->count; i++) {
+        if (p[i].speedup > 1)
+            continue;
+        /* routed / dense goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
+        double low = 1 / p[i - 1].speedup, high = 1 / p[i].speedup;
+        b->kind = TN_BREAKEVEN_FOUND;
+        b->rho = p[i - 1].rho + (p[i].rho - p[i - 1].rho) * (1 - low) / (high - low);
+        return;
+    }
+    b->kind = TN_BREAKEVEN_ALWAYS;
+    b->rho = p[b->count - 1].rho;
+}
+
+void tn_breakeven_text(const tn_breakeven *b, char *text, size_t size) {
+    const char *sign = b->kind == TN_BREAKEVEN_ALWAYS ? "≥ " : b->kind == TN_BREAKEVEN_NEVER ? "< " : "";
+    if (b->kind == TN_BREAKEVEN_NEVER && b->rho == 0) /* nothing is below 0 */
+        snprintf(text, size, "none");
+    else
+        snprintf(text, size, "%s%.3g", sign, b->rho);
+}

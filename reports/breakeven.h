@@ -1,0 +1,55 @@
+/* From layer rows of a cost CSV: up to which routed fraction ρ routing pays on a device, and how much of the
+ * speed-up that counting operations promises arrives. */
+#ifndef TN_BREAKEVEN_H
+#define TN_BREAKEVEN_H
+
+#include "csv_table.h"
+
+typedef enum tn_breakeven_kind {
+    TN_BREAKEVEN_FOUND,  /* the lines cross: rho is where */
+    TN_BREAKEVEN_ALWAYS, /* faster at every measured ρ: ρ* ≥ rho, the largest of them */
+    TN_BREAKEVEN_NEVER   /* slower already at the smallest measured ρ: ρ* < rho, the smallest of them */
+} tn_breakeven_kind;
+
+typedef struct tn_breakeven_point {
+    double rho;                             /* 0..1 */
+    double wall_ms, wall_ms_q1, wall_ms_q3; /* routed; quartiles NaN where absent */
+    double dense_ms;                        /* dense attention beside it */
+    double speedup;                         /* dense / routed, measured */
+    double ideal;                           /* dense flops / routed flops; NaN where flops are absent */
+    double share_pct;                       /* 100 · speedup / ideal; NaN likewise */
+} tn_breakeven_point;
+
+typedef struct tn_breakeven {
+    const char *file, *platform, *device, *device_kind, *schedule; /* borrowed from the table */
+    size_t row;                                                    /* first row of the group in the table */
+    double B, T, D, H, K;                                          /* NaN where the cell is empty */
+    tn_breakeven_kind kind;
+    double rho;                 /* ρ*, or the bound that `kind` says */
+    tn_breakeven_point *points; /* [count], ρ rising */
+    size_t count, capacity;
+} tn_breakeven;
+
+typedef struct tn_breakevens {
+    tn_context *ctx;
+    tn_breakeven *items; /* in the order of the file */
+    size_t count, capacity;
+} tn_breakevens;
+
+/* Adds the groups of one table (level = layer, pass = forward, status = ok, mixer = routed) to `out`, which
+ * starts zeroed. A group is a version, host, device, driver, PCI address, schedule, B, T, D, H and K. Dense
+ * time: dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A ρ measured
+ * twice counts once, the later row. Points without a dense time are left out, and groups without a point. The
+ * table must outlive `out`. */
+tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
+void tn_breakevens_free(tn_breakevens *b);
+
+/* kind and rho of points with rising ρ: the first crossing of speedup = 1, by straight lines in ρ of the
+ * ratio routed / dense. count ≥ 1. Where the smallest ρ is already slower the answer is NEVER, whatever noise
+ * says further on. */
+void tn_breakeven_solve(tn_breakeven *b);
+
+/* "0.31", "≥ 1", "< 0.01" */
+void tn_breakeven_text(const tn_breakeven *b, char *text, size_t size);
+
+#endif

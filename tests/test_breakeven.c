@@ -1,0 +1,169 @@
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "breakeven.h"
+
+static tn_context ctx;
+static char path[] = "breakeven_XXXXXX";
+
+#define HEADER                                                                                               \
+    "platform,device,level,pass,mixer,B,T,D,rho,status,wall_ms,flops,dense_wall_ms,dense_ratio,ideal_"       \
+    "ratio\n"
+
+static void add(const char *rows, tn_csv *t, tn_breakevens *b) {
+    FILE *stream = fopen(path, "wb");
+    ck_assert_ptr_nonnull(stream);
+    fputs(HEADER, stream);
+    fputs(rows, stream);
+    fclose(stream);
+    ck_assert_msg(tn_csv_read(&ctx, path, t) == TN_OK, "%s", ctx.message);
+    *b = (tn_breakevens){0};
+    ck_assert_msg(tn_breakevens_add(&ctx, t, b) == TN_OK, "%s", ctx.message);
+}
+
+static void drop(tn_csv *t, tn_breakevens *b) {
+    tn_breakevens_free(b);
+    tn_csv_free(t);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+static void near(double got, double want) {
+    ck_assert_msg(fabs(got - want) <= 1e-12, "%.17g is not %.17g", got, want);
+}
+
+START_TEST(test_crossing) {
+    tn_csv t;
+    tn_breakevens b;
+    /* dense takes 10 ms; routed 4, 8, 16: crosses a quarter of the way from 0.2 to 0.6. Rows out of order. */
+    add("P,X,layer,forward,routed,1,64,8,0.6,ok,16,60,,,\n"
+        "P,X,layer,forward,attention,1,64,8,1,ok,10,100,,,\n"
+        "P,X,layer,forward,routed,1,64,8,0.2,ok,8,25,,,\n"
+        "P,X,layer,forward,routed,1,64,8,0,ok,4,10,,,\n"
+        "P,X,layer,forward,routed,1,64,8,0.4,error,1,1,,,\n"
+        "P,X,layer,backward,routed,1,64,8,0.4,ok,1,1,,,\n"
+        "P,X,layer,forward,random,1,64,8,0.4,ok,1,1,,,\n"
+        "P,X,op,forward,routed,1,64,8,0.4,ok,1,1,,,\n",
+        &t, &b);
+    ck_assert_uint_eq(b.count, 1);
+    ck_assert_int_eq(b.items[0].kind, TN_BREAKEVEN_FOUND);
+    ck_assert_uint_eq(b.items[0].count, 3);
+    near(b.items[0].rho, 0.3);
+    near(b.items[0].points[0].speedup, 2.5);
+    near(b.items[0].points[0].ideal, 10);
+    near(b.items[0].points[0].share_pct, 25);
+    near(b.items[0].points[2].dense_ms, 10);
+    char text[32];
+    tn_breakeven_text(&b.items[0], text, sizeof text);
+    ck_assert_str_eq(text, "0.3");
+    drop(&t, &b);
+}
+END_TEST
+
+START_TEST(test_interleaved_dense_wins) {
+    tn_csv t;
+    tn_breakevens b;
+    /* the attention row was timed on a slower day; the time beside the row counts, and its ratio before that
+     */
+    add("P,X,layer,forward,attention,1,64,8,1,ok,100,100,,,\n"
+        "P,X,layer,forward,routed,1,64,8,0,ok,5,10,10,,8\n"
+        "P,X,layer,forward,routed,1,64,8,1,ok,20,200,10,0.25,\n",
+        &t, &b);
+    near(b.items[0].points[0].speedup, 2);
+    near(b.items[0].points[0].ideal, 8);
+    near(b.items[0].points[0].share_pct, 25);
+    near(b.items[0].points[1].speedup, 0.25);
+    near(b.items[0].points[1].ideal, 0.5); /* from the flops */
+    near(b.items[0].rho, 0.5 / 3.5);
+    drop(&t, &b);
+}
+END_TEST
+
+START_TEST(test_always_and_never) {
+    tn_csv t;
+    tn_breakevens b;
+    char text[32];
+    add("P,X,layer,forward,routed,1,64,8,0.1,ok,5,,10,,\n"
+        "P,X,layer,forward,routed,1,64,8,0.5,ok,9,,10,,\n"
+        "P,Y,layer,forward,routed,1,64,8,0.1,ok,11,,10,,\n"
+        "P,Y,layer,forward,routed,1,64,8,0.2,ok,9,,10,,\n" /* noise does not make it pay */
+        "P,Y,layer,forward,routed,1,128,8,0,ok,11,,10,,\n"
+        "P,Y,layer,forward,routed,1,256,8,0,ok,10,,10,,\n"
+        "P,Y,layer,forward,routed,1,512,8,0,ok,10,,,,\n", /* nothing to compare with */
+        &t, &b);
+    ck_assert_uint_eq(b.count, 4);
+    ck_assert_int_eq(b.items[0].kind, TN_BREAKEVEN_ALWAYS);
+    near(b.items[0].rho, 0.5);
+    tn_breakeven_text(&b.items[0], text, sizeof text);
+    ck_assert_str_eq(text, "≥ 0.5");
+    ck_assert(isnan(b.items[0].points[0].ideal) && isnan(b.items[0].points[0].share_pct));
+    ck_assert_int_eq(b.items[1].kind, TN_BREAKEVEN_NEVER);
+    tn_breakeven_text(&b.items[1], text, sizeof text);
+    ck_assert_str_eq(text, "< 0.1");
+    tn_breakeven_text(&b.items[2], text, sizeof text);
+    ck_assert_str_eq(text, "none");
+    ck_assert_int_eq(b.items[3].kind, TN_BREAKEVEN_FOUND);
+    near(b.items[3].rho, 0);
+    drop(&t, &b);
+}
+END_TEST
+
+START_TEST(test_last_of_a_repeated_cell) {
+    tn_csv t;
+    tn_breakevens b;
+    add("P,X,layer,forward,routed,1,64,8,0.1,ok,50,,10,,\n"
+        "P,X,layer,forward,routed,1,64,8,0.1,ok,5,,10,,\n"
+        "P,X,layer,forward,routed,1,64,8,2,ok,5,,10,,\n" /* no fraction */
+        "P,X,layer,forward,routed,1,64,8,,ok,5,,10,,\n"
+        "P,X,layer,forward,routed,1,64,8,0.2,ok,0,,10,,\n",
+        &t, &b);
+    ck_assert_uint_eq(b.count, 1);
+    ck_assert_uint_eq(b.items[0].count, 1);
+    near(b.items[0].points[0].wall_ms, 5);
+    drop(&t, &b);
+}
+END_TEST
+
+START_TEST(test_fixture) {
+    tn_csv t;
+    tn_breakevens b = {0};
+    ck_assert_msg(tn_csv_read_cost(&ctx, TN_TEST_DATA "/cost.csv", &t) == TN_OK, "%s", ctx.message);
+    ck_assert_int_eq(tn_breakevens_add(&ctx, &t, &b), TN_OK);
+    ck_assert_uint_eq(b.count, 6); /* two devices, three lengths */
+    for (size_t i = 0; i < b.count; i++) {
+        bool on_a = strstr(b.items[i].device, "accelerator A") != NULL;
+        ck_assert_uint_eq(b.items[i].count, 7);
+        ck_assert(isfinite(b.items[i].points[0].share_pct));
+        if (on_a && b.items[i].T == 256)
+            ck_assert_int_eq(b.items[i].kind, TN_BREAKEVEN_NEVER);
+        else if (!on_a && b.items[i].T == 4096)
+            ck_assert_int_eq(b.items[i].kind, TN_BREAKEVEN_ALWAYS);
+        else
+            ck_assert_int_eq(b.items[i].kind, TN_BREAKEVEN_FOUND);
+    }
+    drop(&t, &b);
+}
+END_TEST
+
+int main(void) {
+    int file = mkstemp(path);
+    if (file < 0)
+        return EXIT_FAILURE;
+    close(file);
+    Suite *suite = suite_create("breakeven");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, test_crossing);
+    tcase_add_test(tests, test_interleaved_dense_wins);
+    tcase_add_test(tests, test_always_and_never);
+    tcase_add_test(tests, test_last_of_a_repeated_cell);
+    tcase_add_test(tests, test_fixture);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    unlink(path);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
