@@ -135,9 +135,11 @@ static void print_rule(FILE *stream, const size_t *width, const bool *right, siz
 
 static void print_row(FILE *stream, char **cells, const size_t *width, const bool *right, size_t columns,
                       bool markdown) {
+    while (!markdown && columns > 1 && !*cells[columns - 1])
+        columns--; /* no blanks at the end of a line */
     for (size_t c = 0; c < columns; c++) {
         size_t blanks = width[c] - cell_width(cells[c], markdown);
-        bool last = c + 1 == columns && !markdown; /* no blanks at the end of a line */
+        bool last = c + 1 == columns && !markdown;
         fputs(markdown ? (c ? " " : "| ") : (c ? "  " : ""), stream);
         pad(stream, right[c] ? blanks : 0, ' ');
         if (markdown)

@@ -29,7 +29,7 @@ START_TEST(test_text) {
     char *text = printed(TN_TABLE_TEXT);
     ck_assert_str_eq(text, "mixer         ρ        time  note\n"
                            "---------  ----  ----------  --------\n"
-                           "conv          0      1.5 ms  \n"
+                           "conv          0      1.5 ms\n"
                            "routed     0.25    12.25 ms  a|b, \"c\"\n"
                            "attention        unmeasured  λ\n");
     free(text);

@@ -1,0 +1,39 @@
+/* What a report is made from: files of cost rows and folders of runs, named by a user. */
+#ifndef TN_INPUTS_H
+#define TN_INPUTS_H
+
+#include <jansson.h>
+
+#include "csv_table.h"
+
+typedef struct tn_run {
+    char *name;      /* the folder's own name; told apart by the folder above where two are alike */
+    char *path;      /* folder, or the study.csv the row stands in */
+    json_t *config;  /* config.json; NULL where the run is a row of a study.csv */
+    json_t *summary; /* summary.json; NULL while the run is not evaluated */
+    tn_csv metrics;  /* ctx NULL where there is no metrics.csv */
+} tn_run;
+
+typedef struct tn_inputs {
+    tn_context *ctx;
+    tn_csv *costs;
+    size_t cost_count, cost_capacity;
+    tn_run *runs;
+    size_t run_count, run_capacity;
+} tn_inputs;
+
+/* Each path is a .csv of cost rows, a study.csv, the folder of a run (it holds config.json), or a folder that
+ * holds cost*.csv, run folders one level below, or a study.csv (read where no run folder stands beside it).
+ * Folders are read in the order of names. TN_ERR_INPUT, naming the path, for anything else and for damaged
+ * files; TN_ERR_ARG when `count` is 0. */
+tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out);
+void tn_inputs_free(tn_inputs *in);
+
+/* A field of the summary, else of the config; NULL where neither has it or it is null. Borrowed. */
+const json_t *tn_run_field(const tn_run *run, const char *name);
+/* The same as text ("" where absent) or as a number (NaN where absent or not a number: energy may be
+ * "unmeasured"). */
+const char *tn_run_text(const tn_run *run, const char *name);
+double tn_run_number(const tn_run *run, const char *name);
+
+#endif

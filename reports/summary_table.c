@@ -1,0 +1,134 @@
+#include "summary_table.h"
+
+#include "breakeven.h"
+#include "inputs.h"
+
+#include <math.h>
+#include <string.h>
+
+static tn_status number_cell(tn_text_table *table, double value, const char *format) {
+    return isfinite(value) ? tn_text_table_cell(table, format, value) : tn_text_table_cell(table, "–");
+}
+
+/* A percentage with three digits; a word ("unmeasured") stays one. */
+static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char *field) {
+    const char *word = tn_run_text(run, field);
+    if (*word)
+        return tn_text_table_cell(table, "%s", word);
+    return number_cell(table, tn_run_number(run, field), "%.1f");
+}
+
+static bool is_prose(tn_table_format format) {
+    return format == TN_TABLE_TEXT || format == TN_TABLE_MARKDOWN;
+}
+
+/* Files keep the contract's units: accuracy as a fraction. */
+static tn_status run_row(tn_text_table *table, const tn_run *run, tn_table_format format) {
+    double accuracy = tn_run_number(run, "accuracy");
+    const char *state = !run->summary ? "not evaluated" : tn_run_text(run, "status");
+    TN_TRY(tn_text_table_cell(table, "%s", run->name));
+    if (is_prose(format))
+        TN_TRY(number_cell(table, 100 * accuracy, "%.1f"));
+    else
+        TN_TRY(number_cell(table, accuracy, "%.6g"));
+    TN_TRY(number_cell(table, tn_run_number(run, "attention_pct"), "%.3g"));
+    TN_TRY(number_cell(table, tn_run_number(run, "floor_pct"), "%.3g"));
+    TN_TRY(saving_cell(table, run, "score_flops_saved_pct"));
+    TN_TRY(saving_cell(table, run, "all_flops_saved_pct"));
+    TN_TRY(saving_cell(table, run, "time_saved_pct"));
+    TN_TRY(saving_cell(table, run, "energy_saved_pct"));
+    return tn_text_table_cell(table, "%s", is_prose(format) && strcmp(state, "ok") == 0 ? "" : state);
+}
+
+/* The order in which a newcomer meets them: the cheap track, the costly one, the one that chooses, the
+ * controls. */
+static int mixer_rank(const tn_run *run) {
+    static const char *const order[] = {"conv", "attention", "routed"};
+    int rank = 0;
+    while (rank < 3 && strcmp(tn_run_text(run, "mixer"), order[rank]) != 0)
+        rank++;
+    return rank;
+}
+
+static tn_status print_runs(const tn_inputs *in, FILE *stream, tn_table_format format) {
+    static const char *const short_titles[] = {
+        "run", "accuracy %", "attention %", "floor %", "score FLOPs", "all FLOPs", "time", "energy", "note"};
+    static const char *const long_titles[] = {"run",
+                                              "accuracy",
+                                              "attention_pct",
+                                              "floor_pct",
+                                              "score_flops_saved_pct",
+                                              "all_flops_saved_pct",
+                                              "time_saved_pct",
+                                              "energy_saved_pct",
+                                              "status"};
+    tn_text_table *table;
+    TN_TRY(tn_text_table_make(in->ctx, is_prose(format) ? short_titles : long_titles, 9, &table));
+    tn_status status = TN_OK;
+    for (int rank = 0; rank <= 3; rank++)
+        for (size_t i = 0; i < in->run_count; i++)
+            if (mixer_rank(&in->runs[i]) == rank)
+                TN_GO(run_row(table, &in->runs[i], format));
+    TN_GO(tn_text_table_print(table, stream, format));
+cleanup:
+    tn_text_table_free(table);
+    return status;
+}
+
+static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
+    char text[32];
+    const tn_breakeven_point *first = &b->points[0];
+    tn_breakeven_text(b, text, sizeof text);
+    TN_TRY(tn_text_table_cell(table, "%s", b->device));
+    TN_TRY(number_cell(table, b->T, "%.0f"));
+    TN_TRY(number_cell(table, b->D, "%.0f"));
+    TN_TRY(tn_text_table_cell(table, "%s", text));
+    TN_TRY(tn_text_table_cell(table, "%.3g", first->rho));
+    TN_TRY(tn_text_table_cell(table, "%.3g×", first->speedup));
+    TN_TRY(number_cell(table, first->ideal, "%.3g×"));
+    return number_cell(table, first->share_pct, "%.0f");
+}
+
+static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_table_format format) {
+    static const char *const titles[] = {"device",        "T",      "D",     "break-even ρ*",
+                                         "at smallest ρ", "faster", "ideal", "share of ideal %"};
+    tn_text_table *table;
+    TN_TRY(tn_text_table_make(found->ctx, titles, sizeof titles / sizeof titles[0], &table));
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < found->count; i++)
+        TN_GO(breakeven_row(table, &found->items[i]));
+    TN_GO(tn_text_table_print(table, stream, format));
+cleanup:
+    tn_text_table_free(table);
+    return status;
+}
+
+tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn_table_format format) {
+    bool prose = is_prose(format);
+    tn_inputs in;
+    tn_breakevens found = {.ctx = ctx};
+    TN_TRY(tn_inputs_read(ctx, &folder, 1, &in));
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < in.cost_count; i++)
+        TN_GO(tn_breakevens_add(ctx, &in.costs[i], &found));
+    if (in.run_count > 0) {
+        TN_GO(print_runs(&in, stream, format));
+        if (prose)
+            fputs("\nSaved against the same model with attention in every row, on the same device in the "
+                  "same run.\n",
+                  stream);
+    }
+    if (found.count > 0 && (prose || in.run_count == 0)) {
+        if (prose && in.run_count > 0)
+            fputs("\n", stream);
+        TN_GO(print_breakevens(&found, stream, format));
+        if (prose)
+            fputs("\nρ is the share of rows that take attention; below ρ* a routed layer is faster than a "
+                  "dense one.\n",
+                  stream);
+    }
+cleanup:
+    tn_breakevens_free(&found);
+    tn_inputs_free(&in);
+    return status;
+}
