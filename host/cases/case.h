@@ -63,6 +63,8 @@ typedef struct tn_case {
      * pass 0 pairs with input "dy" of pass 1; each output "dX" of pass 1 is the gradient of input X. false:
      * no gradient check. */
     bool has_gradient;
+    bool (*smooth)(
+        const tn_shape *shape); /* NULL: everywhere; else finite differences hold for these shapes only */
 } tn_case;
 
 extern const tn_case *const tn_cases[]; /* in order of the list in kernels/CMakeLists.txt */

@@ -1,0 +1,74 @@
+#include "case.h"
+
+#include "route_compact.h"
+#include "route_compact_ref.h"
+
+enum { DIM_B, DIM_T, DIM_PERMILLE };
+enum { T_ROWS, T_START, T_SLOT, T_LAST, T_MASK };
+
+static void draw(tn_rng *rng, tn_shape *s) {
+    static const int64_t permille[] = {0, 1, 10, 100, 500, 1000};
+    uint32_t kind = tn_rng_below(rng, 4);
+    s->v[DIM_B] = tn_rng_range(rng, 1, 5);
+    s->v[DIM_T] = kind == 0 ? 1 : kind == 1 ? tn_rng_range(rng, 4000, 9000) : tn_rng_range(rng, 1, 300);
+    s->v[DIM_PERMILLE] = permille[tn_rng_below(rng, 6)];
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    (void)pass;
+    size_t B = (size_t)s->v[DIM_B], N = B * (size_t)s->v[DIM_T];
+    t[T_ROWS] = (tn_tensor){"rows", TN_I32, TN_INOUT, N};
+    t[T_START] = (tn_tensor){"start", TN_I32, TN_OUT, B + 1};
+    t[T_SLOT] = (tn_tensor){"slot", TN_I32, TN_OUT, N};
+    t[T_LAST] = (tn_tensor){"last", TN_I32, TN_OUT, B};
+    t[T_MASK] = (tn_tensor){"mask", TN_U8, TN_IN, N};
+    return 5;
+}
+
+static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    (void)pass;
+    for (size_t n = 0; n < t[T_MASK].count; n++)
+        t[T_MASK].i32[n] = tn_rng_below(rng, 1000) < (uint32_t)s->v[DIM_PERMILLE];
+    for (size_t n = 0; n < t[T_ROWS].count; n++)
+        t[T_ROWS].i32[n] = -7; /* shows what is written */
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    (void)pass;
+    tn_route_compact_shape s = {shape->v[DIM_B], shape->v[DIM_T]};
+    return tn_route_compact_forward(dev, &s, t[T_ROWS].buffer, t[T_START].buffer, t[T_SLOT].buffer,
+                                    t[T_LAST].buffer, t[T_MASK].buffer);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    (void)pass;
+    tn_route_compact_forward_ref(s->v[DIM_B], s->v[DIM_T], t[T_ROWS].i32, t[T_START].i32, t[T_SLOT].i32,
+                                 t[T_LAST].i32, t[T_MASK].i32);
+}
+
+static double flops(const tn_shape *s, int pass) {
+    (void)s;
+    (void)pass;
+    return 0;
+}
+
+/* The mask read once, slot written, the list written. */
+static double bytes(const tn_shape *s, int pass) {
+    (void)pass;
+    double N = (double)s->v[DIM_B] * (double)s->v[DIM_T];
+    return N * (1 + 4 + 4 * (double)s->v[DIM_PERMILLE] / 1000);
+}
+
+static const char *const dims[] = {"B", "T", "permille", NULL};
+static const char *const passes[] = {"forward", NULL};
+
+const tn_case tn_case_route_compact = {.op = "route_compact",
+                                       .dims = dims,
+                                       .passes = passes,
+                                       .draw = draw,
+                                       .tensors = tensors,
+                                       .fill = fill,
+                                       .run = run,
+                                       .reference = reference,
+                                       .flops = flops,
+                                       .bytes = bytes};

@@ -1,0 +1,125 @@
+#include "case.h"
+
+#include "route_mix.h"
+#include "route_mix_ref.h"
+
+#include <math.h>
+
+/* R rows are routed; form 0: soft; 1: hard with o for every row; 2: hard with o for the routed rows */
+enum { DIM_N, DIM_D, DIM_R, DIM_FORM };
+enum { FORWARD, BACKWARD };
+enum { SOFT, HARD_ALL, HARD_LIST };
+enum { F_Y, F_RES, F_C, F_O, F_P, F_H, F_SLOT };
+enum { B_DC, B_DO, B_DP, B_DY, B_C, B_O, B_P, B_H, B_SLOT };
+
+static void draw(tn_rng *rng, tn_shape *s) {
+    int64_t N = tn_rng_below(rng, 5) == 0 ? 1 : tn_rng_range(rng, 1, 200);
+    uint32_t kind = tn_rng_below(rng, 4);
+    s->v[DIM_N] = N;
+    s->v[DIM_D] = tn_rng_below(rng, 2) ? 16 * tn_rng_range(rng, 1, 8) : tn_rng_range(rng, 1, 100);
+    s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? N : tn_rng_range(rng, 0, N);
+    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 3);
+}
+
+static tn_status check(tn_context *ctx, const tn_shape *s) {
+    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] > HARD_LIST)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "route_mix: R is at most N; form is 0 soft, 1 hard, 2 hard with a list");
+    return TN_OK;
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], list = s->v[DIM_FORM] == HARD_LIST ? N : 0;
+    size_t R = list ? (size_t)s->v[DIM_R] : N;
+    if (pass == FORWARD) {
+        t[F_Y] = (tn_tensor){"y", TN_F32, TN_OUT, N * D, 4e-7};
+        t[F_RES] = (tn_tensor){"res", TN_F32, TN_IN, N * D};
+        t[F_C] = (tn_tensor){"c", TN_F32, TN_IN, N * D};
+        t[F_O] = (tn_tensor){"o", TN_F32, TN_IN, R * D};
+        t[F_P] = (tn_tensor){"p", TN_F32, TN_IN, N};
+        t[F_H] = (tn_tensor){"h", TN_U8, TN_IN, N};
+        t[F_SLOT] = (tn_tensor){"slot", TN_I32, TN_IN, list};
+        return 7;
+    }
+    t[B_DC] = (tn_tensor){"dc", TN_F32, TN_OUT, N * D, 4e-7};
+    t[B_DO] = (tn_tensor){"do", TN_F32, TN_OUT, R * D, 4e-7};
+    t[B_DP] = (tn_tensor){"dp", TN_F32, TN_OUT, N, 2e-6 + 2e-7 * sqrt((double)D), 1e-6};
+    t[B_DY] = (tn_tensor){"dy", TN_F32, TN_IN, N * D};
+    t[B_C] = (tn_tensor){"c", TN_F32, TN_IN, N * D};
+    t[B_O] = (tn_tensor){"o", TN_F32, TN_IN, R * D};
+    t[B_P] = (tn_tensor){"p", TN_F32, TN_IN, N};
+    t[B_H] = (tn_tensor){"h", TN_U8, TN_IN, N};
+    t[B_SLOT] = (tn_tensor){"slot", TN_I32, TN_IN, list};
+    return 9;
+}
+
+static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    int64_t N = s->v[DIM_N], R = s->v[DIM_R], r = 0;
+    tn_tensor *p = &t[pass == FORWARD ? F_P : B_P], *h = &t[pass == FORWARD ? F_H : B_H];
+    tn_tensor *slot = &t[pass == FORWARD ? F_SLOT : B_SLOT];
+    for (int64_t n = 0; n < N; n++) {
+        bool routed = r < R && tn_rng_uniform(rng) * (double)(N - n) < (double)(R - r);
+        p->f64[n] = 1 / (1 + exp(-p->f64[n]));
+        h->i32[n] = routed;
+        if (slot->count)
+            slot->i32[n] = routed ? (int32_t)r : -1;
+        r += routed;
+    }
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    bool list = shape->v[DIM_FORM] == HARD_LIST;
+    tn_route_mix_shape s = {shape->v[DIM_N], shape->v[DIM_D], list ? shape->v[DIM_R] : shape->v[DIM_N],
+                            shape->v[DIM_FORM] != SOFT};
+    if (pass == FORWARD)
+        return tn_route_mix_forward(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_C].buffer, t[F_O].buffer,
+                                    t[F_P].buffer, t[F_H].buffer, t[F_SLOT].buffer);
+    return tn_route_mix_backward(dev, &s, t[B_DC].buffer, t[B_DO].buffer, t[B_DP].buffer, t[B_DY].buffer,
+                                 t[B_C].buffer, t[B_O].buffer, t[B_P].buffer, t[B_H].buffer,
+                                 t[B_SLOT].buffer);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    bool hard = s->v[DIM_FORM] != SOFT;
+    if (pass == FORWARD)
+        tn_route_mix_forward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[F_Y].f64, t[F_RES].f64, t[F_C].f64,
+                                 t[F_O].f64, t[F_P].f64, t[F_H].i32, t[F_SLOT].i32);
+    else
+        tn_route_mix_backward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[B_DC].f64, t[B_DO].f64, t[B_DP].f64,
+                                  t[B_DY].f64, t[B_C].f64, t[B_O].f64, t[B_P].f64, t[B_H].i32, t[B_SLOT].i32);
+}
+
+/* A hard gate's gradient is passed straight through: it is no derivative of the forward pass. */
+static bool smooth(const tn_shape *s) {
+    return s->v[DIM_FORM] == SOFT;
+}
+
+static double flops(const tn_shape *s, int pass) {
+    return (double)s->v[DIM_N] * (double)s->v[DIM_D] *
+           (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 1) : 5);
+}
+
+/* Rows that are not routed need no o. */
+static double bytes(const tn_shape *s, int pass) {
+    double ND = (double)s->v[DIM_N] * (double)s->v[DIM_D], RD = (double)s->v[DIM_R] * (double)s->v[DIM_D];
+    if (s->v[DIM_FORM] != HARD_LIST)
+        return 4 * ND * (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 3) : 5);
+    return 4 * (pass == FORWARD ? 3 * ND : 2 * ND + 3 * RD);
+}
+
+static const char *const dims[] = {"N", "D", "R", "form", NULL};
+static const char *const passes[] = {"forward", "backward", NULL};
+
+const tn_case tn_case_route_mix = {.op = "route_mix",
+                                   .dims = dims,
+                                   .passes = passes,
+                                   .draw = draw,
+                                   .check = check,
+                                   .tensors = tensors,
+                                   .fill = fill,
+                                   .run = run,
+                                   .reference = reference,
+                                   .flops = flops,
+                                   .bytes = bytes,
+                                   .has_gradient = true,
+                                   .smooth = smooth};

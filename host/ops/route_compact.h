@@ -1,0 +1,21 @@
+/* Routing compaction (kernels/route_compact.cl): mask → count → scan → stable row list. The grid is sized by
+ * B·T; how many rows came out stands in start[B] on the device, and whoever launches over the list reads it
+ * back. */
+#ifndef TN_ROUTE_COMPACT_H
+#define TN_ROUTE_COMPACT_H
+
+#include "buffer.h"
+
+typedef struct tn_route_compact_shape {
+    int64_t B, T; /* sequences, positions */
+} tn_route_compact_shape;
+
+/* rows: b·T + t of every routed position, ascending; sequence b's are start[b] … start[b+1]−1; what lies past
+ * start[B] is left alone. slot[n]: place of row n in the list, −1 when it is not routed. last[b]: last routed
+ * position, −1 for none. */
+tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape *s,
+                                   tn_buffer *rows /* i32 [B·T] */, tn_buffer *start /* i32 [B+1] */,
+                                   tn_buffer *slot /* i32 [B,T] */, tn_buffer *last /* i32 [B] */,
+                                   const tn_buffer *mask /* u8 [B,T] */);
+
+#endif

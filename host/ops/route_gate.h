@@ -1,0 +1,24 @@
+/* The router's gate (kernels/route_gate.cl): p = sigmoid(w·u + b) and the hard decision h = [p ≥ ½], decided
+ * by the sign of the logit. Straight-through: a caller with a hard gate hands the gradient at h to the
+ * backward pass as dp. */
+#ifndef TN_ROUTE_GATE_H
+#define TN_ROUTE_GATE_H
+
+#include "buffer.h"
+
+typedef struct tn_route_gate_shape {
+    int64_t N, D; /* rows, width */
+} tn_route_gate_shape;
+
+tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *p /* [N] */,
+                                tn_buffer *h /* u8 [N] */, const tn_buffer *u /* [N,D] */,
+                                const tn_buffer *w /* [D] */, const tn_buffer *b /* [1] */);
+/* dl = (dp + dp_const)·p·(1 − p), dp_const being the gradient of a penalty on Σp; du = add + dl·w, dw = Σ
+ * dl·u, db = Σ dl. add NULL: the gradient alone; add may be du. */
+tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *du /* [N,D] */,
+                                 tn_buffer *dw /* [D] */, tn_buffer *db /* [1] */,
+                                 const tn_buffer *dp /* [N] */, double dp_const, const tn_buffer *p /* [N] */,
+                                 const tn_buffer *u /* [N,D] */, const tn_buffer *w /* [D] */,
+                                 const tn_buffer *add /* [N,D] or NULL */);
+
+#endif

@@ -1,0 +1,83 @@
+/* The two tracks of a layer put together: y = res + c + g·(o − c), g = p while the gate is soft, h when it is
+ * hard. A hard gate selects, so that a row's bits are those of its track alone. A work-item owns ROWS rows.
+ */
+
+#ifndef ROWS
+#define ROWS 16 /* rows a work-item owns */
+#endif
+
+/* o holds a row for every row (slot NULL), or for the routed ones at slot[n]. */
+kernel void route_mix_forward(
+    global float *restrict y,         /* [N,D] */
+    const global float *restrict res, /* [N,D] */
+    const global float *restrict c,   /* [N,D] */
+    const global float *restrict o,   /* [R,D], not read where h = 0 and the gate is hard */
+    const global float *restrict p,   /* [N] */
+    const global uchar *restrict h,   /* [N] */
+    const global int *slot,           /* [N] or NULL */
+    int N, int D, int hard) {
+    const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
+    for (int n = first; n < last; n++) {
+        const int at = n * D;
+        int d = 0;
+        if (!hard) {
+            const float g = p[n];
+            for (; d + 16 <= D; d += 16) {
+                const float16 cheap = vload16(0, c + at + d);
+                vstore16(vload16(0, res + at + d) + (cheap + g * (vload16(0, o + at + d) - cheap)), 0,
+                         y + at + d);
+            }
+            for (; d < D; d++)
+                y[at + d] = res[at + d] + (c[at + d] + g * (o[at + d] - c[at + d]));
+            continue;
+        }
+        const global float *track = h[n] ? o + (slot ? slot[n] : n) * D : c + at;
+        for (; d + 16 <= D; d += 16)
+            vstore16(vload16(0, res + at + d) + vload16(0, track + d), 0, y + at + d);
+        for (; d < D; d++)
+            y[at + d] = res[at + d] + track[d];
+    }
+}
+
+/* dc, do and the gate's gradient dp = Σ_d dy·(o − c): straight-through, so with a hard gate too, for every
+ * row whose o is known. */
+kernel void route_mix_backward(global float *restrict dc,       /* [N,D] */
+                               global float *restrict dout,     /* [R,D] */
+                               global float *restrict dp,       /* [N] */
+                               const global float *restrict dy, /* [N,D] */
+                               const global float *restrict c,  /* [N,D] */
+                               const global float *restrict o,  /* [R,D] */
+                               const global float *restrict p,  /* [N] */
+                               const global uchar *restrict h,  /* [N] */
+                               const global int *slot,          /* [N] or NULL */
+                               int N, int D, int hard) {
+    const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
+    for (int n = first; n < last; n++) {
+        const int at = n * D, row = slot ? slot[n] : n;
+        const float g = hard ? (h[n] ? 1.0f : 0.0f) : p[n];
+        float16 dots = 0.0f;
+        float tail = 0.0f;
+        int d = 0;
+        if (row < 0) {
+            for (; d + 16 <= D; d += 16)
+                vstore16(vload16(0, dy + at + d), 0, dc + at + d);
+            for (; d < D; d++)
+                dc[at + d] = dy[at + d];
+            dp[n] = 0.0f;
+            continue;
+        }
+        for (; d + 16 <= D; d += 16) {
+            const float16 v = vload16(0, dy + at + d);
+            dots += v * (vload16(0, o + row * D + d) - vload16(0, c + at + d));
+            vstore16(g * v, 0, dout + row * D + d);
+            vstore16((1.0f - g) * v, 0, dc + at + d);
+        }
+        for (; d < D; d++) {
+            const float v = dy[at + d];
+            tail += v * (o[row * D + d] - c[at + d]);
+            dout[row * D + d] = g * v;
+            dc[at + d] = (1.0f - g) * v;
+        }
+        dp[n] = sum16(dots) + tail;
+    }
+}

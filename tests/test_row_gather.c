@@ -1,0 +1,5 @@
+#include "support.h"
+
+int main(void) {
+    return tn_test_main(tn_test_op_suite("row_gather", 40));
+}
