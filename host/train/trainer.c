@@ -3,6 +3,7 @@
 #include "checkpoint.h"
 #include "clock.h"
 #include "file.h"
+#include "input.h"
 #include "metrics.h"
 #include "rng.h"
 
