@@ -1,0 +1,79 @@
+#include "commands.h"
+
+#include "checkpoint.h"
+#include "common.h"
+#include "file.h"
+#include "run_summary.h"
+#include "task_options.h"
+
+#include <math.h>
+#include <jansson.h>
+
+/* Steps and seconds of the run's training, where its summary.json has them. */
+static void training_of(tn_context *ctx, const char *folder, tn_run_summary *s) {
+    char *path;
+    if (tn_path_join(ctx, folder, "summary.json", &path) != TN_OK)
+        return;
+    json_t *root = json_load_file(path, 0, NULL);
+    json_t *steps = json_object_get(root, "steps"), *seconds = json_object_get(root, "train_s");
+    if (json_is_integer(steps))
+        s->steps = json_integer_value(steps);
+    if (json_is_number(seconds))
+        s->train_s = json_number_value(seconds);
+    json_decref(root);
+    tn_free(ctx, path);
+}
+
+static tn_status load(tn_context *ctx, const tn_cli_args *args, tn_device *dev, tn_train_config *c, tn_model **m) {
+    char *config_path = NULL, *model_path = NULL;
+    tn_status status = TN_OK;
+    TN_GO(tn_path_join(ctx, args->arguments[0], "config.json", &config_path));
+    TN_GO(tn_path_join(ctx, args->arguments[0], "model.safetensors", &model_path));
+    TN_GO(tn_train_config_load(ctx, config_path, c));
+    c->task.seed = tn_cli_uint64(args, "seed", 99);
+    TN_GO(tn_cli_task(ctx, args, &c->task));
+    TN_GO(tn_checkpoint_load(dev, model_path, m));
+cleanup:
+    tn_free(ctx, config_path);
+    tn_free(ctx, model_path);
+    return status;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    tn_train_config config;
+    tn_run_summary summary;
+    tn_model *m = NULL;
+    tn_device *dev;
+    TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
+    tn_status status = load(ctx, args, dev, &config, &m);
+    if (status == TN_OK)
+        status = tn_run_summary_make(m, &config, tn_cli_int(args, "sequences", 1000), tn_cli_real(args, "seconds", 0),
+                                     &summary);
+    if (status == TN_OK) {
+        training_of(ctx, args->arguments[0], &summary);
+        if (tn_cli_given(args, "json"))
+            status = tn_run_summary_write(ctx, &summary, stdout);
+        else
+            tn_run_summary_print(&summary, stdout);
+    }
+    tn_model_destroy(m);
+    tn_device_close(dev);
+    return status;
+}
+
+static const tn_cli_option options[] = {
+    TN_CLI_TASK,
+    {"sequences", 0, "M", TN_CLI_INT, "held-out sequences (1000)", 1, 1e8},
+    {"seed", 's', "S", TN_CLI_UINT64, "seed of the sequences (99)"},
+    {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings (2)", 0.01, 3600},
+    {"json", 0, NULL, TN_CLI_FLAG, "one JSON object with the fields of study.csv"},
+    TN_CLI_DEVICE,
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_eval = {
+    "eval", "Evaluate a trained model, at its own or another length, and measure what its routing saves",
+    "DIR",  1,
+    1,      options,
+    run,    "Savings are against the same model with the attention mixer, timed in turn on the same device."};

@@ -1,0 +1,141 @@
+#include "commands.h"
+
+#include "checkpoint.h"
+#include "common.h"
+#include "file.h"
+#include "run_summary.h"
+#include "task_options.h"
+#include "version.h"
+
+#include <string.h>
+
+enum { SUMMARY_SEQUENCES = 2000 };
+
+static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_config *task) {
+    *task = (tn_task_config){.distance = 126, .pairs = 4, .seed = tn_cli_uint64(args, "seed", 1)};
+    TN_TRY(tn_task_kind_parse(ctx, tn_cli_string(args, "task", "recall"), &task->kind));
+    task->length = task->kind == TN_TASK_TEXT ? 256 : 64;
+    return tn_cli_task(ctx, args, task);
+}
+
+static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_config *m) {
+    m->d_model = tn_cli_int(args, "width", m->d_model);
+    m->layers = tn_cli_int(args, "layers", m->layers);
+    m->heads = tn_cli_int(args, "heads", m->heads);
+    m->conv_taps = tn_cli_int(args, "taps", m->conv_taps);
+    m->mlp_width = tn_cli_int(args, "mlp", 2 * m->d_model);
+    TN_TRY(tn_mixer_parse(ctx, tn_cli_string(args, "mixer", "routed"), m));
+    TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", "threshold"), m));
+    if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
+        return tn_fail(ctx, TN_ERR_ARG, "--routing belongs to the mixer routed");
+    return tn_positions_parse(ctx, tn_cli_string(args, "positions", "none"), m);
+}
+
+static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_config *c) {
+    tn_task_config task;
+    TN_TRY(task_of(ctx, args, &task));
+    TN_TRY(tn_train_config_default(ctx, &task, tn_cli_int(args, "steps", 0), c));
+    TN_TRY(model_of(ctx, args, &c->model));
+    tn_curriculum *u = &c->curriculum;
+    u->enabled = !tn_cli_given(args, "no-curriculum");
+    if (!u->enabled && !tn_mixer_has_router(&c->model))
+        return tn_fail(ctx, TN_ERR_ARG, "--no-curriculum belongs to the mixer routed");
+    u->lambda = tn_cli_real(args, "lambda", u->lambda);
+    u->lr = tn_cli_real(args, "lr", u->lr);
+    u->decay = tn_cli_real(args, "decay", u->decay);
+    u->warmup = tn_cli_int(args, "warmup", u->warmup);
+    u->phase1 = tn_cli_int(args, "phase1", u->phase1);
+    u->ramp = tn_cli_int(args, "ramp", u->ramp);
+    u->explore = tn_cli_int(args, "explore", u->explore);
+    TN_TRY(tn_penalty_parse(ctx, tn_cli_string(args, "penalty", c->penalty == TN_PENALTY_ROWS ? "rows" : "mean"),
+                            &c->penalty));
+    c->optimizer.weight_decay = tn_cli_real(args, "weight-decay", c->optimizer.weight_decay);
+    c->optimizer.clip = tn_cli_real(args, "clip", c->optimizer.clip);
+    c->batch = tn_cli_int(args, "batch", c->batch);
+    c->log_every = tn_cli_int(args, "log-every", c->log_every);
+    c->checkpoint_every = tn_cli_int(args, "checkpoint-every", c->checkpoint_every);
+    return tn_train_config_check(ctx, c);
+}
+
+static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder, const tn_train_result *result,
+                           int64_t sequences) {
+    tn_context *ctx = tn_device_context(dev);
+    char *model_path = NULL, *summary_path = NULL;
+    tn_model *m = NULL;
+    tn_run_summary summary;
+    tn_status status = TN_OK;
+    TN_GO(tn_path_join(ctx, folder, "model.safetensors", &model_path));
+    TN_GO(tn_path_join(ctx, folder, "summary.json", &summary_path));
+    TN_GO(tn_checkpoint_load(dev, model_path, &m));
+    TN_GO(tn_run_summary_make(m, c, sequences, 0, &summary));
+    summary.steps = result->steps;
+    summary.train_s = result->seconds;
+    TN_GO(tn_run_summary_save(ctx, &summary, summary_path));
+    printf("trained            %lld parameters, %lld steps in %.1f s, into %s\n", (long long)summary.params,
+           (long long)result->steps, result->seconds, folder);
+    tn_run_summary_print(&summary, stdout);
+cleanup:
+    tn_model_destroy(m);
+    tn_free(ctx, model_path);
+    tn_free(ctx, summary_path);
+    return status;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    tn_train_config config;
+    tn_train_result result;
+    tn_device *dev;
+    const char *folder = tn_cli_string(args, "output", NULL);
+    if (!folder)
+        return tn_fail(ctx, TN_ERR_ARG, "it wants a folder for the run: -o DIR");
+    TN_TRY(config_of(ctx, args, &config));
+    if (tn_version_slow_build())
+        tn_warn(ctx, "%s", tn_version_slow_build());
+    TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
+    tn_status status = tn_train(dev, &config, folder, tn_cli_given(args, "resume"), &result);
+    if (status == TN_OK)
+        status = summarise(dev, &config, folder, &result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES));
+    tn_device_close(dev);
+    return status;
+}
+
+static const tn_cli_option options[] = {
+    {"task", 0, "TASK", TN_CLI_STRING, "recall, mqar or text (recall)"},
+    TN_CLI_TASK,
+    {"mixer", 0, "MIXER", TN_CLI_STRING, "conv, attention, routed, random:R, periodic:M or oracle (routed)"},
+    {"routing", 0, "R", TN_CLI_STRING, "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
+    {"positions", 0, "P", TN_CLI_STRING, "none or rope (none)"},
+    {"no-curriculum", 0, NULL, TN_CLI_FLAG, "the full cost of attention from the first step: the ablation"},
+    {"steps", 0, "N", TN_CLI_INT, "training steps (the task's usual number)", 1, 1e8},
+    {"seed", 's', "S", TN_CLI_UINT64, "seed of parameters and data (1)"},
+    {"output", 'o', "DIR", TN_CLI_STRING, "the run's folder, made when missing"},
+    {"resume", 0, NULL, TN_CLI_FLAG, "go on from the state in the folder, bit for bit"},
+    {"layers", 0, "N", TN_CLI_INT, "layers (4)", 1, 64},
+    {"width", 0, "D", TN_CLI_INT, "model width (64)", 1, 8192},
+    {"heads", 0, "H", TN_CLI_INT, "attention heads (2)", 1, 128},
+    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (4)", 1, 16},
+    {"mlp", 0, "F", TN_CLI_INT, "hidden width of the mlp (twice the width)", 1, 32768},
+    {"batch", 0, "B", TN_CLI_INT, "sequences a step (32)", 1, 1 << 20},
+    {"lr", 0, "X", TN_CLI_REAL, "top learning rate", 1e-9, 10},
+    {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
+    {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
+    {"lambda", 0, "X", TN_CLI_REAL, "final cost of attention (0.5)", 0, 1e6},
+    {"penalty", 0, "FORM", TN_CLI_STRING, "mean: λ times the mean gate; rows: λ/16 times the gates a sequence and layer"},
+    {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
+    {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
+    {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
+    {"weight-decay", 0, "X", TN_CLI_REAL, "of matrices (0.01)", 0, 10},
+    {"clip", 0, "X", TN_CLI_REAL, "largest norm of the gradient (1)", 1e-9, 1e9},
+    {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},
+    {"checkpoint-every", 0, "N", TN_CLI_INT, "steps between checkpoints (100)", 1, 1e8},
+    {"sequences", 0, "M", TN_CLI_INT, "held-out sequences of summary.json (2000)", 1, 1e8},
+    TN_CLI_DEVICE,
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_train = {
+    "train", "Train a small model and say what its routing saves",
+    NULL,    0,
+    0,       options,
+    run,     "The folder gets config.json, metrics.csv, model.safetensors, state.safetensors and summary.json."};

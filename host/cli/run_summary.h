@@ -1,0 +1,29 @@
+/* What is known of a run once it is evaluated: summary.json of a run folder, a row of study.csv, what eval --json prints. */
+#ifndef TN_RUN_SUMMARY_H
+#define TN_RUN_SUMMARY_H
+
+#include "evaluate.h"
+#include "savings.h"
+#include "trainer.h"
+
+typedef struct tn_run_summary {
+    tn_train_config config;  /* of the run; its task is the one evaluated */
+    tn_model_config model;   /* as the checkpoint says */
+    int64_t params;
+    tn_device_info device;
+    tn_evaluation evaluation;
+    tn_savings savings;
+    int64_t steps;  /* trained; −1: no run's config beside the checkpoint */
+    double train_s; /* NaN: unknown */
+} tn_run_summary;
+
+/* Evaluates `count` held-out sequences of c->task with the model and measures its savings. */
+tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count, double seconds,
+                              tn_run_summary *out);
+/* One JSON object, fields as in reports/SCHEMA.md. */
+tn_status tn_run_summary_write(tn_context *ctx, const tn_run_summary *s, FILE *stream);
+tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const char *path);
+/* A few lines for people. */
+void tn_run_summary_print(const tn_run_summary *s, FILE *stream);
+
+#endif
