@@ -19,7 +19,8 @@ typedef struct tn_savings_run {
     tn_input in;
 } tn_savings_run;
 
-/* The whole forward pass with the loss, as evaluation runs it; decisions are read back inside, as they must be. */
+/* The whole forward pass with the loss, as evaluation runs it; decisions are read back inside, as they must
+ * be. */
 static tn_status forward(tn_device *dev, void *data) {
     tn_savings_side *side = data;
     (void)dev;
@@ -66,7 +67,8 @@ static tn_status energy_of(tn_device *dev, tn_savings_side *mine, tn_savings_sid
     if (out->energy_ok)
         out->energy_saved_pct = 100 * (1 - a.energy_j / b.energy_j);
     else
-        snprintf(out->energy_source, sizeof out->energy_source, "unmeasured: the counters could not be read throughout");
+        snprintf(out->energy_source, sizeof out->energy_source,
+                 "unmeasured: the counters could not be read throughout");
     return TN_OK;
 }
 

@@ -1,5 +1,5 @@
-/* What a trained model's routing saves when it is run: its forward pass beside that of the same model with the attention mixer,
- * on the same batch and device, in turn. */
+/* What a trained model's routing saves when it is run: its forward pass beside that of the same model with
+ * the attention mixer, on the same batch and device, in turn. */
 #ifndef TN_SAVINGS_H
 #define TN_SAVINGS_H
 
@@ -9,7 +9,8 @@
 
 typedef struct tn_savings {
     double ms_per_sequence, dense_ms_per_sequence; /* wall, medians */
-    double time_saved_pct, time_saved_pct_q1, time_saved_pct_q3; /* 100·(1 − this / dense), from neighbouring batches */
+    double time_saved_pct, time_saved_pct_q1,
+        time_saved_pct_q3; /* 100·(1 − this / dense), from neighbouring batches */
     bool energy_ok;
     double energy_saved_pct; /* when energy_ok */
     char energy_source[160]; /* which counter, or "unmeasured: reason" */

@@ -24,7 +24,8 @@ static void training_of(tn_context *ctx, const char *folder, tn_run_summary *s) 
     tn_free(ctx, path);
 }
 
-static tn_status load(tn_context *ctx, const tn_cli_args *args, tn_device *dev, tn_train_config *c, tn_model **m) {
+static tn_status load(tn_context *ctx, const tn_cli_args *args, tn_device *dev, tn_train_config *c,
+                      tn_model **m) {
     char *config_path = NULL, *model_path = NULL;
     tn_status status = TN_OK;
     TN_GO(tn_path_join(ctx, args->arguments[0], "config.json", &config_path));
@@ -47,8 +48,8 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
     tn_status status = load(ctx, args, dev, &config, &m);
     if (status == TN_OK)
-        status = tn_run_summary_make(m, &config, tn_cli_int(args, "sequences", 1000), tn_cli_real(args, "seconds", 0),
-                                     &summary);
+        status = tn_run_summary_make(m, &config, tn_cli_int(args, "sequences", 1000),
+                                     tn_cli_real(args, "seconds", 0), &summary);
     if (status == TN_OK) {
         training_of(ctx, args->arguments[0], &summary);
         if (tn_cli_given(args, "json"))

@@ -23,7 +23,8 @@ static tn_status read_tokens(infer_run *r, const char *path) {
     TN_TRY(tn_safetensors_read(r->ctx, path, &r->in));
     const tn_st_tensor *t = tn_safetensors_find(&r->in, "tokens");
     if (!t || strcmp(t->dtype, "I32") != 0 || t->rank != 2 || t->dims[0] < 1 || t->dims[1] < 1)
-        return tn_fail(r->ctx, TN_ERR_INPUT, "%s: it wants a tensor 'tokens' of type I32 and shape [B,T], not empty", path);
+        return tn_fail(r->ctx, TN_ERR_INPUT,
+                       "%s: it wants a tensor 'tokens' of type I32 and shape [B,T], not empty", path);
     r->tokens = t->data;
     r->B = t->dims[0];
     r->T = t->dims[1];
@@ -39,24 +40,39 @@ static tn_status infer(infer_run *r) {
     TN_TRY(tn_alloc(r->ctx, (size_t)(c->layers * r->B * T), 1, &r->routes));
     TN_TRY(tn_alloc(r->ctx, (size_t)(c->layers * T), 1, &r->one));
     for (int64_t b = 0; b < r->B; b++) {
-        tn_input in = {.B = 1, .T = T, .tokens = r->tokens + b * T, .L = T, .control_seed = 1, .control_index = (uint64_t)b};
+        tn_input in = {.B = 1,
+                       .T = T,
+                       .tokens = r->tokens + b * T,
+                       .L = T,
+                       .control_seed = 1,
+                       .control_index = (uint64_t)b};
         TN_TRY(tn_model_forward(r->m, r->ws, &in, TN_GATE_COMPACT, r->one, NULL));
-        TN_TRY(tn_buffer_read(tn_workspace_logits(r->ws), 0, (size_t)(T * V) * sizeof(float), r->logits + b * T * V));
+        TN_TRY(tn_buffer_read(tn_workspace_logits(r->ws), 0, (size_t)(T * V) * sizeof(float),
+                              r->logits + b * T * V));
         for (int64_t i = 0; i < c->layers; i++)
             memcpy(r->routes + (i * r->B + b) * T, r->one + i * T, (size_t)T);
         if (tn_interrupted())
-            return tn_fail(r->ctx, TN_ERR_INTERRUPTED, "stopped after %lld of %lld sequences; nothing was written",
-                           (long long)b + 1, (long long)r->B);
+            return tn_fail(r->ctx, TN_ERR_INTERRUPTED,
+                           "stopped after %lld of %lld sequences; nothing was written", (long long)b + 1,
+                           (long long)r->B);
     }
     return TN_OK;
 }
 
 static tn_status write(const infer_run *r, const char *path) {
     const tn_model_config *c = &r->m->config;
-    tn_st_tensor tensors[] = {{.name = "logits", .dtype = "F32", .rank = 3, .dims = {r->B, r->T, c->vocab},
-                               .data = r->logits, .bytes = (size_t)(r->B * r->T * c->vocab) * sizeof(float)},
-                              {.name = "routes", .dtype = "U8", .rank = 3, .dims = {c->layers, r->B, r->T},
-                               .data = r->routes, .bytes = (size_t)(c->layers * r->B * r->T)}};
+    tn_st_tensor tensors[] = {{.name = "logits",
+                               .dtype = "F32",
+                               .rank = 3,
+                               .dims = {r->B, r->T, c->vocab},
+                               .data = r->logits,
+                               .bytes = (size_t)(r->B * r->T * c->vocab) * sizeof(float)},
+                              {.name = "routes",
+                               .dtype = "U8",
+                               .rank = 3,
+                               .dims = {c->layers, r->B, r->T},
+                               .data = r->routes,
+                               .bytes = (size_t)(c->layers * r->B * r->T)}};
     return tn_safetensors_write(r->ctx, path, NULL, 0, tensors, 2);
 }
 
@@ -95,7 +111,11 @@ static const tn_cli_option options[] = {
 };
 
 const tn_cli_command tn_cmd_infer = {
-    "infer", "Logits and routes of a trained model for given tokens",
-    "DIR",   1,
-    1,       options,
-    run,     "So that another program can hold our model against its own: host/model/README.md specifies it."};
+    "infer",
+    "Logits and routes of a trained model for given tokens",
+    "DIR",
+    1,
+    1,
+    options,
+    run,
+    "So that another program can hold our model against its own: host/model/README.md specifies it."};

@@ -47,8 +47,8 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     u->phase1 = tn_cli_int(args, "phase1", u->phase1);
     u->ramp = tn_cli_int(args, "ramp", u->ramp);
     u->explore = tn_cli_int(args, "explore", u->explore);
-    TN_TRY(tn_penalty_parse(ctx, tn_cli_string(args, "penalty", c->penalty == TN_PENALTY_ROWS ? "rows" : "mean"),
-                            &c->penalty));
+    TN_TRY(tn_penalty_parse(
+        ctx, tn_cli_string(args, "penalty", c->penalty == TN_PENALTY_ROWS ? "rows" : "mean"), &c->penalty));
     c->optimizer.weight_decay = tn_cli_real(args, "weight-decay", c->optimizer.weight_decay);
     c->optimizer.clip = tn_cli_real(args, "clip", c->optimizer.clip);
     c->batch = tn_cli_int(args, "batch", c->batch);
@@ -57,8 +57,8 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     return tn_train_config_check(ctx, c);
 }
 
-static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder, const tn_train_result *result,
-                           int64_t sequences) {
+static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder,
+                           const tn_train_result *result, int64_t sequences) {
     tn_context *ctx = tn_device_context(dev);
     char *model_path = NULL, *summary_path = NULL;
     tn_model *m = NULL;
@@ -103,7 +103,8 @@ static const tn_cli_option options[] = {
     {"task", 0, "TASK", TN_CLI_STRING, "recall, mqar or text (recall)"},
     TN_CLI_TASK,
     {"mixer", 0, "MIXER", TN_CLI_STRING, "conv, attention, routed, random:R, periodic:M or oracle (routed)"},
-    {"routing", 0, "R", TN_CLI_STRING, "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
+    {"routing", 0, "R", TN_CLI_STRING,
+     "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
     {"positions", 0, "P", TN_CLI_STRING, "none or rope (none)"},
     {"no-curriculum", 0, NULL, TN_CLI_FLAG, "the full cost of attention from the first step: the ablation"},
     {"steps", 0, "N", TN_CLI_INT, "training steps (the task's usual number)", 1, 1e8},
@@ -120,7 +121,8 @@ static const tn_cli_option options[] = {
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X", TN_CLI_REAL, "final cost of attention (0.5)", 0, 1e6},
-    {"penalty", 0, "FORM", TN_CLI_STRING, "mean: λ times the mean gate; rows: λ/16 times the gates a sequence and layer"},
+    {"penalty", 0, "FORM", TN_CLI_STRING,
+     "mean: λ times the mean gate; rows: λ/16 times the gates a sequence and layer"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
@@ -135,7 +137,11 @@ static const tn_cli_option options[] = {
 };
 
 const tn_cli_command tn_cmd_train = {
-    "train", "Train a small model and say what its routing saves",
-    NULL,    0,
-    0,       options,
-    run,     "The folder gets config.json, metrics.csv, model.safetensors, state.safetensors and summary.json."};
+    "train",
+    "Train a small model and say what its routing saves",
+    NULL,
+    0,
+    0,
+    options,
+    run,
+    "The folder gets config.json, metrics.csv, model.safetensors, state.safetensors and summary.json."};

@@ -8,6 +8,9 @@
 extern const tn_cli_command tn_cmd_devices;
 extern const tn_cli_command tn_cmd_verify;
 extern const tn_cli_command tn_cmd_bench;
+extern const tn_cli_command tn_cmd_train;
+extern const tn_cli_command tn_cmd_eval;
+extern const tn_cli_command tn_cmd_infer;
 
 /* The whole program but for process set-up; returns the exit code. */
 int tn_program_run(int argc, char **argv);

@@ -10,16 +10,20 @@ tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t cou
                               tn_run_summary *out) {
     tn_context *ctx = tn_device_context(m->dev);
     tn_task *task;
-    *out = (tn_run_summary){.config = *c, .model = m->config, .params = m->params.trainable, .steps = -1, .train_s = NAN};
+    *out = (tn_run_summary){
+        .config = *c, .model = m->config, .params = m->params.trainable, .steps = -1, .train_s = NAN};
     out->device = *tn_device_get_info(m->dev);
     TN_TRY(tn_task_make(ctx, &c->task, &task));
     tn_status status = TN_OK;
     if (tn_task_vocab(task) != m->config.vocab)
-        status = tn_fail(ctx, TN_ERR_ARG, "the model has a vocabulary of %lld, the task one of %lld: it was trained on another",
-                         (long long)m->config.vocab, (long long)tn_task_vocab(task));
+        status =
+            tn_fail(ctx, TN_ERR_ARG,
+                    "the model has a vocabulary of %lld, the task one of %lld: it was trained on another",
+                    (long long)m->config.vocab, (long long)tn_task_vocab(task));
     int64_t held_out = tn_task_held_out(task);
     if (status == TN_OK)
-        status = tn_evaluate(m, task, 0, held_out && held_out < count ? held_out : count, 0, &out->evaluation);
+        status =
+            tn_evaluate(m, task, 0, held_out && held_out < count ? held_out : count, 0, &out->evaluation);
     if (status == TN_OK)
         status = tn_savings_measure(m, task, seconds, &out->savings);
     tn_task_free(ctx, task);
@@ -38,7 +42,8 @@ static void set_number(json_t *root, const char *name, double value) {
 static void set_task(json_t *root, const tn_run_summary *s) {
     const tn_task_config *t = &s->config.task;
     json_object_set_new(root, "task", json_string(tn_task_kind_name(t->kind)));
-    json_object_set_new(root, "distance", t->kind == TN_TASK_RECALL ? json_integer(t->distance) : json_null());
+    json_object_set_new(root, "distance",
+                        t->kind == TN_TASK_RECALL ? json_integer(t->distance) : json_null());
     json_object_set_new(root, "length", t->kind != TN_TASK_RECALL ? json_integer(t->length) : json_null());
     json_object_set_new(root, "pairs", t->kind == TN_TASK_MQAR ? json_integer(t->pairs) : json_null());
 }
@@ -50,7 +55,8 @@ static void set_model(json_t *root, const tn_run_summary *s) {
     json_object_set_new(root, "mixer", json_string(mixer));
     json_object_set_new(root, "routing", tn_mixer_has_router(&s->model) ? json_string(routing) : json_null());
     json_object_set_new(root, "curriculum",
-                        tn_mixer_has_router(&s->model) ? json_boolean(s->config.curriculum.enabled) : json_null());
+                        tn_mixer_has_router(&s->model) ? json_boolean(s->config.curriculum.enabled)
+                                                       : json_null());
     json_object_set_new(root, "seed", json_integer((json_int_t)s->config.seed));
     json_object_set_new(root, "steps", s->steps >= 0 ? json_integer(s->steps) : json_null());
     json_object_set_new(root, "params", json_integer(s->params));
@@ -67,7 +73,8 @@ static void set_savings(json_t *root, const tn_run_summary *s) {
     set_number(root, "time_saved_pct_q1", s->savings.time_saved_pct_q1);
     set_number(root, "time_saved_pct_q3", s->savings.time_saved_pct_q3);
     json_object_set_new(root, "energy_saved_pct",
-                        s->savings.energy_ok ? json_real(s->savings.energy_saved_pct) : json_string("unmeasured"));
+                        s->savings.energy_ok ? json_real(s->savings.energy_saved_pct)
+                                             : json_string("unmeasured"));
     json_object_set_new(root, "energy_source", json_string(s->savings.energy_source));
     set_number(root, "eval_ms_per_sequence", s->savings.ms_per_sequence);
     set_number(root, "attention_eval_ms_per_sequence", s->savings.dense_ms_per_sequence);
@@ -119,23 +126,28 @@ tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const ch
 
 void tn_run_summary_print(const tn_run_summary *s, FILE *stream) {
     const tn_evaluation *e = &s->evaluation;
-    fprintf(stream, "accuracy           %.4f  over %lld held-out sequences (cross-entropy %.4f)\n", e->accuracy,
-            (long long)e->sequences, e->cross_entropy);
+    fprintf(stream, "accuracy           %.4f  over %lld held-out sequences (cross-entropy %.4f)\n",
+            e->accuracy, (long long)e->sequences, e->cross_entropy);
     if (s->config.task.kind == TN_TASK_TEXT)
         fprintf(stream, "bits per byte      %.4f\n", e->cross_entropy / log(2));
     fprintf(stream, "attention          %.4f %% of rows", e->attention_pct);
     if (e->floor_pct > 0)
         fprintf(stream, "  (floor %.4f %%)", e->floor_pct);
-    fprintf(stream, ", %.3f rows a sequence, %.4f %% of score pairs\n  by layer        ", e->rows_per_sequence, e->pairs_pct);
+    fprintf(stream, ", %.3f rows a sequence, %.4f %% of score pairs\n  by layer        ",
+            e->rows_per_sequence, e->pairs_pct);
     for (int64_t i = 0; i < s->model.layers; i++)
         fprintf(stream, " %.4f", e->attention_pct_layers[i]);
-    fprintf(stream, " %%\nsaved              score FLOPs %.2f %%, all FLOPs %.2f %%, time %.2f %% (%.2f..%.2f), energy ",
-            saved(e->score_flops, e->score_flops_attention), saved(e->flops, e->flops_attention),
-            s->savings.time_saved_pct, s->savings.time_saved_pct_q1, s->savings.time_saved_pct_q3);
+    fprintf(
+        stream,
+        " %%\nsaved              score FLOPs %.2f %%, all FLOPs %.2f %%, time %.2f %% (%.2f..%.2f), energy ",
+        saved(e->score_flops, e->score_flops_attention), saved(e->flops, e->flops_attention),
+        s->savings.time_saved_pct, s->savings.time_saved_pct_q1, s->savings.time_saved_pct_q3);
     if (s->savings.energy_ok)
         fprintf(stream, "%.2f %%\n", s->savings.energy_saved_pct);
     else
         fprintf(stream, "%s\n", s->savings.energy_source);
-    fprintf(stream, "time               %.4f ms a sequence, attention mixer %.4f ms, in batches of %lld on %s\n",
-            s->savings.ms_per_sequence, s->savings.dense_ms_per_sequence, (long long)s->savings.batch, s->device.name);
+    fprintf(stream,
+            "time               %.4f ms a sequence, attention mixer %.4f ms, in batches of %lld on %s\n",
+            s->savings.ms_per_sequence, s->savings.dense_ms_per_sequence, (long long)s->savings.batch,
+            s->device.name);
 }

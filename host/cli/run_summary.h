@@ -1,4 +1,5 @@
-/* What is known of a run once it is evaluated: summary.json of a run folder, a row of study.csv, what eval --json prints. */
+/* What is known of a run once it is evaluated: summary.json of a run folder, a row of study.csv, what eval
+ * --json prints. */
 #ifndef TN_RUN_SUMMARY_H
 #define TN_RUN_SUMMARY_H
 
@@ -7,8 +8,8 @@
 #include "trainer.h"
 
 typedef struct tn_run_summary {
-    tn_train_config config;  /* of the run; its task is the one evaluated */
-    tn_model_config model;   /* as the checkpoint says */
+    tn_train_config config; /* of the run; its task is the one evaluated */
+    tn_model_config model;  /* as the checkpoint says */
     int64_t params;
     tn_device_info device;
     tn_evaluation evaluation;
