@@ -66,18 +66,20 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
         push(ring, load_part(u + at + t * D, left));
         const floatv z = dot_taps(taps, ring, bias);
 #if SILU
-        store_part(z / (1.0f + expv(-z)), y + at + t * D, left);
+        floatv e;
+        store_part(z * sigmoidv(z, &e), y + at + t * D, left);
 #else
         store_part(z, y + at + t * D, left);
 #endif
     }
 }
 
-/* silu'(z) = s·(1 + z·(1 - s)); past |z| = 85 it is 0 or 1, and e^-z must stay finite for 1 - s = e^-z·s. */
+/* silu'(z) = s·(1 + z·(1 - s)); past |z| = 85 it is 0 or 1, and z is held there for the product's sake. */
 inline floatv activation_slope(floatv z) {
 #if SILU
+    floatv e;
+    const floatv s = sigmoidv(z, &e);
     z = z > (floatv)(85.0f) ? (floatv)(85.0f) : z < (floatv)(-85.0f) ? (floatv)(-85.0f) : z;
-    const floatv e = expv(-z), s = 1.0f / (1.0f + e);
     return s * (1.0f + z * (e * s));
 #else
     return 1.0f;

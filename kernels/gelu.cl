@@ -17,12 +17,13 @@ kernel void gelu_forward(global float *restrict y,       /* [count] */
     const int last = min(first + VECTORS * LANES, count);
     for (int i = first; i < last; i += LANES) {
         const floatv v = load_part(x + i, last - i);
-        store_part(v / (1.0f + expv(-(v * (TWICE + CUBIC * v * v)))), y + i, last - i);
+        floatv e;
+        store_part(v * sigmoidv(v * (TWICE + CUBIC * v * v), &e), y + i, last - i);
     }
 }
 
-/* dx = dy·(s + x·s·(1 - s)·(2g)'). 1 - s is e·s with e = e^-2g. Past |x| = 7 the slope is 0 or 1 in fp32; x
- * is held there so that e stays finite. */
+/* dx = dy·(s + x·s·(1 - s)·(2g)'). Past |x| = 7 the slope is 0 or 1 in fp32; x is held there, so that nothing
+ * overflows on the way. */
 kernel void gelu_backward(global float *dx,               /* [count] */
                           const global float *dy,         /* [count], may be dx */
                           const global float *restrict x, /* [count] */
@@ -32,7 +33,8 @@ kernel void gelu_backward(global float *dx,               /* [count] */
     for (int i = first; i < last; i += LANES) {
         floatv v = load_part(x + i, last - i);
         v = v > (floatv)(7.0f) ? (floatv)(7.0f) : v < (floatv)(-7.0f) ? (floatv)(-7.0f) : v;
-        const floatv square = v * v, e = expv(-(v * (TWICE + CUBIC * square))), s = 1.0f / (1.0f + e);
+        floatv e;
+        const floatv square = v * v, s = sigmoidv(v * (TWICE + CUBIC * square), &e);
         const floatv slope = s + v * s * (e * s) * (TWICE + 3.0f * CUBIC * square);
         store_part(load_part(dy + i, last - i) * slope, dx + i, last - i);
     }
