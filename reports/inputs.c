@@ -262,7 +262,7 @@ void tn_inputs_free(tn_inputs *in) {
 
 const json_t *tn_run_field(const tn_run *run, const char *name) {
     const json_t *value = json_object_get(run->summary, name);
-    if (!value || json_is_null(value))
+    if (!value) /* null in a summary means "does not apply" */
         value = json_object_get(run->config, name);
     return json_is_null(value) ? NULL : value;
 }

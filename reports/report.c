@@ -1,0 +1,66 @@
+#include "report.h"
+
+#include "file.h"
+#include "report_data.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes built in by embed.cmake. */
+extern const unsigned char tn_kernel_bytes_report_js[], tn_kernel_bytes_report_css[],
+    tn_kernel_bytes_chart_js[];
+extern const unsigned long tn_kernel_size_report_js, tn_kernel_size_report_css, tn_kernel_size_chart_js;
+
+/* In JSON '<' stands within strings only; escaped, no text can end the script element or open a comment in
+ * it. */
+static int put_json(const char *bytes, size_t size, void *user) {
+    FILE *stream = user;
+    for (size_t i = 0; i < size; i++)
+        if (fputs(bytes[i] == '<' ? "\\u003c" : (char[]){bytes[i], '\0'}, stream) == EOF)
+            return -1;
+    return 0;
+}
+
+static void put_script(FILE *stream, const unsigned char *bytes, unsigned long size) {
+    fputs("<script>\n", stream);
+    fwrite(bytes, 1, size, stream);
+    fputs("\n</script>\n", stream);
+}
+
+static tn_status put_page(tn_context *ctx, FILE *stream, const json_t *data) {
+    fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<meta name=\"color-scheme\" content=\"light dark\">\n"
+          "<link rel=\"icon\" href=\"data:,\">\n<title>Turnout report</title>\n<style>\n",
+          stream);
+    fwrite(tn_kernel_bytes_report_css, 1, tn_kernel_size_report_css, stream);
+    fputs("</style>\n</head>\n<body>\n<main id=\"report\"></main>\n"
+          "<noscript><p>This page draws its tables and figures with the script it holds; the data stand in "
+          "it as JSON.</p></noscript>\n"
+          "<script type=\"application/json\" id=\"data\">",
+          stream);
+    if (json_dump_callback(data, put_json, stream, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
+        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the report's data; is the disk full?");
+    fputs("</script>\n", stream);
+    put_script(stream, tn_kernel_bytes_chart_js, tn_kernel_size_chart_js);
+    put_script(stream, tn_kernel_bytes_report_js, tn_kernel_size_report_js);
+    fputs("</body>\n</html>\n", stream);
+    return TN_OK; /* the commit looks at the stream's error flag */
+}
+
+tn_status tn_report_write(tn_context *ctx, const char *const *paths, size_t count, const char *out_path) {
+    tn_inputs in;
+    tn_outfile out = {0};
+    json_t *data = NULL;
+    TN_TRY(tn_inputs_read(ctx, paths, count, &in));
+    tn_status status = TN_OK;
+    TN_GO(tn_report_data(&in, &data));
+    TN_GO(tn_outfile_open(ctx, out_path, &out));
+    TN_GO(put_page(ctx, out.stream, data));
+    TN_GO(tn_outfile_commit(ctx, &out));
+cleanup:
+    tn_outfile_abandon(ctx, &out);
+    json_decref(data);
+    tn_inputs_free(&in);
+    return status;
+}

@@ -1,0 +1,254 @@
+#include "report_data.h"
+
+#include "breakeven.h"
+#include "clock.h"
+
+#include <math.h>
+#include <string.h>
+
+static json_t *real_json(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* A cell: a number where it is one, null where it is empty, else its text. */
+static json_t *cell_json(const tn_csv *t, size_t row, int column) {
+    double value;
+    if (tn_csv_number(t, row, column, &value))
+        return json_real(value);
+    const char *text = tn_csv_text(t, row, column);
+    return *text ? json_string(text) : json_null();
+}
+
+static const char *text_of(const tn_csv *t, size_t row, const char *name) {
+    return tn_csv_text(t, row, tn_csv_column(t, name));
+}
+
+/* The named columns of a row as an object (NULL-ended). */
+static json_t *row_json(const tn_csv *t, size_t row, const char *const *names) {
+    json_t *object = json_object();
+    for (; *names; names++)
+        json_object_set_new(object, *names, cell_json(t, row, tn_csv_column(t, *names)));
+    return object;
+}
+
+/* ---- devices ---- */
+
+static const char *const device_names[] = {"platform", "device", "driver", "kind",    "compute_units",
+                                           "pci",      "host",   "cpu",    "version", NULL};
+
+static json_t *find_device(json_t *devices, const json_t *row) {
+    size_t i;
+    json_t *device;
+    json_array_foreach(devices, i, device) {
+        bool same = true;
+        for (const char *const *name = device_names; *name && same; name++)
+            same = json_equal(json_object_get(device, *name), json_object_get(row, *name));
+        if (same)
+            return device;
+    }
+    return NULL;
+}
+
+static void count_up(json_t *object, const char *name) {
+    json_object_set_new(object, name, json_integer(json_integer_value(json_object_get(object, name)) + 1));
+}
+
+/* Devices with first and last moment of measuring, and how many rows did and did not come out. */
+static json_t *devices_json(const tn_inputs *in) {
+    json_t *devices = json_array();
+    for (size_t f = 0; f < in->cost_count; f++) {
+        const tn_csv *t = &in->costs[f];
+        for (size_t row = 0; row < t->rows; row++) {
+            json_t *fresh = row_json(t, row, device_names), *device = find_device(devices, fresh);
+            const char *utc = text_of(t, row, "utc");
+            if (!device) {
+                json_array_append(devices, fresh);
+                device = fresh;
+                json_object_set_new(device, "first", json_string(utc));
+                json_object_set_new(device, "last", json_string(utc));
+            }
+            if (strcmp(utc, json_string_value(json_object_get(device, "first"))) < 0)
+                json_object_set_new(device, "first", json_string(utc));
+            if (strcmp(utc, json_string_value(json_object_get(device, "last"))) > 0)
+                json_object_set_new(device, "last", json_string(utc));
+            count_up(device, strcmp(text_of(t, row, "status"), "ok") == 0 ? "rows_ok" : "rows_failed");
+            json_decref(fresh);
+        }
+    }
+    return devices;
+}
+
+/* ---- runs ---- */
+
+static json_t *metrics_json(const tn_csv *t) {
+    if (!t->ctx)
+        return json_null();
+    json_t *object = json_object(), *columns = json_array(), *rows = json_array();
+    for (size_t c = 0; c < t->columns; c++)
+        json_array_append_new(columns, json_string(tn_csv_name(t, c)));
+    for (size_t row = 0; row < t->rows; row++) {
+        json_t *cells = json_array();
+        for (size_t c = 0; c < t->columns; c++)
+            json_array_append_new(cells, cell_json(t, row, (int)c));
+        json_array_append_new(rows, cells);
+    }
+    json_object_set_new(object, "columns", columns);
+    json_object_set_new(object, "rows", rows);
+    return object;
+}
+
+static json_t *runs_json(const tn_inputs *in) {
+    json_t *runs = json_array();
+    for (size_t i = 0; i < in->run_count; i++) {
+        const tn_run *run = &in->runs[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "name", json_string(run->name));
+        json_object_set_new(object, "path", json_string(run->path));
+        json_object_set(object, "config", run->config ? run->config : json_null());
+        json_object_set(object, "summary", run->summary ? run->summary : json_null());
+        json_object_set_new(object, "metrics", metrics_json(&run->metrics));
+        json_array_append_new(runs, object);
+    }
+    return runs;
+}
+
+/* ---- break-evens ---- */
+
+static json_t *points_json(const tn_breakeven *b) {
+    json_t *points = json_array();
+    for (size_t i = 0; i < b->count; i++) {
+        const tn_breakeven_point *p = &b->points[i];
+        json_t *object = json_object();
+        json_object_set_new(object, "rho", real_json(p->rho));
+        json_object_set_new(object, "wall_ms", real_json(p->wall_ms));
+        json_object_set_new(object, "wall_ms_q1", real_json(p->wall_ms_q1));
+        json_object_set_new(object, "wall_ms_q3", real_json(p->wall_ms_q3));
+        json_object_set_new(object, "dense_ms", real_json(p->dense_ms));
+        json_object_set_new(object, "speedup", real_json(p->speedup));
+        json_object_set_new(object, "ideal", real_json(p->ideal));
+        json_object_set_new(object, "share_pct", real_json(p->share_pct));
+        json_array_append_new(points, object);
+    }
+    return points;
+}
+
+static json_t *breakeven_json(const tn_breakeven *b) {
+    static const char *const verdicts[] = {"found", "always", "never"};
+    char text[32];
+    tn_breakeven_text(b, text, sizeof text);
+    json_t *object = json_object();
+    json_object_set_new(object, "file", json_string(b->file));
+    json_object_set_new(object, "platform", json_string(b->platform));
+    json_object_set_new(object, "device", json_string(b->device));
+    json_object_set_new(object, "schedule", json_string(b->schedule));
+    json_object_set_new(object, "B", real_json(b->B));
+    json_object_set_new(object, "T", real_json(b->T));
+    json_object_set_new(object, "D", real_json(b->D));
+    json_object_set_new(object, "H", real_json(b->H));
+    json_object_set_new(object, "K", real_json(b->K));
+    json_object_set_new(object, "verdict", json_string(verdicts[b->kind]));
+    json_object_set_new(object, "rho", real_json(b->rho));
+    json_object_set_new(object, "text", json_string(text));
+    json_object_set_new(object, "points", points_json(b));
+    return object;
+}
+
+static tn_status breakevens_json(const tn_inputs *in, json_t *array) {
+    tn_breakevens found = {.ctx = in->ctx};
+    tn_status status = TN_OK;
+    for (size_t f = 0; f < in->cost_count && status == TN_OK; f++)
+        status = tn_breakevens_add(in->ctx, &in->costs[f], &found);
+    for (size_t i = 0; i < found.count; i++)
+        json_array_append_new(array, breakeven_json(&found.items[i]));
+    tn_breakevens_free(&found);
+    return status;
+}
+
+/* ---- rows ---- */
+
+static void rows_json(const tn_inputs *in, json_t *cells, json_t *ops, json_t *failures) {
+    static const char *const cell_names[] = {"device",     "level",
+                                             "pass",       "mixer",
+                                             "schedule",   "B",
+                                             "T",          "D",
+                                             "H",          "K",
+                                             "rho",        "n",
+                                             "wall_ms",    "wall_ms_q1",
+                                             "wall_ms_q3", "flops",
+                                             "bytes",      "gflops",
+                                             "gbs",        "roofline_pct",
+                                             "energy_j",   "energy_source",
+                                             NULL};
+    static const char *const op_names[] = {"device",
+                                           "op",
+                                           "pass",
+                                           "shape",
+                                           "B",
+                                           "T",
+                                           "D",
+                                           "schedule",
+                                           "n",
+                                           "wall_ms",
+                                           "wall_ms_q1",
+                                           "wall_ms_q3",
+                                           "event_ms",
+                                           "gflops",
+                                           "gbs",
+                                           "roofline_pct",
+                                           "energy_j",
+                                           "energy_source",
+                                           "verified",
+                                           "peer",
+                                           "peer_ratio",
+                                           "peer_ratio_q1",
+                                           "peer_ratio_q3",
+                                           NULL};
+    static const char *const failure_names[] = {"device", "level", "op",  "pass",   "mixer",  "schedule", "B",
+                                                "T",      "D",     "rho", "status", "reason", NULL};
+    for (size_t f = 0; f < in->cost_count; f++) {
+        const tn_csv *t = &in->costs[f];
+        for (size_t row = 0; row < t->rows; row++) {
+            if (strcmp(text_of(t, row, "status"), "ok") != 0)
+                json_array_append_new(failures, row_json(t, row, failure_names));
+            else if (strcmp(text_of(t, row, "level"), "op") == 0)
+                json_array_append_new(ops, row_json(t, row, op_names));
+            else
+                json_array_append_new(cells, row_json(t, row, cell_names));
+        }
+    }
+}
+
+static json_t *files_json(const tn_inputs *in) {
+    json_t *files = json_array();
+    for (size_t f = 0; f < in->cost_count; f++)
+        json_array_append_new(files, json_string(in->costs[f].path));
+    for (size_t i = 0; i < in->run_count; i++) /* rows of one study.csv share its name */
+        if (i == 0 || strcmp(in->runs[i].path, in->runs[i - 1].path) != 0)
+            json_array_append_new(files, json_string(in->runs[i].path));
+    return files;
+}
+
+tn_status tn_report_data(const tn_inputs *in, json_t **out) {
+    char now[24];
+    tn_clock_utc(now, sizeof now);
+    json_t *root = json_object(), *cells = json_array(), *ops = json_array(), *failures = json_array(),
+           *breakevens = json_array();
+    rows_json(in, cells, ops, failures);
+    tn_status status = breakevens_json(in, breakevens);
+    json_object_set_new(root, "version", json_string(TN_VERSION));
+    json_object_set_new(root, "written", json_string(now));
+    json_object_set_new(root, "devices", devices_json(in));
+    json_object_set_new(root, "runs", runs_json(in));
+    json_object_set_new(root, "breakevens", breakevens);
+    json_object_set_new(root, "cells", cells);
+    json_object_set_new(root, "ops", ops);
+    json_object_set_new(root, "failures", failures);
+    if (json_object_set_new(root, "files", files_json(in)) != 0 && status == TN_OK)
+        status = tn_fail(in->ctx, TN_ERR_MEMORY, "out of host memory while gathering the report");
+    if (status != TN_OK) {
+        json_decref(root);
+        root = NULL;
+    }
+    *out = root;
+    return status;
+}

@@ -1,0 +1,114 @@
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "report.h"
+
+static tn_context ctx;
+static char path[] = "report_XXXXXX";
+
+static const char *const everything[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA "/demo"};
+
+/* The page's data, parsed back from between its tags. */
+static json_t *read_page(char **page) {
+    static const char opening[] = "<script type=\"application/json\" id=\"data\">";
+    size_t size;
+    ck_assert_msg(tn_report_write(&ctx, everything, 2, path) == TN_OK, "%s", ctx.message);
+    ck_assert_msg(tn_file_read(&ctx, path, page, &size) == TN_OK, "%s", ctx.message);
+    char *start = strstr(*page, opening);
+    ck_assert_ptr_nonnull(start);
+    start += strlen(opening);
+    char *end = strstr(start, "</script>");
+    ck_assert_ptr_nonnull(end);
+    json_error_t error;
+    json_t *data = json_loadb(start, (size_t)(end - start), 0, &error);
+    ck_assert_msg(data != NULL, "%s", error.text);
+    return data;
+}
+
+static size_t count_of(const json_t *data, const char *name) {
+    return json_array_size(json_object_get(data, name));
+}
+
+START_TEST(test_data) {
+    char *page;
+    json_t *data = read_page(&page);
+    ck_assert_uint_eq(count_of(data, "devices"), 2);
+    ck_assert_uint_eq(count_of(data, "runs"), 3);
+    ck_assert_uint_eq(count_of(data, "breakevens"), 9);
+    ck_assert_uint_eq(count_of(data, "failures"), 3);
+    ck_assert_uint_eq(count_of(data, "files"), 5);
+    const json_t *run = json_array_get(json_object_get(data, "runs"), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(run, "name")), "routed");
+    const json_t *energy = json_object_get(json_object_get(run, "summary"), "energy_saved_pct");
+    ck_assert_str_eq(json_string_value(energy), "unmeasured");
+    /* no counter: null, not 0 */
+    size_t i, without = 0;
+    const json_t *cell;
+    json_array_foreach(json_object_get(data, "cells"), i, cell) {
+        without += json_is_null(json_object_get(cell, "energy_j"));
+        ck_assert(!(json_number_value(json_object_get(cell, "energy_j")) == 0 &&
+                    json_is_number(json_object_get(cell, "energy_j"))));
+    }
+    ck_assert_uint_gt(without, 0);
+    json_decref(data);
+    tn_free(&ctx, page);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(test_alone_and_escaped) {
+    char *page;
+    json_t *data = read_page(&page);
+    /* a reason of the fixture holds this very markup */
+    ck_assert_ptr_null(strstr(page, "<script>alert"));
+    ck_assert_ptr_nonnull(strstr(page, "\\u003cscript>alert"));
+    const json_t *failure = json_array_get(json_object_get(data, "failures"), 0);
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(failure, "reason")), "<script>alert(1)</script>"));
+    ck_assert_ptr_null(strstr(page, "src=\"http"));
+    ck_assert_ptr_null(strstr(page, "@import"));
+    ck_assert_ptr_nonnull(strstr(page, "Chart.js"));
+    /* three elements end: the data, Chart.js and our script; nothing ends within them */
+    size_t ends = 0;
+    for (char *at = page; (at = strstr(at, "</script")) != NULL; at++)
+        ends++;
+    ck_assert_uint_eq(ends, 3);
+    json_decref(data);
+    tn_free(&ctx, page);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(test_failures_leave_nothing) {
+    const char *const damaged[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA "/README.md"};
+    unlink(path);
+    ck_assert_int_eq(tn_report_write(&ctx, damaged, 2, path), TN_ERR_INPUT);
+    ck_assert(!tn_file_exists(path));
+    ck_assert_int_eq(tn_report_write(&ctx, everything, 2, "no/such/folder/report.html"), TN_ERR_OUTPUT);
+    ck_assert_int_eq(tn_report_write(&ctx, everything, 0, path), TN_ERR_ARG);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+int main(void) {
+    int file = mkstemp(path);
+    if (file < 0)
+        return EXIT_FAILURE;
+    close(file);
+    Suite *suite = suite_create("report");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, test_data);
+    tcase_add_test(tests, test_alone_and_escaped);
+    tcase_add_test(tests, test_failures_leave_nothing);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    unlink(path);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
