@@ -1,6 +1,8 @@
 /* An opened device: context, in-order queue with profiling, events, and what ops keep with it. */
 #include "internal.h"
 
+#include "trace.h"
+
 #include <string.h>
 
 tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out) {
@@ -65,6 +67,7 @@ void tn_device_close(tn_device *dev) {
         tn_free(ctx, dev->slots[i].data);
     for (int i = 0; i < TN_SCRATCH_SLOTS; i++)
         tn_buffer_destroy(dev->scratch[i]);
+    tn_trace_print(dev);
     tn_kernels_release(dev);
     events_release(dev);
     tn_free(ctx, dev->events);

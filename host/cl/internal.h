@@ -17,6 +17,8 @@ struct tn_kernel {
     char *op, *name, *options;
     cl_kernel kernel;
     size_t max_work_group;
+    long trace_launches;
+    double trace_seconds; /* trace.h */
 };
 
 struct tn_buffer {

@@ -1,5 +1,8 @@
 #include "internal.h"
 
+#include "clock.h"
+#include "trace.h"
+
 #include <limits.h>
 #include <string.h>
 
@@ -74,6 +77,8 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
                               i, count);
     }
     cl_event event = NULL;
+    bool trace = tn_trace_on();
+    double start = trace ? tn_clock_seconds() : 0;
     cl_int code =
         clEnqueueNDRangeKernel(dev->queue, kernel->kernel, (cl_uint)range.dims, NULL, range.global,
                                range.local[0] ? range.local : NULL, 0, NULL, dev->profiling ? &event : NULL);
@@ -81,6 +86,10 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
         range_text(&range, text, sizeof text);
         return tn_cl_fail(dev->ctx, code, "kernel %s of %s over %s on %s (%s)", kernel->name, kernel->op,
                           text, dev->info.name, kernel->options);
+    }
+    if (trace) {
+        TN_TRY(tn_device_finish(dev));
+        tn_trace_add(dev, kernel, tn_clock_seconds() - start);
     }
     return dev->profiling ? tn_device_profile_add(dev, event) : TN_OK;
 }
