@@ -133,7 +133,7 @@ static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, con
         sum += (log(total) + top - row[in->labels[l]]) / (double)in->L;
     }
     for (int n = 0; tn_mixer_has_router(&ref->m->config) && n < 2 * N; n++)
-        routed += p[n];
+        routed += ref->only_routed && !ref->frozen_h[n] ? 0 : p[n];
     return sum + penalty * routed;
 }
 

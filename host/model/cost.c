@@ -2,26 +2,32 @@
 
 #include <string.h>
 
-static double layer_flops(const tn_model_config *c, double N, const tn_layer_stats *s, double *scores) {
-    double D = (double)c->d_model, F = (double)c->mlp_width, K = (double)c->conv_taps;
+tn_cost tn_cost_mixer(const tn_model_config *c, int64_t rows, const tn_layer_stats *s) {
+    double N = (double)rows, D = (double)c->d_model, K = (double)c->conv_taps;
     double R = (double)s->routed, P = (double)s->kv_rows;
-    double flops = N * (2 * 4 * D + 2 * 2 * D * F + 8 * F + D); /* two norms, mlp with gelu, residual */
+    double flops = N * (4 * D + D); /* norm, residual */
     if (tn_mixer_has_conv(c))
         flops += N * (2 * K * D + 4 * D + 2 * D * D);
     if (tn_mixer_has_router(c))
         flops += N * (2 * D + 4);
-    if (tn_mixer_has_attention(c) && tn_mixer_has_conv(c))
-        flops += R * 2 * D;     /* mixing */
-    *scores = 4 * D * s->pairs; /* q·k and p·v: 2·D each, over all heads */
-    return flops + R * 4 * D * D + P * 4 * D * D + *scores;
+    double scores = 4 * D * s->pairs; /* q·k and p·v: 2·D each, over all heads */
+    return (tn_cost){flops + R * 4 * D * D + P * 4 * D * D + scores, scores};
+}
+
+/* A layer: its mixer, the second norm and the mlp with gelu. */
+static tn_cost layer_cost(const tn_model_config *c, int64_t N, const tn_layer_stats *s) {
+    double D = (double)c->d_model, F = (double)c->mlp_width;
+    tn_cost cost = tn_cost_mixer(c, N, s);
+    cost.flops += (double)N * (4 * D + 2 * 2 * D * F + 8 * F + D);
+    return cost;
 }
 
 tn_cost tn_cost_forward(const tn_model_config *c, int64_t N, int64_t L, const tn_layer_stats *stats) {
     tn_cost cost = {0};
     for (int64_t i = 0; i < c->layers; i++) {
-        double scores;
-        cost.flops += layer_flops(c, (double)N, &stats[i], &scores);
-        cost.score_flops += scores;
+        tn_cost layer = layer_cost(c, N, &stats[i]);
+        cost.flops += layer.flops;
+        cost.score_flops += layer.score_flops;
     }
     cost.flops += (double)L * (4 * (double)c->d_model + 2 * (double)c->d_model * (double)c->vocab);
     return cost;

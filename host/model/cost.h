@@ -15,4 +15,7 @@ tn_cost tn_cost_forward(const tn_model_config *c, int64_t N, int64_t L, const tn
 /* The same model with the attention mixer on `sequences` of T positions. */
 tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T, int64_t L);
 
+/* The mixer of one layer alone: norm₁, router, both tracks, mixing and residual; no mlp. */
+tn_cost tn_cost_mixer(const tn_model_config *c, int64_t N, const tn_layer_stats *stats);
+
 #endif
