@@ -7,9 +7,10 @@
 #include <string.h>
 
 /* Bytes built in by embed.cmake. */
-extern const unsigned char tn_kernel_bytes_report_js[], tn_kernel_bytes_report_css[],
-    tn_kernel_bytes_chart_js[];
-extern const unsigned long tn_kernel_size_report_js, tn_kernel_size_report_css, tn_kernel_size_chart_js;
+extern const unsigned char tn_kernel_bytes_report_js[], tn_kernel_bytes_parts_js[],
+    tn_kernel_bytes_report_css[], tn_kernel_bytes_chart_js[];
+extern const unsigned long tn_kernel_size_report_js, tn_kernel_size_parts_js, tn_kernel_size_report_css,
+    tn_kernel_size_chart_js;
 
 /* In JSON '<' stands within strings only; escaped, no text can end the script element or open a comment in
  * it. */
@@ -43,6 +44,7 @@ static tn_status put_page(tn_context *ctx, FILE *stream, const json_t *data) {
         return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the report's data; is the disk full?");
     fputs("</script>\n", stream);
     put_script(stream, tn_kernel_bytes_chart_js, tn_kernel_size_chart_js);
+    put_script(stream, tn_kernel_bytes_parts_js, tn_kernel_size_parts_js);
     put_script(stream, tn_kernel_bytes_report_js, tn_kernel_size_report_js);
     fputs("</body>\n</html>\n", stream);
     return TN_OK; /* the commit looks at the stream's error flag */

@@ -1,0 +1,95 @@
+/* reports/SCHEMA.md has a row for every column and field that the program writes. */
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+#include "metrics.h"
+#include "rows.h"
+#include "run_summary.h"
+
+static tn_context ctx;
+static char *schema;
+
+/* `name` stands in the first cell of a row, alone or in a list; after the heading `under`. */
+static bool is_explained(const char *under, const char *name) {
+    const char *at = strstr(schema, under);
+    ck_assert_ptr_nonnull(at);
+    const char *end = strstr(at, "\n## ");
+    for (; (at = strstr(at, "\n| ")) != NULL && (!end || at < end); at++) {
+        const char *cell = at + 3, *stop = strchr(cell, '|');
+        for (const char *found = cell; (found = strstr(found, name)) != NULL && found < stop; found++) {
+            char before = found[-1], after = found[strlen(name)];
+            if (before == ' ' && (after == ' ' || after == ','))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void explained(const char *under, char *header) {
+    for (char *name = strtok(header, ",\r\n"); name; name = strtok(NULL, ",\r\n"))
+        ck_assert_msg(is_explained(under, name), "reports/SCHEMA.md does not explain '%s' under '%s'", name,
+                      under);
+}
+
+START_TEST(test_cost_rows) {
+    char *header = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&header, &size);
+    tn_rows_header(stream);
+    fclose(stream);
+    explained("## Cost rows", header);
+    free(header);
+}
+END_TEST
+
+START_TEST(test_metrics) {
+    tn_metrics m;
+    ck_assert_int_eq(tn_metrics_make(&ctx, &m), TN_OK);
+    explained("## `metrics.csv`", m.text);
+    tn_metrics_free(&m);
+}
+END_TEST
+
+START_TEST(test_summary) {
+    char *text = NULL;
+    size_t size = 0;
+    tn_run_summary s = {0};
+    tn_task_config task = {0};
+    s.config.task = task;
+    s.model.layers = 1;
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_int_eq(tn_run_summary_write(&ctx, &s, stream), TN_OK);
+    fclose(stream);
+    json_t *root = json_loads(text, 0, NULL);
+    ck_assert_ptr_nonnull(root);
+    const char *name;
+    json_t *value;
+    json_object_foreach(root, name, value) ck_assert_msg(is_explained("## `summary.json`", name),
+                                                         "reports/SCHEMA.md does not explain '%s'", name);
+    json_decref(root);
+    free(text);
+}
+END_TEST
+
+int main(void) {
+    size_t size;
+    if (tn_file_read(&ctx, TN_SCHEMA_FILE, &schema, &size) != TN_OK) {
+        fprintf(stderr, "%s\n", ctx.message);
+        return EXIT_FAILURE;
+    }
+    Suite *suite = suite_create("schema");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, test_cost_rows);
+    tcase_add_test(tests, test_metrics);
+    tcase_add_test(tests, test_summary);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    tn_free(&ctx, schema);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
