@@ -1,0 +1,207 @@
+/* Training as a user runs it: the same bits twice, the same bits after a kill and a resume, and what is
+ * refused. */
+#include "program.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Small: every phase of the curriculum in 60 steps of a fraction of a second. */
+#define SMALL                                                                                                \
+    "train --distance 14 --layers 2 --width 32 --batch 8 --steps 60 --phase1 20 --ramp 20 --log-every 1 "    \
+    "--checkpoint-every 7 --sequences 20 --quiet --seed 3"
+
+static char folder[] = "test_train.XXXXXX";
+
+static void setup(void) {
+    ck_assert(mkdtemp(folder) != NULL);
+}
+
+static void teardown(void) {
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert(system(command) == 0);
+}
+
+static char *slurp(const char *run, const char *name, size_t *size) {
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s/%s", folder, run, name);
+    FILE *stream = fopen(path, "rb");
+    ck_assert_msg(stream != NULL, "%s is missing", path);
+    fseek(stream, 0, SEEK_END);
+    *size = (size_t)ftell(stream);
+    rewind(stream);
+    char *bytes = calloc(*size + 1, 1);
+    ck_assert(bytes && fread(bytes, 1, *size, stream) == *size);
+    fclose(stream);
+    return bytes;
+}
+
+static void same_file(const char *a, const char *b, const char *name) {
+    size_t size_a, size_b;
+    char *x = slurp(a, name, &size_a), *y = slurp(b, name, &size_b);
+    ck_assert_msg(size_a == size_b && memcmp(x, y, size_a) == 0, "%s of %s and %s differ", name, a, b);
+    free(x);
+    free(y);
+}
+
+/* metrics.csv but for its three last columns, which are times. */
+static void same_metrics(const char *a, const char *b) {
+    size_t size;
+    char *texts[2] = {slurp(a, "metrics.csv", &size), slurp(b, "metrics.csv", &size)}, *rest[2];
+    char *x = strtok_r(texts[0], "\n", &rest[0]), *y = strtok_r(texts[1], "\n", &rest[1]);
+    int lines = 0;
+    for (; x && y; x = strtok_r(NULL, "\n", &rest[0]), y = strtok_r(NULL, "\n", &rest[1]), lines++) {
+        for (int column = 0; column < 3; column++) {
+            *strrchr(x, ',') = '\0';
+            *strrchr(y, ',') = '\0';
+        }
+        ck_assert_str_eq(x, y);
+    }
+    ck_assert(!x && !y);
+    ck_assert_int_eq(lines, 61);
+    free(texts[0]);
+    free(texts[1]);
+}
+
+START_TEST(test_same_bits) {
+    ck_assert_msg(program_run(SMALL " -o %s/a", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " -o %s/b", folder) == 0, "%s", program_output);
+    same_file("a", "b", "model.safetensors");
+    same_file("a", "b", "state.safetensors");
+    same_metrics("a", "b");
+}
+END_TEST
+
+/* Starts training and sends `number` after a while; the exit status as waitpid gives it. */
+static int start_and_signal(const char *run, int number, unsigned ms) {
+    char command[2000], config[200];
+    snprintf(config, sizeof config, "%s/%s/config.json", folder, run);
+    snprintf(command, sizeof command, "exec %s " SMALL " %s -o %s/%s >/dev/null 2>&1", TURNOUT_PROGRAM,
+             access(config, F_OK) == 0 ? "--resume" : "", folder, run);
+    pid_t pid = fork();
+    ck_assert(pid >= 0);
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    usleep(ms * 1000);
+    kill(pid, number);
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+START_TEST(test_killed_and_resumed) {
+    unsigned seed =
+        (unsigned)getpid(); /* the moments are random; that the result does not depend on them is the test */
+    int killed = 0;
+    ck_assert_msg(program_run(SMALL " -o %s/whole", folder) == 0, "%s", program_output);
+    for (int attempt = 0; attempt < 40 && killed < 3; attempt++) {
+        int status = start_and_signal("cut", SIGKILL, 100 + (unsigned)rand_r(&seed) % 900);
+        if (WIFSIGNALED(status))
+            killed++;
+        else
+            break; /* it was through */
+    }
+    int code = program_run(SMALL " --resume -o %s/cut", folder);
+    ck_assert_msg(code == 0, "resuming after %d kills exits with %d: %s", killed, code, program_output);
+    same_file("whole", "cut", "model.safetensors");
+    same_file("whole", "cut", "state.safetensors");
+    same_metrics("whole", "cut");
+}
+END_TEST
+
+START_TEST(test_interrupt) {
+    char line[300];
+    int status = start_and_signal("stopped", SIGINT, 700);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return; /* it was faster than the signal */
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 3, "Ctrl-C gives status %x", (unsigned)status);
+    snprintf(line, sizeof line, SMALL " -o %s/stopped", folder);
+    program_gives(2, line, "already holds a run", "--resume");
+    snprintf(line, sizeof line, SMALL " --lr 0.5 --resume -o %s/stopped", folder);
+    program_gives(2, line, "lr");
+    ck_assert_msg(program_run(SMALL " --resume -o %s/stopped", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " -o %s/whole", folder) == 0, "%s", program_output);
+    same_file("whole", "stopped", "model.safetensors");
+}
+END_TEST
+
+START_TEST(test_bad_arguments) {
+    static const struct {
+        const char *line, *word;
+    } bad[] = {{"train", "-o DIR"},
+               {"train --task tetris -o x", "tetris"},
+               {"train --distance 0 -o x", "distance"},
+               {"train --distance -1 -o x", "distance"},
+               {"train --distance far -o x", "distance"},
+               {"train --task mqar --distance 5 -o x", "--distance does not belong"},
+               {"train --task text -o x", "--data"},
+               {"train --mixer ring -o x", "ring"},
+               {"train --mixer random:1.5 -o x", "0..1"},
+               {"train --routing capacity:-0.1 -o x", "0..1"},
+               {"train --mixer conv --routing threshold -o x", "--routing"},
+               {"train --heads 5 -o x", "head"},
+               {"train --steps 0 -o x", "steps"},
+               {"train --steps 1 --quiet -d nosuch -o x", "nosuch"},
+               {"train --steps 1 --quiet -o /proc/nowhere/run", "/proc/nowhere"},
+               {"train --resume --quiet -o test_train_nothing_here", "resume"},
+               {"eval", "DIR"},
+               {"eval test_train_nothing_here", "test_train_nothing_here"},
+               {"infer x", "--tokens"},
+               {"trian", "train"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        program_gives(2, bad[i].line, bad[i].word);
+    ck_assert(access("x", F_OK) != 0);
+    ck_assert(access("test_train_nothing_here", F_OK) != 0);
+}
+END_TEST
+
+static void truncate_to(const char *name, double share) {
+    char path[200];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/a/%s", folder, name);
+    ck_assert(stat(path, &info) == 0 && truncate(path, (off_t)((double)info.st_size * share)) == 0);
+}
+
+START_TEST(test_damaged_run) {
+    char line[300], name[200];
+    ck_assert_msg(program_run(SMALL " --steps 3 -o %s/a", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --json", folder) == 0, "%s", program_output);
+    ck_assert(strstr(program_output, "\"score_flops_saved_pct\"") && strstr(program_output, "\"accuracy\""));
+    snprintf(line, sizeof line, "eval %s/a --length 64", folder);
+    program_gives(2, line, "--length does not belong");
+    truncate_to("state.safetensors", 0.7);
+    snprintf(line, sizeof line, SMALL " --steps 3 --resume -o %s/a", folder);
+    program_gives(2, line, "state.safetensors", "safetensors file");
+    truncate_to("model.safetensors", 0.7);
+    snprintf(line, sizeof line, "eval %s/a --quiet", folder);
+    program_gives(2, line, "model.safetensors");
+    truncate_to("config.json", 0.5);
+    program_gives(2, line, "config.json");
+    snprintf(name, sizeof name, "%s/a/config.json", folder);
+    FILE *stream = fopen(name, "wb");
+    fputs("{\"schema\": \"another-1\"}", stream);
+    fclose(stream);
+    program_gives(2, line, "another-1");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("train");
+    TCase *t = tcase_create("train");
+    tcase_set_timeout(t, 200);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, test_same_bits);
+    tcase_add_test(t, test_killed_and_resumed);
+    tcase_add_test(t, test_interrupt);
+    tcase_add_test(t, test_bad_arguments);
+    tcase_add_test(t, test_damaged_run);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
