@@ -27,16 +27,16 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
     }
 }
 
-/* dl = (dp + dp_const)·p·(1 − p), dp_const only where `counted` says so; du = add + dl·w; each item leaves Σ
+/* dl = (dp + dp_const)·p·(1 − p), times `off` where h = 0; du = add + dl·w; each item leaves Σ
  * dl·u and, behind it, Σ dl over its rows in partial. */
-kernel void route_gate_backward(global float *du,                            /* [N,D] */
-                                global float *restrict partial,              /* [items,D+1] */
-                                const global float *restrict dp,             /* [N] */
-                                float dp_const, const global uchar *counted, /* [N] or NULL: all rows */
-                                const global float *restrict p,              /* [N] */
-                                const global float *restrict u,              /* [N,D] */
-                                const global float *restrict w,              /* [D] */
-                                const global float *add,                     /* [N,D] or NULL; may be du */
+kernel void route_gate_backward(global float *du,                                          /* [N,D] */
+                                global float *restrict partial,                            /* [items,D+1] */
+                                const global float *restrict dp,                           /* [N] */
+                                float dp_const, float off, const global uchar *restrict h, /* [N] */
+                                const global float *restrict p,                            /* [N] */
+                                const global float *restrict u,                            /* [N,D] */
+                                const global float *restrict w,                            /* [D] */
+                                const global float *add, /* [N,D] or NULL; may be du */
                                 int N, int D) {
     const int item = get_global_id(0), first = item * ROWS, last = min(N, first + ROWS);
     if (first >= N)
@@ -46,7 +46,7 @@ kernel void route_gate_backward(global float *du,                            /* 
     for (int d = 0; d < D; d++)
         sums[d] = 0.0f;
     for (int n = first; n < last; n++) {
-        const float dl = (dp[n] + (!counted || counted[n] ? dp_const : 0.0f)) * p[n] * (1.0f - p[n]);
+        const float dl = (dp[n] + dp_const) * (h[n] ? 1.0f : off) * p[n] * (1.0f - p[n]);
         const int at = n * D;
         bias += dl;
         int d = 0;

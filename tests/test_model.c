@@ -159,7 +159,7 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
     ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
     ck_ok(&ctx, tn_model_forward(m, ws, &in, gate, routes, NULL));
     ck_ok(&ctx, tn_model_loss(m, ws, &in));
-    ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, penalty));
+    ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, &(tn_penalty_terms){penalty, 1}));
     float *grads = malloc(m->params.floats * 4);
     ck_ok(&ctx, tn_buffer_read(m->params.grads, 0, m->params.floats * 4, grads));
     tn_model_ref ref = {

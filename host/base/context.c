@@ -32,7 +32,8 @@ tn_status tn_fail_prefix(tn_context *ctx, const char *format, ...) {
     int used = vsnprintf(ctx->message, sizeof ctx->message, format, args);
     va_end(args);
     if (used >= 0 && (size_t)used + 3 < sizeof ctx->message) {
-        size_t left = sizeof ctx->message - (size_t)used - 3; /* a long message loses its end, not its prefix */
+        size_t left =
+            sizeof ctx->message - (size_t)used - 3; /* a long message loses its end, not its prefix */
         snprintf(ctx->message + used, left + 3, ": %.*s", (int)left, old);
     }
     return ctx->status;

@@ -1,4 +1,5 @@
-/* OpenCL devices: finding, choosing, opening. One opened device = one context and one in-order queue with profiling. */
+/* OpenCL devices: finding, choosing, opening. One opened device = one context and one in-order queue with
+ * profiling. */
 #ifndef TN_DEVICE_H
 #define TN_DEVICE_H
 
@@ -15,27 +16,30 @@ typedef struct tn_device_info {
     size_t sub_buffer_align; /* bytes */
     unsigned clock_mhz;
     bool has_fp64, has_fp16, unified_memory;
-    char pci[24];          /* "0000:65:00.0", or "" where the driver does not tell */
-    uint32_t quirks;       /* bits of quirks.h */
-    char skip_reason[256]; /* not empty: the device is left out, and why */
+    char pci[24];                  /* "0000:65:00.0", or "" where the driver does not tell */
+    uint32_t quirks;               /* bits of quirks.h */
+    char skip_reason[256];         /* not empty: the device is left out, and why */
     void *cl_platform, *cl_device; /* handles for host/cl itself */
 } tn_device_info;
 
 typedef struct tn_device_list {
     tn_device_info *items;
-    int count;      /* usable and skipped devices alike */
-    int platforms;  /* seen by the loader, empty ones included */
+    int count;     /* usable and skipped devices alike */
+    int platforms; /* seen by the loader, empty ones included */
 } tn_device_list;
 
-/* All devices of all platforms. TN_ERR_DEVICE with the package that would help when there is no platform at all. */
+/* All devices of all platforms. TN_ERR_DEVICE with the package that would help when there is no platform at
+ * all. */
 tn_status tn_device_list_make(tn_context *ctx, tn_device_list *out);
 void tn_device_list_free(tn_context *ctx, tn_device_list *list);
 
-/* Selector of the command line: NULL (first GPU, else first CPU), "P:D", "cpu", "gpu", PCI address, part of a device or
- * platform name. Exactly one usable device, or TN_ERR_ARG with a list of what there is. `*out` is borrowed from the list. */
+/* Selector of the command line: NULL (first GPU, else first CPU), "P:D", "cpu", "gpu", PCI address, part of a
+ * device or platform name. Exactly one usable device, or TN_ERR_ARG with a list of what there is. `*out` is
+ * borrowed from the list. */
 tn_status tn_device_select(tn_context *ctx, const tn_device_list *list, const char *selector,
                            const tn_device_info **out);
-/* The same, but "all" and selectors that match several devices give them all. `out` holds list->count pointers. */
+/* The same, but "all" and selectors that match several devices give them all. `out` holds list->count
+ * pointers. */
 tn_status tn_device_select_all(tn_context *ctx, const tn_device_list *list, const char *selector,
                                const tn_device_info **out, int *count);
 
@@ -45,7 +49,8 @@ typedef struct tn_device tn_device;
 tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out);
 /* List, select one, open: what most commands and tests want. */
 tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_device **out);
-void tn_device_close(tn_device *dev); /* NULL is fine; waits for the queue; releases kernels, scratch, context */
+void tn_device_close(
+    tn_device *dev); /* NULL is fine; waits for the queue; releases kernels, scratch, context */
 
 tn_context *tn_device_context(const tn_device *dev);
 const tn_device_info *tn_device_get_info(const tn_device *dev);
@@ -59,8 +64,8 @@ tn_status tn_device_flush(tn_device *dev);  /* hands queued work to the device w
 tn_status tn_device_profile_begin(tn_device *dev);
 tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches);
 
-/* A kernel tunable: environment TURNOUT_TUNE ("gemm.TILE_M=8,gemm.LOCAL=1"), then the tuned file's value, then the
- * default of the device's kind. */
+/* A kernel tunable: environment TURNOUT_TUNE ("gemm.TILE_M=8,gemm.LOCAL=1"), then the tuned file's value,
+ * then the default of the device's kind. */
 int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_default, int gpu_default);
 
 /* Raw handles for ops/gemm.c, which must hand them to CLBlast. cl_context, cl_command_queue. */
@@ -68,7 +73,8 @@ void *tn_device_raw_context(const tn_device *dev);
 void *tn_device_raw_queue(const tn_device *dev);
 /* Registers what must run before the context goes (CLBlast's cache); at most 4, run in reverse order. */
 tn_status tn_device_at_close(tn_device *dev, void (*run)(tn_device *dev, void *data), void *data);
-/* One slot of op-owned state a device (gemm's choice of back end): a zeroed block made on first use, freed at close. */
+/* One slot of op-owned state a device (gemm's choice of back end): a zeroed block made on first use, freed at
+ * close. */
 tn_status tn_device_state(tn_device *dev, const char *key, size_t bytes, void **out);
 
 #endif

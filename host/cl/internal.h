@@ -61,8 +61,10 @@ const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
 tn_status tn_cl_fail_at(tn_context *ctx, cl_int code, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* Binary cache (cache.c): a hit gives a built program; a miss, any doubt or TURNOUT_CACHE=off leaves *out NULL. */
-tn_status tn_cache_load(tn_device *dev, const char *source, size_t size, const char *options, cl_program *out);
+/* Binary cache (cache.c): a hit gives a built program; a miss, any doubt or TURNOUT_CACHE=off leaves *out
+ * NULL. */
+tn_status tn_cache_load(tn_device *dev, const char *source, size_t size, const char *options,
+                        cl_program *out);
 void tn_cache_store(tn_device *dev, const char *source, size_t size, const char *options, cl_program program);
 
 /* Source of an op: TURNOUT_KERNELS=DIR, else the embedded bytes. Caller frees. */

@@ -1,4 +1,5 @@
-/* Where a device sits in the machine, through hwloc: package, cores, caches, NUMA node, nearest CPUs of a GPU. */
+/* Where a device sits in the machine, through hwloc: package, cores, caches, NUMA node, nearest CPUs of a
+ * GPU. */
 #ifndef TN_TOPOLOGY_H
 #define TN_TOPOLOGY_H
 

@@ -31,7 +31,8 @@ void tn_trace_print(tn_device *dev) {
     for (size_t i = 0; i < dev->kernel_count; i++) {
         const tn_kernel *k = dev->kernels[i];
         if (k->trace_launches)
-            fprintf(stderr, "%-34s %9ld %11.2f %10.1f %6.1f  %s\n", k->name, k->trace_launches, 1e3 * k->trace_seconds,
-                    1e6 * k->trace_seconds / (double)k->trace_launches, 100 * k->trace_seconds / all, k->options);
+            fprintf(stderr, "%-34s %9ld %11.2f %10.1f %6.1f  %s\n", k->name, k->trace_launches,
+                    1e3 * k->trace_seconds, 1e6 * k->trace_seconds / (double)k->trace_launches,
+                    100 * k->trace_seconds / all, k->options);
     }
 }

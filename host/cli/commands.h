@@ -11,6 +11,7 @@ extern const tn_cli_command tn_cmd_bench;
 extern const tn_cli_command tn_cmd_train;
 extern const tn_cli_command tn_cmd_eval;
 extern const tn_cli_command tn_cmd_infer;
+extern const tn_cli_command tn_cmd_report;
 
 /* The whole program but for process set-up; returns the exit code. */
 int tn_program_run(int argc, char **argv);

@@ -1,0 +1,42 @@
+#include "commands.h"
+
+#include "report.h"
+#include "summary_table.h"
+
+/* Without -o the table goes to stdout; with it the page is written too. */
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    const char *path = tn_cli_string(args, "output", NULL);
+    if (!path && !tn_cli_given(args, "table"))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "it wants a file for the page, -o report.html, or --table for the terminal");
+    if (path) {
+        TN_TRY(tn_report_write(ctx, args->arguments, (size_t)args->count, path));
+        tn_progress(ctx, "wrote %s", path);
+    }
+    if (!tn_cli_given(args, "table"))
+        return TN_OK;
+    tn_table_format format = TN_TABLE_TEXT;
+    const char *name = tn_cli_string(args, "format", NULL);
+    if (name)
+        TN_TRY(tn_table_format_parse(ctx, name, &format));
+    for (int i = 0; i < args->count; i++)
+        TN_TRY(tn_summary_print(ctx, args->arguments[i], stdout, format));
+    return TN_OK;
+}
+
+static const tn_cli_option options[] = {
+    TN_CLI_OUTPUT("the page: one HTML file with everything in it"),
+    {"table", 0, NULL, TN_CLI_FLAG, "print the runs and break-evens to stdout"},
+    {"format", 0, "F", TN_CLI_STRING, "of the table: text, md, csv or json (text)"},
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_report = {"report",
+                                      "Make one HTML page of cost files and run folders",
+                                      "FILE.csv|DIR...",
+                                      1,
+                                      TN_CLI_MAX_ARGUMENTS,
+                                      options,
+                                      run,
+                                      "A folder is a run of `turnout train`, or holds runs and cost*.csv."};
