@@ -69,6 +69,7 @@ static const column columns[] = {
     COLUMN(dense_ratio_q3, REAL),
     COLUMN(drift_pct, REAL),
     COLUMN(verified, TEXT),
+    COLUMN(selector, TEXT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -118,6 +119,7 @@ void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char 
     snprintf(row->kind, sizeof row->kind, "%s", tn_device_kind_name(info->kind));
     snprintf(row->pci, sizeof row->pci, "%s", info->pci);
     row->compute_units = info->compute_units;
+    snprintf(row->selector, sizeof row->selector, "%d:%d", info->platform, info->index);
 }
 
 static int dim(const tn_case *c, const char *name) {

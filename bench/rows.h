@@ -37,6 +37,7 @@ typedef struct tn_cost_row {
     char shape[160]; /* an op's dimensions, as tn_shape_print */
     double dense_ratio_q1, dense_ratio_q3;
     double drift_pct;  /* rise of the batches from first to last */
+    char selector[16]; /* of the device in its run: "P:D" */
     char verified[16]; /* "same shape", "smaller shape", "" when not an op */
 } tn_cost_row;
 

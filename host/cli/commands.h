@@ -12,6 +12,8 @@ extern const tn_cli_command tn_cmd_train;
 extern const tn_cli_command tn_cmd_eval;
 extern const tn_cli_command tn_cmd_infer;
 extern const tn_cli_command tn_cmd_report;
+extern const tn_cli_command tn_cmd_sweep;
+extern const tn_cli_command tn_cmd_cell; /* hidden: one cell of a sweep */
 
 /* The whole program but for process set-up; returns the exit code. */
 int tn_program_run(int argc, char **argv);

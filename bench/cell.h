@@ -1,0 +1,41 @@
+/* A cell of a sweep: one row to be measured, described fully enough to be run in another process. */
+#ifndef TN_CELL_H
+#define TN_CELL_H
+
+#include "op.h"
+
+typedef struct tn_cell {
+    const tn_device_info *info; /* borrowed */
+    char level[12];             /* "op", "layer"; "test" in tests of the sweep itself */
+    char op[48], pass[24];
+    char shape[160]; /* of an op, as text */
+    char mixer[24];  /* of a layer, and what follows too: */
+    int64_t B, T, D, H, K;
+    double rho; /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
+} tn_cell;
+
+typedef struct tn_cell_list {
+    tn_cell *items;
+    size_t count, capacity;
+} tn_cell_list;
+
+/* Appends the cells of a preset ("quick", "full") on one device. With TURNOUT_TEST_CELLS=1 in the
+ * environment, cells that hang, crash and fail stand in for real ones. */
+tn_status tn_cells_of_preset(tn_context *ctx, const char *preset, const tn_device_info *info,
+                             tn_cell_list *list);
+void tn_cell_list_free(tn_context *ctx, tn_cell_list *list);
+void tn_cells_shuffle(tn_cell_list *list, uint64_t seed);
+
+/* The columns that say what the row is of; the rest is as tn_row_init leaves it. */
+void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model, tn_cost_row *row);
+/* The same for every row of one cell and different for rows of different cells. */
+void tn_row_key(const tn_cost_row *row, char *key, size_t size);
+void tn_cell_describe(const tn_cell *cell, char *text, size_t size); /* for progress */
+
+/* Measures it in this process. Failures of the device and of kernels become the row's status. */
+tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_options *options, tn_cost_row *row);
+
+/* Floating-point operations of one call, for guessing how long it takes. */
+double tn_cell_flops(const tn_cell *cell);
+
+#endif

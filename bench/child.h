@@ -1,0 +1,24 @@
+/* A program run in a process of its own under a watchdog: what hangs is killed, what crashes is only noted.
+ */
+#ifndef TN_CHILD_H
+#define TN_CHILD_H
+
+#include "context.h"
+
+typedef struct tn_child_result {
+    bool timed_out, interrupted; /* killed for lasting too long; killed because of Ctrl-C */
+    int signal;                  /* that ended it, 0 for none */
+    int code;                    /* exit code, when it ended by itself */
+    char *output;                /* all of stdout; caller frees with tn_child_free */
+    size_t output_size, output_capacity;
+    char error[1024]; /* the end of stderr */
+    double seconds;
+} tn_child_result;
+
+/* argv[0] is the path of the program; NULL ends argv. The child gets a process group of its own and dies with
+ * this process. Fails only when it cannot be started. */
+tn_status tn_child_run(tn_context *ctx, char *const *argv, double timeout_s, tn_child_result *out);
+void tn_child_free(tn_context *ctx, tn_child_result *result);
+const char *tn_signal_name(int number); /* "SIGSEGV"; "a signal" for rare ones */
+
+#endif

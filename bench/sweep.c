@@ -1,0 +1,266 @@
+#include "sweep.h"
+
+#include "child.h"
+#include "clock.h"
+#include "part.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The quick preset does not begin a call that would take longer than this by the device's measured peak. */
+static const double quick_call_s = 1.5;
+
+typedef struct ceiling {
+    bool known;
+    tn_roofline roofline;
+} ceiling;
+
+typedef struct sweep {
+    tn_context *ctx;
+    const tn_sweep_options *o;
+    tn_part part;
+    tn_cell_list cells;
+    ceiling *ceilings; /* one a device */
+    double start;
+    size_t done, to_do;
+} sweep;
+
+/* Words of a child's command line. */
+typedef struct words {
+    char text[40][200];
+    char *argv[41];
+    int count;
+} words;
+
+static void say(words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(words *w, const char *format, ...) {
+    va_list args;
+    if (w->count == 40)
+        return;
+    va_start(args, format);
+    vsnprintf(w->text[w->count], sizeof w->text[0], format, args);
+    va_end(args);
+    w->argv[w->count] = w->text[w->count];
+    w->argv[++w->count] = NULL;
+}
+
+static void say_device(words *w, const sweep *s, const tn_device_info *info, const char *level) {
+    say(w, "%s", s->o->program);
+    say(w, "cell");
+    say(w, "--device=%d:%d", info->platform, info->index);
+    say(w, "--level=%s", level);
+    say(w, "--seed=%llu", (unsigned long long)s->o->seed);
+    say(w, "--seconds=%g", s->o->seconds > 0 ? s->o->seconds : 0.4);
+}
+
+static void say_cell(words *w, const tn_cell *c) {
+    say(w, "--op=%s", c->op);
+    say(w, "--pass=%s", c->pass);
+    if (c->shape[0])
+        say(w, "--shape=%s", c->shape);
+    if (c->mixer[0])
+        say(w, "--mixer=%s", c->mixer);
+    if (c->T > 0)
+        say(w, "--layer=B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", (long long)c->B, (long long)c->T,
+            (long long)c->D, (long long)c->H, (long long)c->K);
+    if (c->rho >= 0)
+        say(w, "--rho=%.17g", c->rho);
+}
+
+static double timeout_of(const sweep *s) {
+    return s->o->timeout_s > 0 ? s->o->timeout_s : 60;
+}
+
+static int device_number(const sweep *s, const tn_device_info *info) {
+    for (int i = 0; i < s->o->device_count; i++)
+        if (s->o->devices[i] == info)
+            return i;
+    return 0;
+}
+
+/* Ceilings come from a child too: this process never opens a device. Without them a row has no roofline_pct.
+ */
+static tn_status measure_ceilings(sweep *s, int i) {
+    words w = {.count = 0};
+    tn_child_result r;
+    tn_roofline *c = &s->ceilings[i].roofline;
+    const tn_device_info *info = s->o->devices[i];
+    if (s->cells.count && strcmp(s->cells.items[0].level, "test") == 0)
+        return TN_OK;
+    tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
+    say_device(&w, s, info, "roofline");
+    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
+    s->ceilings[i].known =
+        r.output && sscanf(r.output, "%lg,%lg,%lg", &c->flops, &c->copy_bytes, &c->read_bytes) == 3;
+    if (!s->ceilings[i].known && !r.interrupted)
+        tn_warn(s->ctx, "%s: its ceilings could not be measured%s%.300s", info->name, r.error[0] ? ": " : "",
+                r.error);
+    tn_child_free(s->ctx, &r);
+    return TN_OK;
+}
+
+/* The last line of a child's stderr, without the program's own prefix. */
+static const char *last_words(char *text) {
+    char *end = text + strlen(text), *line;
+    while (end > text && (end[-1] == '\n' || end[-1] == '\r'))
+        *--end = '\0';
+    line = strrchr(text, '\n');
+    line = line ? line + 1 : text;
+    return strncmp(line, "turnout cell: ", 14) == 0 ? line + 14 : line;
+}
+
+/* A row of what became of a child that left none. */
+static void row_of_end(tn_child_result *r, double timeout, tn_cost_row *row) {
+    char reason[1300];
+    if (r->timed_out) {
+        snprintf(reason, sizeof reason, "killed after %.0f s without a result", timeout);
+        tn_row_set_status(row, "timeout", reason);
+    } else if (r->signal) {
+        snprintf(reason, sizeof reason, "the process was ended by %s (%d)%s%s", tn_signal_name(r->signal),
+                 r->signal, r->error[0] ? ": " : "", last_words(r->error));
+        tn_row_set_status(row, "error", reason);
+    } else {
+        snprintf(reason, sizeof reason, "the process ended with code %d and no row%s%s", r->code,
+                 r->error[0] ? ": " : "", last_words(r->error));
+        tn_row_set_status(row, "error", reason);
+    }
+}
+
+/* True, and a row, where the quick preset does not try: one call alone would take too long on this device. */
+static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
+    const ceiling *c = &s->ceilings[device_number(s, cell->info)];
+    char reason[200];
+    double seconds = c->known ? tn_cell_flops(cell) / (0.25 * c->roofline.flops) : 0;
+    if (strcmp(s->o->preset, "quick") != 0 || seconds <= quick_call_s)
+        return false;
+    snprintf(
+        reason, sizeof reason,
+        "not tried: one call would take about %.0f s by this device's measured peak; --preset full tries it",
+        seconds);
+    tn_row_set_status(row, "timeout", reason);
+    return true;
+}
+
+static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
+    words w = {.count = 0};
+    tn_child_result r;
+    tn_cost_row found;
+    char want[1400], got[1400];
+    const ceiling *c = &s->ceilings[device_number(s, cell->info)];
+    tn_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
+    if (too_slow(s, cell, row))
+        return TN_OK;
+    say_device(&w, s, cell->info, cell->level);
+    say_cell(&w, cell);
+    if (c->known)
+        say(&w, "--ceilings=%.17g,%.17g,%.17g", c->roofline.flops, c->roofline.copy_bytes,
+            c->roofline.read_bytes);
+    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
+    tn_row_key(row, want, sizeof want);
+    bool has = !r.timed_out && !r.signal && r.code == 0 && r.output &&
+               tn_row_parse(s->ctx, r.output, &found) == TN_OK;
+    if (has)
+        tn_row_key(&found, got, sizeof got);
+    if (r.interrupted)
+        ;
+    else if (has && strcmp(want, got) == 0)
+        *row = found;
+    else
+        row_of_end(&r, timeout_of(s), row);
+    tn_status status = r.interrupted ? tn_fail(s->ctx, TN_ERR_INTERRUPTED,
+                                               "stopped with %zu of %zu rows done", s->done, s->cells.count)
+                                     : TN_OK;
+    tn_child_free(s->ctx, &r);
+    return status;
+}
+
+static void count_row(const tn_cost_row *row, tn_sweep_result *out) {
+    out->ok += strcmp(row->status, "ok") == 0;
+    out->unsupported += strcmp(row->status, "unsupported") == 0;
+    out->errors += strcmp(row->status, "error") == 0;
+    out->timeouts += strcmp(row->status, "timeout") == 0;
+}
+
+static void show_progress(sweep *s, const tn_cell *cell, size_t measured) {
+    char text[240], left[64] = "";
+    tn_cell_describe(cell, text, sizeof text);
+    if (measured >= 3) {
+        double each = (tn_clock_seconds() - s->start) / (double)measured,
+               rest = each * (double)(s->to_do - measured);
+        snprintf(left, sizeof left, rest < 90 ? ", about %.0f s left" : ", about %.0f min left",
+                 rest < 90 ? rest : rest / 60);
+    }
+    tn_progress(s->ctx, "%zu/%zu %d:%d %s%s", s->done + 1, s->cells.count, cell->info->platform,
+                cell->info->index, text, left);
+}
+
+static tn_status run_all(sweep *s, tn_sweep_result *out) {
+    size_t measured = 0;
+    s->start = tn_clock_seconds();
+    for (size_t i = 0; i < s->cells.count; i++) {
+        tn_cost_row row;
+        char key[1400];
+        tn_cell_identify(&s->cells.items[i], s->o->seed, s->o->cpu_model, &row);
+        tn_row_key(&row, key, sizeof key);
+        if (tn_part_has(&s->part, key))
+            continue;
+        if (tn_interrupted())
+            return tn_fail(s->ctx, TN_ERR_INTERRUPTED, "stopped with %zu of %zu rows done", s->done,
+                           s->cells.count);
+        show_progress(s, &s->cells.items[i], measured++);
+        TN_TRY(run_cell(s, &s->cells.items[i], &row));
+        TN_TRY(tn_part_add(s->ctx, &s->part, &row));
+        count_row(&row, out);
+        s->done++;
+    }
+    return TN_OK;
+}
+
+/* Rows that were there and belong to no cell of this sweep: of another one, which must not be mixed in. */
+static tn_status check_kept(sweep *s, tn_sweep_result *out) {
+    for (size_t i = 0; i < s->cells.count; i++) {
+        tn_cost_row row;
+        char key[1400];
+        tn_cell_identify(&s->cells.items[i], s->o->seed, s->o->cpu_model, &row);
+        tn_row_key(&row, key, sizeof key);
+        out->kept += tn_part_has(&s->part, key);
+    }
+    if ((size_t)out->kept != s->part.key_count)
+        return tn_fail(s->ctx, TN_ERR_INPUT,
+                       "%s holds rows of another sweep (other preset, seed, devices or driver); go on with "
+                       "the options it "
+                       "was begun with, move it away, or choose another -o",
+                       s->part.part);
+    s->done = (size_t)out->kept;
+    s->to_do = s->cells.count - s->done;
+    return TN_OK;
+}
+
+tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_sweep_result *out) {
+    sweep s = {.ctx = ctx, .o = options};
+    tn_status status = TN_OK;
+    *out = (tn_sweep_result){0};
+    TN_TRY(tn_part_open(ctx, options->path, &s.part));
+    TN_GO(tn_alloc(ctx, (size_t)options->device_count, sizeof *s.ceilings, &s.ceilings));
+    for (int i = 0; i < options->device_count; i++)
+        TN_GO(tn_cells_of_preset(ctx, options->preset, options->devices[i], &s.cells));
+    tn_cells_shuffle(&s.cells, options->seed);
+    out->cells = (int)s.cells.count;
+    TN_GO(check_kept(&s, out));
+    for (int i = 0; i < options->device_count && s.to_do > 0; i++)
+        TN_GO(measure_ceilings(&s, i));
+    status = run_all(&s, out);
+    tn_progress_end(ctx);
+    if (status == TN_ERR_INTERRUPTED && options->path)
+        tn_fail_prefix(ctx, "%s keeps what is done and the same command goes on", s.part.part);
+    if (status == TN_OK)
+        status = tn_part_finish(ctx, &s.part);
+cleanup:
+    tn_part_close(ctx, &s.part);
+    tn_cell_list_free(ctx, &s.cells);
+    tn_free(ctx, s.ceilings);
+    return status;
+}

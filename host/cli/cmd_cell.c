@@ -1,0 +1,86 @@
+/* Hidden: one cell of a sweep, in the process the sweep gave it. Writes one row of CSV, or for the ceilings
+ * one line of numbers. */
+#include "commands.h"
+
+#include "cell.h"
+#include "topology.h"
+
+#include <math.h>
+#include <string.h>
+
+static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_device_info *info,
+                           tn_cell *cell) {
+    long long B = -1, T = -1, D = -1, H = -1, K = -1;
+    const char *layer = tn_cli_string(args, "layer", NULL);
+    if (layer && sscanf(layer, "B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", &B, &T, &D, &H, &K) != 5)
+        return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
+    *cell =
+        (tn_cell){.info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
+    snprintf(cell->level, sizeof cell->level, "%s", tn_cli_string(args, "level", "op"));
+    snprintf(cell->op, sizeof cell->op, "%s", tn_cli_string(args, "op", ""));
+    snprintf(cell->pass, sizeof cell->pass, "%s", tn_cli_string(args, "pass", "forward"));
+    snprintf(cell->shape, sizeof cell->shape, "%s", tn_cli_string(args, "shape", ""));
+    snprintf(cell->mixer, sizeof cell->mixer, "%s", tn_cli_string(args, "mixer", ""));
+    return TN_OK;
+}
+
+static tn_status ceilings(tn_device *dev) {
+    tn_roofline r;
+    TN_TRY(tn_roofline_measure(dev, &r));
+    printf("%.17g,%.17g,%.17g\n", r.flops, r.copy_bytes, r.read_bytes);
+    return TN_OK;
+}
+
+static tn_status measure(tn_device *dev, const tn_cli_args *args) {
+    tn_context *ctx = tn_device_context(dev);
+    const tn_device_info *info = tn_device_get_info(dev);
+    const char *peaks = tn_cli_string(args, "ceilings", NULL);
+    tn_roofline roofline = {0};
+    tn_energy energy;
+    tn_topology topology;
+    tn_cell cell;
+    tn_cost_row row;
+    if (peaks &&
+        sscanf(peaks, "%lg,%lg,%lg", &roofline.flops, &roofline.copy_bytes, &roofline.read_bytes) != 3)
+        return tn_fail(ctx, TN_ERR_ARG, "--ceilings wants three numbers, not '%s'", peaks);
+    TN_TRY(cell_make(ctx, args, info, &cell));
+    TN_TRY(tn_topology_read(ctx, &topology));
+    tn_energy_open(info, NULL, &energy);
+    TN_TRY(tn_cell_run(dev, &cell,
+                       &(tn_bench_options){.seconds = tn_cli_real(args, "seconds", 0.4),
+                                           .seed = tn_cli_uint64(args, "seed", 1),
+                                           .roofline = peaks ? &roofline : NULL,
+                                           .energy = &energy,
+                                           .cpu_model = topology.cpu_model},
+                       &row));
+    tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
+    return TN_OK;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    tn_device *dev;
+    ctx->quiet = true;
+    TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
+    tn_status status =
+        strcmp(tn_cli_string(args, "level", ""), "roofline") == 0 ? ceilings(dev) : measure(dev, args);
+    tn_device_close(dev);
+    return status;
+}
+
+static const char *const levels[] = {"op", "layer", "test", "roofline", NULL};
+static const tn_cli_option options[] = {
+    {"level", 0, "LEVEL", TN_CLI_STRING, "what kind of cell", 0, 0, levels},
+    {"op", 0, "OP", TN_CLI_STRING, "op of an op cell"},
+    {"pass", 0, "PASS", TN_CLI_STRING, "pass of the op or layer"},
+    {"shape", 0, "K=V,...", TN_CLI_STRING, "shape of the op"},
+    {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
+    {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
+    {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
+    {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},
+    {"seconds", 0, "S", TN_CLI_REAL, "of timing", 0.001, 3600},
+    {"ceilings", 0, "F,C,R", TN_CLI_STRING, "the device's flops, copied and read bytes a second"},
+    TN_CLI_DEVICE,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_cell = {"cell", NULL, NULL, 0, 0, options, run};

@@ -1,0 +1,81 @@
+#include "commands.h"
+
+#include "sweep.h"
+#include "topology.h"
+#include "version.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void summary(const tn_sweep_options *o, const tn_sweep_result *r) {
+    fprintf(stderr, "%d rows: %d ok", r->cells, r->ok + r->kept);
+    if (r->kept)
+        fprintf(stderr, " (%d from an earlier run, whatever their status)", r->kept);
+    fprintf(stderr, ", %d unsupported, %d error, %d timeout%s%s\n", r->unsupported, r->errors, r->timeouts,
+            o->path ? "; " : "", o->path ? o->path : "");
+}
+
+static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli_args *args) {
+    const tn_device_info **chosen = NULL;
+    char program[4096];
+    tn_topology topology;
+    tn_sweep_result result;
+    tn_status status = TN_OK;
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    snprintf(program + (length > 0 ? length : 0), sizeof program - (size_t)(length > 0 ? length : 0), "%s",
+             length > 0 ? "" : args->program);
+    tn_sweep_options o = {.program = program,
+                          .path = tn_cli_string(args, "output", NULL),
+                          .preset = tn_cli_string(args, "preset", "quick"),
+                          .seed = tn_cli_uint64(args, "seed", 1),
+                          .timeout_s = tn_cli_real(args, "timeout", 60),
+                          .seconds = tn_cli_real(args, "seconds", 0.4),
+                          .cpu_model = topology.cpu_model};
+    TN_GO(tn_topology_read(ctx, &topology));
+    TN_GO(tn_alloc(ctx, (size_t)list->count, sizeof *chosen, &chosen));
+    TN_GO(tn_device_select_all(ctx, list, tn_cli_string(args, "device", NULL), chosen, &o.device_count));
+    o.devices = chosen;
+    if (tn_version_slow_build())
+        tn_warn(ctx, "%s", tn_version_slow_build());
+    if (!ctx->quiet)
+        fprintf(stderr, "sweep %s on %d device%s, order and data of seed %llu\n", o.preset, o.device_count,
+                o.device_count == 1 ? "" : "s", (unsigned long long)o.seed);
+    TN_GO(tn_sweep_run(ctx, &o, &result));
+    if (!ctx->quiet)
+        summary(&o, &result);
+cleanup:
+    tn_free(ctx, chosen);
+    return status;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    tn_device_list list;
+    TN_TRY(tn_device_list_make(ctx, &list));
+    tn_status status = sweep(ctx, &list, args);
+    tn_device_list_free(ctx, &list);
+    return status;
+}
+
+static const char *const presets[] = {"quick", "full", NULL};
+static const tn_cli_option options[] = {
+    {"preset", 0, "quick|full", TN_CLI_STRING, "how much to measure (quick)", 0, 0, presets},
+    {"seed", 's', "S", TN_CLI_UINT64, "seed of the order and of the data (1)"},
+    {"timeout", 0, "S", TN_CLI_REAL, "seconds after which a cell is killed (60)", 0.1, 86400},
+    {"seconds", 0, "S", TN_CLI_REAL, "of timing a cell at most (0.4)", 0.001, 3600},
+    TN_CLI_OUTPUT("write the CSV to FILE; it is FILE.part until the sweep is whole"),
+    TN_CLI_DEVICES,
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_sweep = {
+    "sweep",
+    "Measure ops and the routed layer over lengths and fractions, as CSV",
+    NULL,
+    0,
+    0,
+    options,
+    run,
+    "Every cell runs in a process of its own: one that hangs, crashes or is refused is a row that says so, "
+    "and the\n"
+    "others go on. A sweep with -o that was stopped goes on when the same command is given again."};

@@ -1,0 +1,204 @@
+/* The sweep against cells that misbehave on purpose, and against being killed: one row a cell, whatever
+ * happens. */
+#include "child.h"
+#include "file.h"
+#include "rows.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CELLS = 10 };
+static char folder[64], csv[128], part[160];
+static tn_context ctx;
+
+static void make_folder(void) {
+    ctx = (tn_context){.quiet = true};
+    snprintf(folder, sizeof folder, "/tmp/turnout-sweep-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(csv, sizeof csv, "%s/cost.csv", folder);
+    snprintf(part, sizeof part, "%s.part", csv);
+    setenv("TURNOUT_TEST_CELLS", "1", 1);
+}
+
+static void remove_folder(void) {
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf %s", folder);
+    ck_assert_int_eq(system(line), 0);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+static pid_t start(const char *seed) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(127);
+        execl(TURNOUT_PROGRAM, "turnout", "sweep", "--timeout", "1", "--seed", seed, "-o", csv, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static int finish(pid_t pid) {
+    int state;
+    ck_assert_int_eq(waitpid(pid, &state, 0), pid);
+    return WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+}
+
+/* Status of every op in the file; each op must be there once. */
+static void read_rows(char status[CELLS][32], char op[CELLS][32]) {
+    char *bytes, *line;
+    size_t size;
+    int count = 0;
+    ck_assert_msg(tn_file_read(&ctx, csv, &bytes, &size) == TN_OK, "%s", ctx.message);
+    for (line = strchr(bytes, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        tn_cost_row row;
+        ck_assert_msg(tn_row_parse(&ctx, line, &row) == TN_OK, "%s", ctx.message);
+        ck_assert_int_lt(count, CELLS);
+        for (int i = 0; i < count; i++)
+            ck_assert_str_ne(op[i], row.op);
+        snprintf(status[count], 32, "%s", row.status);
+        snprintf(op[count++], 32, "%.31s", row.op);
+        ck_assert(row.reason[0] || strcmp(row.status, "ok") == 0);
+    }
+    ck_assert_int_eq(count, CELLS);
+    tn_free(&ctx, bytes);
+}
+
+static void expect(char status[CELLS][32], char op[CELLS][32], const char *which, const char *want) {
+    for (int i = 0; i < CELLS; i++)
+        if (strcmp(op[i], which) == 0)
+            ck_assert_msg(strcmp(status[i], want) == 0, "%s is %s, not %s", which, status[i], want);
+}
+
+static void check_file(void) {
+    char status[CELLS][32], op[CELLS][32];
+    read_rows(status, op);
+    expect(status, op, "ok-1", "ok");
+    expect(status, op, "ok-2", "ok");
+    expect(status, op, "ok-3", "ok");
+    expect(status, op, "slow", "ok");
+    expect(status, op, "hang", "timeout");
+    expect(status, op, "crash", "error");
+    expect(status, op, "fail", "error");
+    expect(status, op, "lost", "error");
+    expect(status, op, "noise", "error");
+    expect(status, op, "broken", "unsupported");
+    ck_assert(!tn_file_exists(part));
+}
+
+START_TEST(misbehaving_cells_cost_one_row_each) {
+    ck_assert_int_eq(finish(start("1")), 0);
+    check_file();
+}
+END_TEST
+
+START_TEST(killed_again_and_again) {
+    tn_rng rng = tn_rng_make(5, TN_RNG_CASE, 0);
+    int kills = 0;
+    for (int i = 0; i < 12; i++) {
+        pid_t pid = start("7");
+        usleep(40000 + 1000 * tn_rng_below(&rng, 500));
+        kill(pid, SIGKILL);
+        kills += finish(pid) == -1;
+        if (tn_file_exists(csv))
+            break;
+    }
+    ck_assert_int_ge(kills, 2);
+    if (!tn_file_exists(csv))
+        ck_assert_int_eq(finish(start("7")), 0);
+    check_file();
+}
+END_TEST
+
+static void write_part(const char *mode, const char *text) {
+    FILE *stream = fopen(part, mode);
+    ck_assert_ptr_nonnull(stream);
+    fputs(text, stream);
+    fclose(stream);
+}
+
+static void stop_midway(void) {
+    pid_t pid = start("3");
+    usleep(500000);
+    kill(pid, SIGKILL);
+    ck_assert_int_eq(finish(pid), -1);
+    ck_assert(tn_file_exists(part));
+}
+
+START_TEST(a_torn_last_line_is_measured_again) {
+    stop_midway();
+    write_part("a", "turnout-cost-1,0.1.0,2026-");
+    ck_assert_int_eq(finish(start("3")), 0);
+    check_file();
+}
+END_TEST
+
+START_TEST(foreign_files_are_left_alone) {
+    char *bytes;
+    size_t size;
+    write_part("w", "name,value\na,1\n");
+    ck_assert_int_eq(finish(start("1")), 2);
+    ck_assert_int_eq(tn_file_read(&ctx, part, &bytes, &size), TN_OK);
+    ck_assert_str_eq(bytes, "name,value\na,1\n");
+    tn_free(&ctx, bytes);
+    ck_assert(!tn_file_exists(csv));
+    unlink(part);
+    stop_midway();
+    ck_assert_int_eq(finish(start("4")), 2); /* another seed is another sweep */
+    write_part("a", "broken line\nanother\n");
+    ck_assert_int_eq(finish(start("3")), 2);
+}
+END_TEST
+
+START_TEST(an_interrupt_keeps_what_is_done) {
+    pid_t pid = start("1");
+    usleep(300000);
+    kill(pid, SIGINT);
+    ck_assert_int_eq(finish(pid), 3);
+    ck_assert(tn_file_exists(part) && !tn_file_exists(csv));
+    ck_assert_int_eq(finish(start("1")), 0);
+    check_file();
+}
+END_TEST
+
+START_TEST(a_child_and_its_words) {
+    tn_child_result r;
+    char *sh[] = {"/bin/sh", "-c", "echo out; echo bad news >&2; exit 3", NULL};
+    char *sleeper[] = {"/bin/sh", "-c", "sleep 30 & sleep 30", NULL};
+    char *missing[] = {"/nonexistent", NULL};
+    ck_assert_int_eq(tn_child_run(&ctx, sh, 10, &r), TN_OK);
+    ck_assert(r.code == 3 && r.signal == 0 && !r.timed_out);
+    ck_assert_str_eq(r.output, "out\n");
+    ck_assert_str_eq(r.error, "bad news\n");
+    tn_child_free(&ctx, &r);
+    ck_assert_int_eq(tn_child_run(&ctx, sleeper, 0.2, &r), TN_OK);
+    ck_assert(r.timed_out && r.seconds < 5);
+    tn_child_free(&ctx, &r);
+    ck_assert_int_eq(tn_child_run(&ctx, missing, 10, &r), TN_OK);
+    ck_assert_int_eq(r.code, 127);
+    tn_child_free(&ctx, &r);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("sweep");
+    TCase *tests = tcase_create("sweep");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_test(tests, misbehaving_cells_cost_one_row_each);
+    tcase_add_test(tests, killed_again_and_again);
+    tcase_add_test(tests, a_torn_last_line_is_measured_again);
+    tcase_add_test(tests, foreign_files_are_left_alone);
+    tcase_add_test(tests, an_interrupt_keeps_what_is_done);
+    tcase_add_test(tests, a_child_and_its_words);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
