@@ -1,84 +1,112 @@
 /* Mask → stable list of the routed rows of every sequence: count a tile, scan the counts, place. No atomics,
- * so the list is the same every time. */
+ * so the list is the same every time. Grids are tiles × B: an index split by / and % is compiled to an
+ * instruction that Oclgrind does not know. */
 
 #ifndef TILE
-#define TILE 4096 /* positions that one work-item counts and places */
+#define TILE 4096 /* positions that one work-item counts and places; a multiple of 16, at most 2^19 */
 #endif
 
-/* Grid: B · tiles. */
 kernel void route_compact_count(global int *restrict counts, /* [B,tiles] routed positions of a tile */
                                 global int *restrict lasts,  /* [B,tiles] the last of them, −1 for none */
                                 const global uchar *restrict mask /* [B,T] */, int B, int T, int tiles) {
-    const int item = get_global_id(0), b = item / tiles, t0 = item % tiles * TILE, t1 = min(T, t0 + TILE);
-    if (b >= B)
+    const int tile = get_global_id(0), b = get_global_id(1), t0 = tile * TILE, t1 = min(T, t0 + TILE);
+    if (tile >= tiles || b >= B)
         return;
     const global uchar *m = mask + b * T;
-    int count = 0, last = -1, t = t0;
-    for (; t + 16 <= t1; t += 16) {
-        const uchar16 v = vload16(0, m + t);
-        const ulong2 any = as_ulong2(v);
-        if ((any.x | any.y) == 0)
-            continue;
-        for (int i = 0; i < 16; i++)
-            if (m[t + i]) {
-                count++;
-                last = t + i;
-            }
+    short16 hits = 0, latest = -1; /* a lane: routed positions; the last vector with one */
+    int t = t0, number = 0;
+    for (; t + 16 <= t1; t += 16, number++) {
+        const short16 routed = convert_short16(vload16(0, m + t) != (uchar16)(0));
+        hits -= routed;
+        latest = (routed & (short)number) | (~routed & latest);
+    }
+    short hit[16], late[16];
+    vstore16(hits, 0, hit);
+    vstore16(latest, 0, late);
+    int count = 0, last = -1;
+    for (int i = 0; i < 16; i++) {
+        const int position = t0 + late[i] * 16 + i;
+        count += hit[i];
+        last = late[i] >= 0 && position > last ? position : last;
     }
     for (; t < t1; t++)
         if (m[t]) {
             count++;
             last = t;
         }
-    counts[item] = count;
-    lasts[item] = last;
+    counts[b * tiles + tile] = count;
+    lasts[b * tiles + tile] = last;
 }
 
-/* Counts become offsets. One work-item: there are few tiles. */
-kernel void route_compact_scan(global int *restrict start, /* [B+1] */
-                               global int *restrict last,  /* [B] */
-                               global int *restrict counts /* [B,tiles] */, const global int *restrict lasts,
-                               int B, int tiles) {
-    if (get_global_id(0) > 0)
-        return;
-    int at = 0;
-    for (int b = 0; b < B; b++) {
-        int end = -1;
-        start[b] = at;
-        for (int i = b * tiles; i < (b + 1) * tiles; i++) {
-            const int count = counts[i];
-            counts[i] = at;
-            at += count;
-            end = max(end, lasts[i]);
-        }
-        last[b] = end;
+/* Counts become offsets, one work-group: each item adds up a run of tiles, then knows what stands before it.
+ */
+kernel void route_compact_scan(global int *restrict start,       /* [B+1] */
+                               global int *restrict last,        /* [B] */
+                               global int *restrict counts,      /* [B,tiles] */
+                               const global int *restrict lasts, /* [B,tiles] */
+                               local int *restrict sums, int B, int tiles) {
+    const int item = get_local_id(0), items = get_local_size(0), all = B * tiles;
+    const int run = (all + items - 1) / items, from = min(all, item * run), to = min(all, from + run);
+    int sum = 0, at = 0;
+    for (int i = from; i < to; i++)
+        sum += counts[i];
+    sums[item] = sum;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = 0; i < item; i++)
+        at += sums[i];
+    for (int i = from; i < to; i++) {
+        const int count = counts[i];
+        counts[i] = at;
+        at += count;
     }
-    start[B] = at;
+    if (item == items - 1)
+        start[B] = at;
+    barrier(CLK_GLOBAL_MEM_FENCE);
+    for (int b = item; b < B; b += items) {
+        int tile = tiles - 1;
+        while (tile > 0 && lasts[b * tiles + tile] < 0)
+            tile--;
+        last[b] = lasts[b * tiles + tile];
+        start[b] = counts[b * tiles];
+    }
 }
 
-/* Grid: B · tiles. */
 kernel void route_compact_place(global int *restrict rows, /* [B·T], the first start[B] are written */
                                 global int *restrict slot, /* [B,T] */
                                 const global int *restrict offsets, /* [B,tiles] */
                                 const global uchar *restrict mask /* [B,T] */, int B, int T, int tiles) {
-    const int item = get_global_id(0), b = item / tiles, t0 = item % tiles * TILE, t1 = min(T, t0 + TILE);
-    if (b >= B)
+    const int tile = get_global_id(0), b = get_global_id(1), t0 = tile * TILE, t1 = min(T, t0 + TILE);
+    if (tile >= tiles || b >= B)
         return;
     const global uchar *m = mask + b * T;
     global int *s = slot + b * T;
-    int at = offsets[item], t = t0;
+    int at = offsets[b * tiles + tile], t = t0, waiting = 0, queue[32];
     for (; t + 16 <= t1; t += 16) {
         const ulong2 any = as_ulong2(vload16(0, m + t));
         if ((any.x | any.y) == 0) {
             vstore16((int16)(-1), 0, s + t);
             continue;
         }
-        for (int i = t; i < t + 16; i++) {
-            s[i] = m[i] ? at : -1;
-            if (m[i])
-                rows[at++] = b * T + i;
+        /* No branch on a mask that nobody can predict: rows queue up here and leave by sixteens, because the
+         * place behind the last one may be another item's. */
+        int place[16];
+        for (int i = 0; i < 16; i++) {
+            const int routed = m[t + i] != 0;
+            place[i] = routed ? at + waiting : -1;
+            queue[waiting] = b * T + t + i;
+            waiting += routed;
+        }
+        vstore16(vload16(0, place), 0, s + t);
+        if (waiting >= 16) {
+            vstore16(vload16(0, queue), 0, rows + at);
+            waiting -= 16;
+            at += 16;
+            for (int i = 0; i < 16; i++)
+                queue[i] = queue[16 + i];
         }
     }
+    for (int i = 0; i < waiting; i++)
+        rows[at++] = queue[i];
     for (; t < t1; t++) {
         s[t] = m[t] ? at : -1;
         if (m[t])
