@@ -46,7 +46,9 @@ static tn_status backward(tn_device *dev, void *data) {
 
 /* Exactly ⌈ρT⌉ rows of every sequence, anywhere. */
 static void choose_rows(layer_run *r, uint64_t seed) {
-    int64_t T = r->shape->T, k = (int64_t)ceil(r->shape->rho * (double)T - 1e-9);
+    int64_t T = r->shape->T, k = 0;
+    if (r->shape->rho > 0) /* NaN for other mixers than routed */
+        k = (int64_t)ceil(r->shape->rho * (double)T - 1e-9);
     for (int64_t b = 0; b < r->shape->B; b++) {
         tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, (uint64_t)b);
         int64_t left = k;
@@ -249,7 +251,7 @@ tn_status tn_layer_measure(tn_device *dev, const tn_layer_shape *shape, const tn
         .ctx = tn_device_context(dev), .dev = dev, .shape = shape, .in = {.B = shape->B, .T = shape->T}};
     bool routed = strcmp(shape->mixer, "routed") == 0;
     tn_status status = TN_OK;
-    if (!(shape->rho >= 0 && shape->rho <= 1))
+    if (routed && !(shape->rho >= 0 && shape->rho <= 1))
         return tn_fail(r.ctx, TN_ERR_ARG, "a routed fraction of %g: it must lie in 0..1", shape->rho);
     if (strcmp(shape->pass, "forward") != 0 && strcmp(shape->pass, "backward") != 0)
         return tn_fail(r.ctx, TN_ERR_ARG, "unknown pass '%s' of a layer; there is forward and backward",

@@ -114,6 +114,20 @@ static tn_breakeven group_of(const view *v, size_t row) {
     return b;
 }
 
+/* A sweep's rows come in random order; people read lengths in theirs. NaN, an empty cell, counts as 0. */
+static int by_shape(const void *a, const void *b) {
+    const tn_breakeven *x = a, *y = b;
+    const double left[] = {x->D, x->H, x->K, x->T, x->B}, right[] = {y->D, y->H, y->K, y->T, y->B};
+    int order = strcmp(x->device, y->device);
+    if (order == 0)
+        order = strcmp(x->schedule, y->schedule);
+    for (int i = 0; order == 0 && i < 5; i++) {
+        double l = isnan(left[i]) ? 0 : left[i], r = isnan(right[i]) ? 0 : right[i];
+        order = (l > r) - (l < r);
+    }
+    return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out) {
     view v = view_of(costs);
     size_t first = out->count;
@@ -134,6 +148,8 @@ tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens 
     }
     for (size_t i = first; i < out->count; i++)
         tn_breakeven_solve(&out->items[i]);
+    if (out->count > first)
+        qsort(out->items + first, out->count - first, sizeof *out->items, by_shape);
     return TN_OK;
 }
 

@@ -32,7 +32,7 @@ typedef struct tn_breakeven {
 
 typedef struct tn_breakevens {
     tn_context *ctx;
-    tn_breakeven *items; /* in the order of the file */
+    tn_breakeven *items; /* a file after the other; by device, schedule, D, H, K, T within one */
     size_t count, capacity;
 } tn_breakevens;
 
