@@ -6,6 +6,9 @@
 static const tn_quirk_row rows[] = {
     {"rusticl", "llvmpipe", NULL, TN_QUIRK_EVENTS_USELESS,
      "llvmpipe reports END - START = 1 ns for every kernel"},
+    {"rusticl", "llvmpipe", NULL, TN_QUIRK_SHORT_LOOPS,
+     "llvmpipe leaves a work-item's loops after 65535 rounds in all, without an error: long shapes come out "
+     "wrong"},
     {"rusticl", NULL, NULL, TN_QUIRK_NO_BINARIES,
      "rusticl of Mesa 22.3 returns binaries it cannot load again"},
     {"Oclgrind", NULL, NULL, TN_QUIRK_NO_BINARIES | TN_QUIRK_EVENTS_USELESS,

@@ -11,7 +11,9 @@ enum tn_quirk {
     TN_QUIRK_CLBLAST_UNSAFE = 1u << 2, /* CLBlast crashes the process here: never try it */
     TN_QUIRK_SKIP_DEVICE = 1u << 3,    /* the device is listed and left out */
     TN_QUIRK_CHECKS_BOUNDS =
-        1u << 4 /* an interpreter that reports out-of-bounds access: give it exact buffers */
+        1u << 4, /* an interpreter that reports out-of-bounds access: give it exact buffers */
+    TN_QUIRK_SHORT_LOOPS =
+        1u << 5 /* long loops are cut short without an error: little work an item, as a GPU has it */
 };
 
 typedef struct tn_quirk_row {

@@ -31,5 +31,6 @@ int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_d
     const char *kind = getenv("TURNOUT_KIND");
     if (kind && kind[0])
         return strcmp(kind, "gpu") == 0 ? gpu_default : cpu_default;
-    return dev->info.kind == TN_KIND_CPU ? cpu_default : gpu_default;
+    bool much_an_item = dev->info.kind == TN_KIND_CPU && !(dev->info.quirks & TN_QUIRK_SHORT_LOOPS);
+    return much_an_item ? cpu_default : gpu_default;
 }
