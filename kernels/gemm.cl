@@ -114,7 +114,7 @@ kernel void gemm_tiles(
     int m = m0;
 #define RUN(H)                                                                                               \
     for (; m + H <= m1; m += H)                                                                              \
-    TILE(H)                                                                                                  \
+        TILE(H)                                                                                              \
     (to + m * N, a + (A_ROWS ? m * lda : m), lda, panel_b, ldb, panel_bias, add ? add + m * N + n0 : add,    \
      k0, k1, N, left)
 #if TM > 1

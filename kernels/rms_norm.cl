@@ -1,11 +1,12 @@
-/* RMSNorm over rows: y = x · rstd · w with rstd = 1/√(mean x² + ε). A work-item owns ROWS rows; no barrier. */
+/* RMSNorm over rows: y = x · rstd · w with rstd = 1/√(mean x² + ε). A work-item owns ROWS rows; no barrier.
+ */
 
 #ifndef ROWS
 #define ROWS 16 /* rows a work-item owns */
 #endif
 
-kernel void rms_norm_forward(global float *restrict y,    /* [N,D] */
-                             global float *restrict rstd, /* [N] */
+kernel void rms_norm_forward(global float *restrict y,       /* [N,D] */
+                             global float *restrict rstd,    /* [N] */
                              const global float *restrict x, /* [N,D] */
                              const global float *restrict w, /* [D] */
                              int N, int D, float eps) {
@@ -31,16 +32,17 @@ kernel void rms_norm_forward(global float *restrict y,    /* [N,D] */
     }
 }
 
-/* dx = add + rstd · (w·dy − x̂ · mean(w·dy·x̂)) with x̂ = x · rstd; each item also leaves Σ dy·x̂ over its rows in
- * partial, which rms_norm_weight adds up in order. */
-kernel void rms_norm_backward(global float *restrict dx,      /* [N,D] */
-                              global float *restrict partial, /* [items,D] */
-                              const global float *dy,         /* [N,D] */
-                              const global float *restrict x, /* [N,D] */
-                              const global float *restrict w, /* [D] */
-                              const global float *restrict rstd, /* [N] */
-                              const global float *add, /* [N,D], may be dx itself; not read when has_add = 0 */
-                              int has_add, int N, int D) {
+/* dx = add + rstd · (w·dy − x̂ · mean(w·dy·x̂)) with x̂ = x · rstd; each item also leaves Σ dy·x̂ over its rows
+ * in partial, which rms_norm_weight adds up in order. */
+kernel void rms_norm_backward(
+    global float *restrict dx,         /* [N,D] */
+    global float *restrict partial,    /* [items,D] */
+    const global float *dy,            /* [N,D] */
+    const global float *restrict x,    /* [N,D] */
+    const global float *restrict w,    /* [D] */
+    const global float *restrict rstd, /* [N] */
+    const global float *add,           /* [N,D], may be dx itself; not read when has_add = 0 */
+    int has_add, int N, int D) {
     const int item = get_global_id(0);
     const int first = item * ROWS;
     const int last = min(first + ROWS, N);
