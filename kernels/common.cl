@@ -1,6 +1,14 @@
 /* Shared by every kernel file: it is put in front of each of them. OpenCL C 1.2, fp32 only.
  * Indices are int: the host refuses tensors of 2^31 elements or more. */
 
+/* For helpers that take pointers to a register tile: a call would put the tile into memory. */
+#define ALWAYS_INLINE __attribute__((always_inline)) inline
+
+/* One store instead of the several narrow ones that vstore16 becomes on some CPUs. `space` is global or
+ * private. */
+typedef float16 float16_near __attribute__((aligned(4)));
+#define PUT16(v, j, p, space) (((space float16_near *)(p))[j] = (v))
+
 /* Sums in a fixed order, so that a device gives the same bits every time: halves onto halves, written by
  * component because Oclgrind 21.10 crashes on .lo and .hi when it looks for uninitialised values. */
 inline float sum4(float4 v) {

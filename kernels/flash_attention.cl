@@ -37,13 +37,19 @@
 #define VEC         JOIN(float, VW)
 #define IVEC        JOIN(int, VW)
 #define LOAD        JOIN(vload, VW)
-#define STORE       JOIN(vstore, VW)
-#define AS_INT      JOIN(as_int, VW)
-#define AS_VEC      JOIN(as_float, VW)
-#define UNROLL      _Pragma("unroll")
-#define LOWEST      (-1e30f) /* stands for −∞ in a running maximum: differences stay numbers */
-#define LOG2E       1.44269504f
-#define LN2         0.693147181f
+#if VW == 16
+#define STORE(v, j, p)      PUT16(v, j, p, global)
+#define STORE_TILE(v, j, p) PUT16(v, j, p, private)
+#else
+#define STORE(v, j, p)      JOIN(vstore, VW)(v, j, p)
+#define STORE_TILE(v, j, p) JOIN(vstore, VW)(v, j, p)
+#endif
+#define AS_INT JOIN(as_int, VW)
+#define AS_VEC JOIN(as_float, VW)
+#define UNROLL _Pragma("unroll")
+#define LOWEST (-1e30f) /* stands for −∞ in a running maximum: differences stay numbers */
+#define LOG2E  1.44269504f
+#define LN2    0.693147181f
 
 /* 2^x for x ≤ 1, exactly 0 below −125 (so for a masked score): degree 6 on [−½, ½], relative error 3e-9
  * before rounding. */
@@ -64,7 +70,7 @@ inline VEC exp2_of(VEC x) {
 
 inline float largest(VEC v) {
     float tmp[VW], top;
-    STORE(v, 0, tmp);
+    STORE_TILE(v, 0, tmp);
     top = tmp[0];
     for (int i = 1; i < VW; i++)
         top = max(top, tmp[i]);
@@ -73,7 +79,7 @@ inline float largest(VEC v) {
 
 inline float total(VEC v) {
     float tmp[VW], sum = 0.0f;
-    STORE(v, 0, tmp);
+    STORE_TILE(v, 0, tmp);
     for (int i = 0; i < VW; i++)
         sum += tmp[i];
     return sum;
@@ -81,7 +87,7 @@ inline float total(VEC v) {
 
 /* out[H][32] = Σ_d tile[d][·] · panel[d][0..31] */
 #define DEFINE_SCORES(NAME, H)                                                                               \
-    inline void NAME(float *out, int ld, const float *tile, const global float *panel) {                     \
+    ALWAYS_INLINE void NAME(float *out, int ld, const float *tile, const global float *panel) {              \
         VEC acc[H][NV];                                                                                      \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] = 0.0f;             \
         for (int d = 0; d < DH; d++) {                                                                       \
@@ -91,13 +97,13 @@ inline float total(VEC v) {
                 tile[d * H + i] * row[j];                                                                    \
         }                                                                                                    \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++)                               \
-            STORE(acc[i][j], j, out + i * ld);                                                               \
+            STORE_TILE(acc[i][j], j, out + i * ld);                                                          \
     }
 
 /* acc[H][DH] = acc · scale[H] + Σ_{s<count} p[·][s] · x[s][0..DH-1], x rows D apart */
 #define DEFINE_GATHER(NAME, H)                                                                               \
-    inline void NAME(float *sum, const float *scale, const float *p, int ld, int count,                      \
-                     const global float *x, int D) {                                                         \
+    ALWAYS_INLINE void NAME(float *sum, const float *scale, const float *p, int ld, int count,               \
+                            const global float *x, int D) {                                                  \
         for (int c = 0; c < DH; c += COLS) {                                                                 \
             VEC acc[H][CV];                                                                                  \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] =               \
@@ -109,7 +115,7 @@ inline float total(VEC v) {
                     p[i * ld + s] * row[j];                                                                  \
             }                                                                                                \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++)                           \
-                STORE(acc[i][j], j, sum + i * DH + c);                                                       \
+                STORE_TILE(acc[i][j], j, sum + i * DH + c);                                                  \
         }                                                                                                    \
     }
 
@@ -145,29 +151,6 @@ inline void mask_scores(float *scores, int s0, int low, int high, const global i
         if (s < low || s > high || (segments && segments[s] != segments[t]))
             scores[l] = -INFINITY;
     }
-}
-
-/* Rows → panels, zero past a sequence's end. Grid: panels (at most rows/32 + B) × H. */
-kernel void flash_attention_pack(global float *restrict packed,
-                                 const global float *restrict x /* [rows,H·DH] */,
-                                 const global int *restrict start /* [B+1] */, int B, int H, int panels) {
-    const int p = get_global_id(0), h = get_global_id(1), D = H * DH;
-    if (p >= panels || h >= H)
-        return;
-    int b = 0, end = B; /* the last sequence whose first panel is not past p */
-    while (end - b > 1) {
-        const int middle = (b + end) / 2;
-        if (panel_base(start, middle) <= p)
-            b = middle;
-        else
-            end = middle;
-    }
-    const int r0 = start[b] + (p - panel_base(start, b)) * 32;
-    const int count = clamp(start[b + 1] - r0, 0, 32);
-    global float *to = packed + (p * H + h) * DH * 32;
-    for (int s = 0; s < 32; s++)
-        for (int d = 0; d < DH; d++)
-            to[d * 32 + s] = s < count ? x[(r0 + s) * D + h * DH + d] : 0.0f;
 }
 
 typedef struct {
@@ -254,7 +237,7 @@ kernel void flash_attention_forward(global float *restrict o,        /* [R,H·DH
             for (int j = 0; j < KB / VW; j++) {
                 const VEC e = exp2_of(LOAD(j, p + i * KB) - now);
                 weight[i] += e;
-                STORE(e, j, p + i * KB);
+                STORE_TILE(e, j, p + i * KB);
             }
         }
         gather_q(sum, shrink, p, KB, min(KB, r.to - s0 + 1), values + s0 * D, D);

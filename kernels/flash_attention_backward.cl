@@ -4,7 +4,7 @@
 
 /* P in place of scores (already times log₂e): p = 2^(s − lse·log₂e), 0 where masked. */
 inline void probabilities(float *p, float lse2) {
-    UNROLL for (int j = 0; j < NV; j++) STORE(exp2_of(min(LOAD(j, p) - lse2, (VEC)(1.0f))), j, p);
+    UNROLL for (int j = 0; j < NV; j++) STORE_TILE(exp2_of(min(LOAD(j, p) - lse2, (VEC)(1.0f))), j, p);
 }
 
 /* Also leaves δ for the pass over keys. Grid: as the forward pass. */
@@ -54,7 +54,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
             mask_scores(p + i * 32, s0, r.low[i], r.high[i], seg, r.t[i], T);
             probabilities(p + i * 32, lse2[i]);
             UNROLL for (int j = 0; j < NV; j++)
-                STORE(LOAD(j, p + i * 32) * (LOAD(j, dp + i * 32) - shift[i]), j, p + i * 32);
+                STORE_TILE(LOAD(j, p + i * 32) * (LOAD(j, dp + i * 32) - shift[i]), j, p + i * 32);
         }
         gather_q(sum, one, p, 32, min(32, r.to - s0 + 1), keys + s0 * D, D);
     }
@@ -140,8 +140,8 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
         for (int i = 0; i < TK; i++)
             UNROLL for (int j = 0; j < NV; j++) {
                 const VEC e = exp2_of(min(LOAD(j, p + i * 32) - LOAD(j, lse2), (VEC)(1.0f)));
-                STORE(e, j, p + i * 32);
-                STORE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
+                STORE_TILE(e, j, p + i * 32);
+                STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
             }
         gather_k(dv_sum, one, p, 32, n, dout + (q0 + i0) * D + h * DH, D);
         gather_k(dk_sum, one, dp, 32, n, q + (q0 + i0) * D + h * DH, D);

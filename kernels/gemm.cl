@@ -23,7 +23,11 @@
 #define JOIN(a, b)  JOIN_(a, b)
 #define VEC         JOIN(float, VW)
 #define LOAD        JOIN(vload, VW)
-#define STORE       JOIN(vstore, VW)
+#if VW == 16
+#define STORE(v, j, p) PUT16(v, j, p, global)
+#else
+#define STORE(v, j, p) JOIN(vstore, VW)(v, j, p)
+#endif
 
 #if A_ROWS
 #define A_AT(i, k) a[(i)*lda + (k)]
@@ -32,8 +36,8 @@
 #endif
 
 /* c += bias and add, then stored; columns past N are left alone. */
-inline void row_store(const VEC *acc, global float *c, const global float *bias, const global float *add,
-                      int left) {
+ALWAYS_INLINE void row_store(const VEC *acc, global float *c, const global float *bias,
+                             const global float *add, int left) {
     if (left >= PANEL) {
 #pragma unroll
         for (int j = 0; j < NV; j++) {
@@ -49,7 +53,7 @@ inline void row_store(const VEC *acc, global float *c, const global float *bias,
     float tmp[PANEL];
 #pragma unroll
     for (int j = 0; j < NV; j++)
-        STORE(acc[j], j, tmp);
+        JOIN(vstore, VW)(acc[j], j, tmp);
     for (int n = 0; n < left; n++) {
         float v = tmp[n];
         if (bias)
@@ -61,9 +65,9 @@ inline void row_store(const VEC *acc, global float *c, const global float *bias,
 }
 
 #define DEFINE_TILE_(H)                                                                                      \
-    inline void tile_##H(global float *c, const global float *a, int lda, const global float *b, int ldb,    \
-                         const global float *bias, const global float *add, int k0, int k1, int N,           \
-                         int left) {                                                                         \
+    ALWAYS_INLINE void tile_##H(global float *c, const global float *a, int lda, const global float *b,      \
+                                int ldb, const global float *bias, const global float *add, int k0, int k1,  \
+                                int N, int left) {                                                           \
         VEC acc[H][NV];                                                                                      \
         _Pragma("unroll") for (int i = 0; i < H; i++) _Pragma("unroll") for (int j = 0; j < NV; j++)         \
             acc[i][j] = 0.0f;                                                                                \

@@ -1,4 +1,5 @@
-/* The router: p = sigmoid(w·u + b), h = [w·u + b ≥ 0], that is p ≥ ½. A work-item owns ROWS rows; no barrier.
+/* The router: p = sigmoid(w·u + b), h = [w·u + b ≥ margin], with margin 0: p ≥ ½. A work-item owns ROWS
+ * rows; no barrier.
  */
 
 #ifndef ROWS
@@ -10,7 +11,7 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
                                const global float *restrict u, /* [N,D] */
                                const global float *restrict w, /* [D] */
                                const global float *restrict b, /* [1] */
-                               int N, int D) {
+                               float margin, int N, int D) {
     const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
     for (int n = first; n < last; n++) {
         const global float *row = u + n * D;
@@ -23,7 +24,7 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
             tail += row[d] * w[d];
         const float logit = sum16(dots) + tail + b[0];
         p[n] = 1.0f / (1.0f + exp(-logit));
-        h[n] = logit >= 0.0f ? 1 : 0;
+        h[n] = logit >= margin ? 1 : 0;
     }
 }
 

@@ -26,7 +26,7 @@ START_TEST(test_start) {
     ck_ok(&ctx, tn_buffer_write(u, 0, sizeof values, values));
     ck_ok(&ctx, tn_buffer_zero(w));
     ck_ok(&ctx, tn_buffer_zero(b));
-    ck_ok(&ctx, tn_route_gate_forward(dev, &(tn_route_gate_shape){N, D}, p, h, u, w, b));
+    ck_ok(&ctx, tn_route_gate_forward(dev, &(tn_route_gate_shape){N, D}, p, h, u, w, b, 0));
     ck_ok(&ctx, tn_buffer_read(p, 0, sizeof got, got));
     ck_ok(&ctx, tn_buffer_read(h, 0, sizeof decided, decided));
     for (int n = 0; n < N; n++)
@@ -44,7 +44,7 @@ enum { FN = 9, FD = 7 };
 static double objective(const double *u, const double *w, double b, const double *dp, double penalty) {
     double p[FN], sum = 0;
     int32_t h[FN];
-    tn_route_gate_forward_ref(FN, FD, p, h, u, w, b);
+    tn_route_gate_forward_ref(FN, FD, p, h, u, w, b, 0);
     for (int n = 0; n < FN; n++)
         sum += p[n] * (dp[n] + penalty);
     return sum;
@@ -66,7 +66,7 @@ START_TEST(test_gradient) {
         w[d] = tn_rng_normal(&rng);
     for (int n = 0; n < FN; n++)
         dp[n] = tn_rng_normal(&rng);
-    tn_route_gate_forward_ref(FN, FD, p, h, u, w, b);
+    tn_route_gate_forward_ref(FN, FD, p, h, u, w, b, 0);
     tn_route_gate_backward_ref(FN, FD, du, dw, &db, dp, penalty, 1, h, p, u, w);
     for (int i = 0; i < FN * FD; i++) {
         double kept = u[i], high, low;

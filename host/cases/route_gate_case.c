@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { DIM_N, DIM_D, DIM_OFF };
+enum { DIM_N, DIM_D, DIM_OFF, DIM_MARGIN };
 enum { FORWARD, BACKWARD };
 enum { F_P, F_H, F_U, F_W, F_B };
 enum { B_DU, B_DW, B_DB, B_DP, B_P, B_U, B_W, B_B, B_H };
@@ -13,6 +13,7 @@ enum { B_DU, B_DW, B_DB, B_DP, B_P, B_U, B_W, B_B, B_H };
 static const double penalty = 0.125; /* dp_const; a power of two, exact in float */
 
 static void draw(tn_rng *rng, tn_shape *s) {
+    s->v[DIM_MARGIN] = (int64_t)tn_rng_below(rng, 2);
     s->v[DIM_OFF] = (int64_t)tn_rng_below(rng, 9);
     s->v[DIM_N] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
     s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 9) : tn_rng_range(rng, 1, 150);
@@ -54,7 +55,7 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
                 logit += w[d] * u[n * D + d];
             if (pass == BACKWARD)
                 t[B_P].f64[n] = 1 / (1 + exp(-logit));
-            if (fabs(logit) > 1e-3)
+            if (fabs(logit - (double)s->v[DIM_MARGIN]) > 1e-3)
                 break;
             u[n * D] += 0.25;
         }
@@ -64,7 +65,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
     tn_route_gate_shape s = {shape->v[DIM_N], shape->v[DIM_D]};
     if (pass == FORWARD)
         return tn_route_gate_forward(dev, &s, t[F_P].buffer, t[F_H].buffer, t[F_U].buffer, t[F_W].buffer,
-                                     t[F_B].buffer);
+                                     t[F_B].buffer, (double)shape->v[DIM_MARGIN]);
     return tn_route_gate_backward(dev, &s, t[B_DU].buffer, t[B_DW].buffer, t[B_DB].buffer, t[B_DP].buffer,
                                   penalty, (double)shape->v[DIM_OFF], t[B_H].buffer, t[B_P].buffer,
                                   t[B_U].buffer, t[B_W].buffer, t[B_DU].buffer);
@@ -73,7 +74,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
     if (pass == FORWARD)
         tn_route_gate_forward_ref(s->v[DIM_N], s->v[DIM_D], t[F_P].f64, t[F_H].i32, t[F_U].f64, t[F_W].f64,
-                                  *t[F_B].f64);
+                                  *t[F_B].f64, (double)s->v[DIM_MARGIN]);
     else
         tn_route_gate_backward_ref(s->v[DIM_N], s->v[DIM_D], t[B_DU].f64, t[B_DW].f64, t[B_DB].f64,
                                    t[B_DP].f64, penalty, (double)s->v[DIM_OFF], t[B_H].i32, t[B_P].f64,
@@ -89,7 +90,7 @@ static double bytes(const tn_shape *s, int pass) {
     return pass == FORWARD ? 4 * (N * D + D + N) + N : 4 * (3 * N * D + 2 * N + 2 * D);
 }
 
-static const char *const dims[] = {"N", "D", "off", NULL};
+static const char *const dims[] = {"N", "D", "off", "margin", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 /* No finite differences: dp_const is the gradient of a penalty that is no output. tests/test_route_gate.c has

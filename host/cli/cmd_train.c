@@ -41,6 +41,7 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     if (!u->enabled && !tn_mixer_has_router(&c->model))
         return tn_fail(ctx, TN_ERR_ARG, "--no-curriculum belongs to the mixer routed");
     u->lambda = tn_cli_real(args, "lambda", u->lambda);
+    u->margin = tn_cli_real(args, "gate-margin", u->margin);
     u->lr = tn_cli_real(args, "lr", u->lr);
     u->decay = tn_cli_real(args, "decay", u->decay);
     u->warmup = tn_cli_int(args, "warmup", u->warmup);
@@ -126,6 +127,8 @@ static const tn_cli_option options[] = {
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
+    {"gate-margin", 0, "X", TN_CLI_REAL,
+     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (1)", 0, 100},
     {"weight-decay", 0, "X", TN_CLI_REAL, "of matrices (0.01)", 0, 10},
     {"clip", 0, "X", TN_CLI_REAL, "largest norm of the gradient (1)", 1e-9, 1e9},
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},

@@ -35,6 +35,7 @@ typedef struct tn_input {
     const int32_t *labels;                /* [L] */
     const uint8_t *oracle;                /* [B,T], for the oracle mixer only */
     uint64_t control_seed, control_index; /* stream of the random control */
+    double gate_margin; /* a row is routed where its logit reaches this: 0, but in training */
 } tn_input;
 
 /* What one layer did in the last forward pass. */

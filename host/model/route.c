@@ -45,7 +45,7 @@ static tn_status decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     TN_TRY(tn_workspace_floats(ws, &st->p, ws->B * ws->T, 1));
     tn_route_gate_shape gate = {N, c->d_model};
     TN_TRY(tn_route_gate_forward(m->dev, &gate, st->p, st->h, st->u1, lp->router_weight->value,
-                                 lp->router_bias->value));
+                                 lp->router_bias->value, in->gate_margin));
     if (c->routing != TN_ROUTING_CAPACITY)
         return TN_OK;
     tn_route_capacity_shape capacity = {in->B, in->T, (int64_t)ceil(c->capacity * (double)in->T)};

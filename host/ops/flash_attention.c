@@ -60,7 +60,7 @@ static tn_status pack(tn_device *dev, const tn_attention_plan *p, const tn_flash
                       int64_t rows, const tn_buffer *x, const tn_buffer *start, tn_buffer **out) {
     tn_kernel *k;
     size_t panels = (size_t)panels_of(rows, s->B);
-    TN_TRY(kernel(dev, p, "flash_attention", "flash_attention_pack", &k));
+    TN_TRY(kernel(dev, p, "flash_attention_pack", "flash_attention_pack", &k));
     TN_TRY(tn_device_scratch(dev, slot, panels * 32 * (size_t)(s->H * s->Dh) * sizeof(float), out));
     return tn_launch(dev, k, tn_range_2d(panels, (size_t)s->H, tn_kernel_group(k, p->local), 1),
                      tn_arg_buffer(*out), tn_arg_buffer(x), tn_arg_buffer(start), tn_arg_i32(s->B),

@@ -17,13 +17,13 @@ static size_t group(const tn_device *dev, const tn_kernel *k) {
 }
 
 tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *p, tn_buffer *h,
-                                const tn_buffer *u, const tn_buffer *w, const tn_buffer *b) {
+                                const tn_buffer *u, const tn_buffer *w, const tn_buffer *b, double margin) {
     tn_kernel *k;
     size_t items = (size_t)((s->N + rows_an_item(dev) - 1) / rows_an_item(dev));
     TN_TRY(kernel(dev, "route_gate_forward", &k));
     return tn_launch(dev, k, tn_range_1d(items, group(dev, k)), tn_arg_buffer(p), tn_arg_buffer(h),
-                     tn_arg_buffer(u), tn_arg_buffer(w), tn_arg_buffer(b), tn_arg_i32(s->N),
-                     tn_arg_i32(s->D));
+                     tn_arg_buffer(u), tn_arg_buffer(w), tn_arg_buffer(b), tn_arg_f32(margin),
+                     tn_arg_i32(s->N), tn_arg_i32(s->D));
 }
 
 tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *du, tn_buffer *dw,

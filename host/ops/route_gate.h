@@ -12,7 +12,8 @@ typedef struct tn_route_gate_shape {
 
 tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *p /* [N] */,
                                 tn_buffer *h /* u8 [N] */, const tn_buffer *u /* [N,D] */,
-                                const tn_buffer *w /* [D] */, const tn_buffer *b /* [1] */);
+                                const tn_buffer *w /* [D] */, const tn_buffer *b /* [1] */,
+                                double margin /* h = [logit ≥ margin] */);
 /* dl = (dp + dp_const)·p·(1 − p), dp_const being the gradient of a penalty on Σp over the rows that are
  * counted; du = add + dl·w, dw = Σ dl·u, db = Σ dl. add NULL: the gradient alone; add may be du. */
 tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *du /* [N,D] */,

@@ -3,13 +3,13 @@
 #include <math.h>
 
 void tn_route_gate_forward_ref(int64_t N, int64_t D, double *p, int32_t *h, const double *u, const double *w,
-                               double b) {
+                               double b, double margin) {
     for (int64_t n = 0; n < N; n++) {
         double logit = b;
         for (int64_t d = 0; d < D; d++)
             logit += w[d] * u[n * D + d];
         p[n] = 1 / (1 + exp(-logit));
-        h[n] = logit >= 0;
+        h[n] = logit >= margin;
     }
 }
 

@@ -1,11 +1,12 @@
-/* The router: logit = w·u + b, p = sigmoid(logit), h = [logit ≥ 0]. */
+/* The router: logit = w·u + b, p = sigmoid(logit), h = [logit ≥ margin]. */
 #ifndef TN_ROUTE_GATE_REF_H
 #define TN_ROUTE_GATE_REF_H
 
 #include <stdint.h>
 
 void tn_route_gate_forward_ref(int64_t N, int64_t D, double *p /* [N] */, int32_t *h /* [N] */,
-                               const double *u /* [N,D] */, const double *w /* [D] */, double b);
+                               const double *u /* [N,D] */, const double *w /* [D] */, double b,
+                               double margin);
 /* dl = (dp + dp_const)·p·(1 − p), times `off` where h = 0; du is added to what it
  * holds; dw = Σ dl·u; db = Σ dl */
 void tn_route_gate_backward_ref(int64_t N, int64_t D, double *du /* [N,D] */, double *dw /* [D] */,

@@ -6,9 +6,10 @@ tn_curriculum tn_curriculum_default(int64_t steps) {
     return (tn_curriculum){.enabled = true,
                            .steps = steps,
                            .warmup = 50,
-                           .phase1 = steps * 35 / 100,
-                           .ramp = steps / 5,
+                           .phase1 = steps / 4,
+                           .ramp = steps / 4,
                            .explore = 8,
+                           .margin = 1,
                            .lambda = 0.5,
                            .lr = 2e-3,
                            .decay = 0.3};
@@ -34,6 +35,7 @@ tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *m
     plan.phase = 2;
     bool rising = c->enabled && into < c->ramp;
     plan.lambda = rising ? c->lambda * (double)(into + 1) / (double)c->ramp : c->lambda;
+    plan.margin = c->margin * (rising ? (double)(into + 1) / (double)c->ramp : 1);
     plan.gate = c->explore > 0 && into % c->explore == 0 ? TN_GATE_DENSE : TN_GATE_COMPACT;
     return plan;
 }

@@ -16,18 +16,19 @@ typedef struct tn_curriculum {
     int64_t steps, warmup; /* of the whole run; of the learning rate */
     int64_t phase1, ramp;  /* steps of phase 1; of λ's rise after it */
     int64_t explore;       /* every explore-th step of phase 2 is dense; 0: never */
-    double lambda, lr;     /* final λ; top learning rate */
-    double decay; /* share of the run, at its end, over which the learning rate falls to a twentieth */
+    double margin;         /* what a logit must reach to be routed when λ is at its top; rises with λ */
+    double lambda, lr; /* final λ; top learning rate */
+    double decay;      /* share of the run, at its end, over which the learning rate falls to a twentieth */
 } tn_curriculum;
 
 typedef struct tn_step_plan {
     int phase; /* 1 or 2 */
-    double lambda, lr;
+    double lambda, lr, margin;
     tn_gate gate;
 } tn_step_plan;
 
-/* The usual split of a run: phase 1 is 35 % of it, λ rises over 20 %, the learning rate falls over the last
- * 30 %. */
+/* The usual split of a run: phase 1 is a quarter of it, λ rises over the next quarter, the learning rate
+ * falls over the last 30 %. */
 tn_curriculum tn_curriculum_default(int64_t steps);
 /* Step counts from 0. A model without a router is in phase 1 throughout, with λ = 0. */
 tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *model, int64_t step);

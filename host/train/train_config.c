@@ -37,6 +37,7 @@ static const tn_field fields[] = {
     FIELD("ramp", FIELD_I64, curriculum.ramp),
     FIELD("explore", FIELD_I64, curriculum.explore),
     FIELD("lambda", FIELD_F64, curriculum.lambda),
+    FIELD("gate_margin", FIELD_F64, curriculum.margin),
     FIELD("lr", FIELD_F64, curriculum.lr),
     FIELD("decay", FIELD_F64, curriculum.decay),
     FIELD("beta1", FIELD_F64, optimizer.beta1),
@@ -89,7 +90,7 @@ tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out) {
 }
 
 static int64_t usual_steps(tn_task_kind kind) {
-    return kind == TN_TASK_RECALL ? 1500 : kind == TN_TASK_MQAR ? 4000 : 3000;
+    return kind == TN_TASK_RECALL ? 2000 : kind == TN_TASK_MQAR ? 4000 : 3000;
 }
 
 tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
@@ -122,9 +123,10 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
     if (u->warmup < 0 || u->phase1 < 0 || u->ramp < 0 || u->explore < 0)
         return tn_fail(ctx, TN_ERR_ARG, "warm-up, phase 1, ramp and explore are counts of steps, 0 or more");
     if (!(u->lambda >= 0 && isfinite(u->lambda)) || !(u->lr > 0 && u->lr < 10) ||
-        !(u->decay >= 0 && u->decay <= 1))
+        !(u->decay >= 0 && u->decay <= 1) || !(u->margin >= 0 && u->margin <= 100))
         return tn_fail(ctx, TN_ERR_ARG,
-                       "λ must be 0 or more, the learning rate in (0,10), its decay in 0..1");
+                       "λ must be 0 or more, the learning rate in (0,10), its decay in 0..1, the gate's "
+                       "margin in 0..100");
     return TN_OK;
 }
 

@@ -156,6 +156,7 @@ static tn_status one_step(tn_trainer *t) {
     tn_optimizer o = c->optimizer;
     o.lr = plan.lr;
     TN_TRY(next_batch(t));
+    t->in.gate_margin = plan.margin;
     TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan.gate, NULL, log ? stats : NULL));
     TN_TRY(tn_model_loss(t->model, t->ws, &t->in));
     tn_penalty_terms penalty = {penalty_of(c, plan.lambda, t->in.T), 1};
