@@ -40,8 +40,7 @@ static tn_status forward(tn_device *dev, void *data) {
 static tn_status backward(tn_device *dev, void *data) {
     layer_side *s = data;
     (void)dev;
-    return tn_mixer_backward(s->ws, s->in, TN_GATE_COMPACT, 0, s->dx, s->dmid, s->x,
-                             &(tn_penalty_terms){0, 1});
+    return tn_mixer_backward(s->ws, s->in, TN_GATE_COMPACT, 0, s->dx, s->dmid, s->x, 0);
 }
 
 /* Exactly ⌈ρT⌉ rows of every sequence, anywhere. */

@@ -28,7 +28,7 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
     }
 }
 
-/* dl = (dp + dp_const)·p·(1 − p), times `off` where h = 0; du = add + dl·w; each item leaves Σ
+/* dl = (dp + dp_const)·p·(1 − p); du = add + dl·w; each item leaves Σ
  * dl·u and, behind it, Σ dl over its rows in partial. */
 kernel void route_gate_backward(global float *du,                                          /* [N,D] */
                                 global float *restrict partial,                            /* [items,D+1] */
@@ -47,7 +47,7 @@ kernel void route_gate_backward(global float *du,                               
     for (int d = 0; d < D; d++)
         sums[d] = 0.0f;
     for (int n = first; n < last; n++) {
-        const float dl = (dp[n] + dp_const) * (h[n] ? 1.0f : off) * p[n] * (1.0f - p[n]);
+        const float dl = (dp[n] + dp_const) * p[n] * (1.0f - p[n]);
         const int at = n * D;
         bias += dl;
         int d = 0;

@@ -133,7 +133,7 @@ static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, con
         sum += (log(total) + top - row[in->labels[l]]) / (double)in->L;
     }
     for (int n = 0; tn_mixer_has_router(&ref->m->config) && n < 2 * N; n++)
-        routed += ref->only_routed && !ref->frozen_h[n] ? 0 : p[n];
+        routed += p[n];
     return sum + penalty * routed;
 }
 
@@ -159,7 +159,7 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
     ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
     ck_ok(&ctx, tn_model_forward(m, ws, &in, gate, routes, NULL));
     ck_ok(&ctx, tn_model_loss(m, ws, &in));
-    ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, &(tn_penalty_terms){penalty, 1}));
+    ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, penalty));
     float *grads = malloc(m->params.floats * 4);
     ck_ok(&ctx, tn_buffer_read(m->params.grads, 0, m->params.floats * 4, grads));
     tn_model_ref ref = {

@@ -5,16 +5,15 @@
 
 #include <math.h>
 
-enum { DIM_N, DIM_D, DIM_OFF, DIM_MARGIN };
+enum { DIM_N, DIM_D, DIM_MARGIN };
 enum { FORWARD, BACKWARD };
 enum { F_P, F_H, F_U, F_W, F_B };
-enum { B_DU, B_DW, B_DB, B_DP, B_P, B_U, B_W, B_B, B_H };
+enum { B_DU, B_DW, B_DB, B_DP, B_P, B_U, B_W, B_B };
 
 static const double penalty = 0.125; /* dp_const; a power of two, exact in float */
 
 static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_MARGIN] = (int64_t)tn_rng_below(rng, 2);
-    s->v[DIM_OFF] = (int64_t)tn_rng_below(rng, 9);
     s->v[DIM_N] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
     s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 9) : tn_rng_range(rng, 1, 150);
 }
@@ -37,8 +36,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D};
     t[B_W] = (tn_tensor){"w", TN_F32, TN_IN, D};
     t[B_B] = (tn_tensor){"b", TN_F32, TN_IN, 1};
-    t[B_H] = (tn_tensor){"h", TN_U8, TN_IN, N};
-    return 9;
+    return 8;
 }
 
 /* Rows whose logit is so small that rounding could turn the decision are moved away from 0. */
@@ -46,8 +44,6 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     int64_t D = s->v[DIM_D];
     double *u = t[pass == FORWARD ? F_U : B_U].f64, *w = t[pass == FORWARD ? F_W : B_W].f64;
     double *b = t[pass == FORWARD ? F_B : B_B].f64;
-    for (size_t n = 0; pass == BACKWARD && n < t[B_H].count; n++)
-        t[B_H].i32[n] = (int32_t)tn_rng_below(rng, 2);
     for (int64_t n = 0; n < s->v[DIM_N]; n++)
         for (int attempt = 0; attempt < 50; attempt++) {
             double logit = b[0];
@@ -67,8 +63,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
         return tn_route_gate_forward(dev, &s, t[F_P].buffer, t[F_H].buffer, t[F_U].buffer, t[F_W].buffer,
                                      t[F_B].buffer, (double)shape->v[DIM_MARGIN]);
     return tn_route_gate_backward(dev, &s, t[B_DU].buffer, t[B_DW].buffer, t[B_DB].buffer, t[B_DP].buffer,
-                                  penalty, (double)shape->v[DIM_OFF], t[B_H].buffer, t[B_P].buffer,
-                                  t[B_U].buffer, t[B_W].buffer, t[B_DU].buffer);
+                                  penalty, t[B_P].buffer, t[B_U].buffer, t[B_W].buffer, t[B_DU].buffer);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
@@ -77,8 +72,7 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                   *t[F_B].f64, (double)s->v[DIM_MARGIN]);
     else
         tn_route_gate_backward_ref(s->v[DIM_N], s->v[DIM_D], t[B_DU].f64, t[B_DW].f64, t[B_DB].f64,
-                                   t[B_DP].f64, penalty, (double)s->v[DIM_OFF], t[B_H].i32, t[B_P].f64,
-                                   t[B_U].f64, t[B_W].f64);
+                                   t[B_DP].f64, penalty, t[B_P].f64, t[B_U].f64, t[B_W].f64);
 }
 
 static double flops(const tn_shape *s, int pass) {
@@ -90,7 +84,7 @@ static double bytes(const tn_shape *s, int pass) {
     return pass == FORWARD ? 4 * (N * D + D + N) + N : 4 * (3 * N * D + 2 * N + 2 * D);
 }
 
-static const char *const dims[] = {"N", "D", "off", "margin", NULL};
+static const char *const dims[] = {"N", "D", "margin", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 /* No finite differences: dp_const is the gradient of a penalty that is no output. tests/test_route_gate.c has

@@ -196,7 +196,7 @@ static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t la
 }
 
 static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
-                                const tn_buffer *dmid, const tn_penalty_terms *penalty) {
+                                const tn_buffer *dmid, double penalty) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
@@ -212,15 +212,13 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
         TN_TRY(global_backward(ws, in, layer, ws->du, ws->do_, false));
     if (!tn_mixer_has_router(&m->config))
         return TN_OK;
-    double off = gate == TN_GATE_SOFT ? 1 : gate == TN_GATE_DENSE ? penalty->unrouted : 0;
     tn_route_gate_shape shape = {in->B * in->T, D};
     return tn_route_gate_backward(m->dev, &shape, ws->du, lp->router_weight->grad, lp->router_bias->grad,
-                                  ws->dg, penalty->lambda, off, st->h, st->p, st->u1,
-                                  lp->router_weight->value, ws->du);
+                                  ws->dg, penalty, st->p, st->u1, lp->router_weight->value, ws->du);
 }
 
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
-                            const tn_buffer *dmid, const tn_buffer *x, const tn_penalty_terms *penalty) {
+                            const tn_buffer *dmid, const tn_buffer *x, double penalty) {
     tn_model *m = ws->m;
     const tn_model_config *c = &m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);

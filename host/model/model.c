@@ -229,8 +229,7 @@ static tn_status embed_backward(tn_workspace *ws, const tn_input *in) {
     return tn_embedding_backward(m->dev, &s, m->params.embed->grad, ws->dx, ws->order, ws->token_start);
 }
 
-tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate,
-                            const tn_penalty_terms *penalty) {
+tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty) {
     /* Tracks that no row took leave their gradients untouched: they must read zero. */
     TN_TRY(tn_buffer_zero(m->params.grads));
     TN_TRY(head_backward(ws, in));

@@ -63,16 +63,9 @@ tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in);
 /* Reads what tn_model_loss left: mean cross-entropy (summed in double, in order) and argmax [L] (may be
  * NULL). */
 tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross_entropy, int32_t *predicted);
-/* What a backward pass adds for the router. */
-typedef struct tn_penalty_terms {
-    double lambda;   /* gradient of a penalty on Σ over layers and rows of p */
-    double unrouted; /* weight of the gate's gradient at rows that are not routed, in a dense step. They get
-                        none in a compacted one, so a dense step that stands for n steps has weight n; 1: the
-                        plain gradient */
-} tn_penalty_terms;
-/* After tn_model_loss, same input and gate: gradients of mean cross-entropy + λ · Σp. */
-tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate,
-                            const tn_penalty_terms *penalty);
+/* After tn_model_loss, same input and gate: gradients of mean cross-entropy + penalty · Σ over layers and
+ * rows of p. */
+tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty);
 
 tn_buffer *tn_workspace_logits(tn_workspace *ws); /* [L,V]; borrowed */
 /* Per-layer routed rows of the last compacted pass, known without reading anything back. [layers], borrowed.

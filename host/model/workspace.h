@@ -49,7 +49,7 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
                            const tn_buffer *x);
 /* dx = gradient at x from dmid; parameter gradients are written. penalty as in tn_model_backward. */
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
-                            const tn_buffer *dmid, const tn_buffer *x, const tn_penalty_terms *penalty);
+                            const tn_buffer *dmid, const tn_buffer *x, double penalty);
 /* Routed rows of a layer: decisions → list, read back, and the plan of k and v rows. */
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
 

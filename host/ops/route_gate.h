@@ -18,8 +18,7 @@ tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn
  * counted; du = add + dl·w, dw = Σ dl·u, db = Σ dl. add NULL: the gradient alone; add may be du. */
 tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *du /* [N,D] */,
                                  tn_buffer *dw /* [D] */, tn_buffer *db /* [1] */,
-                                 const tn_buffer *dp /* [N] */, double dp_const, double off,
-                                 const tn_buffer *h /* u8 [N] */, const tn_buffer *p /* [N] */,
+                                 const tn_buffer *dp /* [N] */, double dp_const, const tn_buffer *p /* [N] */,
                                  const tn_buffer *u /* [N,D] */, const tn_buffer *w /* [D] */,
                                  const tn_buffer *add /* [N,D] or NULL */);
 

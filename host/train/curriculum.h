@@ -17,8 +17,8 @@ typedef struct tn_curriculum {
     int64_t phase1, ramp;  /* steps of phase 1; of λ's rise after it */
     int64_t explore;       /* every explore-th step of phase 2 is dense; 0: never */
     double margin;         /* what a logit must reach to be routed when λ is at its top; rises with λ */
-    double lambda, lr; /* final λ; top learning rate */
-    double decay;      /* share of the run, at its end, over which the learning rate falls to a twentieth */
+    double lambda, lr;     /* final λ; top learning rate */
+    double decay; /* share of the run, at its end, over which the learning rate falls to a twentieth */
 } tn_curriculum;
 
 typedef struct tn_step_plan {

@@ -159,8 +159,7 @@ static tn_status one_step(tn_trainer *t) {
     t->in.gate_margin = plan.margin;
     TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan.gate, NULL, log ? stats : NULL));
     TN_TRY(tn_model_loss(t->model, t->ws, &t->in));
-    tn_penalty_terms penalty = {penalty_of(c, plan.lambda, t->in.T), 1};
-    TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, &penalty));
+    TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, penalty_of(c, plan.lambda, t->in.T)));
     TN_TRY(tn_model_update(t->model, &o, t->step + 1));
     TN_TRY(tn_device_flush(t->model->dev));
     if (log)
