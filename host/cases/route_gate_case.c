@@ -41,6 +41,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
 
 /* Rows whose logit is so small that rounding could turn the decision are moved away from 0. */
 static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    (void)rng;
     int64_t D = s->v[DIM_D];
     double *u = t[pass == FORWARD ? F_U : B_U].f64, *w = t[pass == FORWARD ? F_W : B_W].f64;
     double *b = t[pass == FORWARD ? F_B : B_B].f64;
