@@ -30,14 +30,13 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
 
 /* dl = (dp + dp_const)·p·(1 − p); du = add + dl·w; each item leaves Σ
  * dl·u and, behind it, Σ dl over its rows in partial. */
-kernel void route_gate_backward(global float *du,                                          /* [N,D] */
-                                global float *restrict partial,                            /* [items,D+1] */
-                                const global float *restrict dp,                           /* [N] */
-                                float dp_const, float off, const global uchar *restrict h, /* [N] */
-                                const global float *restrict p,                            /* [N] */
-                                const global float *restrict u,                            /* [N,D] */
-                                const global float *restrict w,                            /* [D] */
-                                const global float *add, /* [N,D] or NULL; may be du */
+kernel void route_gate_backward(global float *du,                               /* [N,D] */
+                                global float *restrict partial,                 /* [items,D+1] */
+                                const global float *restrict dp,                /* [N] */
+                                float dp_const, const global float *restrict p, /* [N] */
+                                const global float *restrict u,                 /* [N,D] */
+                                const global float *restrict w,                 /* [D] */
+                                const global float *add,                        /* [N,D] or NULL; may be du */
                                 int N, int D) {
     const int item = get_global_id(0), first = item * ROWS, last = min(N, first + ROWS);
     if (first >= N)
