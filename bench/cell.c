@@ -234,3 +234,13 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
         tn_row_set_failure(row, status, ctx->message);
     return TN_OK;
 }
+
+tn_status tn_cell_attention_rate(tn_device *dev, double *rate) {
+    const tn_case *c = tn_case_find("flash_attention");
+    tn_shape shapes[TN_SHAPES_MAX];
+    int count = 0;
+    *rate = 0;
+    if (c)
+        TN_TRY(tn_shapes_of(tn_device_context(dev), c, shapes, &count));
+    return count ? tn_bench_rate(dev, c, 0, &shapes[0], 0.1, rate) : TN_OK;
+}

@@ -38,4 +38,8 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
 /* Floating-point operations of one call, for guessing how long it takes. */
 double tn_cell_flops(const tn_cell *cell);
 
+/* Operations a second of attention at the first of its bench shapes, unverified: for such guesses only. 0
+ * without one. */
+tn_status tn_cell_attention_rate(tn_device *dev, double *rate);
+
 #endif

@@ -91,3 +91,12 @@ tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape
         tn_row_set_failure(row, status, ctx->message);
     return TN_OK;
 }
+
+tn_status tn_bench_rate(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, double seconds,
+                        double *rate) {
+    tn_cost_row row;
+    tn_row_init(&row);
+    TN_TRY(time_it(dev, c, pass, shape, &(tn_bench_options){.seconds = seconds, .seed = 1}, &row));
+    *rate = row.wall_ms > 0 ? row.flops / (1e-3 * row.wall_ms) : 0;
+    return TN_OK;
+}

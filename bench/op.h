@@ -19,4 +19,8 @@ typedef struct tn_bench_options {
 tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                       const tn_bench_options *options, tn_cost_row *row);
 
+/* Times alone, without verifying and without a row: operations a second. */
+tn_status tn_bench_rate(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, double seconds,
+                        double *rate);
+
 #endif

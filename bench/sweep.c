@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The quick preset does not begin a call that would take longer than this by the device's measured peak. */
-static const double quick_call_s = 1.5;
+/* The quick preset does not begin a call that would take longer than this at the rate attention reached on a
+ * small shape. */
+static const double quick_call_s = 2.5;
 
 typedef struct ceiling {
     bool known;
     tn_roofline roofline;
+    double attention_rate; /* operations a second that attention reaches on a small shape */
 } ceiling;
 
 typedef struct sweep {
@@ -93,8 +95,8 @@ static tn_status measure_ceilings(sweep *s, int i) {
     tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
     say_device(&w, s, info, "roofline");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
-    s->ceilings[i].known =
-        r.output && sscanf(r.output, "%lg,%lg,%lg", &c->flops, &c->copy_bytes, &c->read_bytes) == 3;
+    s->ceilings[i].known = r.output && sscanf(r.output, "%lg,%lg,%lg,%lg", &c->flops, &c->copy_bytes,
+                                              &c->read_bytes, &s->ceilings[i].attention_rate) == 4;
     if (!s->ceilings[i].known && !r.interrupted)
         tn_warn(s->ctx, "%s: its ceilings could not be measured%s%.300s", info->name, r.error[0] ? ": " : "",
                 r.error);
@@ -133,13 +135,13 @@ static void row_of_end(tn_child_result *r, double timeout, tn_cost_row *row) {
 static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
     const ceiling *c = &s->ceilings[device_number(s, cell->info)];
     char reason[200];
-    double seconds = c->known ? tn_cell_flops(cell) / (0.25 * c->roofline.flops) : 0;
+    double seconds = c->known && c->attention_rate > 0 ? tn_cell_flops(cell) / c->attention_rate : 0;
     if (strcmp(s->o->preset, "quick") != 0 || seconds <= quick_call_s)
         return false;
-    snprintf(
-        reason, sizeof reason,
-        "not tried: one call would take about %.0f s by this device's measured peak; --preset full tries it",
-        seconds);
+    snprintf(reason, sizeof reason,
+             "not tried: one call would take about %.0f s at the rate attention reaches here on a small "
+             "shape; --preset full tries it",
+             seconds);
     tn_row_set_status(row, "timeout", reason);
     return true;
 }

@@ -26,8 +26,10 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
 
 static tn_status ceilings(tn_device *dev) {
     tn_roofline r;
+    double rate;
     TN_TRY(tn_roofline_measure(dev, &r));
-    printf("%.17g,%.17g,%.17g\n", r.flops, r.copy_bytes, r.read_bytes);
+    TN_TRY(tn_cell_attention_rate(dev, &rate));
+    printf("%.17g,%.17g,%.17g,%.17g\n", r.flops, r.copy_bytes, r.read_bytes, rate);
     return TN_OK;
 }
 
