@@ -1,0 +1,246 @@
+/* The OpenCL layer: finding and choosing devices, buffers and their limits, kernels, the cache of binaries.
+ */
+#include "support.h"
+
+#include "file.h"
+#include "launch.h"
+#include "quirks.h"
+#include "topology.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <unistd.h>
+
+static tn_context ctx;
+static tn_device *dev;
+
+static void open_device(void) {
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+}
+
+static void close_device(void) {
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+START_TEST(test_selectors) {
+    tn_device_list list;
+    const tn_device_info *one;
+    ck_ok(&ctx, tn_device_list_make(&ctx, &list));
+    ck_ok(&ctx, tn_device_select(&ctx, &list, NULL, &one));
+    char text[64];
+    snprintf(text, sizeof text, "%d:%d", one->platform, one->index);
+    const tn_device_info *again;
+    ck_ok(&ctx, tn_device_select(&ctx, &list, text, &again));
+    ck_assert(one == again);
+    static const char *const bad[] = {"7:9", "nosuchdevice", "0000:ff:1f.7", "1:"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(tn_device_select(&ctx, &list, bad[i], &one), TN_ERR_ARG);
+        ck_assert_msg(strstr(ctx.message, again->name) != NULL, "%s: the message lists no device: %s", bad[i],
+                      ctx.message);
+    }
+    const tn_device_info **all = calloc((size_t)list.count, sizeof *all);
+    int count = 0;
+    ck_ok(&ctx, tn_device_select_all(&ctx, &list, "all", all, &count));
+    ck_assert_int_ge(count, 1);
+    for (int i = 0; i < list.count; i++)
+        ck_assert(list.items[i].skip_reason[0] || list.items[i].max_work_group > 0);
+    free(all);
+    tn_device_list_free(&ctx, &list);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(test_topology) {
+    tn_topology topology;
+    tn_place place;
+    open_device();
+    ck_ok(&ctx, tn_topology_read(&ctx, &topology));
+    ck_assert(topology.packages >= 1 && topology.cores >= 1 && topology.threads >= topology.cores);
+    ck_ok(&ctx, tn_topology_place(&ctx, tn_device_get_info(dev), &place));
+    ck_assert(place.method[0] != '\0');
+    close_device();
+}
+END_TEST
+
+START_TEST(test_buffers) {
+    tn_buffer *a, *b, *view, *none;
+    char in[300], out[300];
+    open_device();
+    for (int i = 0; i < 300; i++)
+        in[i] = (char)(i * 7);
+    size_t align = tn_buffer_align(dev);
+    ck_ok(&ctx, tn_buffer_create(dev, align + 300, &a));
+    ck_ok(&ctx, tn_buffer_create(dev, 300, &b));
+    ck_ok(&ctx, tn_buffer_view(a, align, 300, &view));
+    ck_ok(&ctx, tn_buffer_write(view, 0, 300, in));
+    ck_ok(&ctx, tn_buffer_copy(b, 0, a, align, 300));
+    ck_ok(&ctx, tn_buffer_read(b, 0, 300, out));
+    ck_assert(memcmp(in, out, 300) == 0);
+    ck_ok(&ctx, tn_buffer_fill_u32(b, 4, 8, 0x01020304));
+    ck_ok(&ctx, tn_buffer_read(b, 0, 16, out));
+    ck_assert(out[3] == in[3] && out[4] == 4 && out[11] == 1 && out[12] == in[12]);
+    ck_assert(tn_buffer_read(b, 200, 101, out) != TN_OK);
+    ck_assert(tn_buffer_write(b, 301, 1, in) != TN_OK);
+    ck_assert(tn_buffer_view(a, 1, 8, &none) != TN_OK && none == NULL);
+    ck_assert(tn_buffer_view(a, align, 301, &none) != TN_OK && none == NULL);
+    size_t limit = tn_device_get_info(dev)->max_alloc_bytes;
+    ck_assert_int_eq(tn_buffer_create(dev, limit + 1, &none), TN_ERR_MEMORY);
+    ck_assert(none == NULL && strstr(ctx.message, "MiB") != NULL);
+    tn_buffer_destroy(view);
+    tn_buffer_destroy(a);
+    tn_buffer_destroy(b);
+    close_device();
+}
+END_TEST
+
+static tn_status gelu_kernel(tn_kernel **k) {
+    tn_options options = {""};
+    tn_options_int(&options, "LANES", 4);
+    tn_options_int(&options, "VECTORS", 2);
+    return tn_kernel_get(dev, "gelu", "gelu_forward", &options, k);
+}
+
+START_TEST(test_launch_failures) {
+    tn_kernel *k;
+    open_device();
+    ck_assert(tn_kernel_get(dev, "gelu", "gelu_sideways", NULL, &k) != TN_OK);
+    ck_assert(strstr(ctx.message, "gelu_sideways") != NULL);
+    ck_assert_int_eq(tn_kernel_get(dev, "nosuchop", "f", NULL, &k), TN_ERR_ARG);
+    ck_ok(&ctx, gelu_kernel(&k));
+    size_t too_many = 2 * tn_kernel_max_work_group(k);
+    ck_assert_int_eq(tn_launch(dev, k, tn_range_1d(too_many, too_many), tn_arg_i32(1)), TN_ERR_UNSUPPORTED);
+    ck_assert(strstr(ctx.message, "gelu_forward") != NULL);
+    ck_assert(tn_launch(dev, k, tn_range_1d(4, 1), tn_arg_i32((int64_t)1 << 40)) != TN_OK);
+    ck_ok(&ctx, tn_launch(dev, k, tn_range_1d(0, 1), tn_arg_i32(1))); /* nothing to do */
+    close_device();
+}
+END_TEST
+
+START_TEST(test_kernel_folder) {
+    tn_kernel *k;
+    char folder[] = "test_cl.XXXXXX", path[64], *bytes;
+    size_t size;
+    ck_assert(mkdtemp(folder) != NULL);
+    setenv("TURNOUT_KERNELS", folder, 1);
+    open_device();
+    ck_assert_int_eq(gelu_kernel(&k), TN_ERR_INPUT);
+    ck_assert(strstr(ctx.message, folder) != NULL);
+    static const char *const files[] = {"common.cl", "gelu.cl"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        FILE *stream = fopen(path, "w");
+        fputs(i ? "kernel void gelu_forward(global float *x) { x[0] = nonsense_here; }\n" : "\n", stream);
+        fclose(stream);
+    }
+    ck_assert_int_eq(gelu_kernel(&k), TN_ERR_DEVICE);
+    ck_assert_msg(strstr(ctx.message, "nonsense_here") != NULL, "no build log: %s", ctx.message);
+    unsetenv("TURNOUT_KERNELS");
+    ck_ok(&ctx, gelu_kernel(&k));
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        ck_ok(&ctx, tn_file_read(&ctx, path, &bytes, &size));
+        tn_free(&ctx, bytes);
+        unlink(path);
+    }
+    rmdir(folder);
+    close_device();
+}
+END_TEST
+
+/* Bytes of the only file in the folder; 0 when there is none. */
+static size_t only_file(const char *folder, char *path, size_t room) {
+    DIR *dir = opendir(folder);
+    size_t found = 0;
+    ck_assert(dir != NULL);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        found++;
+        snprintf(path, room, "%s/%s", folder, entry->d_name);
+    }
+    closedir(dir);
+    ck_assert_msg(found <= 1, "%zu files in the cache for one program", found);
+    return found;
+}
+
+/* gelu(1) through a program that comes from the cache or not. */
+static float gelu_of_one(void) {
+    tn_kernel *k;
+    tn_buffer *x, *y;
+    float one[8] = {1, 1, 1, 1, 1, 1, 1, 1}, got[8];
+    open_device();
+    ck_ok(&ctx, gelu_kernel(&k));
+    ck_ok(&ctx, tn_buffer_create(dev, sizeof one, &x));
+    ck_ok(&ctx, tn_buffer_create(dev, sizeof one, &y));
+    ck_ok(&ctx, tn_buffer_write(x, 0, sizeof one, one));
+    ck_ok(&ctx, tn_launch(dev, k, tn_range_1d(1, 1), tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_i32(8)));
+    ck_ok(&ctx, tn_buffer_read(y, 0, sizeof got, got));
+    tn_buffer_destroy(x);
+    tn_buffer_destroy(y);
+    close_device();
+    return got[0];
+}
+
+START_TEST(test_cache) {
+    char folder[] = "test_cl_cache.XXXXXX", path[300];
+    ck_assert(mkdtemp(folder) != NULL);
+    setenv("TURNOUT_CACHE", folder, 1);
+    float want = gelu_of_one();
+    ck_assert(want > 0.84f && want < 0.842f);
+    open_device();
+    bool stores = !(tn_device_get_info(dev)->quirks & TN_QUIRK_NO_BINARIES);
+    close_device();
+    if (stores)
+        ck_assert(only_file(folder, path, sizeof path) == 1);
+    ck_assert(gelu_of_one() == want);
+    static const int damage[] = {0, 1, 2, 3};
+    for (size_t i = 0; stores && i < sizeof damage / sizeof damage[0]; i++) {
+        FILE *stream = fopen(path, "r+b");
+        fseek(stream, 0, SEEK_END);
+        long size = ftell(stream);
+        if (i == 0)
+            ck_assert(ftruncate(fileno(stream), size / 2) == 0);
+        else {
+            fseek(stream, i == 1 ? 3 : i == 2 ? size - 5 : size / 3, SEEK_SET);
+            fputc('!', stream);
+            fputc('?', stream);
+        }
+        fclose(stream);
+        ck_assert_msg(gelu_of_one() == want, "a damaged cache changed the result");
+    }
+    if (stores)
+        unlink(path);
+    rmdir(folder);
+    unsetenv("TURNOUT_CACHE");
+}
+END_TEST
+
+START_TEST(test_quirks) {
+    int count;
+    const tn_quirk_row *rows = tn_quirk_table(&count);
+    for (int i = 0; i < count; i++)
+        ck_assert_msg(rows[i].bits != 0 && rows[i].reason && strlen(rows[i].reason) > 10,
+                      "quirk %d has no reason", i);
+    const char *reason = NULL;
+    ck_assert(tn_quirk_lookup("rusticl", "llvmpipe (LLVM 15)", "22.3", &reason) & TN_QUIRK_EVENTS_USELESS);
+    ck_assert(tn_quirk_lookup("Clover", "AMD RADEON", "22.3", &reason) & TN_QUIRK_SKIP_DEVICE);
+    ck_assert(reason != NULL);
+    ck_assert(tn_quirk_lookup("Portable Computing Language", "pthread", "3.1", &reason) == 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("cl");
+    TCase *t = tcase_create("cl");
+    tcase_set_timeout(t, 100);
+    tcase_add_test(t, test_selectors);
+    tcase_add_test(t, test_topology);
+    tcase_add_test(t, test_buffers);
+    tcase_add_test(t, test_launch_failures);
+    tcase_add_test(t, test_kernel_folder);
+    tcase_add_test(t, test_cache);
+    tcase_add_test(t, test_quirks);
+    suite_add_tcase(suite, t);
+    return tn_test_main(suite);
+}

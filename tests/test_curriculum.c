@@ -1,0 +1,95 @@
+/* What step s of a run does, and config.json there and back. */
+#include "support.h"
+
+#include "curriculum.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+static tn_context ctx;
+
+START_TEST(test_phases) {
+    tn_curriculum c = tn_curriculum_default(1000);
+    tn_model_config routed = tn_model_config_default(192), conv = routed;
+    conv.mixer = TN_MIXER_CONV;
+    double last = 0;
+    int dense = 0;
+    for (int64_t s = 0; s < 1000; s++) {
+        tn_step_plan p = tn_curriculum_step(&c, &routed, s);
+        ck_assert_int_eq(p.phase, s < c.phase1 ? 1 : 2);
+        ck_assert(p.lr > 0 && p.lr <= c.lr);
+        if (p.phase == 1) {
+            ck_assert(p.lambda == 0 && p.margin == 0 && p.gate == TN_GATE_SOFT);
+            continue;
+        }
+        ck_assert(p.gate == TN_GATE_DENSE || p.gate == TN_GATE_COMPACT);
+        dense += p.gate == TN_GATE_DENSE;
+        ck_assert(p.lambda >= last && p.lambda <= c.lambda);
+        ck_assert(fabs(p.margin / c.margin - p.lambda / c.lambda) < 1e-12);
+        last = p.lambda;
+    }
+    ck_assert(last == c.lambda);
+    ck_assert_int_eq(dense, (int)((1000 - c.phase1 + c.explore - 1) / c.explore));
+    ck_assert(tn_curriculum_step(&c, &routed, 999).lr < c.lr / 10);
+    ck_assert(tn_curriculum_step(&c, &routed, 0).lr < c.lr / 10);
+    ck_assert(tn_curriculum_step(&c, &conv, 999).phase == 1);
+    ck_assert(tn_curriculum_step(&c, &conv, 999).lambda == 0);
+}
+END_TEST
+
+START_TEST(test_ablation) {
+    tn_curriculum c = tn_curriculum_default(1000);
+    tn_model_config routed = tn_model_config_default(192);
+    c.enabled = false;
+    for (int64_t s = 0; s < 1000; s++) {
+        tn_step_plan p = tn_curriculum_step(&c, &routed, s);
+        ck_assert(p.phase == 2 && p.lambda == c.lambda && p.gate != TN_GATE_SOFT);
+    }
+}
+END_TEST
+
+START_TEST(test_config_file) {
+    static const char path[] = "test_curriculum.json";
+    tn_task_config task = {.kind = TN_TASK_MQAR, .length = 64, .pairs = 4, .seed = 12};
+    tn_train_config a, b;
+    ck_ok(&ctx, tn_train_config_default(&ctx, &task, 77, &a));
+    ck_ok(&ctx, tn_routing_parse(&ctx, "capacity:0.0625", &a.model));
+    a.curriculum.lr = 1.0 / 3;
+    ck_ok(&ctx, tn_train_config_save(&ctx, &a, path));
+    ck_ok(&ctx, tn_train_config_load(&ctx, path, &b));
+    ck_ok(&ctx, tn_train_config_same(&ctx, &a, &b));
+    ck_assert(b.curriculum.lr == a.curriculum.lr && b.task.seed == 12 && b.model.capacity == 0.0625);
+    b.curriculum.lambda = 0.25;
+    ck_assert_int_eq(tn_train_config_same(&ctx, &a, &b), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "lambda") != NULL);
+    b = a;
+    b.model.mixer = TN_MIXER_CONV;
+    ck_assert_int_eq(tn_train_config_same(&ctx, &a, &b), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "mixer") != NULL);
+    b = a;
+    b.curriculum.steps = 0;
+    ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
+    b = a;
+    b.curriculum.lambda = NAN;
+    ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
+    FILE *stream = fopen(path, "w");
+    fputs("{\"schema\": \"turnout-run-1\", \"task\": \"recall\"}", stream);
+    fclose(stream);
+    ck_assert_int_eq(tn_train_config_load(&ctx, path, &b), TN_ERR_INPUT);
+    unlink(path);
+    ck_assert_int_eq(tn_train_config_load(&ctx, path, &b), TN_ERR_INPUT);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("curriculum");
+    TCase *t = tcase_create("curriculum");
+    tcase_add_test(t, test_phases);
+    tcase_add_test(t, test_ablation);
+    tcase_add_test(t, test_config_file);
+    suite_add_tcase(suite, t);
+    return tn_test_main(suite);
+}
