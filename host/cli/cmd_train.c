@@ -128,7 +128,7 @@ static const tn_cli_option options[] = {
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
     {"gate-margin", 0, "X", TN_CLI_REAL,
-     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (1)", 0, 100},
+     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (2)", 0, 100},
     {"weight-decay", 0, "X", TN_CLI_REAL, "of matrices (0.01)", 0, 10},
     {"clip", 0, "X", TN_CLI_REAL, "largest norm of the gradient (1)", 1e-9, 1e9},
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},

@@ -9,7 +9,7 @@ tn_curriculum tn_curriculum_default(int64_t steps) {
                            .phase1 = steps / 4,
                            .ramp = steps / 4,
                            .explore = 8,
-                           .margin = 1,
+                           .margin = 2,
                            .lambda = 0.5,
                            .lr = 2e-3,
                            .decay = 0.3};
