@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,10 +37,21 @@ static pid_t start(const char *seed) {
     if (pid == 0) {
         if (!freopen("/dev/null", "w", stderr))
             _exit(127);
-        execl(TURNOUT_PROGRAM, "turnout", "sweep", "--timeout", "1", "--seed", seed, "-o", csv, (char *)NULL);
+        execl(TURNOUT_PROGRAM, "turnout", "sweep", "--timeout", "4", "--seed", seed, "-o", csv, (char *)NULL);
         _exit(127);
     }
     return pid;
+}
+
+/* Until the part holds a row: however slow the machine, the sweep is under way then. */
+static void wait_for_row(void) {
+    struct stat info;
+    for (int i = 0; i < 3000; i++) {
+        if (stat(part, &info) == 0 && info.st_size > 900) /* longer than the header */
+            return;
+        usleep(10000);
+    }
+    ck_abort_msg("no row after 30 s");
 }
 
 static int finish(pid_t pid) {
@@ -123,7 +135,7 @@ static void write_part(const char *mode, const char *text) {
 
 static void stop_midway(void) {
     pid_t pid = start("3");
-    usleep(500000);
+    wait_for_row();
     kill(pid, SIGKILL);
     ck_assert_int_eq(finish(pid), -1);
     ck_assert(tn_file_exists(part));
@@ -156,7 +168,7 @@ END_TEST
 
 START_TEST(an_interrupt_keeps_what_is_done) {
     pid_t pid = start("1");
-    usleep(300000);
+    wait_for_row();
     kill(pid, SIGINT);
     ck_assert_int_eq(finish(pid), 3);
     ck_assert(tn_file_exists(part) && !tn_file_exists(csv));
@@ -187,7 +199,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("sweep");
     TCase *tests = tcase_create("sweep");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_add_test(tests, misbehaving_cells_cost_one_row_each);
     tcase_add_test(tests, killed_again_and_again);
