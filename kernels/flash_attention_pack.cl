@@ -2,6 +2,10 @@
  * flash_attention.cl. */
 
 #if VW == 16
+/* By component, because Oclgrind 21.10 crashes on .even and .odd when it looks for uninitialised values. */
+#define EVENS(v) v.s0, v.s2, v.s4, v.s6, v.s8, v.sa, v.sc, v.se
+#define ODDS(v)  v.s1, v.s3, v.s5, v.s7, v.s9, v.sb, v.sd, v.sf
+
 /* A block of 16 rows (D apart) as 16 columns (32 apart): four perfect shuffles turn row·16 + column into
  * column·16 + row. */
 inline void transpose16(global float *to, const global float *from, int D) {
@@ -9,8 +13,8 @@ inline void transpose16(global float *to, const global float *from, int D) {
     UNROLL for (int i = 0; i < 16; i++) a[i] = vload16(0, from + i * D);
     UNROLL for (int round = 0; round < 4; round++) {
         UNROLL for (int i = 0; i < 8; i++) {
-            b[i] = (float16)(a[2 * i].even, a[2 * i + 1].even);
-            b[i + 8] = (float16)(a[2 * i].odd, a[2 * i + 1].odd);
+            b[i] = (float16)(EVENS(a[2 * i]), EVENS(a[2 * i + 1]));
+            b[i + 8] = (float16)(ODDS(a[2 * i]), ODDS(a[2 * i + 1]));
         }
         UNROLL for (int i = 0; i < 16; i++) a[i] = b[i];
     }

@@ -1,21 +1,46 @@
 #!/bin/sh
 # lint_kernels.sh ROOT [OP:PART…]: every kernel file through clang as strict OpenCL C 1.2, as the program puts it
-# together: common.cl in front; a second file of an op behind its first. Exit 77 where there is no clang.
+# together: common.cl in front; a second file of an op behind its first. With the tunables of a CPU, of a GPU, and
+# widths between. Exit 77 where there is no clang.
 root=$1
 shift
 parts=$*
 command -v clang >/dev/null || { echo "skipped: clang is not installed"; exit 77; }
+
+cpu="" # what the files say themselves
+gpu="LANES=1 VW=4 NV=1 TM=4 TILES=1 TQ=1 TK=1 KB=32 ROWS=1 VECTORS=1 TILE=256 GROUP=64 STRIDED=1"
+between="LANES=4 VW=8 TM=1 A_ROWS=0 SILU=0 K=3 DH=80"
+
+# FILES TUNABLES: -D options for those that one of the files has as "#ifndef".
+options_of() {
+  for tunable in $2; do
+    # shellcheck disable=SC2086  # one word a file
+    grep -qx "#ifndef ${tunable%%=*}" $1 && printf -- '-D%s ' "$tunable"
+  done
+}
+
 failed=0
 for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
   name=$(basename "$file" .cl)
   [ "$name" = common ] && continue
-  set -- -include "$root/kernels/common.cl"
+  before=$root/kernels/common.cl
   for part in $parts; do
-    [ "${part#*:}" = "$name" ] && set -- "$@" -include "$root/kernels/${part%%:*}.cl"
+    [ "${part#*:}" = "$name" ] && before="$before $root/kernels/${part%%:*}.cl"
   done
-  clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Werror "$@" "$file" || {
-    echo "lint: $file"
-    failed=1
-  }
+  set --
+  for one in $before; do
+    set -- "$@" -include "$one"
+  done
+  for tunables in "$cpu" "$gpu" "$between"; do
+    options=$(options_of "$before $file" "$tunables")
+    [ -n "$tunables" ] && [ -z "$options" ] && continue
+    # A tunable may leave a parameter without use.
+    # shellcheck disable=SC2086  # one word an option
+    clang -x cl -cl-std=CL1.2 -Xclang -finclude-default-header -fsyntax-only -Wall -Wextra -Wshadow \
+      -Wno-unused-parameter -Werror $options "$@" "$file" || {
+      echo "lint: $file ${options:-as it stands}"
+      failed=1
+    }
+  done
 done
 exit $failed

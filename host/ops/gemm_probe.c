@@ -2,6 +2,7 @@
 #include "gemm.h"
 
 #include "clock.h"
+#include "quirks.h"
 #include "rng.h"
 
 #include <math.h>
@@ -115,6 +116,10 @@ tn_status tn_gemm_describe(tn_device *dev, char *text, size_t size) {
     static const char *const names[] = {"NN", "NT", "TN"};
     size_t used = 0;
     text[0] = '\0';
+    if (tn_device_get_info(dev)->quirks & TN_QUIRK_CLBLAST_UNSAFE) {
+        snprintf(text, size, "its own kernel: CLBlast is not tried on this device, see turnout devices");
+        return TN_OK;
+    }
     for (int form = 0; form < 3 && used < size; form++) {
         tn_gemm_probe_result r;
         TN_TRY(tn_gemm_probe(dev, (tn_gemm_form)form, &r));
