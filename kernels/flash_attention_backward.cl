@@ -85,6 +85,25 @@ inline void mask_queries(float *p, const int *t, int s0, int keys, int window, c
         }
 }
 
+/* tile[DH][TK] = factor · the first `count` rows at x, D apart; zeros behind them. */
+inline void keys_load(float *tile, const global float *x, int D, int count, float factor) {
+    for (int i = 0; i < TK; i++)
+        for (int d = 0; d < DH; d++)
+            tile[d * TK + i] = i < count ? x[i * D + d] * factor : 0.0f;
+}
+
+/* The n rows of one panel of queries: the last key each may see (−1 where a lane is no query), its lse as a
+ * power of two, its delta. */
+inline void panel_rows(int *t, float *lse2, float *shift, const global int *rows, const global float *lse,
+                       const global float *delta, int n, int b, int T, int H, const global int *lengths) {
+    for (int l = 0; l < 32; l++) {
+        const int r = min(l, n - 1);
+        t[l] = l < n ? last_key(rows[r] - b * T, b, T, lengths) : -1;
+        lse2[l] = lse[r * H] * LOG2E;
+        shift[l] = delta[r * H];
+    }
+}
+
 /* Grid: B · tiles (of TK keys) × H. */
 kernel void flash_attention_backward_kv(global float *restrict dk,          /* [Rkv,H·DH] */
                                         global float *restrict dv,          /* [Rkv,H·DH] */
@@ -101,38 +120,31 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
                                         const global int *lengths, int B, int T, int tiles, int H, int window,
                                         float scale) {
     const int h = get_global_id(1), D = H * DH, b = get_global_id(0) / tiles;
-    if (h >= H || b >= B)
+    const int s0 = get_global_id(0) % tiles * TK, keys = b < B ? kv_start[b + 1] - kv_start[b] : 0;
+    const int count = clamp(keys - s0, 0, TK);
+    if (h >= H || count == 0)
         return;
-    const int s0 = get_global_id(0) % tiles * TK, keys = kv_start[b + 1] - kv_start[b];
-    const int count = clamp(keys - s0, 0, TK), first = kv_start[b] + s0;
-    if (count == 0)
-        return;
+    const int first = kv_start[b] + s0;
     float k_tile[DH * TK], v_tile[DH * TK], p[TK * 32], dp[TK * 32], dk_sum[TK * DH], dv_sum[TK * DH],
         one[TK];
-    for (int i = 0; i < TK; i++) {
+    for (int i = 0; i < TK; i++)
         one[i] = 1.0f;
-        for (int d = 0; d < DH; d++) {
-            dk_sum[i * DH + d] = dv_sum[i * DH + d] = 0.0f;
-            k_tile[d * TK + i] = i < count ? k[(first + i) * D + h * DH + d] * (scale * LOG2E) : 0.0f;
-            v_tile[d * TK + i] = i < count ? v[(first + i) * D + h * DH + d] : 0.0f;
-        }
-    }
+    for (int i = 0; i < TK * DH; i++)
+        dk_sum[i] = dv_sum[i] = 0.0f;
+    keys_load(k_tile, k + first * D + h * DH, D, count, scale * LOG2E);
+    keys_load(v_tile, v + first * D + h * DH, D, count, 1.0f);
     const int q0 = q_start[b], base = panel_base(q_start, b) * H + h;
     const int begin = row_at(rows, q0, q_start[b + 1], b * T + s0) - q0;
-    const int seen =
-        window > 0 ? min(T, s0 + count - 1 + window) : T; /* positions from here on see none of the keys */
+    /* positions from here on see none of the keys */
+    const int seen = window > 0 ? min(T, s0 + count - 1 + window) : T;
     const int end = row_at(rows, q0, q_start[b + 1], b * T + seen) - q0;
     const global int *seg = segments ? segments + b * T : segments;
     for (int i0 = begin / 32 * 32; i0 < end; i0 += 32) {
         int t[32];
         float lse2[32], shift[32];
         const int n = min(32, end - i0);
-        for (int l = 0; l < 32; l++) {
-            const int r = q0 + i0 + min(l, n - 1);
-            t[l] = l < n ? last_key(rows[r] - b * T, b, T, lengths) : -1;
-            lse2[l] = lse[r * H + h] * LOG2E;
-            shift[l] = delta[r * H + h];
-        }
+        panel_rows(t, lse2, shift, rows + q0 + i0, lse + (q0 + i0) * H + h, delta + (q0 + i0) * H + h, n, b,
+                   T, H, lengths);
         scores_k(p, 32, k_tile, qp + base * DH * 32 + i0 * D);
         scores_k(dp, 32, v_tile, dop + base * DH * 32 + i0 * D);
         if (count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1)
