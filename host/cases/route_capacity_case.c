@@ -10,7 +10,8 @@ enum { T_MASK, T_P };
 
 static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_B] = tn_rng_range(rng, 1, 4);
-    s->v[DIM_T] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 400);
+    uint32_t kind = tn_rng_below(rng, 6);
+    s->v[DIM_T] = kind == 0 ? 1 : kind == 1 ? tn_rng_range(rng, 1000, 4000) : tn_rng_range(rng, 1, 400);
     s->v[DIM_K] = tn_rng_below(rng, 4) == 0 ? 0 : tn_rng_range(rng, 1, s->v[DIM_T] + 2);
 }
 
