@@ -12,7 +12,7 @@ typedef struct tn_roofline {
     double round_trip_s; /* one launch and the wait for it */
 } tn_roofline;
 
-/* About half a second, and the building of one kernel file. Every result is held against the host's before
+/* About two seconds, and the building of one kernel file. Every result is held against the host's before
  * its time is believed: TN_ERR_CHECK when it is wrong. */
 tn_status tn_roofline_measure(tn_device *dev, tn_roofline *out);
 
