@@ -1,7 +1,8 @@
 /* Masked attention for a list of query rows over dense keys, by blocks with an online softmax (Dao et al.,
- * 2022). A work-item owns TQ query rows (or TK keys, for dk and dv) of one head; no barrier. Keys are taken
- * in blocks at fixed positions of their sequence and every row is its own chain of operations, so its bits do
- * not depend on the rows beside it.
+ * 2022). A work-item owns TQ query rows of one head (or a chunk of keys, for the gradients); no barrier. Keys
+ * are taken in blocks at fixed positions of their sequence, sums start anew at every CHUNK of them, and every
+ * row is its own chain of operations: its bits depend neither on the rows beside it nor on whether one item
+ * took all its chunks or each of them another.
  *
  * Rows of a sequence b: queries q_start[b] … q_start[b+1]−1, whose position is rows[r] − b·T, ascending; keys
  * kv_start[b] … kv_start[b+1]−1 at positions 0, 1, …  Packed tensors hold panels of 32 rows of one sequence
@@ -19,11 +20,18 @@
 #ifndef KB
 #define KB 64 /* keys between two looks at the running maximum: a multiple of 32 */
 #endif
+#ifndef CHUNK
+#define CHUNK 1024 /* keys after which sums start anew: a multiple of KB */
+#endif
 #ifndef DH
 #define DH 32 /* width of a head: a multiple of VW */
 #endif
+#ifndef PACKED
+#define PACKED 1 /* 0: keys lie as rows, and a work-item turns those that it needs: for few query rows */
+#endif
 
 #define NV (32 / VW)
+#define DV (DH / VW)
 #if DH % 32 == 0
 #define COLS 32 /* columns accumulated in registers at a time */
 #elif DH % 16 == 0
@@ -40,21 +48,28 @@
 #if VW == 16
 #define STORE(v, j, p)      PUT16(v, j, p, global)
 #define STORE_TILE(v, j, p) PUT16(v, j, p, private)
+#define LANE                (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #else
 #define STORE(v, j, p)      JOIN(vstore, VW)(v, j, p)
 #define STORE_TILE(v, j, p) JOIN(vstore, VW)(v, j, p)
+#if VW == 8
+#define LANE (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#else
+#define LANE (int4)(0, 1, 2, 3)
+#endif
 #endif
 #define AS_INT JOIN(as_int, VW)
 #define AS_VEC JOIN(as_float, VW)
 #define UNROLL _Pragma("unroll")
 #define LOWEST (-1e30f) /* stands for −∞ in a running maximum: differences stay numbers */
+#define MARGIN 8.0f     /* the running maximum may lag by this: 2^8 does no harm, and it seldom moves */
 #define LOG2E  1.44269504f
 #define LN2    0.693147181f
 
-/* 2^x for x ≤ 1, exactly 0 below −125 (so for a masked score): degree 6 on [−½, ½], relative error 3e-9
- * before rounding. */
+/* 2^x for x < 126, exactly 0 from −127 down (so for a masked score), where the exponent's bits come out 0:
+ * degree 6 on [−½, ½], relative error 3e-9 before rounding. */
 inline VEC exp2_of(VEC x) {
-    const VEC clamped = max(x, (VEC)(-125.0f));
+    const VEC clamped = max(x, (VEC)(-127.0f));
     const VEC shifted = clamped + 12582912.0f; /* 1.5·2^23: the integer part lands in the low bits */
     const VEC f = clamped - (shifted - 12582912.0f);
     VEC y = 1.546144470e-4f;
@@ -64,8 +79,7 @@ inline VEC exp2_of(VEC x) {
     y = y * f + 2.402265092e-1f;
     y = y * f + 6.931472067e-1f;
     y = y * f + 1.0f;
-    y = AS_VEC(AS_INT(y) + (AS_INT(shifted) << 23));
-    return select(y, (VEC)(0.0f), x < -125.0f);
+    return AS_VEC(AS_INT(y) + (AS_INT(shifted) << 23));
 }
 
 inline float largest(VEC v) {
@@ -85,29 +99,28 @@ inline float total(VEC v) {
     return sum;
 }
 
-/* out[H][32] = Σ_d tile[d][·] · panel[d][0..31] */
-#define DEFINE_SCORES(NAME, H)                                                                               \
-    ALWAYS_INLINE void NAME(float *out, int ld, const float *tile, const global float *panel) {              \
+/* out[H][32] = Σ_d tile[·][d] · panel[d][0..31], rows of out `ld` apart */
+#define DEFINE_SCORES(NAME, H, SPACE)                                                                        \
+    ALWAYS_INLINE void NAME(float *out, int ld, const float *tile, const SPACE float *panel) {               \
         VEC acc[H][NV];                                                                                      \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] = 0.0f;             \
         for (int d = 0; d < DH; d++) {                                                                       \
             VEC row[NV];                                                                                     \
             UNROLL for (int j = 0; j < NV; j++) row[j] = LOAD(d * NV + j, panel);                            \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] +=              \
-                tile[d * H + i] * row[j];                                                                    \
+                tile[i * DH + d] * row[j];                                                                   \
         }                                                                                                    \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++)                               \
             STORE_TILE(acc[i][j], j, out + i * ld);                                                          \
     }
 
-/* acc[H][DH] = acc · scale[H] + Σ_{s<count} p[·][s] · x[s][0..DH-1], x rows D apart */
+/* sum[H][DH] += Σ_{s<count} p[·][s] · x[s][0..DH-1], rows of p `ld`, of x D apart */
 #define DEFINE_GATHER(NAME, H)                                                                               \
-    ALWAYS_INLINE void NAME(float *sum, const float *scale, const float *p, int ld, int count,               \
-                            const global float *x, int D) {                                                  \
+    ALWAYS_INLINE void NAME(float *sum, const float *p, int ld, int count, const global float *x, int D) {   \
         for (int c = 0; c < DH; c += COLS) {                                                                 \
             VEC acc[H][CV];                                                                                  \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] =               \
-                LOAD(j, sum + i * DH + c) * scale[i];                                                        \
+                LOAD(j, sum + i * DH + c);                                                                   \
             for (int s = 0; s < count; s++) {                                                                \
                 VEC row[CV];                                                                                 \
                 UNROLL for (int j = 0; j < CV; j++) row[j] = LOAD(j, x + s * D + c);                         \
@@ -119,13 +132,13 @@ inline float total(VEC v) {
         }                                                                                                    \
     }
 
-DEFINE_SCORES(scores_q, TQ)
+DEFINE_SCORES(scores_q, TQ, global)
 DEFINE_GATHER(gather_q, TQ)
 #if TK == TQ
 #define scores_k scores_q
 #define gather_k gather_q
 #else
-DEFINE_SCORES(scores_k, TK)
+DEFINE_SCORES(scores_k, TK, global)
 DEFINE_GATHER(gather_k, TK)
 #endif
 
@@ -142,25 +155,16 @@ inline int first_key(int t, int window) {
     return window > 0 ? max(0, t - window + 1) : 0;
 }
 
-/* Scores past the mask become −∞. `s0`: position of lane 0. */
-inline void mask_scores(float *scores, int s0, int low, int high, const global int *segments, int t, int T) {
-    if (s0 >= low && s0 + 31 <= high && !segments)
-        return;
-    for (int l = 0; l < 32; l++) {
-        const int s = s0 + l;
-        if (s < low || s > high || (segments && segments[s] != segments[t]))
-            scores[l] = -INFINITY;
-    }
-}
-
 typedef struct {
-    int b, first, count; /* sequence; first row of the list; rows of this tile, 0: nothing to do */
-    int t[TQ], low[TQ], high[TQ];
-    int from, to; /* keys that some row of the tile may see */
+    int b, first, count, keys;      /* sequence; first row; rows of this tile, 0: nothing to do; keys */
+    int low[TQ], high[TQ], own[TQ]; /* of each row: keys it may see, segment */
+    int from, to, all_from, all_to; /* keys that some row may see; that all may, but for segments */
+    int lowest_own, highest_own;
 } tile_rows;
 
 inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, const global int *rows,
-                         const global int *q_start, const global int *kv_start, const global int *lengths) {
+                         const global int *q_start, const global int *kv_start, const global int *segments,
+                         const global int *lengths) {
     tile_rows r;
     r.b = tile / tiles;
     r.count = 0;
@@ -168,84 +172,105 @@ inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, const gl
         return r;
     r.first = q_start[r.b] + tile % tiles * TQ;
     r.count = clamp(q_start[r.b + 1] - r.first, 0, TQ);
-    r.from = INT_MAX;
+    r.keys = kv_start[r.b + 1] - kv_start[r.b];
+    r.from = r.lowest_own = r.all_to = INT_MAX;
+    r.all_from = 0;
     r.to = -1;
-    const int keys = kv_start[r.b + 1] - kv_start[r.b];
+    r.highest_own = INT_MIN;
     for (int i = 0; i < TQ; i++) {
-        r.t[i] = i < r.count ? rows[r.first + i] - r.b * T : 0;
-        r.low[i] = first_key(r.t[i], window);
-        r.high[i] = i < r.count ? min(last_key(r.t[i], r.b, T, lengths), keys - 1) : -1;
-        if (r.high[i] >= r.low[i]) {
-            r.from = min(r.from, r.low[i]);
-            r.to = max(r.to, r.high[i]);
-        }
+        r.low[i] = r.own[i] = 0;
+        r.high[i] = -1;
+        if (i >= r.count)
+            continue;
+        const int row = rows[r.first + i], t = row - r.b * T;
+        r.low[i] = first_key(t, window);
+        r.high[i] = min(last_key(t, r.b, T, lengths), r.keys - 1);
+        r.all_from = max(r.all_from, r.low[i]);
+        r.all_to = min(r.all_to, r.high[i]);
+        if (r.high[i] < r.low[i])
+            continue;
+        r.from = min(r.from, r.low[i]);
+        r.to = max(r.to, r.high[i]);
+        r.own[i] = segments ? segments[row] : 0;
+        r.lowest_own = min(r.lowest_own, r.own[i]);
+        r.highest_own = max(r.highest_own, r.own[i]);
     }
     return r;
 }
 
-/* The tile's rows of x as [DH][TQ], times `scale`; zero where the tile has no row. */
-inline void tile_load(float *tile, const global float *x, int first, int count, int D, float scale) {
-    for (int i = 0; i < TQ; i++)
-        for (int d = 0; d < DH; d++)
-            tile[d * TQ + i] = i < count ? x[(first + i) * D + d] * scale : 0.0f;
+/* Segments of positions s … s + VW − 1; past T any. */
+inline IVEC segments_at(const global int *seg, int s, int T) {
+    if (s + VW <= T)
+        return LOAD(0, seg + s);
+    int part[VW];
+    for (int l = 0; l < VW; l++)
+        part[l] = seg[min(s + l, T - 1)];
+    return LOAD(0, part);
 }
 
-/* Grid: B · tiles (of TQ rows) × H. A row with nothing to attend to gives o = 0 and lse = 0. */
-kernel void flash_attention_forward(global float *restrict o,        /* [R,H·DH] */
-                                    global float *restrict lse,      /* [R,H] natural log of Σ exp(score) */
-                                    const global float *restrict q,  /* [R,H·DH] */
-                                    const global float *restrict kp, /* packed keys */
-                                    const global float *restrict v,  /* [Rkv,H·DH] */
-                                    const global int *restrict rows, /* [R] */
-                                    const global int *restrict q_start,  /* [B+1] */
-                                    const global int *restrict kv_start, /* [B+1] */
-                                    const global int *segments,          /* [B,T] or NULL */
-                                    const global int *lengths,           /* [B] or NULL */
-                                    int B, int T, int tiles, int H, int window, float scale) {
-    const int h = get_global_id(1), D = H * DH;
-    const tile_rows r = tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, lengths);
-    if (h >= H || r.count == 0)
+/* Is there a segment among positions s0 … s0 + n − 1 that a row of the tile may belong to? */
+inline int segments_meet(const tile_rows *r, const global int *seg, int s0, int n, int T) {
+    IVEC hit = 0;
+    for (int s = 0; s < n; s += VW) {
+        const IVEC at = segments_at(seg, s0 + s, T);
+        hit |= (at >= r->lowest_own) & (at <= r->highest_own);
+    }
+    return any(hit);
+}
+
+/* Scores of the 32 keys from s0 that a row may not see become −∞. */
+inline void mask_panel(float *p, int ld, int s0, const tile_rows *r, const global int *seg, int T) {
+    if (s0 >= r->all_from && s0 + 31 <= r->all_to && !seg)
         return;
-    float tile[DH * TQ], p[TQ * KB], sum[TQ * DH], top[TQ], shrink[TQ];
-    VEC weight[TQ];
-    tile_load(tile, q + h * DH, r.first, r.count, D, scale * LOG2E);
-    for (int i = 0; i < TQ; i++) {
-        top[i] = LOWEST;
-        weight[i] = 0.0f;
-        for (int d = 0; d < DH; d++)
-            sum[i * DH + d] = 0.0f;
-    }
-    const global float *panel = kp + (panel_base(kv_start, r.b) * H + h) * DH * 32;
-    const global float *values = v + kv_start[r.b] * D + h * DH;
-    const global int *seg = segments ? segments + r.b * T : segments;
-    for (int s0 = r.to < 0 ? 1 : r.from / KB * KB; s0 <= r.to; s0 += KB) {
-        for (int s = 0; s < KB; s += 32) {
-            if (s0 + s <= r.to)
-                scores_q(p + s, KB, tile, panel + (s0 + s) * D);
-            for (int i = 0; i < TQ; i++)
-                mask_scores(p + i * KB + s, s0 + s, r.low[i], r.high[i], seg, r.t[i], T);
-        }
+    for (int j = 0; j < NV; j++) {
+        const IVEC at = s0 + j * VW + LANE, of = seg ? segments_at(seg, s0 + j * VW, T) : 0;
         for (int i = 0; i < TQ; i++) {
-            VEC high = LOAD(0, p + i * KB);
-            for (int j = 1; j < KB / VW; j++)
-                high = max(high, LOAD(j, p + i * KB));
-            const float now = max(top[i], largest(high));
-            const VEC change = top[i] - now;
-            shrink[i] = exp2_of(change).s0;
-            weight[i] *= shrink[i];
-            top[i] = now;
-            for (int j = 0; j < KB / VW; j++) {
-                const VEC e = exp2_of(LOAD(j, p + i * KB) - now);
-                weight[i] += e;
-                STORE_TILE(e, j, p + i * KB);
-            }
+            const IVEC hide = (at < r->low[i]) | (at > r->high[i]) | (of != r->own[i]);
+            STORE_TILE(select(LOAD(j, p + i * ld), (VEC)(-INFINITY), hide), j, p + i * ld);
         }
-        gather_q(sum, shrink, p, KB, min(KB, r.to - s0 + 1), values + s0 * D, D);
-    }
-    for (int i = 0; i < r.count; i++) {
-        const float w = total(weight[i]), inverse = w > 0.0f ? 1.0f / w : 0.0f;
-        lse[(r.first + i) * H + h] = w > 0.0f ? top[i] * LN2 + log(w) : 0.0f;
-        for (int j = 0; j < DH / VW; j++)
-            STORE(LOAD(j, sum + i * DH) * inverse, j, o + (r.first + i) * D + h * DH);
     }
 }
+
+/* tile[TQ][DH]: the tile's rows of x, times `scale`; zero where the tile has no row. */
+inline void tile_load(float *tile, const global float *x, int first, int count, int D, float scale) {
+    for (int i = 0; i < TQ; i++)
+        for (int j = 0; j < DV; j++)
+            STORE_TILE(i < count ? LOAD(j, x + (first + i) * D) * scale : (VEC)(0.0f), j, tile + i * DH);
+}
+
+/* turn(to, from, n, D): the first n of 32 rows at `from`, D apart, into a panel [DH][32], zeros behind them;
+ * by blocks of 16 rows to 16 columns, where four perfect shuffles turn row·16 + column into column·16 + row.
+ */
+#if VW == 16
+/* By component, because Oclgrind 21.10 crashes on .even and .odd when it looks for uninitialised values. */
+#define EVENS(v) v.s0, v.s2, v.s4, v.s6, v.s8, v.sa, v.sc, v.se
+#define ODDS(v)  v.s1, v.s3, v.s5, v.s7, v.s9, v.sb, v.sd, v.sf
+inline void shuffles(float16 *a) {
+    float16 b[16];
+    UNROLL for (int round = 0; round < 4; round++) {
+        UNROLL for (int i = 0; i < 8; i++) {
+            b[i] = (float16)(EVENS(a[2 * i]), EVENS(a[2 * i + 1]));
+            b[i + 8] = (float16)(ODDS(a[2 * i]), ODDS(a[2 * i + 1]));
+        }
+        UNROLL for (int i = 0; i < 16; i++) a[i] = b[i];
+    }
+}
+#define DEFINE_TURN(NAME, SPACE)                                                                             \
+    ALWAYS_INLINE void NAME(SPACE float *to, const global float *from, int n, int D) {                       \
+        for (int s = 0; s < 32; s += 16)                                                                     \
+            for (int d = 0; d < DH; d += 16) {                                                               \
+                float16 a[16];                                                                               \
+                UNROLL for (int i = 0; i < 16; i++) a[i] =                                                   \
+                    s + i < n ? vload16(0, from + (s + i) * D + d) : (float16)(0.0f);                        \
+                shuffles(a);                                                                                 \
+                UNROLL for (int i = 0; i < 16; i++) PUT16(a[i], 0, to + (d + i) * 32 + s, SPACE);            \
+            }                                                                                                \
+    }
+#else
+#define DEFINE_TURN(NAME, SPACE)                                                                             \
+    ALWAYS_INLINE void NAME(SPACE float *to, const global float *from, int n, int D) {                       \
+        for (int s = 0; s < 32; s++)                                                                         \
+            for (int d = 0; d < DH; d++)                                                                     \
+                to[d * 32 + s] = s < n ? from[s * D + d] : 0.0f;                                             \
+    }
+#endif

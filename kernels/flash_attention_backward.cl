@@ -22,15 +22,14 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
                                        const global int *lengths, int B, int T, int tiles, int H, int window,
                                        float scale) {
     const int h = get_global_id(1), D = H * DH;
-    const tile_rows r = tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, lengths);
+    const tile_rows r =
+        tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, segments, lengths);
     if (h >= H || r.count == 0)
         return;
-    float q_tile[DH * TQ], do_tile[DH * TQ], p[TQ * 32], dp[TQ * 32], sum[TQ * DH], one[TQ], lse2[TQ],
-        shift[TQ];
+    float q_tile[DH * TQ], do_tile[DH * TQ], p[TQ * 32], dp[TQ * 32], sum[TQ * DH], lse2[TQ], shift[TQ];
     tile_load(q_tile, q + h * DH, r.first, r.count, D, scale * LOG2E);
     tile_load(do_tile, dout + h * DH, r.first, r.count, D, 1.0f);
     for (int i = 0; i < TQ; i++) {
-        one[i] = 1.0f;
         shift[i] = lse2[i] = 0.0f;
         for (int d = 0; d < DH; d++)
             sum[i * DH + d] = 0.0f;
@@ -50,13 +49,13 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
     for (int s0 = r.to < 0 ? 1 : r.from / 32 * 32; s0 <= r.to; s0 += 32) {
         scores_q(p, 32, q_tile, kp + base * DH * 32 + s0 * D);
         scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D);
+        mask_panel(p, 32, s0, &r, seg, T);
         for (int i = 0; i < TQ; i++) {
-            mask_scores(p + i * 32, s0, r.low[i], r.high[i], seg, r.t[i], T);
             probabilities(p + i * 32, lse2[i]);
             UNROLL for (int j = 0; j < NV; j++)
                 STORE_TILE(LOAD(j, p + i * 32) * (LOAD(j, dp + i * 32) - shift[i]), j, p + i * 32);
         }
-        gather_q(sum, one, p, 32, min(32, r.to - s0 + 1), keys + s0 * D, D);
+        gather_q(sum, p, 32, min(32, r.to - s0 + 1), keys + s0 * D, D);
     }
     for (int i = 0; i < r.count; i++)
         for (int j = 0; j < DH / VW; j++)
@@ -85,11 +84,11 @@ inline void mask_queries(float *p, const int *t, int s0, int keys, int window, c
         }
 }
 
-/* tile[DH][TK] = factor · the first `count` rows at x, D apart; zeros behind them. */
+/* tile[TK][DH] = factor · the first `count` rows at x, D apart; zeros behind them. */
 inline void keys_load(float *tile, const global float *x, int D, int count, float factor) {
     for (int i = 0; i < TK; i++)
-        for (int d = 0; d < DH; d++)
-            tile[d * TK + i] = i < count ? x[i * D + d] * factor : 0.0f;
+        for (int j = 0; j < DV; j++)
+            STORE_TILE(i < count ? LOAD(j, x + i * D) * factor : (VEC)(0.0f), j, tile + i * DH);
 }
 
 /* The n rows of one panel of queries: the last key each may see (−1 where a lane is no query), its lse as a
@@ -125,10 +124,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
     if (h >= H || count == 0)
         return;
     const int first = kv_start[b] + s0;
-    float k_tile[DH * TK], v_tile[DH * TK], p[TK * 32], dp[TK * 32], dk_sum[TK * DH], dv_sum[TK * DH],
-        one[TK];
-    for (int i = 0; i < TK; i++)
-        one[i] = 1.0f;
+    float k_tile[DH * TK], v_tile[DH * TK], p[TK * 32], dp[TK * 32], dk_sum[TK * DH], dv_sum[TK * DH];
     for (int i = 0; i < TK * DH; i++)
         dk_sum[i] = dv_sum[i] = 0.0f;
     keys_load(k_tile, k + first * D + h * DH, D, count, scale * LOG2E);
@@ -155,8 +151,8 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
             }
-        gather_k(dv_sum, one, p, 32, n, dout + (q0 + i0) * D + h * DH, D);
-        gather_k(dk_sum, one, dp, 32, n, q + (q0 + i0) * D + h * DH, D);
+        gather_k(dv_sum, p, 32, n, dout + (q0 + i0) * D + h * DH, D);
+        gather_k(dk_sum, dp, 32, n, q + (q0 + i0) * D + h * DH, D);
     }
     for (int i = 0; i < count; i++)
         for (int j = 0; j < DH / VW; j++) {

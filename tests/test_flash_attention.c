@@ -1,13 +1,14 @@
-/* Beyond the case: a row's bits do not depend on the rows listed beside it, and exact zeros where nothing is
- * allowed. */
+/* Beyond the case: a row's bits do not depend on the rows listed beside it, exact zeros where nothing is
+ * allowed, and chunks of keys short enough that the case's shapes have many. */
 #include "support.h"
 
+#include "case.h"
 #include "flash_attention.h"
 #include "rng.h"
 
 #include <string.h>
 
-enum { T = 150, H = 2, DH = 32, D = H * DH };
+enum { T = 2300, H = 2, DH = 32, D = H * DH };
 
 typedef struct fixture {
     tn_device *dev;
@@ -72,18 +73,20 @@ static void attend(fixture *f, const int32_t *rows, int count, int length, float
     ck_ok(&ctx, tn_buffer_read(f->o, 0, (size_t)count * D * 4, o));
 }
 
+/* Lists of every length take other roads: dense, a tile high, split over chunks of keys, a row alone. */
 START_TEST(test_row_bits) {
     static fixture f;
     static float whole[T * D], some[T * D];
     static int32_t all[T], list[T];
+    const int steps[] = {1, 2, 3, 5, 23, 120, 331, 400, 1000}, alone[] = {0, 1, 31, 1023, 1024, 1700, T - 1};
     if (_i)
         setenv("TURNOUT_KIND", "gpu", 1);
     setup(&f);
     for (int t = 0; t < T; t++)
         all[t] = t;
     attend(&f, all, T, T, whole);
-    for (int step = 1; step <= T; step += step < 8 ? 1 : 23) {
-        int count = 0;
+    for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
+        int count = 0, step = steps[n];
         for (int t = step - 1; t < T; t += step)
             list[count++] = t;
         attend(&f, list, count, T, some);
@@ -91,12 +94,28 @@ START_TEST(test_row_bits) {
             ck_assert_msg(memcmp(some + r * D, whole + list[r] * D, D * 4) == 0,
                           "row %d differs when every %d-th row is listed", list[r], step);
     }
-    for (int t = 0; t < T; t += 7) {
-        attend(&f, &all[t], 1, T, some);
-        ck_assert_msg(memcmp(some, whole + t * D, D * 4) == 0, "row %d differs alone", t);
+    for (size_t n = 0; n < sizeof alone / sizeof alone[0]; n++) {
+        attend(&f, &all[alone[n]], 1, T, some);
+        ck_assert_msg(memcmp(some, whole + alone[n] * D, D * 4) == 0, "row %d differs alone", alone[n]);
     }
     teardown(&f);
     unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+START_TEST(test_many_chunks) {
+    tn_device *dev;
+    tn_verify_result result;
+    setenv("TURNOUT_TUNE", "flash_attention.CHUNK=64", 1);
+    if (_i)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("flash_attention"), 6, 2, &result));
+    ck_assert_int_eq(result.cases, 6);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+    unsetenv("TURNOUT_KIND");
+    unsetenv("TURNOUT_TUNE");
 }
 END_TEST
 
@@ -133,6 +152,7 @@ int main(void) {
     TCase *more = tcase_create("rows");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_row_bits, 0, 2);
+    tcase_add_loop_test(more, test_many_chunks, 0, 2);
     tcase_add_test(more, test_nothing_allowed);
     tcase_add_test(more, test_bad_width);
     suite_add_tcase(suite, more);
