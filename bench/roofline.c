@@ -4,13 +4,14 @@
 
 #include <math.h>
 
-enum { CHAINS = 12, ROUNDS = 2048 };
+enum { CHAINS = 12 };
 static const double scale = 0.75, shift = 0.5; /* converges to 2: nothing overflows, nothing is constant */
 
 typedef struct ceiling {
     tn_device *dev;
     int lanes, group;
     int64_t items, vectors;
+    int rounds;       /* of multiply-adds: enough that a launch is nothing beside them */
     tn_buffer *a, *b; /* [vectors] each */
     tn_buffer *out;   /* [items] */
     const char *copy; /* the kernel that copies */
@@ -33,7 +34,7 @@ static tn_status run_mad(tn_device *dev, void *data) {
     tn_kernel *k;
     TN_TRY(get(c, "roofline_mad", &k));
     return tn_launch(dev, k, range(c, k), tn_arg_buffer(c->out), tn_arg_f32(scale), tn_arg_f32(shift),
-                     tn_arg_i32(ROUNDS), tn_arg_i32(c->items));
+                     tn_arg_i32(c->rounds), tn_arg_i32(c->items));
 }
 
 static tn_status run_copy(tn_device *dev, void *data) {
@@ -76,7 +77,7 @@ static tn_status check_mad(tn_context *ctx, const ceiling *c) {
         double want = 0;
         for (int chain = 0; chain < CHAINS; chain++) {
             double v = (double)(i & 7) + chain;
-            for (int r = 0; r < ROUNDS; r++)
+            for (int r = 0; r < c->rounds && v != scale * v + shift; r++)
                 v = scale * v + shift;
             want += c->lanes * v;
         }
@@ -131,6 +132,7 @@ static tn_status prepare(tn_context *ctx, ceiling *c, float **host) {
         bytes = info->max_alloc_bytes / 4;
     c->lanes = cpu ? 16 : 4;
     c->group = cpu ? 1 : 256;
+    c->rounds = cpu ? 1 << 15 : 1 << 11;
     c->items = (int64_t)(info->compute_units ? info->compute_units : 1) * (cpu ? 64 : 2048);
     c->vectors = (int64_t)(bytes / sizeof(float)) / c->lanes;
     bytes = (size_t)(c->vectors * c->lanes) * sizeof(float);
@@ -177,7 +179,7 @@ tn_status tn_roofline_measure(tn_device *dev, tn_roofline *out) {
     *out = (tn_roofline){0};
     TN_GO(prepare(ctx, &c, &host));
     double bytes = (double)c.vectors * c.lanes * sizeof(float);
-    TN_GO(best(&c, run_mad, 2.0 * CHAINS * ROUNDS * c.lanes * (double)c.items, &out->flops));
+    TN_GO(best(&c, run_mad, 2.0 * CHAINS * c.rounds * c.lanes * (double)c.items, &out->flops));
     TN_GO(check_mad(ctx, &c));
     TN_GO(measure_copies(&c, host, bytes, &out->copy_bytes));
     TN_GO(best(&c, run_read, bytes, &out->read_bytes));

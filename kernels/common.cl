@@ -21,6 +21,25 @@ typedef float16 float16_near __attribute__((aligned(4)));
 #define STREAM_STORE(v, p) (*(p) = (v))
 #endif
 
+/* 16 vectors of 16: rows to columns, by four perfect shuffles that turn row·16 + column into column·16 + row.
+ * By component, because Oclgrind 21.10 crashes on .even and .odd when it looks for uninitialised values. */
+#define TN_EVENS(v) v.s0, v.s2, v.s4, v.s6, v.s8, v.sa, v.sc, v.se
+#define TN_ODDS(v)  v.s1, v.s3, v.s5, v.s7, v.s9, v.sb, v.sd, v.sf
+ALWAYS_INLINE void transpose16(float16 *a) {
+    float16 b[16];
+#pragma unroll
+    for (int round = 0; round < 4; round++) {
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            b[i] = (float16)(TN_EVENS(a[2 * i]), TN_EVENS(a[2 * i + 1]));
+            b[i + 8] = (float16)(TN_ODDS(a[2 * i]), TN_ODDS(a[2 * i + 1]));
+        }
+#pragma unroll
+        for (int i = 0; i < 16; i++)
+            a[i] = b[i];
+    }
+}
+
 /* Sums in a fixed order, so that a device gives the same bits every time: halves onto halves, written by
  * component because Oclgrind 21.10 crashes on .lo and .hi when it looks for uninitialised values. */
 inline float sum4(float4 v) {

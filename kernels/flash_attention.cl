@@ -242,19 +242,6 @@ inline void tile_load(float *tile, const global float *x, int first, int count, 
  * by blocks of 16 rows to 16 columns, where four perfect shuffles turn row·16 + column into column·16 + row.
  */
 #if VW == 16
-/* By component, because Oclgrind 21.10 crashes on .even and .odd when it looks for uninitialised values. */
-#define EVENS(v) v.s0, v.s2, v.s4, v.s6, v.s8, v.sa, v.sc, v.se
-#define ODDS(v)  v.s1, v.s3, v.s5, v.s7, v.s9, v.sb, v.sd, v.sf
-inline void shuffles(float16 *a) {
-    float16 b[16];
-    UNROLL for (int round = 0; round < 4; round++) {
-        UNROLL for (int i = 0; i < 8; i++) {
-            b[i] = (float16)(EVENS(a[2 * i]), EVENS(a[2 * i + 1]));
-            b[i + 8] = (float16)(ODDS(a[2 * i]), ODDS(a[2 * i + 1]));
-        }
-        UNROLL for (int i = 0; i < 16; i++) a[i] = b[i];
-    }
-}
 #define DEFINE_TURN(NAME, SPACE)                                                                             \
     ALWAYS_INLINE void NAME(SPACE float *to, const global float *from, int n, int D) {                       \
         for (int s = 0; s < 32; s += 16)                                                                     \
@@ -262,7 +249,7 @@ inline void shuffles(float16 *a) {
                 float16 a[16];                                                                               \
                 UNROLL for (int i = 0; i < 16; i++) a[i] =                                                   \
                     s + i < n ? vload16(0, from + (s + i) * D + d) : (float16)(0.0f);                        \
-                shuffles(a);                                                                                 \
+                transpose16(a);                                                                              \
                 UNROLL for (int i = 0; i < 16; i++) PUT16(a[i], 0, to + (d + i) * 32 + s, SPACE);            \
             }                                                                                                \
     }

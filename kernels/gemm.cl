@@ -1,6 +1,7 @@
-/* C = A·B, A·Bᵀ or Aᵀ·B (+ bias) (+ add). A work-item owns tiles of TM rows × one panel of VW·NV columns in
+/* C = A·B, A·Bᵀ or Aᵀ·B (+ bias) (+ add). A work-item owns blocks of TM rows × one panel of VW·NV columns in
  * registers; no barrier. Each element is one chain of multiply-adds over k in ascending order, whatever the
- * tile: the bits of a row do not depend on M. */
+ * blocking: k goes in blocks of KC and the sums rest in C between them. The bits of a row do not depend on M.
+ */
 
 #ifndef VW
 #define VW 16 /* lanes of a vector */
@@ -12,7 +13,15 @@
 #define TM 12 /* rows of a tile */
 #endif
 #ifndef TILES
-#define TILES 8 /* tiles a work-item does one below the other, so that its panel of B stays in the cache */
+#define TILES                                                                                                \
+    8 /* tiles a work-item does one below the other at most, with the same panel of B in the cache */
+#endif
+#ifndef COPY_A
+#define COPY_A                                                                                               \
+    1 /* 1: an item copies its rows of A side by side first, KC of k at a time; 0: reads them in place */
+#endif
+#ifndef KC
+#define KC 512 /* k of a block with COPY_A */
 #endif
 #ifndef A_ROWS
 #define A_ROWS 1 /* 1: A is [M,K]; 0: A is [K,M] */
@@ -29,49 +38,53 @@
 #define STORE(v, j, p) JOIN(vstore, VW)(v, j, p)
 #endif
 
-#if A_ROWS
-#define A_AT(i, k) a[(i)*lda + (k)]
+/* Strides of the copied rows are constants, so that a tile needs one address and not TM of them; 16 more than
+ * KC, so that rows do not share the sets of the cache. */
+#define COPY_LD (KC + 16)
+#if COPY_A
+#define A_SPACE    private
+#define A_AT(i, k) (A_ROWS ? a[(i)*COPY_LD + (k)] : a[(k)*TM + (i)])
 #else
-#define A_AT(i, k) a[(k)*lda + (i)]
+#define A_SPACE    global
+#define A_AT(i, k) (A_ROWS ? a[(i)*lda + (k)] : a[(k)*lda + (i)])
 #endif
 
-/* c += bias and add, then stored; columns past N are left alone. */
-ALWAYS_INLINE void row_store(const VEC *acc, global float *c, const global float *bias,
-                             const global float *add, int left) {
-    if (left >= PANEL) {
-#pragma unroll
-        for (int j = 0; j < NV; j++) {
-            VEC v = acc[j];
-            if (bias)
-                v += LOAD(j, bias);
-            if (add)
-                v += LOAD(j, add);
-            STORE(v, j, c);
-        }
-        return;
-    }
-    float tmp[PANEL];
-#pragma unroll
-    for (int j = 0; j < NV; j++)
-        JOIN(vstore, VW)(acc[j], j, tmp);
-    for (int n = 0; n < left; n++) {
-        float v = tmp[n];
-        if (bias)
-            v += bias[n];
-        if (add)
-            v += add[n];
-        c[n] = v;
-    }
+ALWAYS_INLINE VEC load_columns(const global float *p, int j, int left) {
+    if (left >= PANEL)
+        return LOAD(j, p);
+    float tmp[VW];
+    for (int n = 0; n < VW; n++)
+        tmp[n] = j * VW + n < left ? p[j * VW + n] : 0.0f;
+    return LOAD(0, tmp);
 }
 
+ALWAYS_INLINE void store_columns(VEC v, global float *p, int j, int left) {
+    if (left >= PANEL) {
+        STORE(v, j, p);
+        return;
+    }
+    float tmp[VW];
+    JOIN(vstore, VW)(v, 0, tmp);
+    for (int n = 0; n < VW && j * VW + n < left; n++)
+        p[j * VW + n] = tmp[n];
+}
+
+/* `left`: columns of the panel that exist. first: this block of k begins the sum, at bias and add; they go in
+ * front because C, where sums rest, may be `add` itself. */
 #define DEFINE_TILE_(H)                                                                                      \
-    ALWAYS_INLINE void tile_##H(global float *c, const global float *a, int lda, const global float *b,      \
-                                int ldb, const global float *bias, const global float *add, int k0, int k1,  \
-                                int N, int left) {                                                           \
+    ALWAYS_INLINE void tile_##H(global float *c, int N, const A_SPACE float *a, int lda,                     \
+                                const global float *b, int ldb, int count, const global float *bias,         \
+                                const global float *add, int left, int first) {                              \
         VEC acc[H][NV];                                                                                      \
+        const global float *const from = first ? add : c;                                                    \
         _Pragma("unroll") for (int i = 0; i < H; i++) _Pragma("unroll") for (int j = 0; j < NV; j++)         \
-            acc[i][j] = 0.0f;                                                                                \
-        for (int k = k0; k < k1; k++) {                                                                      \
+            acc[i][j] = from ? load_columns(from + i * N, j, left) : (VEC)(0.0f);                            \
+        if (first && bias)                                                                                   \
+            _Pragma("unroll") for (int j = 0; j < NV; j++) {                                                 \
+                const VEC x = load_columns(bias, j, left);                                                   \
+                _Pragma("unroll") for (int i = 0; i < H; i++) acc[i][j] += x;                                \
+            }                                                                                                \
+        for (int k = 0; k < count; k++) {                                                                    \
             VEC row[NV];                                                                                     \
             _Pragma("unroll") for (int j = 0; j < NV; j++) row[j] = LOAD(j, b + k * ldb);                    \
             _Pragma("unroll") for (int i = 0; i < H; i++) {                                                  \
@@ -79,8 +92,8 @@ ALWAYS_INLINE void row_store(const VEC *acc, global float *c, const global float
                 _Pragma("unroll") for (int j = 0; j < NV; j++) acc[i][j] += x * row[j];                      \
             }                                                                                                \
         }                                                                                                    \
-        _Pragma("unroll") for (int i = 0; i < H; i++)                                                        \
-            row_store(acc[i], c + i * N, bias, add ? add + i * N : add, left);                               \
+        _Pragma("unroll") for (int i = 0; i < H; i++) _Pragma("unroll") for (int j = 0; j < NV; j++)         \
+            store_columns(acc[i][j], c + i * N, j, left);                                                    \
     }
 
 #define DEFINE_TILE(H) DEFINE_TILE_(H)
@@ -93,58 +106,84 @@ DEFINE_TILE(4)
 DEFINE_TILE(TM)
 #endif
 
-/* Grid: blocks of TM·TILES rows × panels of columns × parts of k. With several parts C is [parts,M,N], added
- * up by gemm_reduce, and bias and add are left to it. */
+#if COPY_A
+/* Rows of A [m0, m0 + rows) × k of [k0, k0 + count), as [tiles·TM][COPY_LD], or [tiles][KC][TM] of a
+ * transposed A. */
+inline void copy_rows(float *to, const global float *a, int lda, int m0, int rows, int k0, int count) {
+#if A_ROWS
+    for (int i = 0; i < rows; i++) {
+        const global float *from = a + (m0 + i) * lda + k0;
+        int k = 0;
+        for (; k + VW <= count; k += VW)
+            JOIN(vstore, VW)(LOAD(0, from + k), 0, to + i * COPY_LD + k);
+        for (; k < count; k++)
+            to[i * COPY_LD + k] = from[k];
+    }
+#else
+    for (int k = 0; k < count; k++) {
+        const global float *from = a + (k0 + k) * lda + m0;
+        int i = 0;
+        for (; i + TM <= rows; i += TM)
+            for (int n = 0; n < TM; n++)
+                to[i * KC + k * TM + n] = from[i + n];
+        for (int n = 0; i + n < rows; n++)
+            to[i * KC + k * TM + n] = from[i + n];
+    }
+#endif
+}
+#endif
+
+/* Grid: blocks of `rows` rows (a multiple of TM, at most TM·TILES) × groups of `group` panels × parts of k.
+ * With several parts C is [parts,M,N], added up by gemm_reduce, and bias and add are left to it. */
 kernel void gemm_tiles(
     global float *c,                /* [M,N], or [parts,M,N] */
     const global float *a,          /* [M,K], or [K,M] with A_ROWS = 0 */
     const global float *restrict b, /* panels: element (k,n) at (n / PANEL)·panel + k·ldb + n % PANEL */
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
-    int M, int N, int K, int panel, int ldb, int part) {
-    const int m0 = get_global_id(0) * (TM * TILES);
-    const int p = get_global_id(1);
+    int M, int N, int K, int panel, int ldb, int part, int rows, int group) {
+    const int m0 = get_global_id(0) * rows;
+    const int p0 = get_global_id(1) * group;
     const int z = get_global_id(2);
-    const int n0 = p * PANEL;
     const int k0 = z * part, k1 = min(K, k0 + part);
-    const int m1 = min(M, m0 + TM * TILES);
+    const int m1 = min(M, m0 + rows), p1 = min((N + PANEL - 1) / PANEL, p0 + group);
     const int lda = A_ROWS ? K : M;
-    if (m0 >= M || n0 >= N || k0 >= k1)
+    if (m0 >= M || p0 >= p1 || k0 >= k1)
         return;
-    const int left = N - n0;
-    global float *to = c + z * M * N + n0;
-    const global float *panel_b = b + p * panel;
-    const global float *panel_bias = bias ? bias + n0 : bias;
-    int m = m0;
+#if COPY_A
+    float block[TILES * TM * COPY_LD];
+    const int step = KC;
+#else
+    const int step = k1 - k0;
+#endif
+    global float *const to = c + z * M * N;
+    for (int k = k0; k < k1; k += step) {
+        const int count = min(step, k1 - k), first = k == k0;
+#if COPY_A
+        copy_rows(block, a, lda, m0, m1 - m0, k, count);
+#endif
+        for (int p = p0; p < p1; p++) {
+            const int n = p * PANEL, left = N - n;
+            int m = m0;
+#if COPY_A
+#define A_TILE (block + (A_ROWS ? (m - m0) * COPY_LD : (m - m0) / TM * TM * KC + (m - m0) % TM))
+#else
+#define A_TILE (a + (A_ROWS ? m * lda + k : k * lda + m))
+#endif
 #define RUN(H)                                                                                               \
     for (; m + H <= m1; m += H)                                                                              \
         TILE(H)                                                                                              \
-    (to + m * N, a + (A_ROWS ? m * lda : m), lda, panel_b, ldb, panel_bias, add ? add + m * N + n0 : add,    \
-     k0, k1, N, left)
+    (to + m * N + n, N, A_TILE, lda, b + p * panel + k * ldb, ldb, count, bias ? bias + n : bias,            \
+     add ? add + m * N + n : add, left, first)
 #if TM > 1
-    RUN(TM);
+            RUN(TM);
 #endif
 #if TM > 4
-    RUN(4);
+            RUN(4);
 #endif
-    RUN(1);
-}
-
-/* B into panels, zero past N. Grid: k × panels. */
-kernel void gemm_pack(global float *restrict packed,  /* [panels,K,PANEL] */
-                      const global float *restrict b, /* [N,K] when transposed, else [K,N] */
-                      int N, int K, int transposed) {
-    const int k = get_global_id(0);
-    const int p = get_global_id(1);
-    const int n0 = p * PANEL;
-    if (k >= K || n0 >= N)
-        return;
-    global float *to = packed + (p * K + k) * PANEL;
-    const int full = min(PANEL, N - n0);
-    for (int n = 0; n < full; n++)
-        to[n] = transposed ? b[(n0 + n) * K + k] : b[k * N + n0 + n];
-    for (int n = full; n < PANEL; n++)
-        to[n] = 0.0f;
+            RUN(1);
+        }
+    }
 }
 
 /* c = Σ over parts, in order (+ bias) (+ add). Grid: elements / 16. */

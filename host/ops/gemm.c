@@ -13,41 +13,64 @@
 #include <string.h>
 
 enum {
-    PART_K = 512,
-    PART_ROWS = 256
-}; /* rows that one part of a split sum takes: fixed, so bits do not move */
+    PART_K = 512,      /* k that one part of a split sum takes: fixed, so bits do not move */
+    PART_ROWS = 256,   /* rows of a part of a bias gradient */
+    PACK_K = 64,       /* as PACK_K of gemm_pack.cl */
+    PLACE_N = 64,      /* B up to this width is read as it lies: its rows share no cache set yet */
+    SPLIT_MN = 1 << 16 /* a product of more elements than this has work enough without splitting its k */
+};
 
 typedef struct tn_gemm_tiles {
-    int64_t vw, nv, tm, tiles;
+    int64_t vw, nv, tm, tiles, kc, cache;
+    bool copy_a;
     size_t local;
 } tn_gemm_tiles;
 
 static tn_gemm_tiles tiles_of(const tn_device *dev) {
-    return (tn_gemm_tiles){tn_tunable(dev, "gemm", "VW", 16, 4), tn_tunable(dev, "gemm", "NV", 2, 1),
-                           tn_tunable(dev, "gemm", "TM", 12, 4), tn_tunable(dev, "gemm", "TILES", 8, 1),
-                           (size_t)tn_tunable(dev, "gemm", "LOCAL", 1, 64)};
+    return (tn_gemm_tiles){.vw = tn_tunable(dev, "gemm", "VW", 16, 4),
+                           .nv = tn_tunable(dev, "gemm", "NV", 2, 1),
+                           .tm = tn_tunable(dev, "gemm", "TM", 12, 4),
+                           .tiles = tn_tunable(dev, "gemm", "TILES", 8, 1),
+                           .kc = tn_tunable(dev, "gemm", "KC", 512, 512),
+                           .cache = tn_tunable(dev, "gemm", "CACHE", 1024, 1024),
+                           .copy_a = tn_tunable(dev, "gemm", "COPY_A", 1, 0),
+                           .local = (size_t)tn_tunable(dev, "gemm", "LOCAL", 1, 64)};
 }
 
-static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, const char *name,
-                        tn_kernel **out) {
+/* A B far past a unit's cache is read from memory for every block of rows: blocks four times as high then, k
+ * in shorter pieces, and all panels an item, so that the copy of A pays. */
+static tn_gemm_tiles tall_tiles_of(const tn_device *dev, const tn_gemm_shape *s) {
+    tn_gemm_tiles t = tiles_of(dev);
+    if (t.copy_a && s->K * s->N * (int64_t)sizeof(float) > 8 * (t.cache << 10)) {
+        t.tiles *= 4;
+        t.kc /= 2;
+        t.cache = INT32_MAX;
+    }
+    return t;
+}
+
+static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, const char *file,
+                        const char *name, tn_kernel **out) {
     tn_options options = {""};
     tn_options_int(&options, "VW", (long)t->vw);
     tn_options_int(&options, "NV", (long)t->nv);
     tn_options_int(&options, "TM", (long)t->tm);
     tn_options_int(&options, "TILES", (long)t->tiles);
+    tn_options_int(&options, "KC", (long)t->kc);
+    tn_options_int(&options, "COPY_A", t->copy_a);
     tn_options_int(&options, "A_ROWS", a_rows);
-    return tn_kernel_get(dev, "gemm", name, &options, out);
+    return tn_kernel_get(dev, file, name, &options, out);
 }
 
-static size_t ceil_div(int64_t a, int64_t b) {
-    return (size_t)((a + b - 1) / b);
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
 }
 
 /* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
 static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_shape *s, const tn_buffer *b,
                         const tn_buffer **out, int64_t *panel, int64_t *ldb) {
-    int64_t width = t->vw * t->nv;
-    if (s->form != TN_GEMM_NT && s->N % width == 0) {
+    int64_t width = t->vw * t->nv, count = ceil_div(s->N, width);
+    if (s->form != TN_GEMM_NT && s->N % width == 0 && s->N <= PLACE_N) {
         *out = b;
         *panel = width;
         *ldb = s->N;
@@ -55,12 +78,12 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
     }
     tn_buffer *packed;
     tn_kernel *k;
-    size_t count = ceil_div(s->N, width);
-    TN_TRY(tn_device_scratch(dev, 0, count * (size_t)(s->K * width) * sizeof(float), &packed));
-    TN_TRY(kernel(dev, t, s->form != TN_GEMM_TN, "gemm_pack", &k));
-    TN_TRY(tn_launch(dev, k, tn_range_2d((size_t)s->K, count, tn_kernel_group(k, t->local), 1),
-                     tn_arg_buffer(packed), tn_arg_buffer(b), tn_arg_i32(s->N), tn_arg_i32(s->K),
-                     tn_arg_i32(s->form == TN_GEMM_NT)));
+    TN_TRY(tn_device_scratch(dev, 0, (size_t)(count * s->K * width) * sizeof(float), &packed));
+    TN_TRY(kernel(dev, t, true, "gemm_pack", "gemm_pack", &k));
+    TN_TRY(tn_launch(
+        dev, k, tn_range_2d((size_t)ceil_div(s->K, PACK_K), (size_t)count, 1, tn_kernel_group(k, t->local)),
+        tn_arg_buffer(packed), tn_arg_buffer(b), tn_arg_i32(s->N), tn_arg_i32(s->K),
+        tn_arg_i32(s->form == TN_GEMM_NT)));
     *out = packed;
     *panel = s->K * width;
     *ldb = width;
@@ -68,34 +91,64 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
 }
 
 static tn_status reduce(tn_device *dev, const tn_gemm_tiles *t, tn_buffer *c, const tn_buffer *partial,
-                        size_t parts, int64_t M, int64_t N, const tn_buffer *bias, const tn_buffer *add) {
+                        int64_t parts, int64_t M, int64_t N, const tn_buffer *bias, const tn_buffer *add) {
     tn_kernel *k;
-    TN_TRY(kernel(dev, t, true, "gemm_reduce", &k));
-    return tn_launch(dev, k, tn_range_1d(ceil_div(M * N, 16), tn_kernel_group(k, t->local)), tn_arg_buffer(c),
-                     tn_arg_buffer(partial), tn_arg_buffer(bias), tn_arg_buffer(add),
-                     tn_arg_i32((int64_t)parts), tn_arg_i32(M), tn_arg_i32(N));
+    TN_TRY(kernel(dev, t, true, "gemm", "gemm_reduce", &k));
+    return tn_launch(dev, k, tn_range_1d((size_t)ceil_div(M * N, 16), tn_kernel_group(k, t->local)),
+                     tn_arg_buffer(c), tn_arg_buffer(partial), tn_arg_buffer(bias), tn_arg_buffer(add),
+                     tn_arg_i32(parts), tn_arg_i32(M), tn_arg_i32(N));
+}
+
+/* Tiles of a work-item, at most t->tiles: the number that leaves the busiest unit the least to do. */
+static int64_t tiles_an_item(const tn_device *dev, const tn_gemm_tiles *t, int64_t M, int64_t others) {
+    int64_t units = tn_device_get_info(dev)->compute_units, total = ceil_div(M, t->tm), best = 1, least = 0;
+    for (int64_t n = t->tiles; n >= 1; n--) {
+        int64_t load = ceil_div(ceil_div(total, n) * others, units) * n;
+        if (n == t->tiles || load < least) {
+            least = load;
+            best = n;
+        }
+    }
+    return best;
+}
+
+/* Panels of a work-item: as many as stay in a unit's cache from one block of rows to the next, fewer where
+ * the blocks of rows alone are too few for the device. */
+static int64_t panels_an_item(const tn_device *dev, const tn_gemm_tiles *t, int64_t M, int64_t K,
+                              int64_t count, int64_t parts) {
+    if (!t->copy_a)
+        return 1;
+    int64_t group = (t->cache << 10) / (K / parts * t->vw * t->nv * (int64_t)sizeof(float));
+    int64_t wanted = 4 * (int64_t)tn_device_get_info(dev)->compute_units;
+    int64_t blocks = ceil_div(M, t->tm * t->tiles) * parts;
+    group = group < 1 ? 1 : group > count ? count : group;
+    if (blocks * ceil_div(count, group) < wanted)
+        group = ceil_div(count, ceil_div(wanted, blocks));
+    return group;
 }
 
 static tn_status own(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
                      const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
-    tn_gemm_tiles t = tiles_of(dev);
+    tn_gemm_tiles t = tall_tiles_of(dev, s);
     tn_kernel *k;
     const tn_buffer *packed;
     tn_buffer *to = c;
-    int64_t panel, ldb;
+    int64_t panel, ldb, count = ceil_div(s->N, t.vw * t.nv);
     /* Only TN is split: its k runs over all rows of a batch, while M and N are widths of the model. */
-    int64_t part = s->form == TN_GEMM_TN && s->K > PART_K ? PART_K : s->K;
-    size_t parts = ceil_div(s->K, part);
-    TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm_tiles", &k));
+    bool split = s->form == TN_GEMM_TN && s->K > PART_K && s->M * s->N <= SPLIT_MN;
+    int64_t part = split ? PART_K : s->K, parts = ceil_div(s->K, part);
+    TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm", "gemm_tiles", &k));
     TN_TRY(panels(dev, &t, s, b, &packed, &panel, &ldb));
     if (parts > 1)
-        TN_TRY(tn_device_scratch(dev, 1, parts * (size_t)(s->M * s->N) * sizeof(float), &to));
-    tn_range range = tn_range_3d(ceil_div(s->M, t.tm * t.tiles), ceil_div(s->N, t.vw * t.nv), parts,
+        TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * s->M * s->N) * sizeof(float), &to));
+    int64_t group = panels_an_item(dev, &t, s->M, s->K, count, parts);
+    int64_t groups = ceil_div(count, group), tiles = tiles_an_item(dev, &t, s->M, groups * parts);
+    tn_range range = tn_range_3d((size_t)ceil_div(s->M, t.tm * tiles), (size_t)groups, (size_t)parts,
                                  tn_kernel_group(k, t.local), 1, 1);
     TN_TRY(tn_launch(dev, k, range, tn_arg_buffer(to), tn_arg_buffer(a), tn_arg_buffer(packed),
                      tn_arg_buffer(parts > 1 ? NULL : bias), tn_arg_buffer(parts > 1 ? NULL : add),
                      tn_arg_i32(s->M), tn_arg_i32(s->N), tn_arg_i32(s->K), tn_arg_i32(panel), tn_arg_i32(ldb),
-                     tn_arg_i32(part)));
+                     tn_arg_i32(part), tn_arg_i32(tiles * t.tm), tn_arg_i32(group)));
     return parts > 1 ? reduce(dev, &t, c, to, parts, s->M, s->N, bias, add) : TN_OK;
 }
 
@@ -103,13 +156,14 @@ tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer 
     tn_gemm_tiles t = tiles_of(dev);
     tn_kernel *k;
     tn_buffer *partial;
-    size_t parts = ceil_div(M, PART_ROWS);
+    int64_t parts = ceil_div(M, PART_ROWS);
     if (M == 0)
         return tn_buffer_zero(db);
-    TN_TRY(kernel(dev, &t, true, "gemm_bias_backward", &k));
-    TN_TRY(tn_device_scratch(dev, 1, parts * (size_t)N * sizeof(float), &partial));
+    TN_TRY(kernel(dev, &t, true, "gemm", "gemm_bias_backward", &k));
+    TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * N) * sizeof(float), &partial));
     TN_TRY(tn_launch(
-        dev, k, tn_range_2d(ceil_div(N, 16), parts, tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
+        dev, k,
+        tn_range_2d((size_t)ceil_div(N, 16), (size_t)parts, tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
         tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(M), tn_arg_i32(N), tn_arg_i32(PART_ROWS)));
     return reduce(dev, &t, db, partial, parts, 1, N, NULL, NULL);
 }
@@ -158,7 +212,7 @@ static tn_status clblast(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, c
         return TN_OK;
     tn_gemm_tiles t = tiles_of(dev);
     tn_kernel *k;
-    TN_TRY(kernel(dev, &t, true, "gemm_bias", &k));
+    TN_TRY(kernel(dev, &t, true, "gemm", "gemm_bias", &k));
     return tn_launch(dev, k, tn_range_1d((size_t)(s->M * s->N), tn_kernel_group(k, 64)), tn_arg_buffer(c),
                      tn_arg_buffer(bias), tn_arg_i32(s->M), tn_arg_i32(s->N));
 }
@@ -173,7 +227,7 @@ static tn_status without_product(tn_device *dev, const tn_gemm_shape *s, tn_buff
         return TN_OK;
     tn_gemm_tiles t = tiles_of(dev);
     tn_kernel *k;
-    TN_TRY(kernel(dev, &t, true, "gemm_bias", &k));
+    TN_TRY(kernel(dev, &t, true, "gemm", "gemm_bias", &k));
     return tn_launch(dev, k, tn_range_1d((size_t)(s->M * s->N), tn_kernel_group(k, 64)), tn_arg_buffer(c),
                      tn_arg_buffer(bias), tn_arg_i32(s->M), tn_arg_i32(s->N));
 }
