@@ -2,12 +2,50 @@
  * policy. */
 #include "support.h"
 
+#include "case.h"
 #include "gemm.h"
 #include "rng.h"
 
 #include <string.h>
 
 enum { MAX_M = 100, N = 72, K = 45 };
+
+/* Blocks of k, of rows and of panels so small that every loop over them turns more than once. */
+START_TEST(test_blocks) {
+    static const char *const sets[] = {"gemm.KC=16,gemm.CACHE=1",
+                                       "gemm.KC=32,gemm.TILES=2,gemm.TM=3,gemm.CACHE=8",
+                                       "gemm.KC=64,gemm.NV=1,gemm.VW=8,gemm.TM=1"};
+    static tn_context ctx;
+    tn_device *dev;
+    tn_verify_result result;
+    setenv("TURNOUT_TUNE", sets[_i], 1);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 25, 7, &result));
+    unsetenv("TURNOUT_TUNE");
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* A B past the caches takes blocks of its own. */
+START_TEST(test_large_b) {
+    static tn_context ctx;
+    tn_device *dev;
+    tn_problem p;
+    tn_shape shape;
+    double worst;
+    const tn_case *c = tn_case_find("gemm");
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_shape_parse(&ctx, c, "M=13 N=1511 K=1511 epilogue=3", &shape));
+    for (int pass = 0; pass < 3; pass++) {
+        ck_ok(&ctx, tn_problem_make(&ctx, dev, c, pass, &shape, 5, &p));
+        ck_ok(&ctx, tn_problem_verify(&ctx, &p, &worst));
+        tn_problem_free(&ctx, &p);
+    }
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
 
 static void rows_do_not_depend_on_m(tn_gemm_form form) {
     static tn_context ctx;
@@ -76,6 +114,8 @@ int main(void) {
     TCase *more = tcase_create("back ends");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
+    tcase_add_loop_test(more, test_blocks, 0, 3);
+    tcase_add_test(more, test_large_b);
     tcase_add_test(more, test_probe);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);
