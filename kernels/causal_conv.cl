@@ -67,9 +67,9 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
         const floatv z = dot_taps(taps, ring, bias);
 #if SILU
         floatv e;
-        store_part(z * sigmoidv(z, &e), y + at + t * D, left);
+        store_out(z * sigmoidv(z, &e), y + at + t * D, left);
 #else
-        store_part(z, y + at + t * D, left);
+        store_out(z, y + at + t * D, left);
 #endif
     }
 }
@@ -77,10 +77,9 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
 /* silu'(z) = s·(1 + z·(1 - s)); past |z| = 85 it is 0 or 1, and z is held there for the product's sake. */
 inline floatv activation_slope(floatv z) {
 #if SILU
-    floatv e;
-    const floatv s = sigmoidv(z, &e);
-    z = z > (floatv)(85.0f) ? (floatv)(85.0f) : z < (floatv)(-85.0f) ? (floatv)(-85.0f) : z;
-    return s * (1.0f + z * (e * s));
+    floatv e, held;
+    const floatv s = sigmoidv_held(z, &e, &held);
+    return s * (1.0f + held * (e * s));
 #else
     return 1.0f;
 #endif
@@ -130,7 +129,7 @@ kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
 #pragma unroll
         for (int j = 0; j < K; j++)
             sum += taps[j] * slopes[K - 1 - j];
-        store_part(sum, du + out, left);
+        store_out(sum, du + out, left);
     }
     global float *sums = partial + item * (K + 1) * D + d;
     for (int j = 0; j < K; j++)

@@ -9,16 +9,24 @@
 typedef float16 float16_near __attribute__((aligned(4)));
 #define PUT16(v, j, p, space) (((space float16_near *)(p))[j] = (v))
 
-/* A store that bypasses the caches, for results larger than those: the line is not read first, which saves a
- * third of a copy's traffic. p is aligned to its type. The order against other stores is loose until the
- * work-item's thread takes a lock, and every run-time takes one before it calls a kernel done. */
+/* For tensors larger than a CPU's caches. STREAM_STORE bypasses them: the line is not read first, which saves
+ * a third of a copy's traffic. p is aligned to its type. The order against other stores is loose until the
+ * work-item's thread takes a lock, and every run-time takes one before it calls a kernel done. AHEAD asks for
+ * what lies `bytes` behind p, past a tensor's end too: the hardware's own prefetching ends with the page.
+ * OpenCL's prefetch() is a function that does nothing here. */
 #ifdef __has_builtin
 #if __has_builtin(__builtin_nontemporal_store)
 #define STREAM_STORE(v, p) __builtin_nontemporal_store(v, p)
 #endif
+#if __has_builtin(__builtin_prefetch)
+#define AHEAD(p, bytes) __builtin_prefetch((const void *)((size_t)(p) + (bytes)))
+#endif
 #endif
 #ifndef STREAM_STORE
 #define STREAM_STORE(v, p) (*(p) = (v))
+#endif
+#ifndef AHEAD
+#define AHEAD(p, bytes)
 #endif
 
 /* 16 vectors of 16: rows to columns, by four perfect shuffles that turn row·16 + column into column·16 + row.
@@ -91,6 +99,17 @@ typedef TN_GLUE(int, LANES) intv;
 #endif
 #endif
 
+/* LANES floats at any float's address, in one instruction: vload16 and vstore16 become several on some CPUs.
+ * Functions, because some compilers halve 16 lanes where no function says that it takes them whole. */
+typedef floatv floatv_near __attribute__((aligned(4)));
+inline floatv load_whole(const global float *p) {
+    return *(const global floatv_near *)p;
+}
+
+inline void store_whole(floatv v, global float *p) {
+    *(global floatv_near *)p = v;
+}
+
 /* The first `left` of LANES floats at p, zeros behind them. */
 inline floatv load_part(const global float *p, int left) {
 #if LANES > 1
@@ -101,7 +120,7 @@ inline floatv load_part(const global float *p, int left) {
         return LOADV(part);
     }
 #endif
-    return LOADV(p);
+    return load_whole(p);
 }
 
 inline void store_part(floatv v, global float *p, int left) {
@@ -114,7 +133,43 @@ inline void store_part(floatv v, global float *p, int left) {
         return;
     }
 #endif
-    STOREV(v, p);
+    store_whole(v, p);
+}
+
+/* store_part for results that nobody reads soon. STREAM 1: they are larger than the caches and pass them by;
+ * p is aligned to whole vectors then (tn_stream in host/cl). */
+#ifndef STREAM
+#define STREAM 0
+#endif
+inline void store_out(floatv v, global float *p, int left) {
+#if STREAM
+    if (left >= LANES)
+        STREAM_STORE(v, (global floatv *)p);
+    else
+#endif
+        store_part(v, p, left);
+}
+
+/* AT(i, left) for i = first, first + LANES, … below last; left: elements from i on. With STREAM in four runs
+ * at once, a quarter of a page out of step: at a page's start a core waits, and never for all four. */
+#define RUNS      (STREAM ? 4 : 1)
+#define RUN_OF(n) (STREAM && (n) >= 8192 ? ((n) / 4 - 256) / 1024 * 1024 + 256 : (n) / (RUNS * LANES) * LANES)
+#define OVER_RUNS(first, last, AT)                                                                           \
+    do {                                                                                                     \
+        const int run_ = RUN_OF((last) - (first));                                                           \
+        for (int i_ = (first); i_ < (first) + run_; i_ += LANES)                                             \
+            for (int r_ = 0; r_ < RUNS; r_++)                                                                \
+                AT(i_ + r_ * run_, LANES);                                                                   \
+        for (int i_ = (first) + RUNS * run_; i_ < (last); i_ += LANES)                                       \
+            AT(i_, (last)-i_);                                                                               \
+    } while (0)
+
+/* load_part of what a CPU's prefetcher should be helped with. */
+inline floatv load_ahead(const global float *p, int left) {
+#if STREAM
+    AHEAD(p, 2048);
+#endif
+    return load_part(p, left);
 }
 
 inline float sumv(floatv v) {
@@ -165,14 +220,36 @@ TN_EXP(exp16, float16, int16, as_int16, as_float16)
 TN_EXP(expv, floatv, intv, AS_INTV, AS_FLOATV)
 #endif
 
-/* 1/(1 + e^-z) and e = e^-z, z held between -85 and 87: outside, e neither overflows nor counts. A fifth
- * cheaper than through expv. 1 - sigmoid is e·sigmoid, which keeps its digits. NaN for NaN. */
+/* 1/d to within 2 units in the last place, for d from 1 to 2^126: a division takes as long as a dozen
+ * multiply-adds on wide vectors. Taking the bits of d from those of 2 turns the exponent round and gives
+ * t/d with t from 1 to 9/8; a quadratic (minimax, 5.1e-5) and one Newton step do the rest. */
+inline floatv reciprocalv(floatv d) {
+    const floatv near = AS_FLOATV(0x7f000000 - AS_INTV(d)), t = d * near;
+    const floatv close = near * (2.82842708f + t * (-2.66435385f + t * 0.83587575f));
+    return close + close * (1.0f - d * close);
+}
+
+/* 1/(1 + e^-z) and e = e^-z to within 4 units in the last place for |z| ≤ 10 and 1e-6 everywhere, z held
+ * between -85 and 87: outside, e neither overflows nor counts. z' is z as held. 1 - sigmoid is e·sigmoid,
+ * which keeps its digits. NaN for NaN. e^-z = 2^n·2^r, |r| ≤ ½, n in the low bits once 1.5·2^23 has been
+ * added; 2^r by a minimax polynomial (7.5e-8). */
+inline floatv sigmoidv_held(floatv z, floatv *e, floatv *held) {
+    z = z > (floatv)(87.0f) ? (floatv)(87.0f) : z;
+    z = z < (floatv)(-85.0f) ? (floatv)(-85.0f) : z;
+    const floatv shifted = z * -1.44269504f + 12582912.0f;
+    const floatv n = shifted - 12582912.0f;
+    const floatv r = z * -1.44269504f - n;
+    floatv p = r * 1.32764725e-3f + 9.67554096e-3f;
+    p = p * r + 5.55071309e-2f;
+    p = p * r + 2.40221202e-1f;
+    p = p * r + 6.93146944e-1f;
+    p = p * r + 1.00000012f;
+    *held = z;
+    *e = AS_FLOATV(AS_INTV(p) + (AS_INTV(shifted) << 23));
+    return reciprocalv(1.0f + *e);
+}
+
 inline floatv sigmoidv(floatv z, floatv *e) {
-    intv k;
-    const floatv p = expv_parts(z > (floatv)(87.0f)    ? (floatv)(-87.0f)
-                                : z < (floatv)(-85.0f) ? (floatv)(85.0f)
-                                                       : -z,
-                                &k);
-    *e = AS_FLOATV(AS_INTV(p) + (k << 23));
-    return 1.0f / (1.0f + *e);
+    floatv held;
+    return sigmoidv_held(z, e, &held);
 }

@@ -4,6 +4,7 @@
 
 static const char *op_name;
 static int op_cases;
+static const char *op_tune;
 
 static void all_cases_pass(void) {
     static tn_context ctx;
@@ -29,6 +30,21 @@ START_TEST(test_cases_gpu_style) {
     unsetenv("TURNOUT_KIND");
 }
 END_TEST
+
+START_TEST(test_cases_tuned) {
+    setenv("TURNOUT_TUNE", op_tune, 1);
+    all_cases_pass();
+    unsetenv("TURNOUT_TUNE");
+}
+END_TEST
+
+void tn_test_op_tuned(Suite *suite, const char *tune) {
+    op_tune = tune;
+    TCase *fuzz = tcase_create(tune);
+    tcase_set_timeout(fuzz, 300);
+    tcase_add_test(fuzz, test_cases_tuned);
+    suite_add_tcase(suite, fuzz);
+}
 
 Suite *tn_test_op_suite(const char *op, int cases) {
     op_name = op;

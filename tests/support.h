@@ -22,5 +22,7 @@ int tn_test_main(Suite *suite);
  * another), gradients, and the same under small GPU-style work-groups when the op has them. Add further tests
  * to the returned suite. */
 Suite *tn_test_op_suite(const char *op, int cases);
+/* Adds the same cases with one set of tunables, as TURNOUT_TUNE has them ("gelu.STREAM=1"). Once a suite. */
+void tn_test_op_tuned(Suite *suite, const char *tune);
 
 #endif

@@ -76,6 +76,7 @@ END_TEST
 
 int main(void) {
     Suite *suite = tn_test_op_suite("gelu", 40);
+    tn_test_op_tuned(suite, "gelu.STREAM=1,gelu.VECTORS=1024");
     TCase *more = tcase_create("values");
     tcase_add_test(more, test_every_value_relatively);
     tcase_add_test(more, test_far_out);

@@ -67,6 +67,9 @@ tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches);
 /* A kernel tunable: environment TURNOUT_TUNE ("gemm.TILE_M=8,gemm.LOCAL=1"), then the tuned file's value,
  * then the default of the device's kind. */
 int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_default, int gpu_default);
+/* 1 where a result of so many bytes should bypass the caches (STREAM in kernels/common.cl): `op`'s tunable
+ * STREAM is the least number of bytes, 0 for never. The caller sees to it that whole vectors are aligned. */
+int tn_stream(const tn_device *dev, const char *op, double bytes);
 
 /* Raw handles for ops/gemm.c, which must hand them to CLBlast. cl_context, cl_command_queue. */
 void *tn_device_raw_context(const tn_device *dev);

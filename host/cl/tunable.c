@@ -34,3 +34,10 @@ int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_d
     bool much_an_item = dev->info.kind == TN_KIND_CPU && !(dev->info.quirks & TN_QUIRK_SHORT_LOOPS);
     return much_an_item ? cpu_default : gpu_default;
 }
+
+int tn_stream(const tn_device *dev, const char *op, double bytes) {
+    /* A kernel reading right after finds 16 MiB and less in a CPU's cache, and loses more than the store won.
+     */
+    int least = tn_tunable(dev, op, "STREAM", 32 << 20, 0);
+    return least > 0 && bytes >= least;
+}

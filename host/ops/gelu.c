@@ -2,14 +2,20 @@
 
 #include "launch.h"
 
-static tn_status prepare(tn_device *dev, const char *name, int64_t count, tn_kernel **out, tn_range *range) {
+/* The most items there are to be: with more elements an item owns more, and walks them in longer runs. */
+enum { ITEMS = 256 };
+
+static tn_status prepare(tn_device *dev, const char *name, int64_t count, bool in_place, tn_kernel **out,
+                         tn_range *range, int64_t *share) {
     const int lanes = tn_tunable(dev, "gelu", "LANES", 16, 4);
-    const int vectors = tn_tunable(dev, "gelu", "VECTORS", 128, 1);
+    const int vectors = tn_tunable(dev, "gelu", "VECTORS", 128, 1); /* the least that is worth an item */
     tn_options options = {""};
+    const int64_t least = (int64_t)lanes * vectors, even = (count / lanes + ITEMS - 1) / ITEMS * lanes;
+    *share = vectors > 1 && even > least ? even : least;
     tn_options_int(&options, "LANES", lanes);
-    tn_options_int(&options, "VECTORS", vectors);
+    tn_options_int(&options, "STREAM", !in_place && tn_stream(dev, "gelu", 4.0 * (double)count));
     TN_TRY(tn_kernel_get(dev, "gelu", name, &options, out));
-    *range = tn_range_1d((size_t)((count + lanes * vectors - 1) / (lanes * vectors)),
+    *range = tn_range_1d((size_t)((count + *share - 1) / *share),
                          tn_kernel_group(*out, (size_t)tn_tunable(dev, "gelu", "LOCAL", 1, 64)));
     return TN_OK;
 }
@@ -17,15 +23,17 @@ static tn_status prepare(tn_device *dev, const char *name, int64_t count, tn_ker
 tn_status tn_gelu_forward(tn_device *dev, int64_t count, tn_buffer *y, const tn_buffer *x) {
     tn_kernel *k;
     tn_range range;
-    TN_TRY(prepare(dev, "gelu_forward", count, &k, &range));
-    return tn_launch(dev, k, range, tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_i32(count));
+    int64_t share;
+    TN_TRY(prepare(dev, "gelu_forward", count, false, &k, &range, &share));
+    return tn_launch(dev, k, range, tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_i32(share), tn_arg_i32(count));
 }
 
 tn_status tn_gelu_backward(tn_device *dev, int64_t count, tn_buffer *dx, const tn_buffer *dy,
                            const tn_buffer *x) {
     tn_kernel *k;
     tn_range range;
-    TN_TRY(prepare(dev, "gelu_backward", count, &k, &range));
-    return tn_launch(dev, k, range, tn_arg_buffer(dx), tn_arg_buffer(dy), tn_arg_buffer(x),
+    int64_t share;
+    TN_TRY(prepare(dev, "gelu_backward", count, dx == dy, &k, &range, &share));
+    return tn_launch(dev, k, range, tn_arg_buffer(dx), tn_arg_buffer(dy), tn_arg_buffer(x), tn_arg_i32(share),
                      tn_arg_i32(count));
 }
