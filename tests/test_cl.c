@@ -97,7 +97,6 @@ END_TEST
 static tn_status gelu_kernel(tn_kernel **k) {
     tn_options options = {""};
     tn_options_int(&options, "LANES", 4);
-    tn_options_int(&options, "VECTORS", 2);
     return tn_kernel_get(dev, "gelu", "gelu_forward", &options, k);
 }
 
@@ -174,7 +173,8 @@ static float gelu_of_one(void) {
     ck_ok(&ctx, tn_buffer_create(dev, sizeof one, &x));
     ck_ok(&ctx, tn_buffer_create(dev, sizeof one, &y));
     ck_ok(&ctx, tn_buffer_write(x, 0, sizeof one, one));
-    ck_ok(&ctx, tn_launch(dev, k, tn_range_1d(1, 1), tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_i32(8)));
+    ck_ok(&ctx, tn_launch(dev, k, tn_range_1d(1, 1), tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_i32(8),
+                          tn_arg_i32(8)));
     ck_ok(&ctx, tn_buffer_read(y, 0, sizeof got, got));
     tn_buffer_destroy(x);
     tn_buffer_destroy(y);
