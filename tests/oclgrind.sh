@@ -71,8 +71,8 @@ self_test() {
 }
 
 command -v oclgrind >/dev/null || { echo "skipped: oclgrind is not installed"; exit 77; }
-TURNOUT_CACHE=off
-export TURNOUT_CACHE
+TURNOUT_CACHE=off TURNOUT_TUNED=0
+export TURNOUT_CACHE TURNOUT_TUNED
 if [ "$1" = --self-test ]; then
   turnout=$2 folder=$3 kernels=$4
   mkdir -p "$folder" && self_test

@@ -7,8 +7,8 @@ suppressions=$1 turnout=$2 folder=$3
 shift 3
 mkdir -p "$folder" || exit 1
 failed=0
-CK_FORK=no TURNOUT_CACHE=off POCL_CACHE_DIR=$folder
-export CK_FORK TURNOUT_CACHE POCL_CACHE_DIR
+CK_FORK=no TURNOUT_CACHE=off TURNOUT_TUNED=0 POCL_CACHE_DIR=$folder
+export CK_FORK TURNOUT_CACHE TURNOUT_TUNED POCL_CACHE_DIR
 
 clean() { # NAME COMMAND…
   log=$folder/$1.log

@@ -76,6 +76,13 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "decay", "t", NULL};
 static const char *const passes[] = {"forward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_TUNABLE("VECTORS", "vectors of a work-item", 1, 2, 4, 16, 32, 64, 128, 256),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_adamw = {.op = "adamw",
                                .dims = dims,
                                .passes = passes,
@@ -86,4 +93,5 @@ const tn_case tn_case_adamw = {.op = "adamw",
                                .run = run,
                                .reference = reference,
                                .flops = flops,
-                               .bytes = bytes};
+                               .bytes = bytes,
+                               .tunables = tunables};

@@ -4,6 +4,7 @@
 #define TN_CASE_H
 
 #include "buffer.h"
+#include "case_tunable.h"
 #include "rng.h"
 
 enum { TN_CASE_DIMS = 12, TN_CASE_TENSORS = 24 };
@@ -65,6 +66,7 @@ typedef struct tn_case {
     bool has_gradient;
     bool (*smooth)(
         const tn_shape *shape); /* NULL: everywhere; else finite differences hold for these shapes only */
+    const tn_case_tunable *tunables; /* ends with a NULL name; NULL: none */
 } tn_case;
 
 extern const tn_case *const tn_cases[]; /* in order of the list in kernels/CMakeLists.txt */
@@ -111,7 +113,9 @@ typedef struct tn_verify_result {
     double worst; /* largest error as a share of what is allowed */
     double seconds;
 } tn_verify_result;
-/* Random shape number `index` of `seed`: every pass, and the gradient check. */
+/* Random shape number `index` of `seed`: every pass on the device. */
+tn_status tn_verify_passes(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst);
+/* The same, and the gradient check. */
 tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst);
 /* `cases` random shapes of every pass of one op. Each failure is a line on stderr; TN_ERR_CHECK at the end if
  * any failed. */

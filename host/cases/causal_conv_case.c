@@ -73,6 +73,13 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"B", "T", "D", "K", "silu", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_TUNABLE_BITS("TILE", "positions of a work-item", 16, 32, 64, 128, 256, 512),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_causal_conv = {.op = "causal_conv",
                                      .dims = dims,
                                      .passes = passes,
@@ -82,4 +89,5 @@ const tn_case tn_case_causal_conv = {.op = "causal_conv",
                                      .reference = reference,
                                      .flops = flops,
                                      .bytes = bytes,
-                                     .has_gradient = true};
+                                     .has_gradient = true,
+                                     .tunables = tunables};

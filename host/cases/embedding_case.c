@@ -70,6 +70,13 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "D", "V", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_TUNABLE("ROWS", "positions of a work-item, forward", 1, 2, 4, 8, 16, 32, 64),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_embedding = {.op = "embedding",
                                    .dims = dims,
                                    .passes = passes,
@@ -80,4 +87,5 @@ const tn_case tn_case_embedding = {.op = "embedding",
                                    .reference = reference,
                                    .flops = flops,
                                    .bytes = bytes,
-                                   .has_gradient = true};
+                                   .has_gradient = true,
+                                   .tunables = tunables};

@@ -205,6 +205,16 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"B", "T", "H", "Dh", "R", "window", "masks", "seed", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("TQ", "query rows of a work-item", 1, 2, 4, 8, 12),
+    TN_TUNABLE("TK", "keys of a work-item in the pass for dk and dv", 1, 2, 4, 8, 12),
+    TN_TUNABLE_BITS("KB", "keys between two looks at the running maximum", 32, 64, 128),
+    TN_TUNABLE("VW", "lanes of a vector", 4, 8, 16),
+    TN_TUNABLE_BITS("CHUNK", "keys after which sums start anew", 256, 512, 1024, 2048),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .dims = dims,
                                          .passes = passes,
@@ -216,4 +226,5 @@ const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .reference = reference,
                                          .flops = flops,
                                          .bytes = bytes,
-                                         .has_gradient = true};
+                                         .has_gradient = true,
+                                         .tunables = tunables};

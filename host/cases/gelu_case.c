@@ -58,6 +58,14 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_TUNABLE("VECTORS", "vectors of a work-item", 1, 2, 4, 16, 32, 64, 128, 256),
+    TN_TUNABLE_STREAM,
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_gelu = {.op = "gelu",
                               .dims = dims,
                               .passes = passes,
@@ -68,4 +76,5 @@ const tn_case tn_case_gelu = {.op = "gelu",
                               .reference = reference,
                               .flops = flops,
                               .bytes = bytes,
-                              .has_gradient = true};
+                              .has_gradient = true,
+                              .tunables = tunables};

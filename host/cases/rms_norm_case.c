@@ -79,6 +79,12 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "D", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE_BITS("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_rms_norm = {.op = "rms_norm",
                                   .dims = dims,
                                   .passes = passes,
@@ -89,4 +95,5 @@ const tn_case tn_case_rms_norm = {.op = "rms_norm",
                                   .reference = reference,
                                   .flops = flops,
                                   .bytes = bytes,
-                                  .has_gradient = true};
+                                  .has_gradient = true,
+                                  .tunables = tunables};

@@ -62,6 +62,13 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"B", "T", "permille", NULL};
 static const char *const passes[] = {"forward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("TILE", "positions of a work-item", 64, 256, 1024, 4096, 16384),
+    TN_TUNABLE_LOCAL,
+    TN_TUNABLE("SCAN", "work-items that add up the counts", 1, 16, 64, 256),
+    {NULL},
+};
+
 const tn_case tn_case_route_compact = {.op = "route_compact",
                                        .dims = dims,
                                        .passes = passes,
@@ -71,4 +78,5 @@ const tn_case tn_case_route_compact = {.op = "route_compact",
                                        .run = run,
                                        .reference = reference,
                                        .flops = flops,
-                                       .bytes = bytes};
+                                       .bytes = bytes,
+                                       .tunables = tunables};

@@ -110,6 +110,12 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "D", "R", "form", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
 const tn_case tn_case_route_mix = {.op = "route_mix",
                                    .dims = dims,
                                    .passes = passes,
@@ -122,4 +128,5 @@ const tn_case tn_case_route_mix = {.op = "route_mix",
                                    .flops = flops,
                                    .bytes = bytes,
                                    .has_gradient = true,
-                                   .smooth = smooth};
+                                   .smooth = smooth,
+                                   .tunables = tunables};

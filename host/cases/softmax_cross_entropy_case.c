@@ -92,6 +92,12 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"L", "V", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_TUNABLE_BITS("GROUP", "work-items of a row", 1, 16, 32, 64, 128, 256),
+    {NULL},
+};
+
 const tn_case tn_case_softmax_cross_entropy = {.op = "softmax_cross_entropy",
                                                .dims = dims,
                                                .passes = passes,
@@ -102,4 +108,5 @@ const tn_case tn_case_softmax_cross_entropy = {.op = "softmax_cross_entropy",
                                                .reference = reference,
                                                .flops = flops,
                                                .bytes = bytes,
-                                               .has_gradient = true};
+                                               .has_gradient = true,
+                                               .tunables = tunables};

@@ -189,14 +189,20 @@ static void draw_shape(const tn_device *dev, const tn_case *c, tn_rng *rng, tn_s
     }
 }
 
-tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst) {
-    tn_context *ctx = tn_device_context(dev);
+/* Shape and data seed of random case number `index`. */
+static uint64_t case_of(const tn_device *dev, const tn_case *c, uint64_t seed, int index, tn_shape *shape) {
     tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)index);
-    tn_shape shape = {{0}};
+    *shape = (tn_shape){{0}};
+    draw_shape(dev, c, &rng, shape);
+    return seed + 0x9E3779B97F4A7C15ull * (uint64_t)(index + 1);
+}
+
+tn_status tn_verify_passes(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_shape shape;
     char text[256];
+    uint64_t data_seed = case_of(dev, c, seed, index, &shape);
     *worst = 0;
-    draw_shape(dev, c, &rng, &shape);
-    uint64_t data_seed = seed + 0x9E3779B97F4A7C15ull * (uint64_t)(index + 1);
     tn_shape_print(c, &shape, text, sizeof text);
     for (int pass = 0; c->passes[pass]; pass++) {
         tn_problem p;
@@ -211,6 +217,16 @@ tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int in
                                   c->op, c->passes[pass], text, c->op, (unsigned long long)seed, index);
         *worst = error > *worst ? error : *worst;
     }
+    return TN_OK;
+}
+
+tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_shape shape;
+    char text[256];
+    TN_TRY(tn_verify_passes(dev, c, seed, index, worst));
+    uint64_t data_seed = case_of(dev, c, seed, index, &shape);
+    tn_shape_print(c, &shape, text, sizeof text);
     if (tn_problem_gradient_check(ctx, c, &shape, data_seed) != TN_OK)
         return tn_fail_prefix(ctx, "%s gradient, shape %s (again: --seed %llu --case %d)", c->op, text,
                               (unsigned long long)seed, index);

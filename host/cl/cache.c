@@ -34,18 +34,28 @@ static XXH128_hash_t cache_key(const tn_device *dev, const char *source, size_t 
     return hash;
 }
 
+tn_status tn_cache_home(tn_context *ctx, const char *name, char **out) {
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char under[64];
+    *out = NULL;
+    snprintf(under, sizeof under, "turnout%s%s", name[0] ? "/" : "", name);
+    if (xdg && xdg[0])
+        return tn_path_join(ctx, xdg, under, out);
+    if (!home || !home[0])
+        return TN_OK;
+    snprintf(under, sizeof under, ".cache/turnout%s%s", name[0] ? "/" : "", name);
+    return tn_path_join(ctx, home, under, out);
+}
+
 /* The cache's folder, made if need be; NULL when off or impossible. Caller frees. */
 static char *cache_folder(tn_device *dev) {
     tn_context *ctx = dev->ctx;
-    const char *named = getenv("TURNOUT_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *named = getenv("TURNOUT_CACHE");
     char *folder = NULL;
     if ((named && strcmp(named, "off") == 0) || dev->info.quirks & TN_QUIRK_NO_BINARIES)
         return NULL;
-    tn_status status = named && named[0] ? tn_strdup(ctx, named, &folder)
-                       : xdg && xdg[0]   ? tn_path_join(ctx, xdg, "turnout", &folder)
-                       : home && home[0] ? tn_path_join(ctx, home, ".cache/turnout", &folder)
-                                         : TN_ERR_OUTPUT;
-    if (status == TN_OK && tn_folder_make(ctx, folder) != TN_OK) {
+    tn_status status = named && named[0] ? tn_strdup(ctx, named, &folder) : tn_cache_home(ctx, "", &folder);
+    if (status == TN_OK && folder && tn_folder_make(ctx, folder) != TN_OK) {
         tn_free(ctx, folder);
         folder = NULL;
     }

@@ -28,6 +28,8 @@ tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device 
         status = tn_cl_fail(ctx, code, "making a queue on %s", info->name);
         goto cleanup;
     }
+    TN_GO(tn_alloc(ctx, 1, sizeof *dev->tunables, &dev->tunables));
+    tn_tuned_load(dev);
     *out = dev;
     return TN_OK;
 cleanup:
@@ -71,6 +73,7 @@ void tn_device_close(tn_device *dev) {
     tn_kernels_release(dev);
     events_release(dev);
     tn_free(ctx, dev->events);
+    tn_free(ctx, dev->tunables);
     if (dev->queue)
         clReleaseCommandQueue(dev->queue);
     if (dev->context)

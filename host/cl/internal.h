@@ -7,6 +7,7 @@
 
 #include "launch.h"
 #include "quirks.h"
+#include "tunable.h"
 
 typedef struct tn_program {
     char *key; /* op + options */
@@ -32,6 +33,22 @@ typedef struct tn_device_slot {
     void *data;
 } tn_device_slot;
 
+/* What is known of one tunable (tunable.c). */
+typedef struct tn_tunable_row {
+    char op[40], name[24];
+    const char *op_at, *name_at; /* where these stood when they were looked up last: never read */
+    bool is_asked, is_tried, is_tuned;
+    int cpu_default, gpu_default; /* when op code asked last */
+    tn_tunable_source source;     /* of what it was given */
+    int tried, tuned;
+} tn_tunable_row;
+
+enum { TN_TUNABLE_ROWS = 256 };
+typedef struct tn_tunables {
+    tn_tunable_row rows[TN_TUNABLE_ROWS];
+    int count;
+} tn_tunables;
+
 struct tn_device {
     tn_context *ctx;
     tn_device_info info;
@@ -50,6 +67,7 @@ struct tn_device {
         void *data;
     } at_close[4];
     int at_close_count;
+    tn_tunables *tunables; /* op code reads, and notes that it asked, on a const device */
     tn_device_slot slots[8];
     int slot_count;
 };
@@ -67,9 +85,19 @@ tn_status tn_cache_load(tn_device *dev, const char *source, size_t size, const c
                         cl_program *out);
 void tn_cache_store(tn_device *dev, const char *source, size_t size, const char *options, cl_program program);
 
+/* $XDG_CACHE_HOME/turnout or ~/.cache/turnout, and `name` below it unless that is ""; NULL where neither can
+ * be known. Caller frees. */
+tn_status tn_cache_home(tn_context *ctx, const char *name, char **out);
+
 /* Source of an op: TURNOUT_KERNELS=DIR, else the embedded bytes. Caller frees. */
 tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size);
 
 void tn_kernels_release(tn_device *dev);
+
+/* The row of a tunable, made when there is none; NULL when the table is full, and then defaults hold. */
+tn_tunable_row *tn_tunable_row_make(const tn_device *dev, const char *op, const char *name);
+/* Takes the values of the tuned file over, if there is one for this device. What cannot be used is told on
+ * stderr and left. */
+void tn_tuned_load(tn_device *dev);
 
 #endif

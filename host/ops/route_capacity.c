@@ -5,7 +5,7 @@
 typedef struct tn_capacity_plan {
     tn_options options;
     int64_t tile, tiles, k;
-    size_t local;
+    size_t local, pickers; /* wanted */
 } tn_capacity_plan;
 
 static tn_capacity_plan plan_for(const tn_device *dev, const tn_route_capacity_shape *s) {
@@ -13,6 +13,7 @@ static tn_capacity_plan plan_for(const tn_device *dev, const tn_route_capacity_s
     plan.tiles = (s->T + plan.tile - 1) / plan.tile;
     plan.k = s->k < s->T ? s->k : s->T;
     plan.local = (size_t)tn_tunable(dev, "route_capacity", "LOCAL", 1, 32);
+    plan.pickers = (size_t)tn_tunable(dev, "route_capacity", "PICK", 1, 256);
     tn_options_int(&plan.options, "TILE", (long)plan.tile);
     tn_options_int(&plan.options, "WAYS", tn_tunable(dev, "route_capacity", "WAYS", 2, 1));
     return plan;
@@ -37,7 +38,7 @@ static tn_status tiled(tn_device *dev, const tn_route_capacity_shape *s, const t
     TN_TRY(tn_device_scratch(dev, 0, B * tiles * 256 * 4, &counts));
     TN_TRY(tn_device_scratch(dev, 1, B * 2 * 4, &found));
     TN_TRY(tn_device_scratch(dev, 2, B * tiles * 4, &take));
-    size_t pickers = tn_kernel_group(pick, (size_t)tn_tunable(dev, "route_capacity", "PICK", 1, 256));
+    size_t pickers = tn_kernel_group(pick, plan->pickers);
     tn_range over = tn_range_2d(tiles, B, tn_kernel_group(count, plan->local), 1);
     for (int shift = 24; shift >= 0; shift -= 8) {
         TN_TRY(tn_launch(dev, count, over, tn_arg_buffer(counts), tn_arg_buffer(found), tn_arg_buffer(p),

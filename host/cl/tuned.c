@@ -1,0 +1,289 @@
+#include "tuned.h"
+
+#include "internal.h"
+
+#include "clock.h"
+#include "file.h"
+#include "kernels.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+static const char schema[] = "turnout-tuned-1";
+
+/* What a file must have been made for: names and values of its identity fields. */
+enum { IDENTITY = 6 };
+typedef struct tn_tuned_identity {
+    const char *name, *value;
+} tn_tuned_identity;
+
+static void identity_of(const tn_device_info *info, tn_tuned_identity out[IDENTITY]) {
+    out[0] = (tn_tuned_identity){"schema", schema};
+    out[1] = (tn_tuned_identity){"program", TN_VERSION};
+    out[2] = (tn_tuned_identity){"platform", info->platform_name};
+    out[3] = (tn_tuned_identity){"device", info->name};
+    out[4] = (tn_tuned_identity){"driver", info->driver};
+    out[5] = (tn_tuned_identity){"version", info->version};
+}
+
+/* "" where the file cannot be or is not wanted. */
+static tn_status path_of(tn_context *ctx, const tn_device_info *info, char *out, size_t size) {
+    const char *off = getenv("TURNOUT_TUNED"), *named = getenv("TURNOUT_TUNED_DIR");
+    const char *const parts[] = {info->platform_name, info->name, info->driver, info->version};
+    char *folder = NULL;
+    XXH64_hash_t hash = 0;
+    out[0] = '\0';
+    if (off && strcmp(off, "0") == 0)
+        return TN_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        hash = XXH3_64bits_withSeed(parts[i], strlen(parts[i]), hash);
+    if (named && named[0])
+        TN_TRY(tn_strdup(ctx, named, &folder));
+    else
+        TN_TRY(tn_cache_home(ctx, "tuned", &folder));
+    if (folder)
+        snprintf(out, size, "%s/%016llx.json", folder, (unsigned long long)hash);
+    tn_free(ctx, folder);
+    return TN_OK;
+}
+
+/* Hash of all kernel files of an op or class, as they would be built now: 16 digits. */
+static tn_status kernel_hash(tn_context *ctx, const char *key, char out[17]) {
+    char op[sizeof((tn_tuned_op *)0)->op];
+    XXH64_hash_t hash = 0;
+    snprintf(op, sizeof op, "%.*s", (int)strcspn(key, ":"), key);
+    for (int i = 0; i < tn_kernel_source_count; i++) {
+        const tn_kernel_source *file = &tn_kernel_sources[i];
+        char *text;
+        size_t size;
+        if (strcmp(file->op, op) != 0 && !(file->behind && strcmp(file->behind, op) == 0))
+            continue;
+        TN_TRY(tn_source_load(ctx, file->op, &text, &size));
+        hash = XXH3_64bits_withSeed(text, size, hash);
+        tn_free(ctx, text);
+    }
+    snprintf(out, 17, "%016llx", (unsigned long long)hash);
+    return TN_OK;
+}
+
+static tn_status unusable(tn_context *ctx, const char *path, const char *why) {
+    return tn_fail(ctx, TN_ERR_INPUT, "the tuned file %s cannot be used: %s; turnout tune writes it anew",
+                   path, why);
+}
+
+static tn_status load_json(tn_context *ctx, const tn_device_info *info, const char *path, json_t **out) {
+    char *bytes, why[256];
+    size_t size;
+    json_error_t error;
+    tn_tuned_identity wanted[IDENTITY];
+    *out = NULL;
+    TN_TRY(tn_file_read(ctx, path, &bytes, &size));
+    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
+    tn_free(ctx, bytes);
+    if (!root) {
+        snprintf(why, sizeof why, "line %d: %.160s", error.line, error.text);
+        return unusable(ctx, path, why);
+    }
+    identity_of(info, wanted);
+    for (int i = 0; i < IDENTITY; i++) {
+        const char *have = json_string_value(json_object_get(root, wanted[i].name));
+        if (have && strcmp(have, wanted[i].value) == 0)
+            continue;
+        snprintf(why, sizeof why, "its %s is '%.80s', not '%.80s'", wanted[i].name, have ? have : "",
+                 wanted[i].value);
+        json_decref(root);
+        return unusable(ctx, path, why);
+    }
+    *out = root;
+    return TN_OK;
+}
+
+static double real_of(const json_t *o, const char *name) {
+    const json_t *value = json_object_get(o, name);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* NULL, or what is wrong with the entry. */
+static const char *take_op(const char *key, json_t *o, tn_tuned_op *out) {
+    json_t *values = json_object_get(o, "values"), *value;
+    const char *name;
+    *out = (tn_tuned_op){.ratio = real_of(o, "ratio"),
+                         .ratio_q1 = real_of(o, "ratio_q1"),
+                         .ratio_q3 = real_of(o, "ratio_q3"),
+                         .n = (int)json_integer_value(json_object_get(o, "n"))};
+    if (!json_is_object(values) || strlen(key) >= sizeof out->op ||
+        !json_is_string(json_object_get(o, "kernel")))
+        return "no values, or no kernel";
+    snprintf(out->op, sizeof out->op, "%s", key);
+    json_object_foreach(values, name, value) {
+        json_int_t n = json_integer_value(value);
+        if (out->count == TN_TUNED_VALUES || strlen(name) >= sizeof out->values[0].name)
+            return "too many values, or too long a name";
+        if (!json_is_integer(value) || n < 0 || n > TN_TUNED_LARGEST)
+            return "a value that is no count";
+        snprintf(out->values[out->count].name, sizeof out->values[0].name, "%s", name);
+        out->values[out->count++].value = (int)n;
+    }
+    return NULL;
+}
+
+static tn_status take_all(tn_context *ctx, json_t *root, tn_tuned *out) {
+    const char *key;
+    json_t *o;
+    size_t stale = 0;
+    snprintf(out->utc, sizeof out->utc, "%s",
+             json_string_value(json_object_get(root, "utc")) ? json_string_value(json_object_get(root, "utc"))
+                                                             : "");
+    json_object_foreach(json_object_get(root, "ops"), key, o) {
+        char hash[17], why[160];
+        const char *wrong =
+            out->count == TN_TUNED_OPS ? "too many ops" : take_op(key, o, &out->ops[out->count]);
+        if (wrong) {
+            out->count = 0;
+            snprintf(why, sizeof why, "op '%.40s' has %s", key, wrong);
+            return unusable(ctx, out->path, why);
+        }
+        TN_TRY(kernel_hash(ctx, key, hash));
+        if (strcmp(hash, json_string_value(json_object_get(o, "kernel"))) == 0)
+            out->count++;
+        else if (stale < sizeof out->stale)
+            stale += (size_t)snprintf(out->stale + stale, sizeof out->stale - stale, "%s%s",
+                                      stale ? ", " : "", key);
+    }
+    return TN_OK;
+}
+
+tn_status tn_tuned_read(tn_context *ctx, const tn_device_info *info, tn_tuned *out) {
+    json_t *root;
+    *out = (tn_tuned){.count = 0};
+    TN_TRY(path_of(ctx, info, out->path, sizeof out->path));
+    if (!out->path[0] || !tn_file_exists(out->path))
+        return TN_OK;
+    TN_TRY(load_json(ctx, info, out->path, &root));
+    tn_status status = take_all(ctx, root, out);
+    json_decref(root);
+    return status;
+}
+
+static json_t *op_json(const tn_tuned_op *op, const char *hash) {
+    json_t *values = json_object();
+    for (int i = 0; i < op->count; i++)
+        json_object_set_new(values, op->values[i].name, json_integer(op->values[i].value));
+    json_t *o = json_pack("{s:s, s:o, s:i}", "kernel", hash, "values", values, "n", op->n);
+    const struct {
+        const char *name;
+        double value;
+    } reals[] = {{"ratio", op->ratio}, {"ratio_q1", op->ratio_q1}, {"ratio_q3", op->ratio_q3}};
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
+        json_object_set_new(o, reals[i].name,
+                            isfinite(reals[i].value) ? json_real(reals[i].value) : json_null());
+    return o;
+}
+
+/* Values for kernels that have changed since say nothing any more. */
+static tn_status drop_stale(tn_context *ctx, json_t *ops) {
+    const char *key;
+    void *next;
+    json_t *o;
+    char hash[17];
+    json_object_foreach_safe(ops, next, key, o) {
+        const char *have = json_string_value(json_object_get(o, "kernel"));
+        TN_TRY(kernel_hash(ctx, key, hash));
+        if (!have || strcmp(hash, have) != 0)
+            json_object_del(ops, key);
+    }
+    return TN_OK;
+}
+
+/* The file as it stands when it is good, else an empty one for this device. */
+static json_t *base_json(tn_context *ctx, const tn_device_info *info, const char *path) {
+    tn_tuned_identity fields[IDENTITY];
+    json_t *root = NULL;
+    if (tn_file_exists(path) && load_json(ctx, info, path, &root) == TN_OK &&
+        json_is_object(json_object_get(root, "ops")))
+        return root;
+    json_decref(root);
+    root = json_object();
+    identity_of(info, fields);
+    for (int i = 0; i < IDENTITY; i++)
+        json_object_set_new(root, fields[i].name, json_string(fields[i].value));
+    json_object_set_new(root, "ops", json_object());
+    return root;
+}
+
+static tn_status write_json(tn_context *ctx, const char *path, const json_t *root) {
+    tn_outfile file;
+    char *folder;
+    TN_TRY(tn_strdup(ctx, path, &folder));
+    *strrchr(folder, '/') = '\0';
+    tn_status status = tn_folder_make(ctx, folder);
+    tn_free(ctx, folder);
+    TN_TRY(status);
+    TN_TRY(tn_outfile_open(ctx, path, &file));
+    if (json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0 ||
+        fputc('\n', file.stream) == EOF) {
+        tn_outfile_abandon(ctx, &file);
+        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s; is the disk full?", path);
+    }
+    return tn_outfile_commit(ctx, &file);
+}
+
+tn_status tn_tuned_store(tn_context *ctx, const tn_device_info *info, const tn_tuned_op *ops, int count) {
+    char path[sizeof((tn_tuned *)0)->path], utc[24], hash[17];
+    TN_TRY(path_of(ctx, info, path, sizeof path));
+    if (!path[0])
+        return tn_fail(
+            ctx, TN_ERR_OUTPUT,
+            "there is nowhere to keep tuned values: TURNOUT_TUNED is 0, or neither TURNOUT_TUNED_DIR "
+            "nor HOME is set");
+    json_t *root = base_json(ctx, info, path);
+    tn_status status = TN_OK;
+    tn_clock_utc(utc, sizeof utc);
+    json_object_set_new(root, "utc", json_string(utc));
+    TN_GO(drop_stale(ctx, json_object_get(root, "ops")));
+    for (int i = 0; i < count; i++) {
+        TN_GO(kernel_hash(ctx, ops[i].op, hash));
+        json_object_set_new(json_object_get(root, "ops"), ops[i].op, op_json(&ops[i], hash));
+    }
+    status = write_json(ctx, path, root);
+cleanup:
+    json_decref(root);
+    return status;
+}
+
+void tn_tuned_describe(const tn_tuned *tuned, char *text, size_t size) {
+    int better = 0;
+    for (int i = 0; i < tuned->count; i++)
+        better += tuned->ops[i].count > 0;
+    text[0] = '\0';
+    if (better)
+        snprintf(text, size, "tuned values for %d op%s, %s (%s)", better, better == 1 ? "" : "s", tuned->utc,
+                 tuned->path);
+}
+
+void tn_tuned_load(tn_device *dev) {
+    tn_tuned *tuned;
+    tn_status status = tn_alloc(dev->ctx, 1, sizeof *tuned, &tuned);
+    if (status == TN_OK)
+        status = tn_tuned_read(dev->ctx, &dev->info, tuned);
+    if (status != TN_OK) {
+        tn_warn(dev->ctx, "%s; the defaults are used", dev->ctx->message);
+        tn_free(dev->ctx, tuned);
+        return;
+    }
+    for (int i = 0; i < tuned->count; i++)
+        for (int k = 0; k < tuned->ops[i].count; k++) {
+            tn_tunable_row *row = tn_tunable_row_make(dev, tuned->ops[i].op, tuned->ops[i].values[k].name);
+            if (row) {
+                row->is_tuned = true;
+                row->tuned = tuned->ops[i].values[k].value;
+            }
+        }
+    if (tuned->stale[0])
+        tn_warn(dev->ctx, "tuned values of %s are for other kernels and not used; run turnout tune",
+                tuned->stale);
+    tn_free(dev->ctx, tuned);
+}
