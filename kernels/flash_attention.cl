@@ -26,10 +26,6 @@
 #ifndef DH
 #define DH 32 /* width of a head: a multiple of VW */
 #endif
-#ifndef PACKED
-#define PACKED 1 /* 0: keys lie as rows, and a work-item turns those that it needs: for few query rows */
-#endif
-
 #define NV (32 / VW)
 #define DV (DH / VW)
 #if DH % 32 == 0
@@ -83,20 +79,18 @@ inline VEC exp2_of(VEC x) {
 }
 
 inline float largest(VEC v) {
-    float tmp[VW], top;
+    float tmp[VW];
     STORE_TILE(v, 0, tmp);
-    top = tmp[0];
-    for (int i = 1; i < VW; i++)
-        top = max(top, tmp[i]);
-    return top;
+    UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] =
+        max(tmp[i], tmp[i + n]);
+    return tmp[0];
 }
 
 inline float total(VEC v) {
-    float tmp[VW], sum = 0.0f;
+    float tmp[VW];
     STORE_TILE(v, 0, tmp);
-    for (int i = 0; i < VW; i++)
-        sum += tmp[i];
-    return sum;
+    UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] += tmp[i + n];
+    return tmp[0];
 }
 
 /* out[H][32] = Σ_d tile[·][d] · panel[d][0..31], rows of out `ld` apart */
@@ -115,8 +109,8 @@ inline float total(VEC v) {
     }
 
 /* sum[H][DH] += Σ_{s<count} p[·][s] · x[s][0..DH-1], rows of p `ld`, of x D apart */
-#define DEFINE_GATHER(NAME, H)                                                                               \
-    ALWAYS_INLINE void NAME(float *sum, const float *p, int ld, int count, const global float *x, int D) {   \
+#define DEFINE_GATHER(NAME, H, SPACE)                                                                        \
+    ALWAYS_INLINE void NAME(float *sum, const float *p, int ld, int count, const SPACE float *x, int D) {    \
         for (int c = 0; c < DH; c += COLS) {                                                                 \
             VEC acc[H][CV];                                                                                  \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] =               \
@@ -131,16 +125,6 @@ inline float total(VEC v) {
                 STORE_TILE(acc[i][j], j, sum + i * DH + c);                                                  \
         }                                                                                                    \
     }
-
-DEFINE_SCORES(scores_q, TQ, global)
-DEFINE_GATHER(gather_q, TQ)
-#if TK == TQ
-#define scores_k scores_q
-#define gather_k gather_q
-#else
-DEFINE_SCORES(scores_k, TK, global)
-DEFINE_GATHER(gather_k, TK)
-#endif
 
 inline int panel_base(const global int *start, int b) {
     return start[b] / 32 + b;

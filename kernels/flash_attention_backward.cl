@@ -2,6 +2,16 @@
  * whose shapes and helpers it uses. With P = exp(S − lse) and δ = Σ_d do·o:  dv = Pᵀ·do,  dS = P·(do·vᵀ −
  * δ)·scale,  dq = dS·k,  dk = dSᵀ·q. */
 
+DEFINE_SCORES(scores_q, TQ, global)
+DEFINE_GATHER(gather_q, TQ, global)
+#if TK == TQ
+#define scores_k scores_q
+#define gather_k gather_q
+#else
+DEFINE_SCORES(scores_k, TK, global)
+DEFINE_GATHER(gather_k, TK, global)
+#endif
+
 /* P in place of scores (already times log₂e): p = 2^(s − lse·log₂e), 0 where masked. */
 inline void probabilities(float *p, float lse2) {
     UNROLL for (int j = 0; j < NV; j++) STORE_TILE(exp2_of(min(LOAD(j, p) - lse2, (VEC)(1.0f))), j, p);

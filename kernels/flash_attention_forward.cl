@@ -1,32 +1,39 @@
-/* The forward pass of flash_attention; built behind flash_attention.cl, whose helpers it uses. */
+/* The forward pass of flash_attention; built behind flash_attention.cl, whose helpers it uses. An item turns
+ * a block of keys once for all of its tiles of queries. */
 
-#if !PACKED
-DEFINE_SCORES(scores_turned, TQ, private)
-DEFINE_TURN(turn, private)
+#ifndef TILES
+#define TILES 16 /* tiles of TQ rows that an item may have */
 #endif
 
-/* What a chunk of keys comes to for each row of a tile: Σ 2^(score − top)·value, Σ 2^(score − top), top. */
+#define TQ_UP ((TQ + VW - 1) / VW * VW)
+
+DEFINE_SCORES(scores_q, TQ, private)
+DEFINE_GATHER(gather_q, TQ, private)
+DEFINE_TURN(turn, private)
+
+/* A tile of queries; what the present chunk of keys comes to for each row: Σ 2^(score − top)·value, top,
+ * Σ 2^(score − top); the same of all chunks so far. */
 typedef struct {
-    float sum[TQ * DH], top[TQ];
+    tile_rows rows;
+    float q[TQ * DH], sum[TQ * DH], top[TQ];
     VEC weight[TQ];
-} chunk_sums;
+    float all[TQ * DH], all_top[TQ], all_weight[TQ_UP];
+} tile_state;
 
 /* Lifts the tops that fell behind the block of scores p[TQ][KB]. A row's own scores alone decide. */
-inline void lift_tops(chunk_sums *c, const float *p, int vectors) {
+ALWAYS_INLINE void lift_tops(tile_state *c, const float *p, int vectors) {
+    VEC high[TQ];
     IVEC over = 0;
     for (int i = 0; i < TQ; i++) {
-        VEC high = LOAD(0, p + i * KB);
+        high[i] = LOAD(0, p + i * KB);
         for (int j = 1; j < vectors; j++)
-            high = max(high, LOAD(j, p + i * KB));
-        over |= high > c->top[i] + MARGIN;
+            high[i] = max(high[i], LOAD(j, p + i * KB));
+        over |= high[i] > c->top[i] + MARGIN;
     }
     if (!any(over))
         return;
     for (int i = 0; i < TQ; i++) {
-        VEC high = LOAD(0, p + i * KB);
-        for (int j = 1; j < vectors; j++)
-            high = max(high, LOAD(j, p + i * KB));
-        const float now = largest(high);
+        const float now = largest(high[i]);
         if (!(now > c->top[i] + MARGIN))
             continue;
         const VEC shrink = exp2_of((VEC)(c->top[i] - now));
@@ -37,40 +44,56 @@ inline void lift_tops(chunk_sums *c, const float *p, int vectors) {
     }
 }
 
-/* Keys first … last, all of one chunk, for the rows of tile[TQ][DH]. `keys`: of this sequence and head,
- * packed or as rows. */
-ALWAYS_INLINE void attend(chunk_sums *c, const float *tile, const tile_rows *r, int first, int last,
-                          const global float *keys, const global float *values, int D, const global int *seg,
-                          int T) {
+/* Block of `count` keys from s0 on: `panels` hold it turned. */
+ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float *values, int s0, int count,
+                                const global int *seg, int T) {
     float p[TQ * KB];
+    const int vectors = (count + 31) / 32 * NV;
+    for (int s = 0; s < count; s += 32) {
+        scores_q(p + s, KB, c->q, panels + s * DH);
+        mask_panel(p + s, KB, s0 + s, &c->rows, seg, T);
+    }
+    lift_tops(c, p, vectors);
+    for (int i = 0; i < TQ; i++)
+        for (int j = 0; j < vectors; j++) {
+            const VEC e = exp2_of(LOAD(j, p + i * KB) - c->top[i]);
+            c->weight[i] += e;
+            STORE_TILE(e, j, p + i * KB);
+        }
+    gather_q(c->sum, p, KB, count, values, DH);
+}
+
+inline void chunk_begin(tile_state *c) {
     for (int i = 0; i < TQ; i++) {
         c->top[i] = LOWEST;
         c->weight[i] = 0.0f;
     }
     for (int j = 0; j < TQ * DV; j++)
         STORE_TILE((VEC)(0.0f), j, c->sum);
-    for (int s0 = first / KB * KB; s0 <= last; s0 += KB) {
-        const int count = min(KB, last - s0 + 1), vectors = (count + 31) / 32 * NV;
-        if (seg && !segments_meet(r, seg, s0, count, T))
-            continue;
-        for (int s = 0; s < count; s += 32) {
-#if PACKED
-            scores_q(p + s, KB, tile, keys + (s0 + s) * D);
-#else
-            float panel[DH * 32];
-            turn(panel, keys + (s0 + s) * D, r->keys - s0 - s, D);
-            scores_turned(p + s, KB, tile, panel);
-#endif
-            mask_panel(p + s, KB, s0 + s, r, seg, T);
+}
+
+/* The keys of the chunk at `first` for an item's tiles. `keys`, `values`: of this sequence and head. */
+ALWAYS_INLINE void attend_chunk(tile_state *tiles, int n, int first, const global float *keys,
+                                const global float *values, int D, const global int *seg, int T) {
+    float panels[DH * KB], block[KB * DH];
+    const int end = min(first + CHUNK, tiles[0].rows.keys);
+    for (int i = 0; i < n; i++)
+        chunk_begin(&tiles[i]);
+    for (int s0 = first; s0 < end; s0 += KB) {
+        bool turned = false;
+        for (int i = 0; i < n; i++) {
+            const tile_rows *r = &tiles[i].rows;
+            const int count = min(KB, min(end, r->to + 1) - s0);
+            if (count <= 0 || s0 + count <= r->from || (seg && !segments_meet(r, seg, s0, count, T)))
+                continue;
+            for (int s = 0; s < min(KB, end - s0) && !turned; s += 32)
+                turn(panels + s * DH, keys + (s0 + s) * D, min(32, end - s0 - s), D);
+            for (int s = 0; s < min(KB, end - s0) && !turned; s++)
+                UNROLL for (int j = 0; j < DV; j++)
+                    STORE_TILE(LOAD(j, values + (s0 + s) * D), j, block + s * DH);
+            turned = true;
+            attend_block(&tiles[i], panels, block, s0, count, seg, T);
         }
-        lift_tops(c, p, vectors);
-        for (int i = 0; i < TQ; i++)
-            for (int j = 0; j < vectors; j++) {
-                const VEC e = exp2_of(LOAD(j, p + i * KB) - c->top[i]);
-                c->weight[i] += e;
-                STORE_TILE(e, j, p + i * KB);
-            }
-        gather_q(c->sum, p, KB, count, values + s0 * D, D);
     }
 }
 
@@ -81,88 +104,119 @@ ALWAYS_INLINE void attend(chunk_sums *c, const float *tile, const tile_rows *r, 
                      float more_top) {                                                                       \
         if (more_weight == 0.0f)                                                                             \
             return;                                                                                          \
-        const bool first = *weight == 0.0f;                                                                  \
-        const float now = first ? more_top : max(*top, more_top);                                            \
-        const VEC old = exp2_of((VEC)(*top - now)), fresh = exp2_of((VEC)(more_top - now));                  \
-        *weight = first ? more_weight : fma(more_weight, fresh.s0, *weight * old.s0);                        \
-        *top = now;                                                                                          \
-        for (int j = 0; j < DV; j++) {                                                                       \
-            const VEC m = LOAD(j, more);                                                                     \
-            STORE_TILE(first ? m : fma(m, fresh, LOAD(j, sum) * old), j, sum);                               \
+        if (*weight == 0.0f) {                                                                               \
+            *weight = more_weight;                                                                           \
+            *top = more_top;                                                                                 \
+            UNROLL for (int j = 0; j < DV; j++) STORE_TILE(LOAD(j, more), j, sum);                           \
+            return;                                                                                          \
         }                                                                                                    \
+        const float now = max(*top, more_top);                                                               \
+        const VEC old = exp2_of((VEC)(*top - now)), fresh = exp2_of((VEC)(more_top - now));                  \
+        *weight = fma(more_weight, fresh.s0, *weight * old.s0);                                              \
+        *top = now;                                                                                          \
+        UNROLL for (int j = 0; j < DV; j++)                                                                  \
+            STORE_TILE(fma(LOAD(j, more), fresh, LOAD(j, sum) * old), j, sum);                               \
     }
 DEFINE_FOLD(fold, private)
 DEFINE_FOLD(fold_part, global)
 
-inline void row_store(global float *o, global float *lse, const float *sum, float weight, float top) {
+/* `weight` and its log; lse 0 where nothing is allowed. */
+inline void row_store(global float *o, global float *lse, const float *sum, float weight, float top,
+                      float log_weight) {
     const float inverse = weight == 0.0f ? 0.0f : 1.0f / weight;
-    *lse = weight == 0.0f ? 0.0f : fma(top, LN2, log(weight));
-    for (int j = 0; j < DV; j++)
-        STORE(LOAD(j, sum) * inverse, j, o);
+    *lse = weight == 0.0f ? 0.0f : fma(top, LN2, log_weight);
+    UNROLL for (int j = 0; j < DV; j++) STORE(LOAD(j, sum) * inverse, j, o);
 }
 
 #define TILE_ARGUMENTS                                                                                       \
-    const global float *restrict q /* [R,H·DH] */,                                                           \
-        const global float *restrict k /* packed, or [Rkv,H·DH] */,                                          \
+    const global float *restrict q /* [R,H·DH] */, const global float *restrict k /* [Rkv,H·DH] */,          \
         const global float *restrict v /* [Rkv,H·DH] */, const global int *restrict rows /* [R] */,          \
         const global int *restrict q_start /* [B+1] */, const global int *restrict kv_start /* [B+1] */,     \
         const global int *segments /* [B,T] or NULL */, const global int *lengths /* [B] or NULL */, int B,  \
-        int T, int tiles, int H, int window, float scale
-#if PACKED
-#define KEYS_OF(r) (k + (panel_base(kv_start, (r).b) * H + h) * DH * 32)
-#else
-#define KEYS_OF(r) (k + kv_start[(r).b] * D + h * DH)
-#endif
+        int T, int tiles, int per_item, int H, int window, float scale
+#define ITEM_TILES(states, item)                                                                             \
+    item_tiles(states, item, q, rows, q_start, kv_start, segments, lengths, B, T, tiles, per_item, H,        \
+               get_global_id(1), window, scale)
 
-/* Grid: B · tiles (of TQ rows) × H. A row with nothing to attend to gives o = 0 and lse = 0. */
+/* Fills the item's tiles of one sequence and says how many there are. */
+inline int item_tiles(tile_state *states, int item, const global float *q, const global int *rows,
+                      const global int *q_start, const global int *kv_start, const global int *segments,
+                      const global int *lengths, int B, int T, int tiles, int per_item, int H, int h,
+                      int window, float scale) {
+    const int items = (tiles + per_item - 1) / per_item, b = item / items, D = H * DH;
+    int n = 0;
+    if (h >= H)
+        return 0;
+    for (int i = item % items * per_item; n < per_item && i < tiles; i++, n++) {
+        tile_state *c = &states[n];
+        c->rows = tile_of(b * tiles + i, tiles, B, T, window, rows, q_start, kv_start, segments, lengths);
+        if (c->rows.count == 0)
+            break;
+        tile_load(c->q, q + h * DH, c->rows.first, c->rows.count, D, scale * LOG2E);
+    }
+    return n;
+}
+
+/* Grid: B · items (of per_item tiles of TQ rows) × H. A row with nothing to attend to gives o = 0 and lse =
+ * 0. */
 kernel void flash_attention_forward(global float *restrict o,   /* [R,H·DH] */
                                     global float *restrict lse, /* [R,H] natural log of Σ exp(score) */
                                     TILE_ARGUMENTS) {
-    const int h = get_global_id(1), D = H * DH;
-    const tile_rows r =
-        tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, segments, lengths);
-    if (h >= H || r.count == 0)
+    tile_state states[TILES];
+    const int n = ITEM_TILES(states, get_global_id(0)), h = get_global_id(1), D = H * DH;
+    if (n == 0)
         return;
-    float tile[TQ * DH], sum[TQ * DH], top[TQ], weight[TQ];
-    chunk_sums chunk;
-    tile_load(tile, q + h * DH, r.first, r.count, D, scale * LOG2E);
-    for (int i = 0; i < TQ; i++)
-        top[i] = weight[i] = 0.0f;
-    for (int j = 0; j < TQ * DV; j++)
-        STORE_TILE((VEC)(0.0f), j, sum);
-    for (int s0 = r.to < 0 ? 1 : r.from / CHUNK * CHUNK; s0 <= r.to; s0 += CHUNK) {
-        attend(&chunk, tile, &r, max(r.from, s0), min(r.to, s0 + CHUNK - 1), KEYS_OF(r),
-               v + kv_start[r.b] * D + h * DH, D, segments ? segments + r.b * T : segments, T);
-        for (int i = 0; i < r.count; i++)
-            fold(sum + i * DH, &weight[i], &top[i], chunk.sum + i * DH, total(chunk.weight[i]), chunk.top[i]);
+    const int b = states[0].rows.b;
+    int from = INT_MAX, to = -1;
+    for (int i = 0; i < n; i++) {
+        from = min(from, states[i].rows.from);
+        to = max(to, states[i].rows.to);
+        for (int j = 0; j < TQ_UP; j++)
+            states[i].all_weight[j] = 0.0f;
+        for (int j = 0; j < TQ * DV; j++)
+            STORE_TILE((VEC)(0.0f), j, states[i].all);
     }
-    for (int i = 0; i < r.count; i++) {
-        const int at = r.first + i;
-        row_store(o + at * D + h * DH, lse + at * H + h, sum + i * DH, weight[i], top[i]);
+    for (int s0 = to < 0 ? 1 : from / CHUNK * CHUNK; s0 <= to; s0 += CHUNK) {
+        attend_chunk(states, n, s0, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,
+                     segments ? segments + b * T : segments, T);
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < TQ; j++)
+                fold(states[i].all + j * DH, &states[i].all_weight[j], &states[i].all_top[j],
+                     states[i].sum + j * DH, total(states[i].weight[j]), states[i].top[j]);
+    }
+    for (int i = 0; i < n; i++) {
+        const tile_state *c = &states[i];
+        float logs[TQ_UP];
+        for (int j = 0; j < TQ_UP / VW; j++)
+            STORE_TILE(log(LOAD(j, c->all_weight)), j, logs);
+        for (int j = 0; j < c->rows.count; j++) {
+            const int at = c->rows.first + j;
+            row_store(o + at * D + h * DH, lse + at * H + h, c->all + j * DH, c->all_weight[j], c->all_top[j],
+                      logs[j]);
+        }
     }
 }
 
-/* Few rows: an item a chunk, its sums to `parts`. Grid: B · tiles × H × chunks. */
+/* Few rows: an item a chunk of keys, its sums to `parts`. Grid: B · items × H × chunks. */
 kernel void flash_attention_split(global float *restrict parts, /* [R,H,chunks,DH+2] sum, weight, top */
                                   int chunks, TILE_ARGUMENTS) {
-    const int h = get_global_id(1), D = H * DH, n = get_global_id(2);
-    const tile_rows r =
-        tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, segments, lengths);
-    const int first = max(r.from, n * CHUNK), last = min(r.to, n * CHUNK + CHUNK - 1);
-    if (h >= H || n >= chunks || r.count == 0 || first > last)
+    tile_state states[TILES];
+    const int n = ITEM_TILES(states, get_global_id(0)), h = get_global_id(1), D = H * DH;
+    const int chunk = get_global_id(2);
+    if (n == 0 || chunk >= chunks)
         return;
-    float tile[TQ * DH];
-    chunk_sums chunk;
-    tile_load(tile, q + h * DH, r.first, r.count, D, scale * LOG2E);
-    attend(&chunk, tile, &r, first, last, KEYS_OF(r), v + kv_start[r.b] * D + h * DH, D,
-           segments ? segments + r.b * T : segments, T);
-    for (int i = 0; i < r.count; i++) {
-        global float *to = parts + (((r.first + i) * H + h) * chunks + n) * (DH + 2);
-        for (int j = 0; j < DV; j++)
-            STORE(LOAD(j, chunk.sum + i * DH), j, to);
-        to[DH] = total(chunk.weight[i]);
-        to[DH + 1] = chunk.top[i];
-    }
+    const int b = states[0].rows.b;
+    attend_chunk(states, n, chunk * CHUNK, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,
+                 segments ? segments + b * T : segments, T);
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < states[i].rows.count; j++) {
+            const tile_state *c = &states[i];
+            global float *to = parts + (((c->rows.first + j) * H + h) * chunks + chunk) * (DH + 2);
+            for (int d = 0; d < DV; d++)
+                STORE(LOAD(d, c->sum + j * DH), d, to);
+            to[DH] = total(c->weight[j]);
+            to[DH + 1] = c->top[j];
+        }
 }
 
 /* Grid: R × H. */
@@ -182,5 +236,5 @@ kernel void flash_attention_join(global float *restrict o, global float *restric
         const global float *part = parts + ((r * H + h) * chunks + n) * (DH + 2);
         fold_part(sum, &weight, &top, part, part[DH], part[DH + 1]);
     }
-    row_store(o + (r * H + h) * DH, lse + r * H + h, sum, weight, top);
+    row_store(o + (r * H + h) * DH, lse + r * H + h, sum, weight, top, log((VEC)(weight)).s0);
 }

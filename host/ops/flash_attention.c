@@ -5,9 +5,10 @@
 #include <math.h>
 
 typedef struct tn_attention_plan {
-    int64_t tq, tk, kb, vw, dh, chunk, packed;
-    int64_t tiles;  /* of tq rows in the longest list */
-    int64_t chunks; /* of keys, each with an item of its own; 0: an item takes them all */
+    int64_t tq, tk, kb, vw, dh, chunk, most;
+    int64_t tiles, per_item,
+        items;      /* of tq rows in the longest list; of them an item has; items a sequence */
+    int64_t chunks; /* of keys, each with items of its own; 0: an item takes them all */
     size_t local;
 } tn_attention_plan;
 
@@ -15,18 +16,19 @@ static int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-/* Short lists get short tiles, take keys as they lie (packing all of them would cost more than one tile's
- * work on them) and are split over chunks of keys until the device has enough to do. Bits depend on none of
- * that. */
+/* Short lists get short tiles. What leaves part of the device idle is split over chunks of keys when the list
+ * is short, else into items of fewer tiles. Bits depend on none of that. */
 static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_shape *s) {
     tn_attention_plan p = {.tq = tn_tunable(dev, "flash_attention", "TQ", 12, 1),
                            .tk = tn_tunable(dev, "flash_attention", "TK", 12, 1),
                            .kb = tn_tunable(dev, "flash_attention", "KB", 64, 32),
                            .vw = tn_tunable(dev, "flash_attention", "VW", 16, 4),
                            .chunk = tn_tunable(dev, "flash_attention", "CHUNK", 1024, 1024),
+                           .most = tn_tunable(dev, "flash_attention", "TILES", 16, 1),
                            .dh = s->Dh,
                            .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
-    int64_t units = tn_device_get_info(dev)->compute_units, chunks = ceil_div(s->T, p.chunk);
+    int64_t wanted = 4 * (int64_t)(tn_device_get_info(dev)->compute_units * p.local);
+    int64_t chunks = ceil_div(s->T, p.chunk), heads = s->B * s->H;
     while (p.vw > 4 && s->Dh % p.vw != 0)
         p.vw /= 2;
     if (s->max_rows <= 2 && p.tq > 2)
@@ -34,8 +36,14 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
     else if (s->max_rows <= 6 && p.tq > 4)
         p.tq = 4;
     p.tiles = ceil_div(s->max_rows, p.tq);
-    p.packed = p.tiles > 2 || p.tq == 1;
-    p.chunks = chunks > 1 && s->B * p.tiles * s->H < 4 * units * (int64_t)p.local ? chunks : 0;
+    p.items = ceil_div(p.tiles, p.most);
+    if (chunks > 1 && heads * p.items < wanted)
+        p.chunks = chunks;
+    int64_t least = ceil_div(2 * wanted, heads * (p.chunks ? p.chunks : 1));
+    if (p.items < least)
+        p.items = least < p.tiles ? least : p.tiles;
+    p.per_item = ceil_div(p.tiles, p.items);
+    p.items = ceil_div(p.tiles, p.per_item);
     return p;
 }
 
@@ -48,7 +56,7 @@ static tn_status kernel(tn_device *dev, const tn_attention_plan *p, const char *
     tn_options_int(&options, "TK", (long)p->tk);
     tn_options_int(&options, "KB", (long)p->kb);
     tn_options_int(&options, "CHUNK", (long)p->chunk);
-    tn_options_int(&options, "PACKED", (long)p->packed);
+    tn_options_int(&options, "TILES", (long)p->most);
     return tn_kernel_get(dev, file, name, &options, out);
 }
 
@@ -97,13 +105,13 @@ static tn_status forward_split(tn_device *dev, const tn_attention_plan *p, const
     TN_TRY(kernel(dev, p, "flash_attention_forward", "flash_attention_join", &join));
     TN_TRY(
         tn_device_scratch(dev, 1, (size_t)(s->R * s->H * p->chunks * (s->Dh + 2)) * sizeof(float), &parts));
-    tn_range range = tn_range_3d((size_t)(s->B * p->tiles), (size_t)s->H, (size_t)p->chunks,
+    tn_range range = tn_range_3d((size_t)(s->B * p->items), (size_t)s->H, (size_t)p->chunks,
                                  tn_kernel_group(split, p->local), 1, 1);
     TN_TRY(tn_launch(dev, split, range, tn_arg_buffer(parts), tn_arg_i32(p->chunks), tn_arg_buffer(q),
                      tn_arg_buffer(k), tn_arg_buffer(v), tn_arg_buffer(rows), tn_arg_buffer(q_start),
                      tn_arg_buffer(kv_start), tn_arg_buffer(segments), tn_arg_buffer(lengths),
-                     tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p->tiles), tn_arg_i32(s->H),
-                     tn_arg_i32(s->window), tn_arg_f32(1 / sqrt((double)s->Dh))));
+                     tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p->tiles), tn_arg_i32(p->per_item),
+                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(1 / sqrt((double)s->Dh))));
     return tn_launch(dev, join, tn_range_2d((size_t)s->R, (size_t)s->H, tn_kernel_group(join, p->local), 1),
                      tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(parts), tn_arg_buffer(rows),
                      tn_arg_buffer(kv_start), tn_arg_buffer(lengths), tn_arg_i32(s->R), tn_arg_i32(s->T),
@@ -117,22 +125,18 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                                      const tn_buffer *lengths) {
     tn_attention_plan p = plan_of(dev, s);
     tn_kernel *forward;
-    tn_buffer *kp;
     TN_TRY(check(dev, s));
     if (s->R == 0)
         return TN_OK;
-    if (p.packed) {
-        TN_TRY(pack(dev, &p, s, 0, s->Rkv, k, kv_start, &kp));
-        k = kp;
-    }
     if (p.chunks)
         return forward_split(dev, &p, s, o, lse, q, k, v, rows, q_start, kv_start, segments, lengths);
     TN_TRY(kernel(dev, &p, "flash_attention_forward", "flash_attention_forward", &forward));
-    return tn_launch(dev, forward, tiles_range(forward, &p, s, p.tiles), tn_arg_buffer(o), tn_arg_buffer(lse),
+    return tn_launch(dev, forward, tiles_range(forward, &p, s, p.items), tn_arg_buffer(o), tn_arg_buffer(lse),
                      tn_arg_buffer(q), tn_arg_buffer(k), tn_arg_buffer(v), tn_arg_buffer(rows),
                      tn_arg_buffer(q_start), tn_arg_buffer(kv_start), tn_arg_buffer(segments),
                      tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p.tiles),
-                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(1 / sqrt((double)s->Dh)));
+                     tn_arg_i32(p.per_item), tn_arg_i32(s->H), tn_arg_i32(s->window),
+                     tn_arg_f32(1 / sqrt((double)s->Dh)));
 }
 
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *dq,
