@@ -110,7 +110,8 @@ inline float total(VEC v) {
 
 /* sum[H][DH] += Σ_{s<count} p[·][s] · x[s][0..DH-1], rows of p `ld`, of x D apart */
 #define DEFINE_GATHER(NAME, H, SPACE)                                                                        \
-    ALWAYS_INLINE void NAME(float *sum, const float *p, int ld, int count, const SPACE float *x, int D) {    \
+    ALWAYS_INLINE void NAME(float *sum, const float *p, int pi, int ps, int count, const SPACE float *x,     \
+                            int D) {                                                                         \
         for (int c = 0; c < DH; c += COLS) {                                                                 \
             VEC acc[H][CV];                                                                                  \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] =               \
@@ -119,7 +120,7 @@ inline float total(VEC v) {
                 VEC row[CV];                                                                                 \
                 UNROLL for (int j = 0; j < CV; j++) row[j] = LOAD(j, x + s * D + c);                         \
                 UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] +=          \
-                    p[i * ld + s] * row[j];                                                                  \
+                    p[i * pi + s * ps] * row[j];                                                             \
             }                                                                                                \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++)                           \
                 STORE_TILE(acc[i][j], j, sum + i * DH + c);                                                  \

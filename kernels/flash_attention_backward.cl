@@ -65,7 +65,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
             UNROLL for (int j = 0; j < NV; j++)
                 STORE_TILE(LOAD(j, p + i * 32) * (LOAD(j, dp + i * 32) - shift[i]), j, p + i * 32);
         }
-        gather_q(sum, p, 32, min(32, r.to - s0 + 1), keys + s0 * D, D);
+        gather_q(sum, p, 32, 1, min(32, r.to - s0 + 1), keys + s0 * D, D);
     }
     for (int i = 0; i < r.count; i++)
         for (int j = 0; j < DH / VW; j++)
@@ -161,8 +161,8 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
             }
-        gather_k(dv_sum, p, 32, n, dout + (q0 + i0) * D + h * DH, D);
-        gather_k(dk_sum, dp, 32, n, q + (q0 + i0) * D + h * DH, D);
+        gather_k(dv_sum, p, 32, 1, n, dout + (q0 + i0) * D + h * DH, D);
+        gather_k(dk_sum, dp, 32, 1, n, q + (q0 + i0) * D + h * DH, D);
     }
     for (int i = 0; i < count; i++)
         for (int j = 0; j < DH / VW; j++) {

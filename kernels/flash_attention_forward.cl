@@ -60,7 +60,7 @@ ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float 
             c->weight[i] += e;
             STORE_TILE(e, j, p + i * KB);
         }
-    gather_q(c->sum, p, KB, count, values, DH);
+    gather_q(c->sum, p, KB, 1, count, values, DH);
 }
 
 inline void chunk_begin(tile_state *c) {

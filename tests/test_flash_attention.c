@@ -103,10 +103,54 @@ START_TEST(test_row_bits) {
 }
 END_TEST
 
+/* Gradients of `count` listed positions, from what attend left; q serves as dout, any numbers will do. */
+static void differentiate(fixture *f, int count, int keys, float *dq, float *dk) {
+    tn_buffer *d[3];
+    for (int i = 0; i < 3; i++)
+        d[i] = buffer(f->dev, T * D * 4, NULL);
+    tn_flash_attention_shape s = {
+        .B = 1, .T = T, .R = count, .Rkv = keys, .max_rows = count, .H = H, .Dh = DH};
+    ck_ok(&ctx, tn_flash_attention_backward(f->dev, &s, d[0], d[1], d[2], f->q, f->q, f->k, f->v, f->o,
+                                            f->lse, f->rows, f->q_start, f->kv_start, NULL, NULL));
+    ck_ok(&ctx, tn_buffer_read(d[0], 0, (size_t)count * D * 4, dq));
+    ck_ok(&ctx, tn_buffer_read(d[1], 0, (size_t)keys * D * 4, dk));
+    for (int i = 0; i < 3; i++)
+        tn_buffer_destroy(d[i]);
+}
+
+/* A row's dq does not depend on the rows beside it, and no gradient on whether chunks of keys are an item's
+ * or many items'. */
+START_TEST(test_gradient_bits) {
+    static fixture f;
+    static float o[T * D], whole[T * D], whole_dk[T * D], some[T * D], dk[T * D];
+    static int32_t list[T];
+    const int steps[] = {1, 7, 120, 600, 2000};
+    setup(&f);
+    for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
+        int count = 0, step = steps[n];
+        for (int t = step - 1; t < T; t += step)
+            list[count++] = t;
+        attend(&f, list, count, T, o);
+        differentiate(&f, count, list[count - 1] + 1, n ? some : whole, n ? dk : whole_dk);
+        for (int r = 0; n && r < count; r++)
+            ck_assert_msg(memcmp(some + r * D, whole + list[r] * D, D * 4) == 0,
+                          "dq of row %d differs when every %d-th row is listed", list[r], step);
+        if (n)
+            continue;
+        setenv("TURNOUT_TUNE", "flash_attention.HEADS=0", 1);
+        differentiate(&f, count, T, some, dk);
+        unsetenv("TURNOUT_TUNE");
+        ck_assert_msg(memcmp(some, whole, sizeof whole) == 0, "dq differs when an item has all chunks");
+        ck_assert_msg(memcmp(dk, whole_dk, sizeof dk) == 0, "dk differs when an item has all chunks");
+    }
+    teardown(&f);
+}
+END_TEST
+
 START_TEST(test_many_chunks) {
     tn_device *dev;
     tn_verify_result result;
-    setenv("TURNOUT_TUNE", "flash_attention.CHUNK=64", 1);
+    setenv("TURNOUT_TUNE", "flash_attention.CHUNK=64,flash_attention.HEADS=0", 1);
     if (_i)
         setenv("TURNOUT_KIND", "gpu", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
@@ -152,6 +196,7 @@ int main(void) {
     TCase *more = tcase_create("rows");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_row_bits, 0, 2);
+    tcase_add_test(more, test_gradient_bits);
     tcase_add_loop_test(more, test_many_chunks, 0, 2);
     tcase_add_test(more, test_nothing_allowed);
     tcase_add_test(more, test_bad_width);

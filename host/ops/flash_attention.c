@@ -5,7 +5,7 @@
 #include <math.h>
 
 typedef struct tn_attention_plan {
-    int64_t tq, tk, kb, vw, dh, chunk, most;
+    int64_t tq, tk, kb, vw, dh, chunk, most, passes, kw, group, heads;
     int64_t tiles, per_item,
         items;      /* of tq rows in the longest list; of them an item has; items a sequence */
     int64_t chunks; /* of keys, each with items of its own; 0: an item takes them all */
@@ -25,6 +25,10 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
                            .vw = tn_tunable(dev, "flash_attention", "VW", 16, 4),
                            .chunk = tn_tunable(dev, "flash_attention", "CHUNK", 1024, 1024),
                            .most = tn_tunable(dev, "flash_attention", "TILES", 16, 1),
+                           .passes = tn_tunable(dev, "flash_attention", "PASSES", 1, 2),
+                           .kw = tn_tunable(dev, "flash_attention", "KW", 64, 64),
+                           .group = tn_tunable(dev, "flash_attention", "GROUP", 4, 4),
+                           .heads = tn_tunable(dev, "flash_attention", "HEADS", 16, 16),
                            .dh = s->Dh,
                            .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
     int64_t wanted = 4 * (int64_t)(tn_device_get_info(dev)->compute_units * p.local);
@@ -57,6 +61,8 @@ static tn_status kernel(tn_device *dev, const tn_attention_plan *p, const char *
     tn_options_int(&options, "KB", (long)p->kb);
     tn_options_int(&options, "CHUNK", (long)p->chunk);
     tn_options_int(&options, "TILES", (long)p->most);
+    tn_options_int(&options, "KW", (long)p->kw);
+    tn_options_int(&options, "GROUP", (long)p->group);
     return tn_kernel_get(dev, file, name, &options, out);
 }
 
@@ -139,6 +145,83 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                      tn_arg_f32(1 / sqrt((double)s->Dh)));
 }
 
+typedef struct tn_attention_gradients {
+    tn_buffer *dq, *dk, *dv, *delta;
+    const tn_buffer *dout, *q, *k, *v, *o, *lse, *rows, *q_start, *kv_start, *segments, *lengths;
+} tn_attention_gradients;
+
+/* dq by tiles of queries, then dk and dv by tiles of keys: every product of scores twice, but small tiles. */
+static tn_status backward_two_passes(tn_device *dev, const tn_attention_plan *p,
+                                     const tn_flash_attention_shape *s, const tn_attention_gradients *g) {
+    tn_kernel *to_q, *to_kv;
+    tn_buffer *kp, *vp, *qp, *dop;
+    int64_t kv_tiles = ceil_div(s->T, p->tk);
+    double scale = 1 / sqrt((double)s->Dh);
+    TN_TRY(kernel(dev, p, "flash_attention_backward", "flash_attention_backward_q", &to_q));
+    TN_TRY(kernel(dev, p, "flash_attention_backward", "flash_attention_backward_kv", &to_kv));
+    TN_TRY(pack(dev, p, s, 0, s->Rkv, g->k, g->kv_start, &kp));
+    TN_TRY(pack(dev, p, s, 1, s->Rkv, g->v, g->kv_start, &vp));
+    TN_TRY(tn_launch(dev, to_q, tiles_range(to_q, p, s, p->tiles), tn_arg_buffer(g->dq),
+                     tn_arg_buffer(g->delta), tn_arg_buffer(g->dout), tn_arg_buffer(g->q), tn_arg_buffer(kp),
+                     tn_arg_buffer(vp), tn_arg_buffer(g->k), tn_arg_buffer(g->o), tn_arg_buffer(g->lse),
+                     tn_arg_buffer(g->rows), tn_arg_buffer(g->q_start), tn_arg_buffer(g->kv_start),
+                     tn_arg_buffer(g->segments), tn_arg_buffer(g->lengths), tn_arg_i32(s->B),
+                     tn_arg_i32(s->T), tn_arg_i32(p->tiles), tn_arg_i32(s->H), tn_arg_i32(s->window),
+                     tn_arg_f32(scale)));
+    TN_TRY(pack(dev, p, s, 0, s->R, g->q, g->q_start, &qp));
+    TN_TRY(pack(dev, p, s, 1, s->R, g->dout, g->q_start, &dop));
+    return tn_launch(dev, to_kv, tiles_range(to_kv, p, s, kv_tiles), tn_arg_buffer(g->dk),
+                     tn_arg_buffer(g->dv), tn_arg_buffer(g->delta), tn_arg_buffer(g->dout),
+                     tn_arg_buffer(dop), tn_arg_buffer(g->q), tn_arg_buffer(qp), tn_arg_buffer(g->k),
+                     tn_arg_buffer(g->v), tn_arg_buffer(g->lse), tn_arg_buffer(g->rows),
+                     tn_arg_buffer(g->q_start), tn_arg_buffer(g->kv_start), tn_arg_buffer(g->segments),
+                     tn_arg_buffer(g->lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(kv_tiles),
+                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale));
+}
+
+/* One launch for heads h0 … h0 + heads − 1, and the sum of its parts. */
+static tn_status backward_heads(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
+                                const tn_attention_gradients *g, tn_buffer *parts, int64_t h0, int64_t heads,
+                                int64_t chunk, int64_t chunks, bool whole) {
+    tn_kernel *one, *sum;
+    TN_TRY(kernel(dev, p, "flash_attention_onepass", "flash_attention_backward", &one));
+    TN_TRY(tn_launch(
+        dev, one,
+        tn_range_2d((size_t)(whole ? s->B : s->B * chunks), (size_t)heads, tn_kernel_group(one, p->local), 1),
+        tn_arg_buffer(g->dk), tn_arg_buffer(g->dv), tn_arg_buffer(g->dq), tn_arg_buffer(parts),
+        tn_arg_buffer(g->delta), tn_arg_buffer(g->dout), tn_arg_buffer(g->q), tn_arg_buffer(g->k),
+        tn_arg_buffer(g->v), tn_arg_buffer(g->lse), tn_arg_buffer(g->rows), tn_arg_buffer(g->q_start),
+        tn_arg_buffer(g->kv_start), tn_arg_buffer(g->segments), tn_arg_buffer(g->lengths), tn_arg_i32(s->B),
+        tn_arg_i32(s->T), tn_arg_i32(s->R), tn_arg_i32(p->tiles), tn_arg_i32(s->H), tn_arg_i32(s->window),
+        tn_arg_i32(h0), tn_arg_i32(heads), tn_arg_i32(chunk), tn_arg_i32(chunks), tn_arg_i32(whole),
+        tn_arg_f32(1 / sqrt((double)s->Dh))));
+    if (whole)
+        return TN_OK;
+    TN_TRY(kernel(dev, p, "flash_attention_onepass", "flash_attention_sum", &sum));
+    return tn_launch(dev, sum, tn_range_1d((size_t)ceil_div(s->R, 16), tn_kernel_group(sum, p->local)),
+                     tn_arg_buffer(g->dq), tn_arg_buffer(parts), tn_arg_buffer(g->rows), tn_arg_i32(s->T),
+                     tn_arg_i32(s->R), tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_i32(h0),
+                     tn_arg_i32(heads), tn_arg_i32(chunk));
+}
+
+/* Chunks of keys depend on T alone, and with them the bits of dq. Where there are heads enough, an item takes
+ * all chunks of one and there are no parts; else heads go in as many launches as keep the parts small. */
+static tn_status backward_one_pass(tn_device *dev, const tn_attention_plan *p,
+                                   const tn_flash_attention_shape *s, const tn_attention_gradients *g) {
+    const int64_t most_chunks = 16, most_floats = 1 << 26, keys = 128;
+    int64_t chunk = ceil_div(s->T, most_chunks * keys) * keys, chunks = ceil_div(s->T, chunk);
+    bool whole = chunks == 1 || s->B * s->H >= p->heads * (int64_t)tn_device_get_info(dev)->compute_units;
+    int64_t slots = whole ? 1 : chunks, heads = most_floats / (slots * s->R * s->Dh);
+    tn_buffer *parts = g->dq;
+    heads = heads < 1 ? 1 : heads > s->H || whole ? s->H : heads;
+    if (chunks > 1)
+        TN_TRY(tn_device_scratch(dev, 0, (size_t)(slots * s->R * heads * s->Dh) * sizeof(float), &parts));
+    for (int64_t h0 = 0; h0 < s->H; h0 += heads)
+        TN_TRY(backward_heads(dev, p, s, g, parts, h0, h0 + heads > s->H ? s->H - h0 : heads, chunk, chunks,
+                              whole));
+    return TN_OK;
+}
+
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *dq,
                                       tn_buffer *dk, tn_buffer *dv, const tn_buffer *dout, const tn_buffer *q,
                                       const tn_buffer *k, const tn_buffer *v, const tn_buffer *o,
@@ -146,32 +229,20 @@ tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_s
                                       const tn_buffer *kv_start, const tn_buffer *segments,
                                       const tn_buffer *lengths) {
     tn_attention_plan p = plan_of(dev, s);
-    tn_kernel *to_q, *to_kv;
-    tn_buffer *kp, *vp, *qp, *dop, *delta;
-    int64_t q_tiles = (s->max_rows + p.tq - 1) / p.tq, kv_tiles = (s->T + p.tk - 1) / p.tk;
-    double scale = 1 / sqrt((double)s->Dh);
+    tn_attention_gradients g = {dq, dk,  dv,   NULL,    dout,     q,        k,      v,
+                                o,  lse, rows, q_start, kv_start, segments, lengths};
+    tn_kernel *delta;
     TN_TRY(check(dev, s));
     if (s->R == 0) {
         TN_TRY(s->Rkv ? tn_buffer_fill_u32(dk, 0, (size_t)(s->Rkv * s->H * s->Dh) * 4, 0) : TN_OK);
         return s->Rkv ? tn_buffer_fill_u32(dv, 0, (size_t)(s->Rkv * s->H * s->Dh) * 4, 0) : TN_OK;
     }
-    TN_TRY(kernel(dev, &p, "flash_attention_backward", "flash_attention_backward_q", &to_q));
-    TN_TRY(kernel(dev, &p, "flash_attention_backward", "flash_attention_backward_kv", &to_kv));
-    TN_TRY(tn_device_scratch(dev, 2, (size_t)(s->R * s->H) * sizeof(float), &delta));
-    TN_TRY(pack(dev, &p, s, 0, s->Rkv, k, kv_start, &kp));
-    TN_TRY(pack(dev, &p, s, 1, s->Rkv, v, kv_start, &vp));
-    TN_TRY(tn_launch(dev, to_q, tiles_range(to_q, &p, s, q_tiles), tn_arg_buffer(dq), tn_arg_buffer(delta),
-                     tn_arg_buffer(dout), tn_arg_buffer(q), tn_arg_buffer(kp), tn_arg_buffer(vp),
-                     tn_arg_buffer(k), tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(rows),
-                     tn_arg_buffer(q_start), tn_arg_buffer(kv_start), tn_arg_buffer(segments),
-                     tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(q_tiles),
-                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale)));
-    TN_TRY(pack(dev, &p, s, 0, s->R, q, q_start, &qp));
-    TN_TRY(pack(dev, &p, s, 1, s->R, dout, q_start, &dop));
-    return tn_launch(dev, to_kv, tiles_range(to_kv, &p, s, kv_tiles), tn_arg_buffer(dk), tn_arg_buffer(dv),
-                     tn_arg_buffer(delta), tn_arg_buffer(dout), tn_arg_buffer(dop), tn_arg_buffer(q),
-                     tn_arg_buffer(qp), tn_arg_buffer(k), tn_arg_buffer(v), tn_arg_buffer(lse),
-                     tn_arg_buffer(rows), tn_arg_buffer(q_start), tn_arg_buffer(kv_start),
-                     tn_arg_buffer(segments), tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T),
-                     tn_arg_i32(kv_tiles), tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale));
+    TN_TRY(tn_device_scratch(dev, 2, (size_t)(s->R * s->H) * sizeof(float), &g.delta));
+    if (p.passes == 2 || p.vw < 16)
+        return backward_two_passes(dev, &p, s, &g);
+    TN_TRY(kernel(dev, &p, "flash_attention_onepass", "flash_attention_delta", &delta));
+    TN_TRY(tn_launch(dev, delta, tn_range_1d((size_t)ceil_div(s->R, 16), tn_kernel_group(delta, p.local)),
+                     tn_arg_buffer(g.delta), tn_arg_buffer(dout), tn_arg_buffer(o), tn_arg_i32(s->R),
+                     tn_arg_i32(s->H)));
+    return backward_one_pass(dev, &p, s, &g);
 }
