@@ -101,6 +101,7 @@ static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
     TN_TRY(status);
     TN_TRY(ended);
     out->event_ms = 1e3 * device / calls;
+    out->outside = wall > 0 ? fmax(0, 1 - device / wall) : 0;
     out->launches = launches / calls;
     out->event_ok = !(tn_device_get_info(dev)->quirks & TN_QUIRK_EVENTS_USELESS) && launches > 0 &&
                     device >= 0.02 * wall && device <= 1.10 * wall;

@@ -24,6 +24,7 @@ typedef struct tn_sample {
     double event_ms; /* Σ END − START over the launches of a call, from one batch of its own */
     bool event_ok;   /* false: useless by the quirk table, or under 2 % or over 110 % of that batch's wall
                         time: a driver whose clock is made up, or that mixes clocks */
+    double outside;  /* share of that batch's wall time in which no kernel ran; when event_ok */
     int launches;    /* kernels a call */
     bool energy_ok;
     double energy_j;

@@ -70,6 +70,7 @@ static const column columns[] = {
     COLUMN(drift_pct, REAL),
     COLUMN(verified, TEXT),
     COLUMN(selector, TEXT),
+    COLUMN(outside_kernels_pct, REAL),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -157,6 +158,7 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
         row->event_ok = sample->event_ok;
         row->event_ms = sample->event_ok ? sample->event_ms : NAN;
         row->event_ms_launches = sample->launches;
+        row->outside_kernels_pct = sample->event_ok ? 100 * sample->outside : NAN;
     }
     row->flops = flops;
     row->bytes = bytes;
@@ -275,7 +277,8 @@ static const char *cell(double value, const char *format, char *text, size_t siz
 static void table_write(FILE *to, const tn_cost_row *r) {
     char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[80];
     bool layer = strcmp(r->level, "layer") == 0;
-    snprintf(what, sizeof what, "%s %s", layer ? r->mixer : r->op, r->pass);
+    bool step = strcmp(r->level, "step") == 0;
+    snprintf(what, sizeof what, "%s %s", layer || step ? r->mixer : r->op, r->pass);
     fprintf(to, "| %-34s | %-40s | %11s | %7s | %8s | %7s | %6s | %-8s |\n", what, r->shape,
             cell(r->wall_ms, "%.4g", wall, sizeof wall),
             cell(100 * (r->wall_ms_q3 - r->wall_ms_q1) / r->wall_ms, "%.1f", spread, sizeof spread),
@@ -283,6 +286,12 @@ static void table_write(FILE *to, const tn_cost_row *r) {
             cell(r->roofline_pct, "%.1f", roof, sizeof roof), r->status);
     if (r->reason[0])
         fprintf(to, "| %-34s | %s |\n", "", r->reason);
+    if (step && isfinite(r->outside_kernels_pct))
+        fprintf(to, "| %-34s | %lld launches, %.1f %% of the time outside kernels |\n", "",
+                (long long)r->event_ms_launches, r->outside_kernels_pct);
+    if (step && isfinite(r->dense_ratio))
+        fprintf(to, "| %-34s | %.2f times as fast as the dense step (%.2f to %.2f), %.2f by operations |\n",
+                "", r->dense_ratio, r->dense_ratio_q1, r->dense_ratio_q3, r->ideal_ratio);
 }
 
 void tn_rows_begin(FILE *to, tn_row_format format) {

@@ -36,9 +36,10 @@ typedef struct tn_cost_row {
     double share_of_ideal_pct;
     char shape[160]; /* an op's dimensions, as tn_shape_print */
     double dense_ratio_q1, dense_ratio_q3;
-    double drift_pct;  /* rise of the batches from first to last */
-    char selector[16]; /* of the device in its run: "P:D" */
-    char verified[16]; /* "same shape", "smaller shape", "" when not an op */
+    double drift_pct;           /* rise of the batches from first to last */
+    char selector[16];          /* of the device in its run: "P:D" */
+    double outside_kernels_pct; /* share of wall time in which no kernel ran, from the batch of event_ms */
+    char verified[16];          /* "same shape", "smaller shape", "" when not an op */
 } tn_cost_row;
 
 void tn_row_init(tn_cost_row *row); /* schema, version and time; all else empty; status "ok" */

@@ -4,14 +4,17 @@
 #include "file.h"
 #include "op.h"
 #include "shapes.h"
+#include "step.h"
 #include "topology.h"
 #include "version.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct bench_plan {
     const tn_case *op; /* NULL: all */
     const char *pass, *shape;
+    bool steps; /* training steps instead of ops */
     tn_bench_options options;
     tn_roofline roofline;
     tn_energy energy;
@@ -27,6 +30,13 @@ static void print_ceilings(const tn_device_info *info, const tn_roofline *r) {
             1e-9 * r->read_bytes, 1e6 * r->launch_s, 1e6 * r->round_trip_s);
 }
 
+static void count_failure(const tn_context *ctx, const tn_cost_row *row, bench_plan *plan) {
+    if (strcmp(row->status, "error") != 0)
+        return;
+    plan->broken++;
+    plan->wrong += ctx->status == TN_ERR_CHECK;
+}
+
 static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                            bench_plan *plan) {
     tn_context *ctx = tn_device_context(dev);
@@ -37,10 +47,7 @@ static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_
     tn_status status = tn_bench_op(dev, c, pass, shape, &plan->options, &row);
     tn_progress_end(ctx);
     TN_TRY(status);
-    if (strcmp(row.status, "error") == 0) {
-        plan->broken++;
-        plan->wrong += ctx->status == TN_ERR_CHECK;
-    }
+    count_failure(ctx, &row, plan);
     tn_rows_write(plan->out.stream, plan->format, plan->rows++, &row);
     return TN_OK;
 }
@@ -59,6 +66,26 @@ static tn_status bench_case(tn_device *dev, const tn_case *c, bench_plan *plan) 
     return TN_OK;
 }
 
+/* The recall model's step, dense and with one row in a hundred routed, as trained and four times as long. */
+static tn_status bench_steps(tn_device *dev, bench_plan *plan) {
+    static const tn_step_shape usual[] = {{32, 128, NAN}, {32, 128, 0.01}, {32, 512, NAN}, {32, 512, 0.01}};
+    tn_context *ctx = tn_device_context(dev);
+    tn_step_shape given;
+    tn_cost_row row;
+    if (plan->shape)
+        TN_TRY(tn_step_shape_parse(ctx, plan->shape, &given));
+    for (size_t i = 0; i < (plan->shape ? 1 : sizeof usual / sizeof usual[0]); i++) {
+        const tn_step_shape *shape = plan->shape ? &given : &usual[i];
+        tn_progress(ctx, "step B=%lld T=%lld", (long long)shape->B, (long long)shape->T);
+        tn_status status = tn_step_measure(dev, shape, &plan->options, &row);
+        tn_progress_end(ctx);
+        TN_TRY(status);
+        count_failure(ctx, &row, plan);
+        tn_rows_write(plan->out.stream, plan->format, plan->rows++, &row);
+    }
+    return TN_OK;
+}
+
 static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void *data) {
     bench_plan *plan = data;
     tn_device *dev;
@@ -70,7 +97,9 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
     plan->options.energy = &plan->energy;
     if (!ctx->quiet)
         print_ceilings(info, &plan->roofline);
-    for (int i = 0; i < tn_case_count; i++)
+    if (plan->steps)
+        TN_GO(bench_steps(dev, plan));
+    for (int i = 0; i < tn_case_count && !plan->steps; i++)
         if (!plan->op || plan->op == tn_cases[i])
             TN_GO(bench_case(dev, tn_cases[i], plan));
 cleanup:
@@ -107,7 +136,13 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
         tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
     TN_TRY(check_pass(ctx, plan));
-    if (plan->shape) {
+    plan->steps = strcmp(tn_cli_string(args, "level", "op"), "step") == 0;
+    if (plan->steps && (plan->op || plan->pass))
+        return tn_fail(ctx, TN_ERR_ARG, "--level step takes neither --op nor --pass");
+    if (plan->steps && plan->shape) {
+        tn_step_shape shape;
+        TN_TRY(tn_step_shape_parse(ctx, plan->shape, &shape));
+    } else if (plan->shape) {
         tn_shape shape;
         if (!plan->op)
             return tn_fail(ctx, TN_ERR_ARG, "--shape needs --op: every op has dimensions of its own");
@@ -139,10 +174,17 @@ cleanup:
 }
 
 static const char *const formats[] = {"csv", "json", "md", NULL};
+static const char *const levels[] = {"op", "step", NULL};
 static const tn_cli_option options[] = {
+    {"level", 0, "op|step", TN_CLI_STRING,
+     "op: kernels (default); step: whole training steps of the recall model, and what of them is spent "
+     "outside "
+     "kernels",
+     0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
     {"pass", 0, "PASS", TN_CLI_STRING, "one pass: forward, backward, … as the op names it"},
-    {"shape", 0, "K=V,...", TN_CLI_STRING, "one shape, with --op, instead of those of bench/shapes"},
+    {"shape", 0, "K=V,...", TN_CLI_STRING,
+     "one shape, with --op or --level step, instead of those of bench/shapes"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
     TN_CLI_OUTPUT("write rows to FILE instead of stdout; its ending chooses the format"),

@@ -1,0 +1,268 @@
+#include "step.h"
+
+#include "cost.h"
+#include "input.h"
+#include "rng.h"
+#include "trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+struct tn_step {
+    tn_context *ctx;
+    tn_task *task;
+    tn_model *model;
+    tn_workspace *ws;
+    tn_batch batch;
+    int32_t *label_rows, *labels; /* [B·T] */
+    tn_input in;
+    tn_optimizer optimizer;
+    tn_gate gate;
+    int64_t done;
+};
+
+/* Routers start at zero, where a capacity would take the first rows of every sequence, the cheapest ones. */
+static tn_status routers(tn_step *s, uint64_t seed) {
+    float weight[1024];
+    tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, 2);
+    for (int64_t i = 0; i < s->model->config.layers; i++) {
+        const tn_param *w = s->model->params.layers[i].router_weight;
+        for (size_t d = 0; d < w->count; d++)
+            weight[d] = (float)(0.1 * tn_rng_normal(&rng));
+        TN_TRY(tn_buffer_write(w->value, 0, w->count * sizeof(float), weight));
+    }
+    return TN_OK;
+}
+
+static tn_status make(tn_device *dev, const tn_step_shape *shape, uint64_t seed, tn_step *s) {
+    tn_train_config c;
+    tn_task_config task = {.kind = TN_TASK_RECALL, .distance = shape->T - 2};
+    int64_t N = shape->B * shape->T;
+    TN_TRY(tn_train_config_default(s->ctx, &task, 0, &c));
+    s->gate = TN_GATE_SOFT;
+    if (shape->rho >= 0) {
+        s->gate = TN_GATE_COMPACT;
+        c.model.routing = TN_ROUTING_CAPACITY;
+        c.model.capacity = shape->rho;
+    }
+    s->optimizer = c.optimizer;
+    s->optimizer.lr = c.curriculum.lr;
+    TN_TRY(tn_task_make(s->ctx, &c.task, &s->task));
+    TN_TRY(tn_batch_make(s->ctx, shape->B, shape->T, &s->batch));
+    TN_TRY(tn_alloc(s->ctx, (size_t)N, 4, &s->label_rows));
+    TN_TRY(tn_alloc(s->ctx, (size_t)N, 4, &s->labels));
+    TN_TRY(tn_task_fill(s->ctx, s->task, TN_RNG_TRAIN, 0, &s->batch));
+    s->in = tn_batch_input(&s->batch, s->label_rows, s->labels);
+    TN_TRY(tn_model_create(dev, &c.model, true, &s->model));
+    TN_TRY(tn_workspace_create(s->model, shape->B, shape->T, &s->ws));
+    TN_TRY(tn_params_init(&s->model->params, seed));
+    return routers(s, seed);
+}
+
+tn_status tn_step_make(tn_device *dev, const tn_step_shape *shape, uint64_t seed, tn_step **out) {
+    tn_context *ctx = tn_device_context(dev);
+    *out = NULL;
+    if (shape->T < 3 || shape->B < 1)
+        return tn_fail(ctx, TN_ERR_ARG, "a step of %lld sequences of %lld positions: at least 1 and 3",
+                       (long long)shape->B, (long long)shape->T);
+    TN_TRY(tn_alloc(ctx, 1, sizeof **out, out));
+    (*out)->ctx = ctx;
+    tn_status status = make(dev, shape, seed, *out);
+    if (status != TN_OK) {
+        tn_step_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void tn_step_destroy(tn_step *s) {
+    if (!s)
+        return;
+    tn_workspace_destroy(s->ws);
+    tn_model_destroy(s->model);
+    tn_batch_free(s->ctx, &s->batch);
+    tn_task_free(s->ctx, s->task);
+    tn_free(s->ctx, s->label_rows);
+    tn_free(s->ctx, s->labels);
+    tn_free(s->ctx, s);
+}
+
+static tn_status gradient(tn_step *s, tn_gate gate) {
+    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, gate, NULL, NULL));
+    TN_TRY(tn_model_loss(s->model, s->ws, &s->in));
+    return tn_model_backward(s->model, s->ws, &s->in, gate, 0);
+}
+
+tn_status tn_step_run(tn_device *dev, void *data) {
+    tn_step *s = data;
+    TN_TRY(gradient(s, s->gate));
+    TN_TRY(tn_model_update(s->model, &s->optimizer, ++s->done));
+    return tn_device_flush(dev);
+}
+
+tn_model *tn_step_model(tn_step *s) {
+    return s->model;
+}
+
+const tn_input *tn_step_input(const tn_step *s) {
+    return &s->in;
+}
+
+const tn_optimizer *tn_step_optimizer(const tn_step *s) {
+    return &s->optimizer;
+}
+
+tn_status tn_step_loss(tn_step *s, double *cross_entropy) {
+    return tn_model_loss_read(s->ws, &s->in, cross_entropy, NULL);
+}
+
+static tn_status loss_of(tn_step *s, tn_gate gate, double *loss) {
+    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, gate, NULL, NULL));
+    TN_TRY(tn_model_loss(s->model, s->ws, &s->in));
+    return tn_step_loss(s, loss);
+}
+
+/* Loss at values + step·grads, which stay in `values`. */
+static tn_status loss_beside(tn_step *s, float *moved, const float *values, const float *grads, double step,
+                             double *loss) {
+    const tn_params *p = &s->model->params;
+    for (size_t i = 0; i < p->floats; i++)
+        moved[i] = (float)(values[i] + step * grads[i]);
+    TN_TRY(tn_buffer_write(p->values, 0, p->floats * sizeof(float), moved));
+    return loss_of(s, TN_GATE_SOFT, loss);
+}
+
+/* (L(w + εg) − L(w − εg)) / 2ε = |g|², to what fp32 leaves of a small difference. */
+static tn_status check_gradient(tn_step *s) {
+    const tn_params *p = &s->model->params;
+    size_t bytes = p->floats * sizeof(float);
+    float *host;
+    double norm2 = 0, above, below;
+    tn_status status = TN_OK;
+    TN_TRY(tn_alloc(s->ctx, 3 * p->floats, sizeof *host, &host));
+    float *values = host, *grads = host + p->floats, *moved = host + 2 * p->floats;
+    TN_GO(tn_buffer_read(p->values, 0, bytes, values));
+    TN_GO(gradient(s, TN_GATE_SOFT));
+    TN_GO(tn_buffer_read(p->grads, 0, bytes, grads));
+    for (size_t i = 0; i < p->floats; i++)
+        norm2 += (double)grads[i] * grads[i];
+    double step = 0.01 / sqrt(norm2);
+    TN_GO(loss_beside(s, moved, values, grads, step, &above));
+    TN_GO(loss_beside(s, moved, values, grads, -step, &below));
+    TN_GO(tn_buffer_write(p->values, 0, bytes, values));
+    double slope = (above - below) / (2 * step);
+    if (!(fabs(slope - norm2) <= 0.01 * norm2))
+        status =
+            tn_fail(s->ctx, TN_ERR_CHECK,
+                    "the gradient of the training step is wrong: the loss changes by %g along it, not %g",
+                    slope, norm2);
+cleanup:
+    tn_free(s->ctx, host);
+    return status;
+}
+
+static tn_status check_compacted(tn_step *s) {
+    double compacted, dense;
+    TN_TRY(loss_of(s, TN_GATE_DENSE, &dense));
+    TN_TRY(loss_of(s, TN_GATE_COMPACT, &compacted));
+    if (!(fabs(compacted - dense) <= 1e-4 * (1 + fabs(dense))))
+        return tn_fail(s->ctx, TN_ERR_CHECK, "the compacted step gives a loss of %g, the dense one %g",
+                       compacted, dense);
+    return TN_OK;
+}
+
+/* A backward pass costs twice a forward one, up to element-wise work. */
+static double flops_of(const tn_step *s, const tn_step_shape *shape) {
+    const tn_model_config *c = &s->model->config;
+    int64_t T = shape->T, k = shape->rho >= 0 ? (int64_t)ceil(shape->rho * (double)T) : T;
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
+    for (int64_t i = 0; i < c->layers; i++) {
+        double share = shape->rho >= 0 ? (double)k / (double)T : 1;
+        stats[i] = (tn_layer_stats){.routed = shape->B * k, .kv_rows = shape->B * T};
+        stats[i].pairs = share * (double)shape->B * (double)T * (double)(T + 1) / 2;
+    }
+    return 3 * tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
+}
+
+static void identify(const tn_step *s, const tn_step_shape *shape, const tn_bench_options *o,
+                     tn_cost_row *row) {
+    const tn_model_config *c = &s->model->config;
+    tn_row_set_device(row, tn_device_get_info(s->model->dev), o->cpu_model ? o->cpu_model : "");
+    snprintf(row->level, sizeof row->level, "step");
+    snprintf(row->pass, sizeof row->pass, "step");
+    snprintf(row->mixer, sizeof row->mixer, "routed");
+    snprintf(row->schedule, sizeof row->schedule, shape->rho >= 0 ? "compacted" : "dense");
+    snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)o->seed);
+    snprintf(row->verified, sizeof row->verified, "same shape");
+    row->B = shape->B;
+    row->T = shape->T;
+    row->D = c->d_model;
+    row->H = c->heads;
+    row->Dh = c->d_model / c->heads;
+    row->K = c->conv_taps;
+    row->rho = shape->rho;
+    snprintf(row->shape, sizeof row->shape, shape->rho >= 0 ? "B=%lld T=%lld rho=%g" : "B=%lld T=%lld",
+             (long long)shape->B, (long long)shape->T, shape->rho);
+}
+
+static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shape, const tn_bench_options *o,
+                           tn_sample *sample, tn_cost_row *row) {
+    tn_pair_sample pair;
+    tn_measure_options options = {.seconds = o->seconds > 0 ? 2 * o->seconds : 2};
+    TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
+    sample->n = pair.a.n;
+    sample->wall_ms = pair.a.wall_ms;
+    sample->q1_ms = pair.a.q1_ms;
+    sample->q3_ms = pair.a.q3_ms;
+    row->dense_wall_ms = pair.b.wall_ms;
+    row->dense_ratio = pair.ratio;
+    row->dense_ratio_q1 = pair.ratio_q1;
+    row->dense_ratio_q3 = pair.ratio_q3;
+    row->ideal_ratio = flops_of(dense, &(tn_step_shape){shape->B, shape->T, NAN}) / flops_of(s, shape);
+    row->share_of_ideal_pct = 100 * pair.ratio / row->ideal_ratio;
+    return TN_OK;
+}
+
+tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *out) {
+    long long B = 0, T = 0;
+    int end = 0;
+    double rho = NAN;
+    bool read = sscanf(text, "B=%lld%*[, ]T=%lld%n", &B, &T, &end) == 2;
+    if (read && text[end]) {
+        int rest = 0;
+        read = sscanf(text + end, "%*[, ]rho=%lf%n", &rho, &rest) == 1 && !text[end + rest];
+    }
+    if (!read || B < 1 || T < 3 || (rho == rho && !(rho > 0 && rho <= 1)))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "--shape of a step is B=32,T=128 or, compacted, B=32,T=128,rho=0.01; not '%s'", text);
+    *out = (tn_step_shape){B, T, rho};
+    return TN_OK;
+}
+
+tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,
+                          tn_cost_row *row) {
+    tn_step *s = NULL, *dense = NULL;
+    tn_sample sample;
+    tn_status status = TN_OK;
+    tn_row_init(row);
+    TN_GO(tn_step_make(dev, shape, o->seed, &s));
+    identify(s, shape, o, row);
+    TN_GO(shape->rho >= 0 ? check_compacted(s) : check_gradient(s));
+    TN_GO(tn_measure(dev, tn_step_run, s,
+                     &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1, .energy = o->energy},
+                     &sample));
+    if (shape->rho >= 0) {
+        TN_GO(tn_step_make(dev, &(tn_step_shape){shape->B, shape->T, NAN}, o->seed, &dense));
+        TN_GO(time_pair(s, dense, shape, o, &sample, row));
+    }
+    /* Weights, gradients and moments alone: activations may stay in a cache. */
+    tn_row_set_sample(row, &sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats,
+                      o->roofline, o->energy);
+cleanup:
+    tn_step_destroy(dense);
+    tn_step_destroy(s);
+    if (status == TN_OK || status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
+        return status;
+    tn_row_set_failure(row, status, tn_device_context(dev)->message);
+    return TN_OK;
+}

@@ -1,0 +1,36 @@
+/* A whole training step of the model, forward, loss, backward and update, as the trainer runs it: what it
+ * takes, and what of it is spent outside kernels. */
+#ifndef TN_STEP_H
+#define TN_STEP_H
+
+#include "model.h"
+#include "op.h"
+
+typedef struct tn_step_shape {
+    int64_t B, T;
+    double rho; /* of a compacted step, exactly ⌈rho·T⌉ rows a sequence in every layer; NaN: the dense step of
+                   phase 1, soft gate and both tracks for all rows */
+} tn_step_shape;
+
+/* "B=32,T=128" or "B=32,T=128,rho=0.01". TN_ERR_ARG otherwise. */
+tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *out);
+
+/* Fills the whole row, of a failed one the reason: identity, times and work of a row. The recall model of
+ * default size on a fixed batch of recall at distance T − 2. Verified first: a dense step by its gradient,
+ * against the loss a little to both sides of the weights along it; a compacted one by its loss, against that
+ * of the same decisions with both tracks computed for all rows. A compacted step is timed in turn with the
+ * dense one (columns dense_*). */
+tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *options,
+                          tn_cost_row *row);
+
+/* The step itself, for who compares it with another's: made with weights from `seed`. */
+typedef struct tn_step tn_step;
+tn_status tn_step_make(tn_device *dev, const tn_step_shape *shape, uint64_t seed, tn_step **out);
+void tn_step_destroy(tn_step *step); /* NULL is fine */
+tn_status tn_step_run(tn_device *dev, void *step);
+tn_model *tn_step_model(tn_step *step);                       /* borrowed */
+const tn_input *tn_step_input(const tn_step *step);           /* borrowed */
+tn_status tn_step_loss(tn_step *step, double *cross_entropy); /* of the last step, before its update */
+const tn_optimizer *tn_step_optimizer(const tn_step *step);
+
+#endif
