@@ -230,9 +230,10 @@ tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *
     bool read = sscanf(text, "B=%lld%*[, ]T=%lld%n", &B, &T, &end) == 2;
     if (read && text[end]) {
         int rest = 0;
-        read = sscanf(text + end, "%*[, ]rho=%lf%n", &rho, &rest) == 1 && !text[end + rest];
+        read = sscanf(text + end, "%*[, ]rho=%lf%n", &rho, &rest) == 1 && !text[end + rest] && rho > 0 &&
+               rho <= 1;
     }
-    if (!read || B < 1 || T < 3 || (rho == rho && !(rho > 0 && rho <= 1)))
+    if (!read || B < 1 || T < 3)
         return tn_fail(ctx, TN_ERR_ARG,
                        "--shape of a step is B=32,T=128 or, compacted, B=32,T=128,rho=0.01; not '%s'", text);
     *out = (tn_step_shape){B, T, rho};
