@@ -1,9 +1,9 @@
-/* Files of bench/shapes as bytes (kernels/embed.cmake). */
+/* Files of bench/shapes and bench/peers as bytes (kernels/embed.cmake). */
 #ifndef TN_EMBEDDED_H
 #define TN_EMBEDDED_H
 
 typedef struct tn_shape_file {
-    const char *op;
+    const char *name;           /* "shapes/gemm.txt" */
     const unsigned char *bytes; /* with a NUL behind */
 } tn_shape_file;
 

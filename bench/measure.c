@@ -10,6 +10,7 @@ enum { MAX_BATCHES = 512, ENOUGH = 9, LEAST = 3 };
 
 typedef struct series {
     tn_measure_run run;
+    tn_measure_timed timed; /* instead of run: clocked where it runs */
     void *data;
     int calls, n;
     double ms[MAX_BATCHES]; /* per call, in order of time */
@@ -26,10 +27,12 @@ static tn_measure_options with_defaults(const tn_measure_options *given) {
 /* Wall seconds of `calls` calls and the wait for them. */
 static tn_status batch(tn_device *dev, const series *s, int calls, double *seconds) {
     double start = tn_clock_seconds();
-    for (int i = 0; i < calls; i++)
+    for (int i = 0; s->run && i < calls; i++)
         TN_TRY(s->run(dev, s->data));
     TN_TRY(tn_device_finish(dev));
     *seconds = tn_clock_seconds() - start;
+    if (s->timed)
+        TN_TRY(s->timed(dev, s->data, calls, seconds));
     if (tn_interrupted())
         return tn_fail(tn_device_context(dev), TN_ERR_INTERRUPTED, "stopped while measuring");
     return TN_OK;
@@ -131,10 +134,9 @@ tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_me
     return events(dev, &s, out);
 }
 
-tn_status tn_measure_pair(tn_device *dev, tn_measure_run run_a, void *data_a, tn_measure_run run_b,
-                          void *data_b, const tn_measure_options *options, tn_pair_sample *out) {
+static tn_status in_turn(tn_device *dev, series a, series b, const tn_measure_options *options,
+                         tn_pair_sample *out) {
     tn_measure_options o = with_defaults(options);
-    series a = {.run = run_a, .data = data_a}, b = {.run = run_b, .data = data_b};
     double ratios[MAX_BATCHES];
     tn_summary summary;
     *out = (tn_pair_sample){0};
@@ -158,4 +160,16 @@ tn_status tn_measure_pair(tn_device *dev, tn_measure_run run_a, void *data_a, tn
     out->ratio_q1 = summary.q1;
     out->ratio_q3 = summary.q3;
     return TN_OK;
+}
+
+tn_status tn_measure_pair(tn_device *dev, tn_measure_run run_a, void *data_a, tn_measure_run run_b,
+                          void *data_b, const tn_measure_options *options, tn_pair_sample *out) {
+    return in_turn(dev, (series){.run = run_a, .data = data_a}, (series){.run = run_b, .data = data_b},
+                   options, out);
+}
+
+tn_status tn_measure_against(tn_device *dev, tn_measure_run run_a, void *data_a, tn_measure_timed run_b,
+                             void *data_b, const tn_measure_options *options, tn_pair_sample *out) {
+    return in_turn(dev, (series){.run = run_a, .data = data_a}, (series){.timed = run_b, .data = data_b},
+                   options, out);
 }

@@ -4,14 +4,14 @@
 
 /* The naive references do about this much a second; what they take is guessed from it before they are run. */
 static const double reference_rate = 3e8;
-static const double patience_s = 2;
+static const double usual_patience_s = 2;
 
 static double work(const tn_case *c, const tn_shape *shape, int pass) {
     return c->flops(shape, pass) + c->bytes(shape, pass) / 4;
 }
 
 /* The largest of the case's first random shapes that the reference gets through in time. */
-static void smaller_shape(const tn_case *c, int pass, tn_shape *out) {
+static void smaller_shape(const tn_case *c, int pass, double patience_s, tn_shape *out) {
     double most = -1;
     for (int i = 0; i < 16; i++) {
         tn_rng rng = tn_rng_make(1, TN_RNG_CASE, (uint64_t)i);
@@ -25,15 +25,15 @@ static void smaller_shape(const tn_case *c, int pass, tn_shape *out) {
     }
 }
 
-static tn_status verify(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, uint64_t seed,
-                        tn_cost_row *row) {
+tn_status tn_bench_verify(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, uint64_t seed,
+                          double patience_s, tn_cost_row *row) {
     tn_context *ctx = tn_device_context(dev);
     tn_problem p;
     double worst;
     tn_shape chosen = *shape;
     bool same = work(c, shape, pass) <= patience_s * reference_rate;
     if (!same)
-        smaller_shape(c, pass, &chosen);
+        smaller_shape(c, pass, patience_s, &chosen);
     snprintf(row->verified, sizeof row->verified, same ? "same shape" : "smaller shape");
     tn_status status = tn_problem_make(ctx, dev, c, pass, &chosen, seed, &p);
     if (status == TN_OK)
@@ -72,17 +72,22 @@ cleanup:
     return status;
 }
 
-tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
-                      const tn_bench_options *o, tn_cost_row *row) {
-    tn_context *ctx = tn_device_context(dev);
+void tn_bench_identify(tn_device *dev, const tn_case *c, const char *pass, const tn_shape *shape,
+                       const tn_bench_options *o, tn_cost_row *row) {
     tn_row_init(row);
     tn_row_set_device(row, tn_device_get_info(dev), o->cpu_model ? o->cpu_model : "");
     tn_row_set_shape(row, c, shape);
     snprintf(row->level, sizeof row->level, "op");
     snprintf(row->op, sizeof row->op, "%s", c->op);
-    snprintf(row->pass, sizeof row->pass, "%s", c->passes[pass]);
+    snprintf(row->pass, sizeof row->pass, "%s", pass);
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)o->seed);
-    tn_status status = verify(dev, c, pass, shape, o->seed, row);
+}
+
+tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
+                      const tn_bench_options *o, tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_bench_identify(dev, c, c->passes[pass], shape, o, row);
+    tn_status status = tn_bench_verify(dev, c, pass, shape, o->seed, usual_patience_s, row);
     if (status == TN_OK)
         status = time_it(dev, c, pass, shape, o, row);
     if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)

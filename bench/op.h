@@ -19,6 +19,13 @@ typedef struct tn_bench_options {
 tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                       const tn_bench_options *options, tn_cost_row *row);
 
+/* A row with everything but results. */
+void tn_bench_identify(tn_device *dev, const tn_case *c, const char *pass, const tn_shape *shape,
+                       const tn_bench_options *options, tn_cost_row *row);
+/* The verification alone; a smaller shape where the reference would take more than `patience_s`. */
+tn_status tn_bench_verify(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, uint64_t seed,
+                          double patience_s, tn_cost_row *row);
+
 /* Times alone, without verifying and without a row: operations a second. */
 tn_status tn_bench_rate(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, double seconds,
                         double *rate);

@@ -71,6 +71,12 @@ static const column columns[] = {
     COLUMN(verified, TEXT),
     COLUMN(selector, TEXT),
     COLUMN(outside_kernels_pct, REAL),
+    COLUMN(peer, TEXT),
+    COLUMN(peer_wall_ms, REAL),
+    COLUMN(peer_ratio, REAL),
+    COLUMN(peer_ratio_q1, REAL),
+    COLUMN(peer_ratio_q3, REAL),
+    COLUMN(peer_max_diff, REAL),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -173,6 +179,13 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
         row->energy_j = sample->energy_j;
     snprintf(row->energy_source, sizeof row->energy_source, "%s",
              energy && energy->source[0] ? energy->source : "unmeasured: not asked for");
+}
+
+void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair) {
+    row->peer_wall_ms = pair->b.wall_ms;
+    row->peer_ratio = pair->ratio;
+    row->peer_ratio_q1 = pair->ratio_q1;
+    row->peer_ratio_q3 = pair->ratio_q3;
 }
 
 void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason) {
@@ -284,6 +297,9 @@ static void table_write(FILE *to, const tn_cost_row *r) {
             cell(100 * (r->wall_ms_q3 - r->wall_ms_q1) / r->wall_ms, "%.1f", spread, sizeof spread),
             cell(r->gflops, "%.2f", gflops, sizeof gflops), cell(r->gbs, "%.2f", gbs, sizeof gbs),
             cell(r->roofline_pct, "%.1f", roof, sizeof roof), r->status);
+    if (isfinite(r->peer_ratio))
+        fprintf(to, "| %-34s | %.3f times as fast as %s (%.3f to %.3f), which takes %.4g ms |\n", "",
+                r->peer_ratio, r->peer, r->peer_ratio_q1, r->peer_ratio_q3, r->peer_wall_ms);
     if (r->reason[0])
         fprintf(to, "| %-34s | %s |\n", "", r->reason);
     if (step && isfinite(r->outside_kernels_pct))

@@ -40,6 +40,9 @@ typedef struct tn_cost_row {
     char selector[16];          /* of the device in its run: "P:D" */
     double outside_kernels_pct; /* share of wall time in which no kernel ran, from the batch of event_ms */
     char verified[16];          /* "same shape", "smaller shape", "" when not an op */
+    char peer[160];             /* another implementation of the same work, measured in turn with this */
+    double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
+    double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
 } tn_cost_row;
 
 void tn_row_init(tn_cost_row *row); /* schema, version and time; all else empty; status "ok" */
@@ -49,6 +52,8 @@ void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape)
 /* Times, rates and energy. `roofline` may be NULL. */
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
                        const tn_roofline *roofline, const tn_energy *energy);
+/* Columns of the peer's times, ours being a of the pair. */
+void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair);
 /* status and reason; line breaks in the reason become spaces: one row is one line. */
 void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason);
 /* The status of a failure: "unsupported" where the device or its memory says no, else "error". */

@@ -4,15 +4,18 @@
 
 #include <string.h>
 
-static const char *text_of(const char *op) {
+static const char *text_of(const char *file) {
     for (int i = 0; i < tn_shape_file_count; i++)
-        if (strcmp(tn_shape_files[i].op, op) == 0)
+        if (strcmp(tn_shape_files[i].name, file) == 0)
             return (const char *)tn_shape_files[i].bytes; /* embedded with a NUL behind */
     return "";
 }
 
-tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count) {
-    const char *p = text_of(c->op);
+static tn_status read_shapes(tn_context *ctx, const char *folder, const tn_case *c, tn_shape *out,
+                             int *count) {
+    char file[64];
+    snprintf(file, sizeof file, "%s/%s.txt", folder, c->op);
+    const char *p = text_of(file);
     *count = 0;
     for (int line = 1; *p; line++) {
         char text[256];
@@ -23,11 +26,18 @@ tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *co
         if (text[strspn(text, " \t\r")] == '\0')
             continue;
         if (*count == TN_SHAPES_MAX)
-            return tn_fail(ctx, TN_ERR_INPUT, "bench/shapes/%s.txt has more than %d shapes", c->op,
-                           TN_SHAPES_MAX);
+            return tn_fail(ctx, TN_ERR_INPUT, "bench/%s has more than %d shapes", file, TN_SHAPES_MAX);
         if (tn_shape_parse(ctx, c, text, &out[*count]) != TN_OK)
-            return tn_fail_prefix(ctx, "bench/shapes/%s.txt, line %d", c->op, line);
+            return tn_fail_prefix(ctx, "bench/%s, line %d", file, line);
         ++*count;
     }
     return TN_OK;
+}
+
+tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count) {
+    return read_shapes(ctx, "shapes", c, out, count);
+}
+
+tn_status tn_peer_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count) {
+    return read_shapes(ctx, "peers", c, out, count);
 }

@@ -9,5 +9,8 @@ enum { TN_SHAPES_MAX = 64 };
 
 /* At most TN_SHAPES_MAX shapes. TN_ERR_INPUT naming the line that is wrong. */
 tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count);
+/* The same of bench/peers/<op>.txt: what is compared with other implementations. None where there is no file.
+ */
+tn_status tn_peer_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count);
 
 #endif

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "bench_peers.h"
 #include "common.h"
 #include "file.h"
 #include "op.h"
@@ -9,7 +10,9 @@
 #include "version.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct bench_plan {
     const tn_case *op; /* NULL: all */
@@ -21,6 +24,9 @@ typedef struct bench_plan {
     tn_row_format format;
     tn_outfile out;
     int rows, wrong, broken;
+    bool compare; /* with peers */
+    tn_bench_peers peers;
+    char program[4096];
 } bench_plan;
 
 static void print_ceilings(const tn_device_info *info, const tn_roofline *r) {
@@ -37,6 +43,12 @@ static void count_failure(const tn_context *ctx, const tn_cost_row *row, bench_p
     plan->wrong += ctx->status == TN_ERR_CHECK;
 }
 
+static void write_row(void *data, tn_context *ctx, const tn_cost_row *row) {
+    bench_plan *plan = data;
+    count_failure(ctx, row, plan);
+    tn_rows_write(plan->out.stream, plan->format, plan->rows++, row);
+}
+
 static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                            bench_plan *plan) {
     tn_context *ctx = tn_device_context(dev);
@@ -47,8 +59,7 @@ static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_
     tn_status status = tn_bench_op(dev, c, pass, shape, &plan->options, &row);
     tn_progress_end(ctx);
     TN_TRY(status);
-    count_failure(ctx, &row, plan);
-    tn_rows_write(plan->out.stream, plan->format, plan->rows++, &row);
+    write_row(plan, ctx, &row);
     return TN_OK;
 }
 
@@ -80,8 +91,7 @@ static tn_status bench_steps(tn_device *dev, bench_plan *plan) {
         tn_status status = tn_step_measure(dev, shape, &plan->options, &row);
         tn_progress_end(ctx);
         TN_TRY(status);
-        count_failure(ctx, &row, plan);
-        tn_rows_write(plan->out.stream, plan->format, plan->rows++, &row);
+        write_row(plan, ctx, &row);
     }
     return TN_OK;
 }
@@ -97,9 +107,13 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
     plan->options.energy = &plan->energy;
     if (!ctx->quiet)
         print_ceilings(info, &plan->roofline);
-    if (plan->steps)
+    if (plan->steps && !plan->compare)
         TN_GO(bench_steps(dev, plan));
-    for (int i = 0; i < tn_case_count && !plan->steps; i++)
+    if (plan->compare) {
+        plan->peers.options = plan->options;
+        TN_GO(tn_bench_peers_run(dev, &plan->peers));
+    }
+    for (int i = 0; i < tn_case_count && !plan->steps && !plan->compare; i++)
         if (!plan->op || plan->op == tn_cases[i])
             TN_GO(bench_case(dev, tn_cases[i], plan));
 cleanup:
@@ -126,6 +140,24 @@ static tn_status check_pass(tn_context *ctx, const bench_plan *plan) {
     return tn_fail(ctx, TN_ERR_ARG, "unknown pass '%s'; there is: %s", plan->pass, list);
 }
 
+static tn_status plan_peers(tn_context *ctx, const tn_cli_args *args, bench_plan *plan) {
+    const char *python = getenv("TURNOUT_PYTHON");
+    ssize_t length = readlink("/proc/self/exe", plan->program, sizeof plan->program - 1);
+    if (length <= 0)
+        snprintf(plan->program, sizeof plan->program, "%s", args->program);
+    plan->compare = tn_cli_given(args, "peers") || tn_cli_given(args, "peer");
+    plan->peers =
+        (tn_bench_peers){.op = plan->op ? plan->op->op : NULL,
+                         .pass = plan->pass,
+                         .shape = plan->shape,
+                         .peer = tn_cli_string(args, "peer", NULL),
+                         .python = tn_cli_string(args, "python", python && python[0] ? python : "python3"),
+                         .program = plan->program,
+                         .write = write_row,
+                         .data = plan};
+    return plan->compare ? tn_bench_peers_check(ctx, &plan->peers) : check_pass(ctx, plan);
+}
+
 static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan *plan) {
     const char *path = tn_cli_string(args, "output", NULL);
     plan->pass = tn_cli_string(args, "pass", NULL);
@@ -135,7 +167,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     plan->format =
         tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
-    TN_TRY(check_pass(ctx, plan));
+    TN_TRY(plan_peers(ctx, args, plan));
     plan->steps = strcmp(tn_cli_string(args, "level", "op"), "step") == 0;
     if (plan->steps && (plan->op || plan->pass))
         return tn_fail(ctx, TN_ERR_ARG, "--level step takes neither --op nor --pass");
@@ -185,6 +217,10 @@ static const tn_cli_option options[] = {
     {"pass", 0, "PASS", TN_CLI_STRING, "one pass: forward, backward, … as the op names it"},
     {"shape", 0, "K=V,...", TN_CLI_STRING,
      "one shape, with --op or --level step, instead of those of bench/shapes"},
+    {"peers", 0, NULL, TN_CLI_FLAG,
+     "the same work through other libraries, in turn with ours, on bench/peers"},
+    {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch"},
+    {"python", 0, "PATH", TN_CLI_STRING, "Python that has PyTorch (TURNOUT_PYTHON, else python3)"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
     TN_CLI_OUTPUT("write rows to FILE instead of stdout; its ending chooses the format"),
@@ -205,4 +241,5 @@ const tn_cli_command tn_cmd_bench = {
     run,
     "Times are medians of the wall clock; +-% is the distance of the quartiles; roof% the share of the "
     "device's\n"
-    "measured ceilings (multiply-adds, memory) that the least work of the op comes to."};
+    "measured ceilings (multiply-adds, memory) that the least work of the op comes to. A peer's ratio is its "
+    "time over ours, above 1 where ours is faster."};

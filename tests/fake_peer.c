@@ -1,0 +1,71 @@
+/* A peer that behaves as its argument says: right, wrong, crash, hang, garbage, error, unsupported, short,
+ * endless. It "computes" the sum of its inputs, element by element. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static float sum[4096];
+static size_t count;
+
+static void add_file(const char *path) {
+    float values[4096];
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        exit(9);
+    count = fread(values, sizeof values[0], 4096, file);
+    fclose(file);
+    for (size_t i = 0; i < count; i++)
+        sum[i] += values[i];
+}
+
+static void misbehave(const char *how) {
+    if (strcmp(how, "crash") == 0) {
+        fprintf(stderr, "about to fall over\n");
+        abort();
+    }
+    if (strcmp(how, "hang") == 0)
+        for (;;)
+            pause();
+    if (strcmp(how, "garbage") == 0)
+        puts("hello there");
+    if (strcmp(how, "error") == 0)
+        puts("error the disk is on fire");
+    if (strcmp(how, "unsupported") == 0)
+        puts("unsupported install something");
+    if (strcmp(how, "nan") == 0)
+        puts("seconds nan");
+    if (strcmp(how, "endless") == 0)
+        for (int i = 0; i < 100000; i++)
+            putchar('x');
+}
+
+static void answer(char *line, const char *how) {
+    if (strncmp(line, "prepare ", 8) == 0) {
+        memset(sum, 0, sizeof sum);
+        for (char *word = strtok(line + 8, " \n"); word; word = strtok(NULL, " \n"))
+            if (word[0] == '/')
+                add_file(word);
+        printf("ready Fake 1.0 %s\n", getenv("OPENBLAS_CORETYPE") ? "with a core type" : "clean");
+    } else if (strncmp(line, "run ", 4) == 0) {
+        misbehave(how);
+        if (strcmp(how, "right") == 0 || strcmp(how, "short") == 0)
+            printf("seconds %.9g\n", 1e-3 * atoi(line + 4));
+    } else if (strncmp(line, "output ", 7) == 0) {
+        line[strcspn(line, "\n")] = '\0';
+        FILE *file = fopen(line + 7, "wb");
+        fwrite(sum, sizeof sum[0], strcmp(how, "short") == 0 ? count / 2 : count, file);
+        fclose(file);
+        puts("written");
+    }
+}
+
+int main(int argc, char **argv) {
+    char line[4096];
+    const char *how = argc > 1 ? argv[1] : "right";
+    while (fgets(line, sizeof line, stdin) && strncmp(line, "quit", 4) != 0) {
+        answer(line, how);
+        fflush(stdout);
+    }
+    return 0;
+}

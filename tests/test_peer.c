@@ -1,0 +1,157 @@
+/* Talking to a peer that is right, and to those that are not; and the comparison of results, by hand-made
+ * ones. */
+#include "peers.h"
+
+#include <check.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tn_context ctx;
+static const float inputs[2][3] = {{1, 2, 3}, {10, 20, 30}};
+static const tn_peer_limits impatient = {.prepare_s = 20, .answer_s = 0.5};
+
+static tn_peer *started(const char *how) {
+    const char *argv[] = {FAKE_PEER, how, NULL};
+    tn_peer *p;
+    ctx = (tn_context){.quiet = true};
+    ck_assert_msg(tn_peer_start(&ctx, argv, &impatient, &p) == TN_OK, "%s", ctx.message);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(tn_peer_input(p, inputs[i], 3), TN_OK);
+    ck_assert_msg(tn_peer_prepare(p, "sum forward N=3") == TN_OK, "%s", ctx.message);
+    return p;
+}
+
+static void stopped(tn_peer *p) {
+    tn_peer_stop(p);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+START_TEST(a_right_one) {
+    setenv("OPENBLAS_CORETYPE", "Prescott", 1);
+    tn_peer *p = started("right");
+    float out[3];
+    double seconds;
+    ck_assert_str_eq(tn_peer_name(p), "Fake 1.0 clean");
+    ck_assert_int_eq(tn_peer_run(p, 7, &seconds), TN_OK);
+    ck_assert_double_eq_tol(seconds, 7e-3, 1e-12);
+    ck_assert_int_eq(tn_peer_output(p, out, 3), TN_OK);
+    ck_assert(out[0] == 11 && out[1] == 22 && out[2] == 33);
+    /* the next problem has inputs of its own */
+    ck_assert_int_eq(tn_peer_input(p, inputs[1], 2), TN_OK);
+    ck_assert_int_eq(tn_peer_prepare(p, "sum forward N=2"), TN_OK);
+    ck_assert_int_eq(tn_peer_output(p, out, 2), TN_OK);
+    ck_assert(out[0] == 10 && out[1] == 20);
+    stopped(p);
+}
+END_TEST
+
+START_TEST(one_that_writes_too_little) {
+    tn_peer *p = started("short");
+    float out[3];
+    ck_assert_int_eq(tn_peer_output(p, out, 3), TN_ERR_DEVICE);
+    ck_assert(tn_peer_alive(p));
+    stopped(p);
+}
+END_TEST
+
+/* How it behaves at `run`, what that is called, words of the message, whether it lives on. */
+static const struct {
+    const char *how;
+    tn_status status;
+    const char *words;
+    bool alive;
+} bad[] = {{"crash", TN_ERR_DEVICE, "SIGABRT at 'run 1': about to fall over", false},
+           {"hang", TN_ERR_DEVICE, "no answer to 'run 1' within 0.5 s", false},
+           {"garbage", TN_ERR_DEVICE, "answered 'hello there'", false},
+           {"nan", TN_ERR_DEVICE, "answered 'nan'", false},
+           {"endless", TN_ERR_DEVICE, "a line without end", false},
+           {"error", TN_ERR_DEVICE, "the disk is on fire", true},
+           {"unsupported", TN_ERR_UNSUPPORTED, "install something", true}};
+
+START_TEST(those_that_are_not) {
+    double seconds;
+    tn_peer *p = started(bad[_i].how);
+    ck_assert_int_eq(tn_peer_run(p, 1, &seconds), bad[_i].status);
+    ck_assert_msg(strstr(ctx.message, bad[_i].words) != NULL, "%s", ctx.message);
+    ck_assert_int_eq(tn_peer_alive(p), bad[_i].alive);
+    if (!bad[_i].alive) {
+        ck_assert_int_eq(tn_peer_run(p, 1, &seconds), TN_ERR_DEVICE);
+        ck_assert_msg(strstr(ctx.message, "is dead") != NULL, "%s", ctx.message);
+    }
+    stopped(p);
+}
+END_TEST
+
+START_TEST(one_that_is_not_there) {
+    const char *argv[] = {"/nowhere/at/all", NULL};
+    tn_peer *p;
+    ctx = (tn_context){.quiet = true};
+    ck_assert_int_eq(tn_peer_start(&ctx, argv, NULL, &p), TN_OK);
+    ck_assert_int_eq(tn_peer_prepare(p, "sum forward"), TN_ERR_DEVICE);
+    ck_assert_msg(strstr(ctx.message, "cannot be started: No such file") != NULL, "%s", ctx.message);
+    stopped(p);
+}
+END_TEST
+
+static const tn_peer_task *task_of(const char *op, const char *pass) {
+    for (const tn_peer_task *t = tn_peer_tasks; t->op; t++)
+        if (strcmp(t->op, op) == 0 && strcmp(t->pass, pass) == 0)
+            return t;
+    return NULL;
+}
+
+START_TEST(results_are_compared) {
+    tn_device *dev;
+    tn_peer_work w;
+    tn_shape shape;
+    double worst;
+    ctx = (tn_context){.quiet = true};
+    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
+    const tn_case *c = tn_case_find("causal_conv");
+    ck_assert_int_eq(tn_shape_parse(&ctx, c, "B=2 T=5 D=3 K=4 silu=1", &shape), TN_OK);
+    ck_assert_int_eq(tn_peer_work_make(dev, task_of("causal_conv", "forward+backward"), c, &shape, 3, &w),
+                     TN_OK);
+    size_t count = tn_peer_work_output_count(&w);
+    ck_assert_uint_eq(count, 30 + 12 + 3);
+    float ours[45], theirs[45];
+    ck_assert_int_eq(tn_peer_work_outputs(&w, ours), TN_OK);
+    memcpy(theirs, ours, sizeof ours);
+    ck_assert_int_eq(tn_peer_work_compare(&w, "x", ours, theirs, &worst), TN_OK);
+    ck_assert(worst == 0);
+    theirs[43] *= 1.00001f;
+    ck_assert_int_eq(tn_peer_work_compare(&w, "x", ours, theirs, &worst), TN_OK);
+    ck_assert(worst > 0);
+    theirs[43] *= 1.1f; /* of db, the last of the outputs */
+    ck_assert_int_eq(tn_peer_work_compare(&w, "x", ours, theirs, &worst), TN_ERR_CHECK);
+    ck_assert_msg(strstr(ctx.message, "db[1] is") != NULL, "%s", ctx.message);
+    theirs[43] = NAN;
+    ck_assert_int_eq(tn_peer_work_compare(&w, "x", ours, theirs, &worst), TN_ERR_CHECK);
+    memset(theirs, 0, sizeof theirs); /* a peer that did nothing */
+    ck_assert_int_eq(tn_peer_work_compare(&w, "x", ours, theirs, &worst), TN_ERR_CHECK);
+    tn_peer_work_free(&w);
+    ck_assert_int_eq(tn_shape_parse(&ctx, c, "B=2 T=5 D=3 K=4 silu=0", &shape), TN_OK);
+    ck_assert_int_eq(tn_peer_work_make(dev, task_of("causal_conv", "forward"), c, &shape, 3, &w),
+                     TN_ERR_UNSUPPORTED);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("peer");
+    TCase *tests = tcase_create("peer");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_right_one);
+    tcase_add_test(tests, one_that_writes_too_little);
+    tcase_add_loop_test(tests, those_that_are_not, 0, sizeof bad / sizeof bad[0]);
+    tcase_add_test(tests, one_that_is_not_there);
+    tcase_add_test(tests, results_are_compared);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
