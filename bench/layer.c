@@ -111,7 +111,8 @@ static tn_status weights(layer_run *r, uint64_t seed) {
         if (from)
             TN_TRY(tn_buffer_write(to->value, 0, to->count * sizeof(float), r->values + from->offset));
     }
-    return TN_OK;
+    TN_TRY(tn_params_pack(p));
+    return r->dense.model ? tn_params_pack(&r->dense.model->params) : TN_OK;
 }
 
 static void release(layer_run *r) {

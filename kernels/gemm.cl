@@ -106,11 +106,16 @@ DEFINE_TILE(4)
 DEFINE_TILE(TM)
 #endif
 
+/* A may lie in up to three tensors: side by side along k, or along m where A is transposed. */
+inline const global float *source_of(const global float *a, const global float *a1, const global float *a2,
+                                     int i) {
+    return i == 0 ? a : i == 1 ? a1 : a2;
+}
+
 #if COPY_A
-/* Rows of A [m0, m0 + rows) × k of [k0, k0 + count), as [tiles·TM][COPY_LD], or [tiles][KC][TM] of a
- * transposed A. */
-inline void copy_rows(float *to, const global float *a, int lda, int m0, int rows, int k0, int count) {
 #if A_ROWS
+/* Rows of A [m0, m0 + rows) × k of [k0, k0 + count) as [tiles·TM][COPY_LD]. */
+inline void copy_rows(float *to, const global float *a, int lda, int m0, int rows, int k0, int count) {
     for (int i = 0; i < rows; i++) {
         const global float *from = a + (m0 + i) * lda + k0;
         int k = 0;
@@ -119,62 +124,76 @@ inline void copy_rows(float *to, const global float *a, int lda, int m0, int row
         for (; k < count; k++)
             to[i * COPY_LD + k] = from[k];
     }
+}
 #else
+/* Columns i0 … i0 + rows − 1 of a block of a transposed A, from its column m0 on, as [tiles][KC][TM]. */
+inline void copy_columns(float *to, const global float *a, int lda, int m0, int i0, int rows, int k0,
+                         int count) {
     for (int k = 0; k < count; k++) {
-        const global float *from = a + (k0 + k) * lda + m0;
-        int i = 0;
-        for (; i + TM <= rows; i += TM)
+        const global float *from = a + (k0 + k) * lda + m0 - i0;
+        int i = i0;
+        for (; i < i0 + rows && i % TM != 0; i++)
+            to[i / TM * TM * KC + k * TM + i % TM] = from[i];
+        for (; i + TM <= i0 + rows; i += TM)
             for (int n = 0; n < TM; n++)
                 to[i * KC + k * TM + n] = from[i + n];
-        for (int n = 0; i + n < rows; n++)
+        for (int n = 0; i + n < i0 + rows; n++)
             to[i * KC + k * TM + n] = from[i + n];
     }
-#endif
 }
+#endif
 #endif
 
 /* Grid: blocks of `rows` rows (a multiple of TM, at most TM·TILES) × groups of `group` panels × parts of k.
  * With several parts C is [parts,M,N], added up by gemm_reduce, and bias and add are left to it. */
 kernel void gemm_tiles(
-    global float *c,                /* [M,N], or [parts,M,N] */
-    const global float *a,          /* [M,K], or [K,M] with A_ROWS = 0 */
+    global float *c, global float *c1, global float *c2, /* [M,c_width] each, or c is [parts,M,N] */
+    const global float *a, const global float *a1,
+    const global float *a2,         /* [M,a_width] each, or [K,a_width] with A_ROWS = 0 */
     const global float *restrict b, /* panels: element (k,n) at (n / PANEL)·panel + k·ldb + n % PANEL */
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
-    int M, int N, int K, int panel, int ldb, int part, int rows, int group) {
-    const int m0 = get_global_id(0) * rows;
-    const int p0 = get_global_id(1) * group;
-    const int z = get_global_id(2);
+    int M, int N, int K, int panel, int ldb, int part, int rows, int group, int c_width, int a_width) {
+    const int m0 = get_global_id(0) * rows, p0 = get_global_id(1) * group, z = get_global_id(2);
     const int k0 = z * part, k1 = min(K, k0 + part);
     const int m1 = min(M, m0 + rows), p1 = min((N + PANEL - 1) / PANEL, p0 + group);
-    const int lda = A_ROWS ? K : M;
     if (m0 >= M || p0 >= p1 || k0 >= k1)
         return;
+    const int step = COPY_A ? KC : k1 - k0;
 #if COPY_A
     float block[TILES * TM * COPY_LD];
-    const int step = KC;
-#else
-    const int step = k1 - k0;
 #endif
-    global float *const to = c + z * M * N;
-    for (int k = k0; k < k1; k += step) {
-        const int count = min(step, k1 - k), first = k == k0;
-#if COPY_A
-        copy_rows(block, a, lda, m0, m1 - m0, k, count);
+    for (int k = k0, count; k < k1; k += count) {
+        const int first = k == k0;
+        count = min(step, k1 - k);
+#if A_ROWS
+        const int ka = k % a_width;
+        count = min(count, a_width - ka);
+        const global float *const from = source_of(a, a1, a2, k / a_width);
+#endif
+#if COPY_A && A_ROWS
+        copy_rows(block, from, a_width, m0, m1 - m0, ka, count);
+#elif COPY_A
+        for (int m = m0; m < m1; m = min(m1, (m / a_width + 1) * a_width))
+            copy_columns(block, source_of(a, a1, a2, m / a_width), a_width, m % a_width, m - m0,
+                         min(m1 - m, a_width - m % a_width), k, count);
 #endif
         for (int p = p0; p < p1; p++) {
-            const int n = p * PANEL, left = N - n;
+            const int n = p * PANEL, column = n % c_width, left = c_width - column;
+            global float *const to = (n < c_width ? c : n < 2 * c_width ? c1 : c2) + z * M * N + column;
             int m = m0;
 #if COPY_A
 #define A_TILE (block + (A_ROWS ? (m - m0) * COPY_LD : (m - m0) / TM * TM * KC + (m - m0) % TM))
+#elif A_ROWS
+#define A_TILE (from + m * a_width + ka)
 #else
-#define A_TILE (a + (A_ROWS ? m * lda + k : k * lda + m))
+#define A_TILE (source_of(a, a1, a2, m / a_width) + k * a_width + m % a_width)
 #endif
 #define RUN(H)                                                                                               \
     for (; m + H <= m1; m += H)                                                                              \
         TILE(H)                                                                                              \
-    (to + m * N + n, N, A_TILE, lda, b + p * panel + k * ldb, ldb, count, bias ? bias + n : bias,            \
-     add ? add + m * N + n : add, left, first)
+    (to + m * c_width, c_width, A_TILE, a_width, b + p * panel + k * ldb, ldb, count,                        \
+     bias ? bias + n : bias, add ? add + m * N + n : add, left, first)
 #if TM > 1
             RUN(TM);
 #endif

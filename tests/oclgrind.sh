@@ -81,5 +81,7 @@ else
   shift 4
   TURNOUT_KIND=$kind
   export TURNOUT_KIND
+  # a work-item's copy of A at its size on a CPU is past what this device takes
+  TURNOUT_TUNE="gemm.KC=32,gemm.TILES=2" && export TURNOUT_TUNE
   mkdir -p "$folder" && every_op "$@"
 fi

@@ -6,6 +6,7 @@
 #include "gemm.h"
 #include "rng.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_M = 100, N = 72, K = 45 };
@@ -88,6 +89,70 @@ START_TEST(test_rows) {
 }
 END_TEST
 
+/* Grouped products against the same one by one: bit for bit, but for the sum of NN, which they round between.
+ */
+static void grouped(tn_gemm_form form, int count, int64_t rows) {
+    enum { WIDTH = 32 };
+    static tn_context ctx;
+    static float host[300 * WIDTH], one[300 * WIDTH], all[300 * WIDTH];
+    tn_device *dev;
+    tn_buffer *a[3], *c[3], *each[3], *b, *view;
+    tn_rng rng = tn_rng_make(3, TN_RNG_CASE, 3);
+    size_t bytes = sizeof host, part = (size_t)WIDTH * WIDTH * sizeof(float);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    for (int i = 0; i < 7 + 3; i++) {
+        tn_buffer **to = i < 3 ? &a[i] : i < 6 ? &c[i - 3] : i < 9 ? &each[i - 6] : &b;
+        for (size_t k = 0; k < sizeof host / sizeof host[0]; k++)
+            host[k] = (float)tn_rng_normal(&rng);
+        ck_ok(&ctx, tn_buffer_create(dev, bytes, to));
+        ck_ok(&ctx, tn_buffer_write(*to, 0, bytes, host));
+    }
+    ck_assert(tn_gemm_can_group(dev, WIDTH));
+    ck_assert(!tn_gemm_can_group(dev, WIDTH + 1));
+    int64_t wide = count * WIDTH;
+    tn_gemm_shape s = form == TN_GEMM_TN   ? (tn_gemm_shape){form, wide, WIDTH, rows}
+                      : form == TN_GEMM_NT ? (tn_gemm_shape){form, rows, wide, WIDTH}
+                                           : (tn_gemm_shape){form, rows, WIDTH, wide};
+    ck_ok(&ctx, tn_gemm_grouped(dev, &s, count, c, (const tn_buffer *const *)a, b, NULL, NULL));
+    s = form == TN_GEMM_TN ? (tn_gemm_shape){form, WIDTH, WIDTH, rows}
+                           : (tn_gemm_shape){form, rows, WIDTH, WIDTH};
+    for (int i = 0; i < count; i++) {
+        tn_buffer *to = form == TN_GEMM_NN ? each[0] : each[i], *from = form == TN_GEMM_NT ? a[0] : a[i];
+        ck_ok(&ctx, tn_buffer_view(b, form == TN_GEMM_TN ? 0 : (size_t)i * part, part, &view));
+        ck_ok(&ctx, tn_gemm_forward(dev, &s, to, from, form == TN_GEMM_TN ? b : view, NULL,
+                                    form == TN_GEMM_NN && i > 0 ? to : NULL));
+        tn_buffer_destroy(view);
+    }
+    size_t used = form == TN_GEMM_TN ? part : (size_t)(rows * WIDTH) * sizeof(float);
+    for (int i = 0; i < (form == TN_GEMM_NN ? 1 : count); i++) {
+        bool stacked = form == TN_GEMM_TN;
+        ck_ok(&ctx, tn_buffer_read(stacked ? c[0] : c[i], stacked ? (size_t)i * part : 0, used, all));
+        ck_ok(&ctx, tn_buffer_read(each[i], 0, used, one));
+        for (size_t k = 0; k < used / sizeof(float); k++)
+            ck_assert_msg(form == TN_GEMM_NN ? fabsf(all[k] - one[k]) <= 2e-5f : all[k] == one[k],
+                          "form %d, %d groups, %lld rows: %g beside %g", form, count, (long long)rows,
+                          (double)all[k], (double)one[k]);
+    }
+    for (int i = 0; i < 3; i++) {
+        tn_buffer_destroy(a[i]);
+        tn_buffer_destroy(c[i]);
+        tn_buffer_destroy(each[i]);
+    }
+    tn_buffer_destroy(b);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+START_TEST(test_grouped) {
+    if (_i % 2)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    for (int form = 0; form < 3; form++)
+        for (int count = 1; count <= 3; count++)
+            grouped((tn_gemm_form)form, count, _i < 2 ? 300 : _i < 4 ? 1 : 47);
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
 START_TEST(test_probe) {
     static tn_context ctx;
     tn_device *dev;
@@ -115,6 +180,7 @@ int main(void) {
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
     tcase_add_loop_test(more, test_blocks, 0, 3);
+    tcase_add_loop_test(more, test_grouped, 0, 6);
     tcase_add_test(more, test_large_b);
     tcase_add_test(more, test_probe);
     suite_add_tcase(suite, more);

@@ -13,7 +13,7 @@
 tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
                     const tn_buffer *bias, const tn_buffer *add) {
     tn_gemm_shape s = {TN_GEMM_NT, M, w->dims[0], w->dims[1]};
-    return tn_gemm_forward(dev, &s, y, x, w->value, bias, add);
+    return tn_gemm_with_packed(dev, &s, y, x, w->value, w->packed, bias, add);
 }
 
 tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx,
@@ -62,6 +62,23 @@ static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int6
     return back ? tn_rope_backward(ws->m->dev, &s, x, x, rows) : tn_rope_forward(ws->m->dev, &s, x, x, rows);
 }
 
+/* q, k and v, those of the same rows in one product where the weights allow it. */
+static tn_status project(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
+                         const tn_row_lists *l) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model;
+    tn_buffer *to[] = {st->q, st->k, st->v};
+    if (lp->qkv && l->q_input == l->kv_input)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 3 * D, D}, 3, to, &l->kv_input,
+                               lp->qkv, lp->qkv_packed, NULL);
+    TN_TRY(tn_linear(dev, st->R, lp->q, st->q, l->q_input, NULL, NULL));
+    if (lp->kv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * D, D}, 2, to + 1, &l->kv_input,
+                               lp->kv, lp->kv_packed, NULL);
+    TN_TRY(tn_linear(dev, st->P, lp->k, st->k, l->kv_input, NULL, NULL));
+    return tn_linear(dev, st->P, lp->v, st->v, l->kv_input, NULL, NULL);
+}
+
 /* o = W_o · attention for the R listed rows. */
 static tn_status global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
                                 const tn_buffer *add) {
@@ -85,9 +102,7 @@ static tn_status global_forward(tn_workspace *ws, const tn_input *in, int64_t la
     TN_TRY(tn_workspace_floats(ws, &st->v, P, D));
     TN_TRY(tn_workspace_floats(ws, &st->a, R, D));
     TN_TRY(tn_workspace_floats(ws, &st->lse, R, m->config.heads));
-    TN_TRY(tn_linear(m->dev, R, lp->q, st->q, l.q_input, NULL, NULL));
-    TN_TRY(tn_linear(m->dev, P, lp->k, st->k, l.kv_input, NULL, NULL));
-    TN_TRY(tn_linear(m->dev, P, lp->v, st->v, l.kv_input, NULL, NULL));
+    TN_TRY(project(ws, st, lp, &l));
     TN_TRY(rotate(ws, in, st->q, R, l.rows, false));
     TN_TRY(rotate(ws, in, st->k, P, l.kv_rows, false));
     tn_flash_attention_shape s = attention_shape(ws, in, st);
@@ -141,6 +156,40 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
                                 st->dense ? NULL : st->slot);
 }
 
+/* Gradients of W_q, W_k, W_v. */
+static tn_status project_weight_grads(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
+                                      const tn_row_lists *l) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model;
+    const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
+    if (lp->qkv && l->q_input == l->kv_input)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 3 * D, D, st->P}, 3, &lp->qkv_grad, from,
+                               l->kv_input, NULL, NULL);
+    TN_TRY(tn_linear_weight_grad(dev, st->R, lp->q, ws->dq, l->q_input));
+    if (lp->kv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * D, D, st->P}, 2, &lp->kv_grad, from + 1,
+                               l->kv_input, NULL, NULL);
+    TN_TRY(tn_linear_weight_grad(dev, st->P, lp->k, ws->dk, l->kv_input));
+    return tn_linear_weight_grad(dev, st->P, lp->v, ws->dv, l->kv_input);
+}
+
+/* du = gradient at the input of the last `count` of q, k, v, of `rows` rows (+ add, which may be du). */
+static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, int count,
+                                    tn_buffer *du, const tn_buffer *add) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model;
+    const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
+    const tn_param *weights[] = {lp->q, lp->k, lp->v};
+    if (lp->qkv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, count * D}, count, &du,
+                               from + 3 - count, count == 3 ? lp->qkv : lp->kv, NULL, add);
+    for (int i = 3 - count; i < 3; i++) {
+        TN_TRY(tn_linear_input_grad(dev, rows, weights[i], du, from[i], add));
+        add = du;
+    }
+    return TN_OK;
+}
+
 /* Gradients of the global track from do_ [R,D]; what reaches u1 is added to du. */
 static tn_status global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
                                  const tn_buffer *do_, bool du_empty) {
@@ -160,23 +209,16 @@ static tn_status global_backward(tn_workspace *ws, const tn_input *in, int64_t l
                                        st->lse, l.rows, l.q_start, l.kv_start, NULL, NULL));
     TN_TRY(rotate(ws, in, ws->dq, R, l.rows, true));
     TN_TRY(rotate(ws, in, ws->dk, P, l.kv_rows, true));
-    TN_TRY(tn_linear_weight_grad(m->dev, R, lp->q, ws->dq, l.q_input));
-    TN_TRY(tn_linear_weight_grad(m->dev, P, lp->k, ws->dk, l.kv_input));
-    TN_TRY(tn_linear_weight_grad(m->dev, P, lp->v, ws->dv, l.kv_input));
-    if (st->dense) {
-        TN_TRY(tn_linear_input_grad(m->dev, N, lp->q, du, ws->dq, du_empty ? NULL : du));
-    } else {
-        TN_TRY(tn_workspace_floats(ws, &ws->duq, R, D));
-        TN_TRY(tn_linear_input_grad(m->dev, R, lp->q, ws->duq, ws->dq, NULL));
-        TN_TRY(tn_row_gather_backward(m->dev, &(tn_row_gather_shape){R, N, D}, du, ws->duq, l.rows));
-    }
-    if (!st->kv_gathered) {
-        TN_TRY(tn_linear_input_grad(m->dev, P, lp->k, du, ws->dk, du));
-        return tn_linear_input_grad(m->dev, P, lp->v, du, ws->dv, du);
-    }
+    TN_TRY(project_weight_grads(ws, st, lp, &l));
+    if (st->dense)
+        return project_input_grad(ws, lp, N, 3, du, du_empty ? NULL : du);
+    TN_TRY(tn_workspace_floats(ws, &ws->duq, R, D));
+    TN_TRY(tn_linear_input_grad(m->dev, R, lp->q, ws->duq, ws->dq, NULL));
+    TN_TRY(tn_row_gather_backward(m->dev, &(tn_row_gather_shape){R, N, D}, du, ws->duq, l.rows));
+    if (!st->kv_gathered)
+        return project_input_grad(ws, lp, P, 2, du, du);
     TN_TRY(tn_workspace_floats(ws, &ws->dukv, P, D));
-    TN_TRY(tn_linear_input_grad(m->dev, P, lp->k, ws->dukv, ws->dk, NULL));
-    TN_TRY(tn_linear_input_grad(m->dev, P, lp->v, ws->dukv, ws->dv, ws->dukv));
+    TN_TRY(project_input_grad(ws, lp, P, 2, ws->dukv, NULL));
     return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){P, N, D}, du, ws->dukv, l.kv_rows);
 }
 

@@ -152,6 +152,7 @@ tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn
     TN_TRY(input_check(ws, in));
     TN_TRY(tn_workspace_need(ws, &ws->tokens, (size_t)room * 4));
     TN_TRY(tn_workspace_floats(ws, &ws->x0, room, m->config.d_model));
+    TN_TRY(tn_params_pack(&m->params));
     TN_TRY(tn_buffer_write(ws->tokens, 0, (size_t)N * 4, in->tokens));
     tn_embedding_shape embed = {N, m->config.d_model, m->config.vocab};
     TN_TRY(tn_embedding_forward(m->dev, &embed, ws->x0, m->params.embed->value, ws->tokens));

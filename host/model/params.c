@@ -1,5 +1,6 @@
 #include "params.h"
 
+#include "gemm.h"
 #include "rng.h"
 
 #include <math.h>
@@ -108,6 +109,72 @@ static tn_status flat(tn_params *p, tn_buffer **out) {
     return tn_buffer_zero(*out);
 }
 
+static bool is_linear(const tn_param *t) {
+    return t->decay && strcmp(t->name, "embed.weight") != 0;
+}
+
+/* Packed copies of the linear layers' weights, one after the other as the weights lie. */
+static tn_status make_packed(tn_params *p) {
+    tn_context *ctx = tn_device_context(p->dev);
+    int64_t align = (int64_t)(tn_buffer_align(p->dev) / sizeof(float)), at = 0, n = 0;
+    int32_t *table;
+    TN_TRY(tn_alloc(ctx, (size_t)p->count * 5, sizeof *table, &table));
+    for (int i = 0; i < p->count; i++) {
+        tn_param *t = &p->items[i];
+        if (!is_linear(t))
+            continue;
+        t->packed_offset = (size_t)at;
+        p->packed_blocks += tn_gemm_packed_blocks(p->dev, t->dims[0], t->dims[1]);
+        int32_t row[5] = {(int32_t)at, (int32_t)t->offset, (int32_t)t->dims[0], (int32_t)t->dims[1],
+                          (int32_t)p->packed_blocks};
+        memcpy(table + 5 * n++, row, sizeof row);
+        at += (tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]) + align - 1) / align * align;
+    }
+    p->packed_count = n;
+    tn_status status = TN_OK;
+    TN_GO(tn_buffer_create(p->dev, (size_t)at * sizeof(float), &p->packed));
+    TN_GO(tn_buffer_create(p->dev, (size_t)n * 5 * 4, &p->packed_table));
+    TN_GO(tn_buffer_write(p->packed_table, 0, (size_t)n * 5 * 4, table));
+    for (int i = 0; i < p->count; i++) {
+        tn_param *t = &p->items[i];
+        if (is_linear(t))
+            TN_GO(tn_buffer_view(p->packed, t->packed_offset * 4,
+                                 (size_t)tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]) * 4,
+                                 &t->packed));
+    }
+cleanup:
+    tn_free(ctx, table);
+    return status;
+}
+
+tn_status tn_params_pack(tn_params *p) {
+    return tn_gemm_pack_all(p->dev, p->packed_count, p->packed_blocks, p->packed, p->values, p->packed_table);
+}
+
+/* Views of `count` equal matrices from t on, where nothing stands between them. */
+static tn_status join(tn_params *p, const tn_param *t, int count, tn_buffer **value, tn_buffer **grad,
+                      tn_buffer **packed) {
+    size_t each = t->count * 4, place = (size_t)tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]) * 4;
+    size_t align = tn_buffer_align(p->dev);
+    if (each % align != 0 || place != each)
+        return TN_OK;
+    TN_TRY(tn_buffer_view(p->values, t->offset * 4, (size_t)count * each, value));
+    if (p->grads)
+        TN_TRY(tn_buffer_view(p->grads, t->offset * 4, (size_t)count * each, grad));
+    return tn_buffer_view(p->packed, t->packed_offset * 4, (size_t)count * each, packed);
+}
+
+static tn_status join_layers(tn_params *p) {
+    for (int64_t i = 0; i < p->layer_count; i++) {
+        tn_layer_params *l = &p->layers[i];
+        if (!l->q || !tn_gemm_can_group(p->dev, l->q->dims[0]))
+            continue;
+        TN_TRY(join(p, l->q, 3, &l->qkv, &l->qkv_grad, &l->qkv_packed));
+        TN_TRY(join(p, l->k, 2, &l->kv, &l->kv_grad, &l->kv_packed));
+    }
+    return TN_OK;
+}
+
 tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out) {
     tn_context *ctx = tn_device_context(dev);
     *out = (tn_params){.dev = dev};
@@ -121,6 +188,7 @@ tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool traini
     TN_GO(tn_alloc(ctx, (size_t)c->layers, sizeof *out->layers, &out->layers));
     place(out);
     bind_layers(out, c->layers);
+    out->layer_count = c->layers;
     TN_GO(flat(out, &out->values));
     if (training) {
         TN_GO(flat(out, &out->grads));
@@ -133,6 +201,8 @@ tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool traini
         if (training)
             TN_GO(tn_buffer_view(out->grads, t->offset * 4, t->count * 4, &t->grad));
     }
+    TN_GO(make_packed(out));
+    TN_GO(join_layers(out));
 cleanup:
     if (status != TN_OK)
         tn_params_destroy(out);
@@ -146,7 +216,16 @@ void tn_params_destroy(tn_params *p) {
     for (int i = 0; i < p->count; i++) {
         tn_buffer_destroy(p->items[i].value);
         tn_buffer_destroy(p->items[i].grad);
+        tn_buffer_destroy(p->items[i].packed);
     }
+    for (int64_t i = 0; i < p->layer_count; i++) {
+        tn_layer_params *l = &p->layers[i];
+        tn_buffer *views[] = {l->qkv, l->qkv_grad, l->qkv_packed, l->kv, l->kv_grad, l->kv_packed};
+        for (size_t v = 0; v < sizeof views / sizeof views[0]; v++)
+            tn_buffer_destroy(views[v]);
+    }
+    tn_buffer_destroy(p->packed);
+    tn_buffer_destroy(p->packed_table);
     tn_buffer_destroy(p->values);
     tn_buffer_destroy(p->grads);
     tn_buffer_destroy(p->moment1);

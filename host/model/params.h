@@ -11,14 +11,18 @@ typedef struct tn_param {
     int rank;
     int64_t dims[2];
     size_t offset, count; /* floats in the flat buffers */
+    size_t packed_offset; /* floats in the packed buffer, of what stands in it */
     bool decay;           /* weight decay applies: matrices, but not norms, biases, convolution or router */
     tn_buffer *value, *grad; /* views; grad NULL in a model made for inference */
+    tn_buffer *packed;       /* view of the packed copy; NULL of what is no weight of a linear layer */
 } tn_param;
 
 /* Borrowed pointers into the table, absent ones NULL. */
 typedef struct tn_layer_params {
     tn_param *norm1, *conv_weight, *conv_bias, *conv_out, *q, *k, *v, *o, *router_weight, *router_bias;
     tn_param *norm2, *up_weight, *up_bias, *down_weight, *down_bias;
+    /* q, k, v as one matrix [3D,D] and its gradient; NULL where padding stands between them. k, v: [2D,D]. */
+    tn_buffer *qkv, *qkv_grad, *qkv_packed, *kv, *kv_grad, *kv_packed;
 } tn_layer_params;
 
 typedef struct tn_params {
@@ -28,12 +32,17 @@ typedef struct tn_params {
     size_t floats, decay_floats;                   /* of a flat buffer; of its decayed front */
     int64_t trainable;                             /* parameters without padding */
     tn_buffer *values, *grads, *moment1, *moment2; /* the last three NULL when not training */
+    tn_buffer *packed, *packed_table;              /* as tn_gemm_pack_all has them */
+    int64_t packed_count, packed_blocks;
+    int64_t layer_count;
     tn_param *embed, *norm, *head;
     tn_layer_params *layers;
 } tn_params;
 
 tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out);
 void tn_params_destroy(tn_params *p);
+/* Renews the packed copies: what runs linear layers calls it after the values have changed. */
+tn_status tn_params_pack(tn_params *p);
 /* Random start from the seed: embedding N(0,1); matrices and convolution N(0, 1/(3·fan-in)); norms 1; biases
  * and router 0. */
 tn_status tn_params_init(tn_params *p, uint64_t seed);

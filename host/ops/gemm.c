@@ -13,11 +13,12 @@
 #include <string.h>
 
 enum {
-    PART_K = 512,      /* k that one part of a split sum takes: fixed, so bits do not move */
-    PART_ROWS = 256,   /* rows of a part of a bias gradient */
-    PACK_K = 64,       /* as PACK_K of gemm_pack.cl */
-    PLACE_N = 64,      /* B up to this width is read as it lies: its rows share no cache set yet */
-    SPLIT_MN = 1 << 16 /* a product of more elements than this has work enough without splitting its k */
+    PART_K = 512,       /* k that one part of a split sum takes: fixed, so bits do not move */
+    PART_ROWS = 256,    /* rows of a part of a bias gradient */
+    PACK_K = 64,        /* as PACK_K of gemm_pack.cl */
+    PLACE_N = 64,       /* B up to this width is read as it lies: its rows share no cache set yet */
+    PLACE_NK = 1 << 13, /* and one up to this size, which fits beside them all the same */
+    SPLIT_MN = 1 << 16  /* a product of more elements than this has work enough without splitting its k */
 };
 
 typedef struct tn_gemm_tiles {
@@ -78,12 +79,38 @@ static int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+typedef enum tn_gemm_policy { POLICY_OWN, POLICY_AUTO, POLICY_CLBLAST, POLICY_UNKNOWN } tn_gemm_policy;
+
+static tn_gemm_policy policy(void) {
+    const char *text = getenv("TURNOUT_GEMM");
+    if (!text || !text[0] || strcmp(text, "own") == 0)
+        return POLICY_OWN;
+    if (strcmp(text, "clblast") == 0)
+        return POLICY_CLBLAST;
+    return strcmp(text, "auto") == 0 ? POLICY_AUTO : POLICY_UNKNOWN;
+}
+
+typedef struct tn_operands {
+    tn_buffer *const *c;       /* [count of them] where NT is grouped, else one */
+    const tn_buffer *const *a; /* as many where NN or TN is grouped, else one */
+    int64_t c_width, a_width;  /* columns of each */
+    int c_count, a_count;
+    const tn_buffer *b, *packed; /* packed may be NULL */
+    const tn_buffer *bias, *add;
+} tn_operands;
+
 /* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
-static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_shape *s, const tn_buffer *b,
-                        const tn_buffer **out, int64_t *panel, int64_t *ldb) {
+static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_shape *s, const tn_operands *o,
+                        bool split, const tn_buffer **out, int64_t *panel, int64_t *ldb) {
     int64_t width = t->vw * t->nv, count = ceil_div(s->N, width);
-    if (s->form != TN_GEMM_NT && s->N % width == 0 && s->N <= PLACE_N) {
-        *out = b;
+    if (o->packed) {
+        *out = o->packed;
+        *panel = s->K * width;
+        *ldb = width;
+        return TN_OK;
+    }
+    if (s->form != TN_GEMM_NT && s->N % width == 0 && (s->N <= PLACE_N || s->N * s->K <= PLACE_NK || split)) {
+        *out = o->b;
         *panel = width;
         *ldb = s->N;
         return TN_OK;
@@ -94,7 +121,7 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
     TN_TRY(kernel(dev, t, true, "gemm_pack", "gemm_pack", &k));
     TN_TRY(tn_launch(
         dev, k, tn_range_2d((size_t)ceil_div(s->K, PACK_K), (size_t)count, 1, tn_kernel_group(k, t->local)),
-        tn_arg_buffer(packed), tn_arg_buffer(b), tn_arg_i32(s->N), tn_arg_i32(s->K),
+        tn_arg_buffer(packed), tn_arg_buffer(o->b), tn_arg_i32(s->N), tn_arg_i32(s->K),
         tn_arg_i32(s->form == TN_GEMM_NT)));
     *out = packed;
     *panel = s->K * width;
@@ -139,30 +166,75 @@ static int64_t panels_an_item(const tn_device *dev, const tn_gemm_tiles *t, int6
     return group;
 }
 
-static tn_status own(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
-                     const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *o) {
     tn_gemm_tiles t = tall_tiles_of(dev, s);
     tn_kernel *k;
     const tn_buffer *packed;
-    tn_buffer *to = c;
+    tn_buffer *to = o->c[0];
     int64_t panel, ldb, count = ceil_div(s->N, t.vw * t.nv);
     /* Only TN is split: its k runs over all rows of a batch, while M and N are widths of the model. */
     bool split = s->form == TN_GEMM_TN && s->K > PART_K && s->M * s->N <= SPLIT_MN;
     int64_t part = split ? PART_K : s->K, parts = ceil_div(s->K, part);
     TN_TRY(check_copy(dev, &t));
     TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm", "gemm_tiles", &k));
-    TN_TRY(panels(dev, &t, s, b, &packed, &panel, &ldb));
+    TN_TRY(panels(dev, &t, s, o, split, &packed, &panel, &ldb));
     if (parts > 1)
         TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * s->M * s->N) * sizeof(float), &to));
     int64_t group = panels_an_item(dev, &t, s->M, s->K, count, parts);
     int64_t groups = ceil_div(count, group), tiles = tiles_an_item(dev, &t, s->M, groups * parts);
     tn_range range = tn_range_3d((size_t)ceil_div(s->M, t.tm * tiles), (size_t)groups, (size_t)parts,
                                  tn_kernel_group(k, t.local), 1, 1);
-    TN_TRY(tn_launch(dev, k, range, tn_arg_buffer(to), tn_arg_buffer(a), tn_arg_buffer(packed),
-                     tn_arg_buffer(parts > 1 ? NULL : bias), tn_arg_buffer(parts > 1 ? NULL : add),
+    const tn_buffer *a1 = o->a[o->a_count > 1 ? 1 : 0], *a2 = o->a[o->a_count > 2 ? 2 : 0];
+    const tn_buffer *c1 = o->c_count > 1 ? o->c[1] : to, *c2 = o->c_count > 2 ? o->c[2] : to;
+    TN_TRY(tn_launch(dev, k, range, tn_arg_buffer(to), tn_arg_buffer(c1), tn_arg_buffer(c2),
+                     tn_arg_buffer(o->a[0]), tn_arg_buffer(a1), tn_arg_buffer(a2), tn_arg_buffer(packed),
+                     tn_arg_buffer(parts > 1 ? NULL : o->bias), tn_arg_buffer(parts > 1 ? NULL : o->add),
                      tn_arg_i32(s->M), tn_arg_i32(s->N), tn_arg_i32(s->K), tn_arg_i32(panel), tn_arg_i32(ldb),
-                     tn_arg_i32(part), tn_arg_i32(tiles * t.tm), tn_arg_i32(group)));
-    return parts > 1 ? reduce(dev, &t, c, to, parts, s->M, s->N, bias, add) : TN_OK;
+                     tn_arg_i32(part), tn_arg_i32(tiles * t.tm), tn_arg_i32(group), tn_arg_i32(o->c_width),
+                     tn_arg_i32(o->a_width)));
+    return parts > 1 ? reduce(dev, &t, o->c[0], to, parts, s->M, s->N, o->bias, o->add) : TN_OK;
+}
+
+int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K) {
+    tn_gemm_tiles t = tiles_of(dev);
+    return ceil_div(N, t.vw * t.nv) * t.vw * t.nv * K;
+}
+
+int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K) {
+    tn_gemm_tiles t = tiles_of(dev);
+    return ceil_div(N, t.vw * t.nv) * ceil_div(K, PACK_K);
+}
+
+tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks, tn_buffer *packed,
+                           const tn_buffer *from, const tn_buffer *table) {
+    tn_gemm_tiles t = tiles_of(dev);
+    tn_kernel *k;
+    TN_TRY(kernel(dev, &t, true, "gemm_pack", "gemm_pack_all", &k));
+    return tn_launch(dev, k, tn_range_1d((size_t)blocks, tn_kernel_group(k, t.local)), tn_arg_buffer(packed),
+                     tn_arg_buffer(from), tn_arg_buffer(table), tn_arg_i32(count));
+}
+
+bool tn_gemm_can_group(const tn_device *dev, int64_t width) {
+    tn_gemm_tiles t = tiles_of(dev);
+    return policy() == POLICY_OWN && width % (t.vw * t.nv) == 0 && (t.copy_a || width % t.tm == 0);
+}
+
+tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_buffer *const *c,
+                          const tn_buffer *const *a, const tn_buffer *b, const tn_buffer *packed,
+                          const tn_buffer *add) {
+    bool columns = s->form == TN_GEMM_NT;
+    int64_t grouped = columns ? s->N : s->form == TN_GEMM_NN ? s->K : s->M;
+    if (count < 1 || count > 3 || grouped % count != 0 || !tn_gemm_can_group(dev, grouped / count))
+        return tn_fail(tn_device_context(dev), TN_ERR_ARG, "gemm: %lld cannot be taken in %d groups here",
+                       (long long)grouped, count);
+    if (s->M == 0)
+        return TN_OK;
+    tn_operands o = {.c = c, .a = a, .b = b, .packed = packed, .add = add};
+    o.c_count = columns ? count : 1;
+    o.a_count = columns ? 1 : count;
+    o.c_width = s->N / o.c_count;
+    o.a_width = (s->form == TN_GEMM_TN ? s->M : s->K) / o.a_count;
+    return own(dev, s, &o);
 }
 
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy) {
@@ -245,24 +317,31 @@ static tn_status without_product(tn_device *dev, const tn_gemm_shape *s, tn_buff
                      tn_arg_buffer(bias), tn_arg_i32(s->M), tn_arg_i32(s->N));
 }
 
-tn_status tn_gemm_run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
-                      const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+static tn_status run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
+                     const tn_buffer *a, const tn_buffer *b, const tn_buffer *packed, const tn_buffer *bias,
+                     const tn_buffer *add) {
     if (s->M == 0 || s->N == 0)
         return TN_OK;
     if (s->K == 0)
         return without_product(dev, s, c, bias, add);
-    return back_end == TN_GEMM_OWN ? own(dev, s, c, a, b, bias, add) : clblast(dev, s, c, a, b, bias, add);
+    if (back_end == TN_GEMM_CLBLAST)
+        return clblast(dev, s, c, a, b, bias, add);
+    return own(dev, s,
+               &(tn_operands){.c = &c,
+                              .a = &a,
+                              .c_width = s->N,
+                              .a_width = s->form == TN_GEMM_TN ? s->M : s->K,
+                              .c_count = 1,
+                              .a_count = 1,
+                              .b = b,
+                              .packed = packed,
+                              .bias = bias,
+                              .add = add});
 }
 
-typedef enum tn_gemm_policy { POLICY_OWN, POLICY_AUTO, POLICY_CLBLAST, POLICY_UNKNOWN } tn_gemm_policy;
-
-static tn_gemm_policy policy(void) {
-    const char *text = getenv("TURNOUT_GEMM");
-    if (!text || !text[0] || strcmp(text, "own") == 0)
-        return POLICY_OWN;
-    if (strcmp(text, "clblast") == 0)
-        return POLICY_CLBLAST;
-    return strcmp(text, "auto") == 0 ? POLICY_AUTO : POLICY_UNKNOWN;
+tn_status tn_gemm_run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
+                      const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+    return run(dev, back_end, s, c, a, b, NULL, bias, add);
 }
 
 static tn_status choose(tn_device *dev, tn_gemm_form form, tn_gemm_back_end *out) {
@@ -290,7 +369,13 @@ static tn_status choose(tn_device *dev, tn_gemm_form form, tn_gemm_back_end *out
 
 tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
                           const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add) {
+    return tn_gemm_with_packed(dev, s, c, a, b, NULL, bias, add);
+}
+
+tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                              const tn_buffer *b, const tn_buffer *packed, const tn_buffer *bias,
+                              const tn_buffer *add) {
     tn_gemm_back_end back_end;
     TN_TRY(choose(dev, s->form, &back_end));
-    return tn_gemm_run(dev, back_end, s, c, a, b, bias, add);
+    return run(dev, back_end, s, c, a, b, packed, bias, add);
 }

@@ -27,6 +27,27 @@ typedef struct tn_gemm_shape {
 tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
                           const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias /* [N] */,
                           const tn_buffer *add /* [M,N] */);
+/* The same with B [N,K] of NT also at hand as tn_gemm_pack_all left it; packed may be NULL. */
+tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                              const tn_buffer *b, const tn_buffer *packed /* tn_gemm_packed_floats(N, K) */,
+                              const tn_buffer *bias, const tn_buffer *add);
+/* Matrices [N,K] of the buffer `from` into the layout our kernel wants of B, all in one launch. Row i of the
+ * table: floats to skip in `packed`, in `from`; N; K; blocks of matrices 0 … i together. */
+tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks /* all */, tn_buffer *packed,
+                           const tn_buffer *from, const tn_buffer *table /* i32 [count,5] */);
+int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K);
+int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K);
+
+/* Up to three products in one launch that reads what they share once; s holds the sizes of all together:
+ *   NT: c[i] [M,N/count] = A·B_iᵀ       B [N,K], packed too when not NULL
+ *   NN: c[0] = Σ_i a[i]·B_i (+ add)      a[i] [M,K/count], B [K,N]
+ *   TN: c[0] = rows a[i]ᵀ·B, stacked     a[i] [K,M/count], c[0] [M,N]
+ * TN_ERR_ARG where tn_gemm_can_group(width of one) is false: another back end is asked for, or its panels do
+ * not end where a group does. */
+tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_buffer *const *c,
+                          const tn_buffer *const *a, const tn_buffer *b, const tn_buffer *packed,
+                          const tn_buffer *add);
+bool tn_gemm_can_group(const tn_device *dev, int64_t width);
 /* db[n] = Σ_m dy[m,n] */
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db /* [N] */,
                                 const tn_buffer *dy /* [M,N] */);
