@@ -97,37 +97,6 @@ ALWAYS_INLINE void attend_chunk(tile_state *tiles, int n, int first, const globa
     }
 }
 
-/* A chunk's sum, weight and top of a row onto those of the chunks before it. fma, so that every kernel rounds
- * alike. */
-#define DEFINE_FOLD(NAME, SPACE)                                                                             \
-    inline void NAME(float *sum, float *weight, float *top, const SPACE float *more, float more_weight,      \
-                     float more_top) {                                                                       \
-        if (more_weight == 0.0f)                                                                             \
-            return;                                                                                          \
-        if (*weight == 0.0f) {                                                                               \
-            *weight = more_weight;                                                                           \
-            *top = more_top;                                                                                 \
-            UNROLL for (int j = 0; j < DV; j++) STORE_TILE(LOAD(j, more), j, sum);                           \
-            return;                                                                                          \
-        }                                                                                                    \
-        const float now = max(*top, more_top);                                                               \
-        const VEC old = exp2_of((VEC)(*top - now)), fresh = exp2_of((VEC)(more_top - now));                  \
-        *weight = fma(more_weight, fresh.s0, *weight * old.s0);                                              \
-        *top = now;                                                                                          \
-        UNROLL for (int j = 0; j < DV; j++)                                                                  \
-            STORE_TILE(fma(LOAD(j, more), fresh, LOAD(j, sum) * old), j, sum);                               \
-    }
-DEFINE_FOLD(fold, private)
-DEFINE_FOLD(fold_part, global)
-
-/* `weight` and its log; lse 0 where nothing is allowed. */
-inline void row_store(global float *o, global float *lse, const float *sum, float weight, float top,
-                      float log_weight) {
-    const float inverse = weight == 0.0f ? 0.0f : 1.0f / weight;
-    *lse = weight == 0.0f ? 0.0f : fma(top, LN2, log_weight);
-    UNROLL for (int j = 0; j < DV; j++) STORE(LOAD(j, sum) * inverse, j, o);
-}
-
 #define TILE_ARGUMENTS                                                                                       \
     const global float *restrict q /* [R,H·DH] */, const global float *restrict k /* [Rkv,H·DH] */,          \
         const global float *restrict v /* [Rkv,H·DH] */, const global int *restrict rows /* [R] */,          \

@@ -216,6 +216,7 @@ static const tn_case_tunable tunables[] = {
     TN_TUNABLE("KW", "keys of a block, gradients in one pass", 32, 64, 128),
     TN_TUNABLE("GROUP", "tiles of queries between two looks at dk and dv", 1, 2, 4, 8),
     TN_TUNABLE("HEADS", "heads a compute unit from which an item has all chunks of one", 4, 16, 64),
+    TN_TUNABLE_BITS("STAGED", "keys in local memory, shared by a group of queries", 0, 1),
     TN_TUNABLE_LOCAL,
     {NULL},
 };

@@ -5,7 +5,7 @@
 #include <math.h>
 
 typedef struct tn_attention_plan {
-    int64_t tq, tk, kb, vw, dh, chunk, most, passes, kw, group, heads;
+    int64_t tq, tk, kb, vw, dh, chunk, most, passes, kw, group, heads, staged;
     int64_t tiles, per_item,
         items;      /* of tq rows in the longest list; of them an item has; items a sequence */
     int64_t chunks; /* of keys, each with items of its own; 0: an item takes them all */
@@ -29,6 +29,7 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
                            .kw = tn_tunable(dev, "flash_attention", "KW", 64, 64),
                            .group = tn_tunable(dev, "flash_attention", "GROUP", 4, 4),
                            .heads = tn_tunable(dev, "flash_attention", "HEADS", 16, 16),
+                           .staged = tn_tunable(dev, "flash_attention", "STAGED", 0, 1),
                            .dh = s->Dh,
                            .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
     int64_t wanted = 4 * (int64_t)(tn_device_get_info(dev)->compute_units * p.local);
@@ -100,28 +101,62 @@ static tn_range tiles_range(const tn_kernel *k, const tn_attention_plan *p, cons
     return tn_range_2d((size_t)(s->B * tiles), (size_t)s->H, tn_kernel_group(k, p->local), 1);
 }
 
+typedef struct tn_attention_inputs {
+    const tn_buffer *q, *k, *v, *rows, *q_start, *kv_start, *segments, *lengths;
+} tn_attention_inputs;
+
+/* Scratch for the sums of each chunk, and the kernel that adds them up. */
+static tn_status parts_make(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
+                            tn_buffer **parts, tn_kernel **join) {
+    TN_TRY(kernel(dev, p, "flash_attention_forward", "flash_attention_join", join));
+    return tn_device_scratch(dev, 1, (size_t)(s->R * s->H * p->chunks * (s->Dh + 2)) * sizeof(float), parts);
+}
+
+static tn_status parts_join(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
+                            tn_buffer *o, tn_buffer *lse, const tn_attention_inputs *in,
+                            const tn_buffer *parts, tn_kernel *join) {
+    return tn_launch(dev, join, tn_range_2d((size_t)s->R, (size_t)s->H, tn_kernel_group(join, p->local), 1),
+                     tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(parts), tn_arg_buffer(in->rows),
+                     tn_arg_buffer(in->kv_start), tn_arg_buffer(in->lengths), tn_arg_i32(s->R),
+                     tn_arg_i32(s->T), tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_i32(p->chunks));
+}
+
 static tn_status forward_split(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
-                               tn_buffer *o, tn_buffer *lse, const tn_buffer *q, const tn_buffer *k,
-                               const tn_buffer *v, const tn_buffer *rows, const tn_buffer *q_start,
-                               const tn_buffer *kv_start, const tn_buffer *segments,
-                               const tn_buffer *lengths) {
+                               tn_buffer *o, tn_buffer *lse, const tn_attention_inputs *in) {
     tn_kernel *split, *join;
     tn_buffer *parts;
+    TN_TRY(parts_make(dev, p, s, &parts, &join));
     TN_TRY(kernel(dev, p, "flash_attention_forward", "flash_attention_split", &split));
-    TN_TRY(kernel(dev, p, "flash_attention_forward", "flash_attention_join", &join));
-    TN_TRY(
-        tn_device_scratch(dev, 1, (size_t)(s->R * s->H * p->chunks * (s->Dh + 2)) * sizeof(float), &parts));
     tn_range range = tn_range_3d((size_t)(s->B * p->items), (size_t)s->H, (size_t)p->chunks,
                                  tn_kernel_group(split, p->local), 1, 1);
-    TN_TRY(tn_launch(dev, split, range, tn_arg_buffer(parts), tn_arg_i32(p->chunks), tn_arg_buffer(q),
-                     tn_arg_buffer(k), tn_arg_buffer(v), tn_arg_buffer(rows), tn_arg_buffer(q_start),
-                     tn_arg_buffer(kv_start), tn_arg_buffer(segments), tn_arg_buffer(lengths),
-                     tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p->tiles), tn_arg_i32(p->per_item),
-                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(1 / sqrt((double)s->Dh))));
-    return tn_launch(dev, join, tn_range_2d((size_t)s->R, (size_t)s->H, tn_kernel_group(join, p->local), 1),
-                     tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(parts), tn_arg_buffer(rows),
-                     tn_arg_buffer(kv_start), tn_arg_buffer(lengths), tn_arg_i32(s->R), tn_arg_i32(s->T),
-                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_i32(p->chunks));
+    TN_TRY(tn_launch(dev, split, range, tn_arg_buffer(parts), tn_arg_i32(p->chunks), tn_arg_buffer(in->q),
+                     tn_arg_buffer(in->k), tn_arg_buffer(in->v), tn_arg_buffer(in->rows),
+                     tn_arg_buffer(in->q_start), tn_arg_buffer(in->kv_start), tn_arg_buffer(in->segments),
+                     tn_arg_buffer(in->lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p->tiles),
+                     tn_arg_i32(p->per_item), tn_arg_i32(s->H), tn_arg_i32(s->window),
+                     tn_arg_f32(1 / sqrt((double)s->Dh))));
+    return parts_join(dev, p, s, o, lse, in, parts, join);
+}
+
+/* A group has queries of one sequence only, so each sequence's list is padded to whole groups. */
+static tn_status forward_staged(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
+                                tn_buffer *o, tn_buffer *lse, const tn_attention_inputs *in) {
+    tn_kernel *staged, *join = NULL;
+    tn_buffer *parts = NULL;
+    TN_TRY(kernel(dev, p, "flash_attention_staged", "flash_attention_staged", &staged));
+    if (p->chunks)
+        TN_TRY(parts_make(dev, p, s, &parts, &join));
+    size_t group = tn_kernel_group(staged, p->local);
+    int64_t groups = ceil_div(s->max_rows, (int64_t)group);
+    tn_range range = tn_range_3d((size_t)(s->B * groups) * group, (size_t)s->H,
+                                 p->chunks ? (size_t)p->chunks : 1, group, 1, 1);
+    TN_TRY(tn_launch(dev, staged, range, tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(parts),
+                     tn_arg_buffer(in->q), tn_arg_buffer(in->k), tn_arg_buffer(in->v),
+                     tn_arg_buffer(in->rows), tn_arg_buffer(in->q_start), tn_arg_buffer(in->kv_start),
+                     tn_arg_buffer(in->segments), tn_arg_buffer(in->lengths), tn_arg_i32(s->B),
+                     tn_arg_i32(s->T), tn_arg_i32(groups), tn_arg_i32(s->H), tn_arg_i32(s->window),
+                     tn_arg_i32(p->chunks), tn_arg_f32(1 / sqrt((double)s->Dh))));
+    return p->chunks ? parts_join(dev, p, s, o, lse, in, parts, join) : TN_OK;
 }
 
 tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *o,
@@ -130,12 +165,15 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                                      const tn_buffer *kv_start, const tn_buffer *segments,
                                      const tn_buffer *lengths) {
     tn_attention_plan p = plan_of(dev, s);
+    const tn_attention_inputs in = {q, k, v, rows, q_start, kv_start, segments, lengths};
     tn_kernel *forward;
     TN_TRY(check(dev, s));
     if (s->R == 0)
         return TN_OK;
+    if (p.staged)
+        return forward_staged(dev, &p, s, o, lse, &in);
     if (p.chunks)
-        return forward_split(dev, &p, s, o, lse, q, k, v, rows, q_start, kv_start, segments, lengths);
+        return forward_split(dev, &p, s, o, lse, &in);
     TN_TRY(kernel(dev, &p, "flash_attention_forward", "flash_attention_forward", &forward));
     return tn_launch(dev, forward, tiles_range(forward, &p, s, p.items), tn_arg_buffer(o), tn_arg_buffer(lse),
                      tn_arg_buffer(q), tn_arg_buffer(k), tn_arg_buffer(v), tn_arg_buffer(rows),

@@ -1,0 +1,119 @@
+/* The forward pass of flash_attention for devices whose work-groups share fast memory; built behind
+ * flash_attention.cl. An item has one query; its group brings a block of keys and values into local memory,
+ * which all of its queries use. Every item passes every barrier. */
+
+#if DH > 64
+#define STAGE 16 /* keys in local memory at a time: with their values at most 16 KiB */
+#else
+#define STAGE 32
+#endif
+
+typedef struct {
+    float q[DH] /* times scale·log₂e */, sum[DH], top, weight; /* as in flash_attention_forward.cl */
+    int low, high, own;                                        /* keys that it may see, segment */
+} query_state;
+
+/* The first n of STAGE rows at x, D apart, zeros behind them. */
+inline void stage(local float *to, const global float *x, int n, int D) {
+    for (int i = get_local_id(0); i < STAGE * DH; i += get_local_size(0)) {
+        const int s = i / DH, d = i % DH;
+        to[i] = s < n ? x[s * D + d] : 0.0f;
+    }
+}
+
+/* p[STAGE]: scores of the keys from s0 on; the largest of them is the answer. */
+inline float stage_scores(float *p, const query_state *c, const local float *keys, int s0,
+                          const global int *seg) {
+    float top = -INFINITY;
+    for (int s = 0; s < STAGE; s += 4) {
+        float a[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        UNROLL for (int d = 0; d < DH; d += 4) UNROLL for (int l = 0; l < 4; l++)
+            UNROLL for (int i = 0; i < 4; i++) a[l] += c->q[d + i] * keys[(s + l) * DH + d + i];
+        UNROLL for (int l = 0; l < 4; l++) {
+            const int at = s0 + s + l;
+            p[s + l] = at < c->low || at > c->high || (seg && seg[at] != c->own) ? -INFINITY : a[l];
+            top = max(top, p[s + l]);
+        }
+    }
+    return top;
+}
+
+inline void attend_stage(query_state *c, const local float *keys, const local float *values, int s0,
+                         const global int *seg) {
+    float p[STAGE];
+    const float now = stage_scores(p, c, keys, s0, seg);
+    if (now > c->top + MARGIN) {
+        const VEC shrink = exp2_of((VEC)(c->top - now));
+        c->top = now;
+        c->weight *= shrink.s0;
+        UNROLL for (int j = 0; j < DV; j++) STORE_TILE(LOAD(j, c->sum) * shrink, j, c->sum);
+    }
+    for (int j = 0; j < STAGE / VW; j++) {
+        const VEC e = exp2_of(LOAD(j, p) - c->top);
+        c->weight += total(e);
+        STORE_TILE(e, j, p);
+    }
+    for (int s = 0; s < STAGE; s++)
+        UNROLL for (int j = 0; j < DV; j++)
+            STORE_TILE(LOAD(j, c->sum) + p[s] * LOAD(j, values + s * DH), j, c->sum);
+}
+
+/* Grid: B · groups of one sequence's rows × H, and × chunks when `chunks` is not 0: then a group takes one
+ * chunk and its sums go to `parts` (see flash_attention_split). */
+kernel void flash_attention_staged(
+    global float *restrict o /* [R,H·DH] */, global float *restrict lse /* [R,H] */,
+    global float *restrict parts /* [R,H,chunks,DH+2] or NULL */,
+    const global float *restrict q /* [R,H·DH] */, const global float *restrict k,
+    const global float *restrict v /* [Rkv,H·DH] */, const global int *restrict rows,
+    const global int *restrict q_start, const global int *restrict kv_start, const global int *segments,
+    const global int *lengths, int B, int T, int groups, int H, int window, int chunks, float scale) {
+    local float keys[STAGE * DH], values[STAGE * DH];
+    const int b = get_group_id(0) / groups, h = get_global_id(1), D = H * DH, size = get_local_size(0);
+    if (b >= B || h >= H) /* whole groups */
+        return;
+    const int first = q_start[b] + get_group_id(0) % groups * size, end = min(q_start[b + 1], first + size);
+    if (first >= end)
+        return;
+    const int row = first + (int)get_local_id(0), listed = row < end, count = kv_start[b + 1] - kv_start[b];
+    const int t = listed ? rows[row] - b * T : 0, base = kv_start[b] * D + h * DH;
+    /* the same for the whole group, which rows ascend */
+    const int from = first_key(rows[first] - b * T, window), to = min(rows[end - 1] - b * T, count - 1);
+    query_state c;
+    float all[DH], all_top = 0.0f, all_weight = 0.0f;
+    c.low = first_key(t, window);
+    c.high = listed ? min(last_key(t, b, T, lengths), count - 1) : -1;
+    c.own = segments ? segments[b * T + t] : 0;
+    UNROLL for (int j = 0; j < DV; j++) {
+        STORE_TILE(listed ? LOAD(j, q + row * D + h * DH) * (scale * LOG2E) : (VEC)(0.0f), j, c.q);
+        STORE_TILE((VEC)(0.0f), j, all);
+    }
+    const int one = get_global_id(2) * CHUNK;
+    for (int begin = chunks ? max(one, from / CHUNK * CHUNK) : from / CHUNK * CHUNK;
+         begin <= (chunks ? min(one, to) : to); begin += CHUNK) {
+        c.top = LOWEST;
+        c.weight = 0.0f;
+        UNROLL for (int j = 0; j < DV; j++) STORE_TILE((VEC)(0.0f), j, c.sum);
+        for (int s0 = max(from / STAGE * STAGE, begin); s0 <= min(to, begin + CHUNK - 1); s0 += STAGE) {
+            barrier(CLK_LOCAL_MEM_FENCE);
+            stage(keys, k + base + s0 * D, count - s0, D);
+            stage(values, v + base + s0 * D, count - s0, D);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            if (s0 <= c.high && s0 + STAGE > c.low)
+                attend_stage(&c, keys, values, s0, segments ? segments + b * T : segments);
+        }
+        if (!chunks)
+            fold(all, &all_weight, &all_top, c.sum, c.weight, c.top);
+    }
+    if (!listed)
+        return;
+    if (!chunks) {
+        row_store(o + row * D + h * DH, lse + row * H + h, all, all_weight, all_top,
+                  log((VEC)(all_weight)).s0);
+    } else if (one <= to && one + CHUNK > from) {
+        global float *part = parts + ((row * H + h) * chunks + one / CHUNK) * (DH + 2);
+        for (int j = 0; j < DV; j++)
+            STORE(LOAD(j, c.sum), j, part);
+        part[DH] = c.weight;
+        part[DH + 1] = c.top;
+    }
+}
