@@ -227,4 +227,10 @@ void tn_kernels_release(tn_device *dev) {
     dev->kernels = NULL;
     dev->programs = NULL;
     dev->kernel_count = dev->program_count = 0;
+    dev->kernel_capacity = dev->program_capacity = 0;
+}
+
+void tn_kernels_forget(tn_device *dev) {
+    clFinish(dev->queue);
+    tn_kernels_release(dev);
 }

@@ -63,15 +63,16 @@ static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, con
     return tn_kernel_get(dev, file, name, &options, out);
 }
 
-/* An item's copied rows are private memory: many a driver crashes where it cannot place them. */
+/* An item's copied rows are private memory, and PoCL lays that of a whole group on the stack: a driver that
+ * cannot place it may crash instead of refusing. */
 static tn_status check_copy(const tn_device *dev, const tn_gemm_tiles *t) {
     const tn_device_info *info = tn_device_get_info(dev);
     bool much_an_item = info->kind == TN_KIND_CPU && !(info->quirks & TN_QUIRK_SHORT_LOOPS);
-    int64_t bytes = t->tiles * t->tm * (t->kc + 16) * (int64_t)sizeof(float);
+    int64_t bytes = (int64_t)t->local * t->tiles * t->tm * (t->kc + 16) * (int64_t)sizeof(float);
     if (!t->copy_a || bytes <= (much_an_item ? 2 << 20 : 16 << 10))
         return TN_OK;
     return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
-                   "gemm: a work-item's copy of A would take %lld KiB on %s; take COPY_A=0",
+                   "gemm: a group's copies of A would take %lld KiB of private memory on %s; take COPY_A=0",
                    (long long)bytes >> 10, info->name);
 }
 
