@@ -22,6 +22,9 @@ void tn_kernels_forget(tn_device *dev);
 size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
 /* `wanted` halved until the kernel allows it: for kernels whose result does not depend on the work-group. */
 size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted);
+/* `wanted` halved until a group of items with `bytes` of private memory each can be placed: run-times for
+ * CPUs lay that of a whole group on one thread's stack and crash past its end. Elsewhere as it is. */
+size_t tn_private_group(const tn_device *dev, size_t wanted, size_t bytes);
 
 /* One kernel argument. */
 typedef struct tn_arg {
