@@ -109,7 +109,7 @@ static tn_status search_device(tn_device *dev, tune_plan *plan) {
     TN_TRY(status);
     TN_TRY(tn_tuned_read(ctx, tn_device_get_info(dev), &tuned));
     tn_tuned_describe(&tuned, text, sizeof text);
-    printf("%s\n", text[0] ? text : "nothing beat the defaults");
+    printf("%s%s\n", text[0] ? "tuned values: " : "nothing beat the defaults", text);
     return TN_OK;
 }
 
