@@ -239,6 +239,7 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
         row->ideal_ratio = flops_of(r, &r->dense) / flops;
         row->share_of_ideal_pct = 100 * pair.ratio / row->ideal_ratio;
     }
+    tn_row_set_tuned(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline, options->energy);
     snprintf(row->schedule, sizeof row->schedule, "%s", r->dense.model ? "compacted" : "dense");
     snprintf(row->verified, sizeof row->verified, "same shape");

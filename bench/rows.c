@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include "clock.h"
+#include "tunable.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,6 +78,7 @@ static const column columns[] = {
     COLUMN(peer_ratio_q1, REAL),
     COLUMN(peer_ratio_q3, REAL),
     COLUMN(peer_max_diff, REAL),
+    COLUMN(tuned, TEXT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -127,6 +129,10 @@ void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char 
     snprintf(row->pci, sizeof row->pci, "%s", info->pci);
     row->compute_units = info->compute_units;
     snprintf(row->selector, sizeof row->selector, "%d:%d", info->platform, info->index);
+}
+
+void tn_row_set_tuned(tn_cost_row *row, const tn_device *dev, const char *op) {
+    snprintf(row->tuned, sizeof row->tuned, "%s", tn_tunable_source_name(tn_tunable_source_of(dev, op)));
 }
 
 static int dim(const tn_case *c, const char *name) {

@@ -43,8 +43,11 @@ typedef struct tn_cost_row {
     char peer[160];             /* another implementation of the same work, measured in turn with this */
     double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
     double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
+    char tuned[16]; /* "default", "tuned", "environment"; "" when nothing ran */
 } tn_cost_row;
 
+/* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */
+void tn_row_set_tuned(tn_cost_row *row, const tn_device *dev, const char *op);
 void tn_row_init(tn_cost_row *row); /* schema, version and time; all else empty; status "ok" */
 void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char *cpu_model);
 /* Dimensions that have a column of their own, and `shape`. D = H·Dh where the op names those two only. */

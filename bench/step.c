@@ -256,6 +256,7 @@ tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_b
         TN_GO(tn_step_make(dev, &(tn_step_shape){shape->B, shape->T, NAN}, o->seed, &dense));
         TN_GO(time_pair(s, dense, shape, o, &sample, row));
     }
+    tn_row_set_tuned(row, dev, NULL);
     /* Weights, gradients and moments alone: activations may stay in a cache. */
     tn_row_set_sample(row, &sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats,
                       o->roofline, o->energy);

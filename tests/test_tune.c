@@ -2,6 +2,9 @@
 #include "support.h"
 
 #include "file.h"
+#include "launch.h"
+#include "tune.h"
+#include "tune_cover.h"
 #include "tune_set.h"
 #include "tuned.h"
 
@@ -120,7 +123,7 @@ START_TEST(test_file_round_trip) {
     ck_assert_int_eq(tuned.ops[0].n, 20);
     ck_assert_int_eq(tuned.ops[1].count, 0);
     tn_tuned_describe(&tuned, text, sizeof text);
-    ck_assert_ptr_nonnull(strstr(text, "tuned values for 1 op, 2")); /* a year behind it */
+    ck_assert_ptr_nonnull(strstr(text, "1 op, 2")); /* a year behind it */
     close_device();
 
     open_device(); /* reads it */
@@ -244,9 +247,231 @@ START_TEST(test_tables) {
 }
 END_TEST
 
+/* A made-up device: time is a product of factors; what `accept` says no to would be the fastest. */
+typedef struct fake {
+    double noise;
+    int budget; /* sets that may still be looked at */
+    int compared;
+    bool took_wrong;
+} fake;
+
+static double fake_time(const tn_tune_set *set) {
+    double lanes = set->values[0] == 8 ? 0.5 : 1, rows = set->values[1] == 4   ? 0.8
+                                                         : set->values[1] == 2 ? 0.9
+                                                                               : 1;
+    return lanes * rows * (set->values[2] == 7 ? 0.01 : 1);
+}
+
+static tn_status fake_accept(void *data, const tn_tune_set *set, bool *accepted) {
+    (void)data;
+    *accepted = set->values[2] != 7;
+    return TN_OK;
+}
+
+static tn_status fake_compare(void *data, const tn_tune_set *best, const tn_tune_set *candidate,
+                              tn_tune_gain *out) {
+    fake *f = data;
+    double ratio = fake_time(best) / fake_time(candidate);
+    f->compared++;
+    f->budget--;
+    f->took_wrong = f->took_wrong || best->values[2] == 7 || candidate->values[2] == 7;
+    *out = (tn_tune_gain){ratio, ratio * (1 - f->noise), ratio * (1 + f->noise), false, 10};
+    return TN_OK;
+}
+
+static bool fake_has_time(void *data) {
+    return ((fake *)data)->budget > 0;
+}
+
+static const tn_tune_space fake_space = {
+    .tunables = 4, .count = {4, 3, 2, 0}, .values = {{1, 4, 8, 16}, {1, 2, 4}, {0, 7}}};
+static const tn_tune_set fake_start = {{16, 1, 0, TN_TUNE_UNKNOWN}};
+
+static tn_tune_found fake_search(fake *f) {
+    const tn_tune_judge judge = {f, fake_accept, fake_compare, fake_has_time};
+    tn_tune_found found;
+    ck_ok(&ctx, tn_tune_search(&ctx, &fake_space, &fake_start, &judge, &found));
+    ck_assert_int_eq(ctx.live, 0);
+    return found;
+}
+
+START_TEST(test_search_finds_the_best) {
+    fake f = {.noise = 0.02, .budget = 1000};
+    tn_tune_found found = fake_search(&f);
+    ck_assert_int_eq(found.best.values[0], 8);
+    ck_assert_int_eq(found.best.values[1], 4);
+    ck_assert_int_eq(found.best.values[2], 0);
+    ck_assert_int_eq(found.best.values[3], TN_TUNE_UNKNOWN);
+    ck_assert(found.whole);
+    ck_assert(!f.took_wrong);
+    ck_assert_int_lt(found.accepted, found.seen);
+    ck_assert_int_eq(f.compared, found.accepted);
+    ck_assert_int_lt(found.seen, 24); /* none has two turns */
+}
+END_TEST
+
+START_TEST(test_search_wants_more_than_noise) {
+    fake f = {.noise = 0.3, .budget = 1000};
+    tn_tune_found found = fake_search(&f);
+    ck_assert_int_eq(found.best.values[0], 8); /* twice as fast */
+    ck_assert_int_eq(found.best.values[1], 1); /* a tenth and a quarter are within the quartiles */
+    tn_tune_gain gain = {1.5, 1.2, 1.6, false, 9};
+    ck_assert(tn_tune_wins(&gain));
+    gain.loses = true;
+    ck_assert(!tn_tune_wins(&gain));
+    gain = (tn_tune_gain){1.005, 1.004, 1.006, false, 9};
+    ck_assert(!tn_tune_wins(&gain));
+    gain = (tn_tune_gain){0.0 / 0.0, 0.0 / 0.0, 0.0 / 0.0, false, 9};
+    ck_assert(!tn_tune_wins(&gain));
+}
+END_TEST
+
+START_TEST(test_search_ends_in_time) {
+    fake f = {.noise = 0.02, .budget = 2};
+    tn_tune_found found = fake_search(&f);
+    ck_assert_int_eq(f.compared, 2);
+    ck_assert(!found.whole);
+    ck_assert_int_eq(found.best.values[0], 8); /* nearest first: 8, then 4 */
+}
+END_TEST
+
+/* A few sets of every op, the defaults of both kinds among them; `turnout tune --verify-only` goes through
+ * all pairs of values. */
+START_TEST(test_some_sets_verify) {
+    const tn_tune_cover_options options = {.most = 3, .cases = 1, .seed = 5};
+    open_device();
+    for (int i = 0; i < tn_case_count; i++) {
+        tn_tune_space space;
+        tn_tune_tally tally;
+        if (!tn_cases[i]->tunables)
+            continue;
+        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 1, &space));
+        ck_ok(&ctx, tn_tune_cover(dev, tn_cases[i], &space, &options, &tally));
+        ck_assert_msg(tally.wrong == 0, "%s: %d wrong sets", tn_cases[i]->op, tally.wrong);
+        ck_assert_int_lt(tally.refused, tally.sets);
+        ck_assert(tally.sets == 3 || tally.left == 0);
+        ck_assert_int_lt(tally.left, tally.pairs);
+    }
+    close_device();
+}
+END_TEST
+
+/* gelu with two traps: with LANES = 8 it does nothing, which would be the fastest; LANES = 4 is refused. */
+static tn_status run_with_traps(tn_device *device, const tn_shape *shape, int pass, tn_tensor *t) {
+    int lanes = tn_tunable(device, "gelu", "LANES", 16, 16);
+    if (lanes == 4)
+        return tn_fail(&ctx, TN_ERR_UNSUPPORTED, "four lanes are more than this device can");
+    return lanes == 8 ? TN_OK : tn_case_find("gelu")->run(device, shape, pass, t);
+}
+
+static tn_case case_with_traps(void) {
+    tn_case c = *tn_case_find("gelu");
+    c.run = run_with_traps;
+    return c;
+}
+
+START_TEST(test_cover_sees_what_is_wrong) {
+    const tn_tune_cover_options options = {.most = 40, .cases = 1, .seed = 1};
+    tn_case c = case_with_traps();
+    tn_tune_space space;
+    tn_tune_tally tally;
+    open_device();
+    setenv("TURNOUT_KIND", "cpu", 1); /* the other kind's default is 4 lanes */
+    ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, &space));
+    ck_ok(&ctx, tn_tune_cover(dev, &c, &space, &options, &tally));
+    ck_assert_int_gt(tally.wrong, 0);
+    ck_assert_int_gt(tally.refused, 0);
+    ck_assert_int_lt(tally.wrong + tally.refused, tally.sets);
+    unsetenv("TURNOUT_KIND");
+    close_device();
+}
+END_TEST
+
+START_TEST(test_tuning_takes_nothing_wrong) {
+    const tn_tune_options options = {.seconds = 4, .seed = 1, .cases = 1};
+    tn_case c = case_with_traps();
+    tn_tune_space space;
+    tn_tune_report report;
+    open_device();
+    setenv("TURNOUT_KIND", "cpu", 1);
+    ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, &space));
+    space.device = space.cpu;
+    ck_ok(&ctx, tn_tune_op(dev, &c, &space, &options, &report));
+    ck_assert_int_gt(report.workloads, 1);
+    ck_assert_int_ge(report.wrong, 1);
+    ck_assert_int_ge(report.refused, 1);
+    ck_assert_str_eq(c.tunables[0].name, "LANES");
+    ck_assert(report.best.values[0] == 16 || report.best.values[0] == 1);
+    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 16, 16), 16); /* nothing is left tried */
+    if (report.result.count == 0)
+        ck_assert_double_eq(report.result.ratio, 1);
+    else
+        ck_assert_double_gt(report.result.ratio_q1, 1);
+    unsetenv("TURNOUT_KIND");
+    close_device();
+}
+END_TEST
+
+/* What is not said to move last bits does not: each value alone against the defaults, on two shapes. */
+static void run_for_bytes(const tn_case *c, tn_problem *p, const tn_tune_set *set, unsigned char *bytes,
+                          size_t *size) {
+    ck_ok(&ctx, tn_problem_upload(p));
+    ck_ok(&ctx, tn_tune_set_try(dev, c, set));
+    tn_status status = c->run(dev, &p->shape, p->pass, p->tensors);
+    *size = 0;
+    if (status == TN_ERR_UNSUPPORTED)
+        return;
+    ck_ok(&ctx, status);
+    for (int i = 0; i < p->tensor_count; i++) {
+        if (p->tensors[i].count == 0 || p->tensors[i].role == TN_IN)
+            continue;
+        ck_ok(&ctx, tn_problem_read(p, i, bytes + *size));
+        *size += p->tensors[i].count * (p->tensors[i].type == TN_U8 ? 1 : 4);
+    }
+}
+
+static void same_bits(const tn_case *c, const tn_tune_space *space, int pass, int index) {
+    enum { MOST = 1 << 22 };
+    static unsigned char want[MOST], got[MOST];
+    tn_rng rng = tn_rng_make(3, TN_RNG_CASE, (uint64_t)index);
+    tn_shape shape = {{0}};
+    tn_problem p;
+    size_t want_size, size;
+    char text[200];
+    c->draw(&rng, &shape);
+    ck_ok(&ctx, tn_problem_make(&ctx, dev, c, pass, &shape, 3, &p));
+    run_for_bytes(c, &p, &space->device, want, &want_size);
+    ck_assert_uint_lt(want_size, MOST);
+    for (int row = 0; row < space->tunables; row++)
+        for (int i = 0; i < space->count[row] && !c->tunables[row].bits; i++) {
+            tn_tune_set set = space->device;
+            set.values[row] = space->values[row][i];
+            run_for_bytes(c, &p, &set, got, &size);
+            tn_tune_set_print(c, &set, text, sizeof text);
+            ck_assert_msg(size == 0 || (size == want_size && memcmp(got, want, size) == 0),
+                          "%s %s: other bits with %s", c->op, c->passes[pass], text);
+        }
+    tn_problem_free(&ctx, &p);
+}
+
+START_TEST(test_bits_move_only_where_the_table_says) {
+    open_device();
+    for (int i = 0; i < tn_case_count; i++) {
+        tn_tune_space space;
+        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 1, &space));
+        for (int pass = 0; tn_cases[i]->passes[pass]; pass++)
+            same_bits(tn_cases[i], &space, pass, _i);
+        tn_tunable_untry(dev, NULL);
+        tn_kernels_forget(dev);
+    }
+    close_device();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("tune");
-    TCase *lookup = tcase_create("lookup"), *file = tcase_create("file"), *sets = tcase_create("sets");
+    TCase *lookup = tcase_create("lookup"), *file = tcase_create("file"), *sets = tcase_create("sets"),
+          *search = tcase_create("search");
     tcase_add_test(lookup, test_precedence);
     tcase_add_test(lookup, test_classes_fall_back);
     tcase_add_test(file, test_file_round_trip);
@@ -255,9 +480,18 @@ int main(void) {
     tcase_add_test(file, test_folder_that_cannot_be_written);
     tcase_set_timeout(file, 60);
     tcase_add_test(sets, test_tables);
+    tcase_add_test(sets, test_some_sets_verify);
+    tcase_add_test(sets, test_cover_sees_what_is_wrong);
+    tcase_add_loop_test(sets, test_bits_move_only_where_the_table_says, 1, 2);
     tcase_set_timeout(sets, 300);
+    tcase_add_test(search, test_search_finds_the_best);
+    tcase_add_test(search, test_search_wants_more_than_noise);
+    tcase_add_test(search, test_search_ends_in_time);
+    tcase_add_test(search, test_tuning_takes_nothing_wrong);
+    tcase_set_timeout(search, 120);
     suite_add_tcase(suite, lookup);
     suite_add_tcase(suite, file);
     suite_add_tcase(suite, sets);
+    suite_add_tcase(suite, search);
     return tn_test_main(suite);
 }

@@ -88,6 +88,7 @@ typedef struct tn_problem {
     tn_buffer
         *parents[TN_CASE_TENSORS];  /* with guards around each tensor; NULL on devices that check bounds */
     void *initial[TN_CASE_TENSORS]; /* INOUT tensors as filled (double or int32_t) */
+    bool has_reference;             /* the host's outputs hold what the reference gives */
 } tn_problem;
 tn_status tn_problem_make(tn_context *ctx, tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                           uint64_t seed, tn_problem *out);
@@ -100,9 +101,9 @@ tn_status tn_problem_read(tn_problem *problem, int tensor,
 /* The bytes an input has on the device, as filled. Caller frees. */
 tn_status tn_problem_input_bytes(tn_context *ctx, const tn_problem *problem, int tensor, unsigned char **out,
                                  size_t *size);
-/* Runs once, reads back and holds all outputs against the reference (which it runs). TN_ERR_CHECK with
- * tensor, index, got, want and a line that reproduces it. Also: canaries whole, inputs unchanged, a second
- * run gives the same bits. */
+/* Runs once, reads back and holds all outputs against the reference (which it runs the first time).
+ * TN_ERR_CHECK with tensor, index, got, want and a line that reproduces it. Also: canaries whole, inputs
+ * unchanged, a second run gives the same bits. */
 tn_status tn_problem_verify(tn_context *ctx, tn_problem *problem, double *worst);
 /* Reference gradients against central differences of the reference (doubles). TN_ERR_CHECK when they differ.
  */

@@ -2,9 +2,12 @@
 
 #include <string.h>
 
-static const tn_tune_set nothing_known = {
-    {TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN,
-     TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN, TN_TUNE_UNKNOWN}};
+static tn_tune_set nothing_known(void) {
+    tn_tune_set set;
+    for (int i = 0; i < TN_TUNE_TUNABLES; i++)
+        set.values[i] = TN_TUNE_UNKNOWN;
+    return set;
+}
 
 static int row_of(const tn_case *c, const char *name) {
     for (int i = 0; c->tunables && c->tunables[i].name; i++)
@@ -48,14 +51,15 @@ static tn_status learn(tn_device *dev, const tn_case *c, tn_tune_space *space) {
 
 tn_status tn_tune_space_make(tn_device *dev, const tn_case *c, int cases, tn_tune_space *out) {
     tn_context *ctx = tn_device_context(dev);
-    *out = (tn_tune_space){.cpu = nothing_known, .gpu = nothing_known, .device = nothing_known};
+    const tn_tune_set unknown = nothing_known();
+    *out = (tn_tune_space){.cpu = unknown, .gpu = unknown, .device = unknown};
     while (c->tunables && c->tunables[out->tunables].name)
         out->tunables++;
     if (out->tunables > TN_TUNE_TUNABLES)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED, "%s has more than %d tunables", c->op, TN_TUNE_TUNABLES);
     /* The device's own first; then, as far as they are known by then, those of either kind, which may lead op
      * code to ask for more. */
-    const tn_tune_set *const sets[] = {&nothing_known, &out->cpu, &out->gpu};
+    const tn_tune_set *const sets[] = {&unknown, &out->cpu, &out->gpu};
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         tn_tune_outcome outcome;
         tn_tune_set set = *sets[i];
@@ -75,7 +79,7 @@ double tn_tune_space_size(const tn_tune_space *space) {
 }
 
 void tn_tune_set_draw(const tn_tune_space *space, tn_rng *rng, tn_tune_set *out) {
-    *out = nothing_known;
+    *out = nothing_known();
     for (int i = 0; i < space->tunables; i++)
         if (space->count[i])
             out->values[i] = space->values[i][tn_rng_below(rng, (uint32_t)space->count[i])];

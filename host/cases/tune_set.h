@@ -6,7 +6,7 @@
 #include "case.h"
 #include "tunable.h"
 
-enum { TN_TUNE_TUNABLES = 12, TN_TUNE_VALUES = 16, TN_TUNE_UNKNOWN = -1 };
+enum { TN_TUNE_TUNABLES = 16, TN_TUNE_VALUES = 16, TN_TUNE_UNKNOWN = -1 };
 
 /* One value a row of tn_case.tunables; TN_TUNE_UNKNOWN: left to the device, for op code never asked. */
 typedef struct tn_tune_set {

@@ -89,7 +89,9 @@ tn_status tn_problem_verify(tn_context *ctx, tn_problem *p, double *worst) {
                              p->tensors[i].name);
             goto cleanup;
         }
-    p->c->reference(&p->shape, p->pass, p->tensors);
+    if (!p->has_reference) /* it would read what it wrote into an INOUT tensor */
+        p->c->reference(&p->shape, p->pass, p->tensors);
+    p->has_reference = true;
     for (int i = 0; i < p->tensor_count; i++)
         if (first[i])
             TN_GO(tensor_compare(ctx, p, i, first[i], worst));

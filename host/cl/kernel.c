@@ -215,6 +215,13 @@ size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted) {
     return wanted;
 }
 
+size_t tn_private_group(const tn_device *dev, size_t wanted, size_t bytes) {
+    enum { STACK = 2 << 20 }; /* a quarter of what a thread usually has */
+    while (wanted > 1 && dev->info.kind == TN_KIND_CPU && wanted * bytes > STACK)
+        wanted /= 2;
+    return wanted;
+}
+
 void tn_kernels_release(tn_device *dev) {
     for (size_t i = 0; i < dev->kernel_count; i++)
         kernel_destroy(dev->ctx, dev->kernels[i]);
@@ -227,4 +234,10 @@ void tn_kernels_release(tn_device *dev) {
     dev->kernels = NULL;
     dev->programs = NULL;
     dev->kernel_count = dev->program_count = 0;
+    dev->kernel_capacity = dev->program_capacity = 0;
+}
+
+void tn_kernels_forget(tn_device *dev) {
+    clFinish(dev->queue);
+    tn_kernels_release(dev);
 }

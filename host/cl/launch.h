@@ -17,9 +17,14 @@ void tn_options_int(tn_options *options, const char *name, long value); /* appen
  * device; borrowed. Failure holds op, kernel, options and the build log. */
 tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options,
                         tn_kernel **out);
+/* Waits, then lets go of all built kernels: after trying many options, so that the list stays short. */
+void tn_kernels_forget(tn_device *dev);
 size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
 /* `wanted` halved until the kernel allows it: for kernels whose result does not depend on the work-group. */
 size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted);
+/* `wanted` halved until a group of items with `bytes` of private memory each can be placed: run-times for
+ * CPUs lay that of a whole group on one thread's stack and crash past its end. Elsewhere as it is. */
+size_t tn_private_group(const tn_device *dev, size_t wanted, size_t bytes);
 
 /* One kernel argument. */
 typedef struct tn_arg {

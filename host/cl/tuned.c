@@ -260,8 +260,7 @@ void tn_tuned_describe(const tn_tuned *tuned, char *text, size_t size) {
         better += tuned->ops[i].count > 0;
     text[0] = '\0';
     if (better)
-        snprintf(text, size, "tuned values for %d op%s, %s (%s)", better, better == 1 ? "" : "s", tuned->utc,
-                 tuned->path);
+        snprintf(text, size, "%d op%s, %s (%s)", better, better == 1 ? "" : "s", tuned->utc, tuned->path);
 }
 
 void tn_tuned_load(tn_device *dev) {

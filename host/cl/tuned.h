@@ -36,7 +36,7 @@ tn_status tn_tuned_read(tn_context *ctx, const tn_device_info *info, tn_tuned *o
  * aside and renamed, so that a reader sees the old file or the new one. */
 tn_status tn_tuned_store(tn_context *ctx, const tn_device_info *info, const tn_tuned_op *ops, int count);
 
-/* "tuned values for 7 ops, 2026-01-31T12:00:00Z (FILE)", or "" when there are none. */
+/* "7 ops, 2026-01-31T12:00:00Z (FILE)", or "" when there are none. */
 void tn_tuned_describe(const tn_tuned *tuned, char *text, size_t size);
 
 #endif

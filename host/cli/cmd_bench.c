@@ -107,6 +107,8 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
     plan->options.energy = &plan->energy;
     if (!ctx->quiet)
         print_ceilings(info, &plan->roofline);
+    if (!ctx->quiet)
+        tn_cli_print_tuned(ctx, info, "tuned values: ", stderr);
     if (plan->steps && !plan->compare)
         TN_GO(bench_steps(dev, plan));
     if (plan->compare) {

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "common.h"
 #include "quirks.h"
 #include "topology.h"
 
@@ -102,6 +103,8 @@ static void print_device(tn_context *ctx, const tn_device_info *d) {
         printf("CPUs %s (%s)\n", place.cpus[0] ? place.cpus : "unknown", place.method);
     }
     print_quirks(d);
+    if (!d->skip_reason[0])
+        tn_cli_print_tuned(ctx, d, "      tuned   ", stdout);
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {

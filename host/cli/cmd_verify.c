@@ -66,6 +66,7 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
     TN_TRY(tn_device_open(ctx, info, &dev));
     printf("%s%d:%d %s (%s)\n%-24s %-32s %6s %7s %10s %10s\n", plan->devices++ ? "\n" : "", info->platform,
            info->index, info->name, info->platform_name, "op", "passes", "cases", "failed", "worst", "time");
+    tn_cli_print_tuned(ctx, info, "tuned values: ", stderr);
     for (int i = 0; i < tn_case_count; i++) {
         if (plan->op && plan->op != tn_cases[i])
             continue;

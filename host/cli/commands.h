@@ -8,6 +8,7 @@
 extern const tn_cli_command tn_cmd_devices;
 extern const tn_cli_command tn_cmd_verify;
 extern const tn_cli_command tn_cmd_bench;
+extern const tn_cli_command tn_cmd_tune;
 extern const tn_cli_command tn_cmd_train;
 extern const tn_cli_command tn_cmd_eval;
 extern const tn_cli_command tn_cmd_infer;

@@ -1,5 +1,7 @@
 #include "common.h"
 
+#include "tuned.h"
+
 tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
     char list[1024] = "";
     const char *words[128];
@@ -41,4 +43,18 @@ cleanup:
     tn_free(ctx, chosen);
     tn_device_list_free(ctx, &list);
     return status;
+}
+
+void tn_cli_print_tuned(tn_context *ctx, const tn_device_info *info, const char *before, FILE *to) {
+    tn_tuned *tuned;
+    char text[1200];
+    if (tn_alloc(ctx, 1, sizeof *tuned, &tuned) != TN_OK)
+        return;
+    /* A file that cannot be used was told, or will be, when the device is opened. */
+    if (tn_tuned_read(ctx, info, tuned) == TN_OK) {
+        tn_tuned_describe(tuned, text, sizeof text);
+        if (text[0])
+            fprintf(to, "%s%s\n", before, text);
+    }
+    tn_free(ctx, tuned);
 }

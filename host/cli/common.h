@@ -13,4 +13,8 @@ tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out);
 typedef tn_status (*tn_cli_each)(tn_context *ctx, const tn_device_info *info, void *data);
 tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each each, void *data);
 
+/* `before`, then for how many ops a device has tuned values, and in which file; nothing where there are none.
+ */
+void tn_cli_print_tuned(tn_context *ctx, const tn_device_info *info, const char *before, FILE *to);
+
 #endif

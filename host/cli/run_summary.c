@@ -26,6 +26,7 @@ tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t cou
             tn_evaluate(m, task, 0, held_out && held_out < count ? held_out : count, 0, &out->evaluation);
     if (status == TN_OK)
         status = tn_savings_measure(m, task, seconds, &out->savings);
+    out->tunables = tn_tunable_source_of(m->dev, NULL);
     tn_task_free(ctx, task);
     return status;
 }
@@ -63,6 +64,7 @@ static void set_model(json_t *root, const tn_run_summary *s) {
     json_object_set_new(root, "device", json_string(s->device.name));
     json_object_set_new(root, "platform", json_string(s->device.platform_name));
     json_object_set_new(root, "driver", json_string(s->device.driver));
+    json_object_set_new(root, "tuned", json_string(tn_tunable_source_name(s->tunables)));
 }
 
 static void set_savings(json_t *root, const tn_run_summary *s) {

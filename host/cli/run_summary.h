@@ -6,6 +6,7 @@
 #include "evaluate.h"
 #include "savings.h"
 #include "trainer.h"
+#include "tunable.h"
 
 typedef struct tn_run_summary {
     tn_train_config config; /* of the run; its task is the one evaluated */
@@ -16,6 +17,8 @@ typedef struct tn_run_summary {
     tn_savings savings;
     int64_t steps;  /* trained; −1: no run's config beside the checkpoint */
     double train_s; /* NaN: unknown */
+    tn_tunable_source
+        tunables; /* where their values came from in this evaluation: other values, other last bits */
 } tn_run_summary;
 
 /* Evaluates `count` held-out sequences of c->task with the model and measures its savings. */

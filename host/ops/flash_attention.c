@@ -16,6 +16,16 @@ static int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+/* Tiles and blocks that an item of the largest kernel holds. */
+static size_t private_bytes(const tn_attention_plan *p) {
+    int64_t rows = 2 * p->kb + 6 * p->tq + 6 * p->tk, scores = 64 * (p->tq + p->tk) + p->tq * p->kb;
+    if (p->passes == 1) {
+        rows += 5 * p->kw;
+        scores += 2 * p->group * p->tq * p->kw;
+    }
+    return (size_t)(rows * p->dh + scores) * sizeof(float);
+}
+
 /* Short lists get short tiles. What leaves part of the device idle is split over chunks of keys when the list
  * is short, else into items of fewer tiles. Bits depend on none of that. */
 static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_shape *s) {
@@ -32,6 +42,7 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
                            .staged = tn_tunable(dev, "flash_attention", "STAGED", 0, 1),
                            .dh = s->Dh,
                            .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
+    p.local = tn_private_group(dev, p.local, private_bytes(&p));
     int64_t wanted = 4 * (int64_t)(tn_device_get_info(dev)->compute_units * p.local);
     int64_t chunks = ceil_div(s->T, p.chunk), heads = s->B * s->H;
     while (p.vw > 4 && s->Dh % p.vw != 0)
@@ -41,6 +52,8 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
     else if (s->max_rows <= 6 && p.tq > 4)
         p.tq = 4;
     p.tiles = ceil_div(s->max_rows, p.tq);
+    if (p.tiles == 0)
+        return p;
     p.items = ceil_div(p.tiles, p.most);
     if (chunks > 1 && heads * p.items < wanted)
         p.chunks = chunks;

@@ -63,15 +63,18 @@ static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, con
     return tn_kernel_get(dev, file, name, &options, out);
 }
 
-/* An item's copied rows are private memory: many a driver crashes where it cannot place them. */
-static tn_status check_copy(const tn_device *dev, const tn_gemm_tiles *t) {
+/* An item's copied rows are private memory, which a GPU has little of. */
+static tn_status place_copy(const tn_device *dev, tn_gemm_tiles *t) {
     const tn_device_info *info = tn_device_get_info(dev);
     bool much_an_item = info->kind == TN_KIND_CPU && !(info->quirks & TN_QUIRK_SHORT_LOOPS);
     int64_t bytes = t->tiles * t->tm * (t->kc + 16) * (int64_t)sizeof(float);
-    if (!t->copy_a || bytes <= (much_an_item ? 2 << 20 : 16 << 10))
+    if (!t->copy_a)
+        return TN_OK;
+    t->local = tn_private_group(dev, t->local, (size_t)bytes);
+    if (bytes <= (much_an_item ? 2 << 20 : 16 << 10))
         return TN_OK;
     return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
-                   "gemm: a work-item's copy of A would take %lld KiB on %s; take COPY_A=0",
+                   "gemm: an item's copy of A would take %lld KiB of private memory on %s; take COPY_A=0",
                    (long long)bytes >> 10, info->name);
 }
 
@@ -175,7 +178,7 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     /* Only TN is split: its k runs over all rows of a batch, while M and N are widths of the model. */
     bool split = s->form == TN_GEMM_TN && s->K > PART_K && s->M * s->N <= SPLIT_MN;
     int64_t part = split ? PART_K : s->K, parts = ceil_div(s->K, part);
-    TN_TRY(check_copy(dev, &t));
+    TN_TRY(place_copy(dev, &t));
     TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm", "gemm_tiles", &k));
     TN_TRY(panels(dev, &t, s, o, split, &packed, &panel, &ldb));
     if (parts > 1)

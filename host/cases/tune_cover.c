@@ -1,0 +1,112 @@
+#include "tune_cover.h"
+
+#include "launch.h"
+
+enum { TRIES = 20, FORGET_EVERY = 16 };
+
+/* met[a][i][b][j]: value i of tunable a has stood beside value j of tunable b > a. */
+typedef struct cover {
+    const tn_tune_space *space;
+    bool (*met)[TN_TUNE_VALUES][TN_TUNE_TUNABLES][TN_TUNE_VALUES];
+    tn_rng rng;
+} cover;
+
+static int index_of(const tn_tune_space *space, int row, int value) {
+    for (int i = 0; i < space->count[row]; i++)
+        if (space->values[row][i] == value)
+            return i;
+    return -1;
+}
+
+/* Pairs of `set` that have not stood together yet; marked when `mark`. */
+static int fresh(cover *c, const tn_tune_set *set, bool mark) {
+    int count = 0;
+    for (int a = 0; a < c->space->tunables; a++)
+        for (int b = a + 1; b < c->space->tunables; b++) {
+            int i = index_of(c->space, a, set->values[a]), j = index_of(c->space, b, set->values[b]);
+            if (i < 0 || j < 0 || c->met[a][i][b][j])
+                continue;
+            count++;
+            c->met[a][i][b][j] = c->met[a][i][b][j] || mark;
+        }
+    return count;
+}
+
+typedef struct pair {
+    int a, i, b, j;
+} pair;
+
+/* The first pair not met; false when all have. `*left` counts them. */
+static bool next_pair(const cover *c, pair *out, int *left) {
+    const tn_tune_space *s = c->space;
+    *left = 0;
+    for (int a = 0; a < s->tunables; a++)
+        for (int i = 0; i < s->count[a]; i++)
+            for (int b = a + 1; b < s->tunables; b++)
+                for (int j = 0; j < s->count[b]; j++)
+                    if (!c->met[a][i][b][j] && (*left)++ == 0)
+                        *out = (pair){a, i, b, j};
+    return *left > 0;
+}
+
+/* A set with the pair in it, of several random ones that which brings most pairs together. */
+static void set_around(cover *c, const pair *p, tn_tune_set *out) {
+    int most = -1;
+    for (int i = 0; i < TRIES; i++) {
+        tn_tune_set set;
+        tn_tune_set_draw(c->space, &c->rng, &set);
+        set.values[p->a] = c->space->values[p->a][p->i];
+        set.values[p->b] = c->space->values[p->b][p->j];
+        int count = fresh(c, &set, false);
+        if (count > most) {
+            most = count;
+            *out = set;
+        }
+    }
+}
+
+static tn_status one(tn_device *dev, const tn_case *c, const tn_tune_set *set, const tn_tune_cover_options *o,
+                     tn_tune_tally *tally, tn_tune_outcome *outcome) {
+    tn_context *ctx = tn_device_context(dev);
+    TN_TRY(tn_tune_set_verify(dev, c, set, o->seed, tally->sets * o->cases, o->cases, outcome));
+    tally->sets++;
+    tally->refused += *outcome == TN_TUNE_REFUSED;
+    tally->wrong += *outcome == TN_TUNE_WRONG;
+    if (*outcome == TN_TUNE_WRONG)
+        tn_warn(ctx, "wrong: %s", ctx->message);
+    else if (*outcome == TN_TUNE_REFUSED)
+        tn_progress(ctx, "refused: %s", ctx->message);
+    if (tally->sets % FORGET_EVERY == 0)
+        tn_kernels_forget(dev);
+    return TN_OK;
+}
+
+tn_status tn_tune_cover(tn_device *dev, const tn_case *c, const tn_tune_space *space,
+                        const tn_tune_cover_options *o, tn_tune_tally *out) {
+    tn_context *ctx = tn_device_context(dev);
+    cover all = {.space = space, .rng = tn_rng_make(o->seed, TN_RNG_CASE, 23)};
+    const tn_tune_set *const defaults[] = {&space->cpu, &space->gpu};
+    tn_tune_outcome outcome;
+    tn_tune_set set;
+    pair p;
+    *out = (tn_tune_tally){0};
+    TN_TRY(tn_alloc(ctx, TN_TUNE_TUNABLES, sizeof *all.met, &all.met));
+    tn_status status = TN_OK;
+    next_pair(&all, &p, &out->pairs);
+    for (int i = 0; i < 2; i++) {
+        TN_GO(one(dev, c, defaults[i], o, out, &outcome));
+        if (outcome != TN_TUNE_REFUSED)
+            fresh(&all, defaults[i], true);
+    }
+    while (next_pair(&all, &p, &out->left) && (!o->most || out->sets < o->most)) {
+        set_around(&all, &p, &set);
+        TN_GO(one(dev, c, &set, o, out, &outcome));
+        all.met[p.a][p.i][p.b][p.j] = true; /* had its turn, even if the device refused */
+        if (outcome != TN_TUNE_REFUSED)
+            fresh(&all, &set, true);
+    }
+cleanup:
+    tn_free(ctx, all.met);
+    tn_kernels_forget(dev);
+    return status;
+}

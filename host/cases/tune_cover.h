@@ -1,0 +1,24 @@
+/* Verifying what the tuner may choose: sets in which any two values of two tunables stand together at least
+ * once. */
+#ifndef TN_TUNE_COVER_H
+#define TN_TUNE_COVER_H
+
+#include "tune_set.h"
+
+typedef struct tn_tune_cover_options {
+    int most;  /* sets; 0: until every pair has stood together */
+    int cases; /* random shapes a set, other ones for each set */
+    uint64_t seed;
+} tn_tune_cover_options;
+
+typedef struct tn_tune_tally {
+    int sets, refused, wrong;
+    int pairs, left; /* pairs of values there are; those that no set had in the end */
+} tn_tune_tally;
+
+/* The defaults of both kinds first. A wrong set is told on stderr, a refused one as progress. TN_OK whatever
+ * is found; a failure only after Ctrl-C or when memory runs out. */
+tn_status tn_tune_cover(tn_device *dev, const tn_case *c, const tn_tune_space *space,
+                        const tn_tune_cover_options *options, tn_tune_tally *out);
+
+#endif
