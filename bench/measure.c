@@ -12,6 +12,7 @@ typedef struct series {
     tn_measure_run run;
     tn_measure_timed timed; /* instead of run: clocked where it runs */
     void *data;
+    bool warm; /* a call goes before each batch: who ran last had the caches and let the threads sleep */
     int calls, n;
     double ms[MAX_BATCHES]; /* per call, in order of time */
 } series;
@@ -57,6 +58,8 @@ static tn_status calibrate(tn_device *dev, series *s, double wanted, double long
 
 static tn_status add_batch(tn_device *dev, series *s) {
     double seconds;
+    if (s->warm && s->calls > 1)
+        TN_TRY(batch(dev, s, 1, &seconds));
     TN_TRY(batch(dev, s, s->calls, &seconds));
     s->ms[s->n++] = 1e3 * seconds / s->calls;
     return TN_OK;
@@ -170,6 +173,6 @@ tn_status tn_measure_pair(tn_device *dev, tn_measure_run run_a, void *data_a, tn
 
 tn_status tn_measure_against(tn_device *dev, tn_measure_run run_a, void *data_a, tn_measure_timed run_b,
                              void *data_b, const tn_measure_options *options, tn_pair_sample *out) {
-    return in_turn(dev, (series){.run = run_a, .data = data_a}, (series){.timed = run_b, .data = data_b},
-                   options, out);
+    return in_turn(dev, (series){.run = run_a, .data = data_a, .warm = true},
+                   (series){.timed = run_b, .data = data_b, .warm = true}, options, out);
 }

@@ -51,7 +51,8 @@ tn_status tn_measure_pair(tn_device *dev, tn_measure_run run_a, void *data_a, tn
 /* Does `calls` calls and says how many seconds they took: work that runs, and is clocked, in another process.
  */
 typedef tn_status (*tn_measure_timed)(tn_device *dev, void *data, int calls, double *seconds);
-/* The same against such work as b. */
+/* The same against such work as b. Where a batch has several calls, one more goes before it, on both sides.
+ */
 tn_status tn_measure_against(tn_device *dev, tn_measure_run run_a, void *data_a, tn_measure_timed run_b,
                              void *data_b, const tn_measure_options *options, tn_pair_sample *out);
 

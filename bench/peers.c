@@ -5,13 +5,15 @@
 #include <string.h>
 
 static const char *const products[] = {"gemm", NULL};
-static const char *const torch_ops[] = {"gemm", "flash_attention", "causal_conv", NULL};
+static const char *const torch_ops[] = {"gemm", "flash_attention", "causal_conv", "step", NULL};
+static const char *const steps[] = {"step", NULL};
 
 enum { DEATHS = 2 };
 
 const tn_peer_kind tn_peer_kinds[] = {{"openblas", "turnout-openblas", false, products},
                                       {"clblast", NULL, false, products},
                                       {"torch", "torch_peer.py", true, torch_ops},
+                                      {"torch-compile", "torch_peer.py", true, steps},
                                       {NULL}};
 
 bool tn_peer_kind_does(int kind, const char *op) {
@@ -28,8 +30,7 @@ void tn_peers_stop(tn_peers *peers) {
     }
 }
 
-/* The running process of a kind, started where there is none. */
-static tn_status running(tn_context *ctx, tn_peers *peers, int kind, tn_peer **out) {
+tn_status tn_peers_process(tn_context *ctx, tn_peers *peers, int kind, tn_peer **out) {
     const tn_peer_kind *k = &tn_peer_kinds[kind];
     char path[4200];
     const char *argv[] = {peers->python, path, NULL};
@@ -143,7 +144,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_pee
     tn_status status = TN_OK;
     TN_TRY(tn_peer_work_make(dev, task, c, shape, o->seed, &work));
     if (tn_peer_kinds[kind].program) {
-        TN_GO(running(tn_device_context(dev), peers, kind, &other.process));
+        TN_GO(tn_peers_process(tn_device_context(dev), peers, kind, &other.process));
         TN_GO(hand_over(other.process, &work));
         snprintf(row->peer, sizeof row->peer, "%s", tn_peer_name(other.process));
     } else {

@@ -26,6 +26,8 @@ typedef struct tn_peers {
 
 void tn_peers_stop(tn_peers *peers);
 bool tn_peer_kind_does(int kind, const char *op);
+/* The running process of a kind, started where there is none. Borrowed. */
+tn_status tn_peers_process(tn_context *ctx, tn_peers *peers, int kind, tn_peer **out);
 
 /* Fills the whole row. A peer that is missing, breaks, or comes to another result is a row whose status and
  * reason say so, and TN_OK; only Ctrl-C and a shape that makes no sense are failures. Ours is verified

@@ -171,6 +171,10 @@ static tn_status check_compacted(tn_step *s) {
     return TN_OK;
 }
 
+tn_status tn_step_verify(tn_step *s) {
+    return s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s);
+}
+
 /* A backward pass costs twice a forward one, up to element-wise work. */
 static double flops_of(const tn_step *s, const tn_step_shape *shape) {
     const tn_model_config *c = &s->model->config;
@@ -184,8 +188,8 @@ static double flops_of(const tn_step *s, const tn_step_shape *shape) {
     return 3 * tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
 }
 
-static void identify(const tn_step *s, const tn_step_shape *shape, const tn_bench_options *o,
-                     tn_cost_row *row) {
+void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_bench_options *o,
+                      tn_cost_row *row) {
     const tn_model_config *c = &s->model->config;
     tn_row_set_device(row, tn_device_get_info(s->model->dev), o->cpu_model ? o->cpu_model : "");
     snprintf(row->level, sizeof row->level, "step");
@@ -203,6 +207,13 @@ static void identify(const tn_step *s, const tn_step_shape *shape, const tn_benc
     row->rho = shape->rho;
     snprintf(row->shape, sizeof row->shape, shape->rho >= 0 ? "B=%lld T=%lld rho=%g" : "B=%lld T=%lld",
              (long long)shape->B, (long long)shape->T, shape->rho);
+}
+
+void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_sample *sample,
+                        const tn_bench_options *o, tn_cost_row *row) {
+    /* Weights, gradients and moments alone: activations may stay in a cache. */
+    tn_row_set_sample(row, sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats, o->roofline,
+                      o->energy);
 }
 
 static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shape, const tn_bench_options *o,
@@ -247,8 +258,8 @@ tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_b
     tn_status status = TN_OK;
     tn_row_init(row);
     TN_GO(tn_step_make(dev, shape, o->seed, &s));
-    identify(s, shape, o, row);
-    TN_GO(shape->rho >= 0 ? check_compacted(s) : check_gradient(s));
+    tn_step_identify(s, shape, o, row);
+    TN_GO(tn_step_verify(s));
     TN_GO(tn_measure(dev, tn_step_run, s,
                      &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1, .energy = o->energy},
                      &sample));
@@ -257,9 +268,7 @@ tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_b
         TN_GO(time_pair(s, dense, shape, o, &sample, row));
     }
     tn_row_set_tuned(row, dev, NULL);
-    /* Weights, gradients and moments alone: activations may stay in a cache. */
-    tn_row_set_sample(row, &sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats,
-                      o->roofline, o->energy);
+    tn_step_set_sample(s, shape, &sample, o, row);
 cleanup:
     tn_step_destroy(dense);
     tn_step_destroy(s);

@@ -102,7 +102,139 @@ def causal_conv(passes, dims, files):
     return both
 
 
+class Model:
+    """The recall model of host/model/README.md, soft gate, both tracks for all rows."""
+
+    def __init__(self, dims, path):
+        self.dims = dims
+        self.shapes = self.parameter_shapes()
+        self.start = floats(path, -1)
+        self.p = {}
+        at = 0
+        for name, shape in self.shapes.items():
+            count = 1
+            for n in shape:
+                count *= n
+            self.p[name] = self.start[at : at + count].reshape(shape).clone().requires_grad_(True)
+            at += count
+        if at != self.start.numel():
+            raise ValueError(f"{self.start.numel()} weights came, the model has {at}")
+        self.make_optimizer()
+
+    def parameter_shapes(self):
+        """In the order of the specification, which is the order of the file."""
+        g = self.dims
+        d, f = g["D"], g["F"]
+        shapes = {"embed.weight": (g["V"], d)}
+        for i in range(g["layers"]):
+            layer = {
+                "norm1.weight": (d,),
+                "mixer.conv.weight": (d, g["K"]),
+                "mixer.conv.bias": (d,),
+                "mixer.conv_out.weight": (d, d),
+                "mixer.q.weight": (d, d),
+                "mixer.k.weight": (d, d),
+                "mixer.v.weight": (d, d),
+                "mixer.o.weight": (d, d),
+                "mixer.router.weight": (d,),
+                "mixer.router.bias": (1,),
+                "norm2.weight": (d,),
+                "mlp.up.weight": (f, d),
+                "mlp.up.bias": (f,),
+                "mlp.down.weight": (d, f),
+                "mlp.down.bias": (d,),
+            }
+            shapes.update({f"layers.{i}.{name}": shape for name, shape in layer.items()})
+        shapes["norm.weight"] = (d,)
+        shapes["head.weight"] = (g["V"], d)
+        return shapes
+
+    def make_optimizer(self):
+        g = self.dims
+        matrices = [x for name, x in self.p.items() if x.dim() == 2 and "conv.weight" not in name]
+        rest = [x for name, x in self.p.items() if x.dim() != 2 or "conv.weight" in name]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": matrices}, {"params": rest, "weight_decay": 0.0}],
+            lr=g["lr"],
+            betas=(g["beta1"], g["beta2"]),
+            eps=g["eps"],
+            weight_decay=g["weight_decay"],
+            fused=True,
+        )
+
+    def reset(self):
+        at = 0
+        with torch.no_grad():
+            for x in self.p.values():
+                x.copy_(self.start[at : at + x.numel()].reshape(x.shape))
+                at += x.numel()
+        self.make_optimizer()
+
+    def norm(self, x, name):
+        return torch.nn.functional.rms_norm(x, (self.dims["D"],), self.p[name], self.dims["rms_eps"])
+
+    def mixer(self, u, prefix):
+        g, f, linear = self.dims, torch.nn.functional, torch.nn.functional.linear
+
+        def w(name):
+            return self.p[prefix + name]
+
+        batch, length, width, taps = g["B"], g["T"], g["D"], g["K"]
+        kernel = w("conv.weight").flip(1).unsqueeze(1)
+        z = f.conv1d(u.transpose(1, 2), kernel, w("conv.bias"), padding=taps - 1, groups=width)[..., :length]
+        c = linear(f.silu(z).transpose(1, 2), w("conv_out.weight"))
+
+        def heads(name):
+            return linear(u, w(name)).view(batch, length, g["H"], width // g["H"]).transpose(1, 2)
+
+        a = f.scaled_dot_product_attention(
+            heads("q.weight"), heads("k.weight"), heads("v.weight"), is_causal=True
+        )
+        o = linear(a.transpose(1, 2).reshape(batch, length, width), w("o.weight"))
+        gate = torch.sigmoid(u @ w("router.weight") + w("router.bias")).unsqueeze(-1)
+        return c + gate * (o - c)
+
+    def loss(self, tokens, rows, labels):
+        g, f = self.dims, torch.nn.functional
+        x = f.embedding(tokens, self.p["embed.weight"])
+        for i in range(g["layers"]):
+            layer = f"layers.{i}."
+            x = x + self.mixer(self.norm(x, layer + "norm1.weight"), layer + "mixer.")
+            u = self.norm(x, layer + "norm2.weight")
+            h = f.gelu(f.linear(u, self.p[layer + "mlp.up.weight"], self.p[layer + "mlp.up.bias"]), approximate="tanh")
+            x = x + f.linear(h, self.p[layer + "mlp.down.weight"], self.p[layer + "mlp.down.bias"])
+        x = x.reshape(-1, g["D"])[rows]
+        return f.cross_entropy(f.linear(self.norm(x, "norm.weight"), self.p["head.weight"]), labels)
+
+
+def step(passes, dims, files):
+    """One training step: forward, loss, backward, clip, AdamW. Its result is the losses before steps 1 to 5."""
+    model = Model(dims, files[0])
+    tokens = floats(files[1], dims["B"], dims["T"]).long()
+    rows, labels = (floats(f, dims["L"]).long() for f in files[2:4])
+    loss_of = torch.compile(model.loss) if dims["compile"] else model.loss
+    parameters = list(model.p.values())
+
+    def call():
+        model.optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(tokens, rows, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, dims["clip"])
+        model.optimizer.step()
+        return loss
+
+    def result():
+        model.reset()
+        return [torch.stack([call().detach() for _ in range(5)])]
+
+    call.result = result
+    call.note = ", compiled" if dims["compile"] else ", eager"
+    return call
+
+
+REAL = ("rms_eps", "lr", "beta1", "beta2", "eps", "weight_decay", "clip")
 OPS = {
+    "step": (step, ("step",)),
     "gemm": (gemm, ("nn", "nt", "tn")),
     "flash_attention": (flash_attention, ("forward", "forward+backward")),
     "causal_conv": (causal_conv, ("forward", "forward+backward")),
@@ -111,7 +243,8 @@ OPS = {
 
 def prepare(words):
     op, passes = words[0], words[1]
-    dims = {k: int(v) for k, v in (w.split("=") for w in words[2:] if not w.startswith("/"))}
+    pairs = (w.split("=") for w in words[2:] if not w.startswith("/"))
+    dims = {k: int(v) if v.lstrip("-").isdigit() and k not in REAL else float(v) for k, v in pairs}
     files = [w for w in words[2:] if w.startswith("/")]
     make, known = OPS.get(op, (None, ()))
     if passes not in known:
@@ -119,7 +252,7 @@ def prepare(words):
     call = make(passes, dims, files)
     call()
     call()
-    answer(f"ready PyTorch {torch.__version__} {torch.get_num_threads()} threads")
+    answer(f"ready PyTorch {torch.__version__} {torch.get_num_threads()} threads{getattr(call, 'note', '')}")
     return call
 
 
@@ -136,7 +269,7 @@ def handle(call, word, rest):
         answer(f"seconds {time.perf_counter() - start:.9g}")
     elif word == "output":
         with open(rest.strip(), "wb") as file:
-            for x in call():
+            for x in getattr(call, "result", call)():
                 file.write(x.detach().contiguous().numpy().tobytes())
         answer("written")
     else:

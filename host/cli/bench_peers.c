@@ -1,5 +1,6 @@
 #include "bench_peers.h"
 
+#include "peer_step.h"
 #include "shapes.h"
 
 #include <math.h>
@@ -56,18 +57,53 @@ static void count_row(tally *t, const tn_cost_row *row) {
     t->n++;
 }
 
-static tn_status one_task(session *s, const tn_peer_task *task, int kind, const tn_case *c,
-                          const tn_shape *shapes, int shape_count) {
+/* The shapes of a task: of an op, or of the training step. */
+typedef struct shape_list {
+    const tn_case *c; /* NULL: steps */
+    tn_shape ops[TN_SHAPES_MAX];
+    tn_step_shape steps[2];
+    int count;
+} shape_list;
+
+static tn_status shapes_of(tn_context *ctx, const tn_bench_peers *plan, const tn_peer_task *task,
+                           shape_list *out) {
+    out->c = tn_case_find(task->op);
+    out->count = 1;
+    if (!out->c && plan->shape)
+        return tn_step_shape_parse(ctx, plan->shape, &out->steps[0]);
+    if (plan->shape)
+        return tn_shape_parse(ctx, out->c, plan->shape, &out->ops[0]);
+    if (out->c)
+        return tn_peer_shapes_of(ctx, out->c, out->ops, &out->count);
+    out->steps[0] = (tn_step_shape){32, 128, NAN};
+    out->steps[1] = (tn_step_shape){32, 512, NAN};
+    out->count = 2;
+    return TN_OK;
+}
+
+static tn_status one_row(session *s, const tn_peer_task *task, int kind, const shape_list *shapes, int i,
+                         tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(s->dev);
+    const tn_bench_options *o = &s->plan->options;
+    const char *name = tn_peer_kinds[kind].name;
+    char text[200];
+    if (shapes->c) {
+        tn_shape_print(shapes->c, &shapes->ops[i], text, sizeof text);
+        tn_progress(ctx, "%s %s %s, %s", task->op, task->pass, text, name);
+        return tn_peers_measure(&s->peers, s->dev, kind, task, shapes->c, &shapes->ops[i], o, row);
+    }
+    tn_progress(ctx, "step B=%lld T=%lld, %s", (long long)shapes->steps[i].B, (long long)shapes->steps[i].T,
+                name);
+    return tn_peers_measure_step(&s->peers, s->dev, kind, &shapes->steps[i], o, row);
+}
+
+static tn_status one_task(session *s, const tn_peer_task *task, int kind, const shape_list *shapes) {
     tn_context *ctx = tn_device_context(s->dev);
     tally *t = &s->tallies[s->count < TALLIES ? s->count++ : TALLIES - 1];
     *t = (tally){.task = task, .peer = tn_peer_kinds[kind].name};
-    for (int i = 0; i < shape_count; i++) {
-        char text[200];
+    for (int i = 0; i < shapes->count; i++) {
         tn_cost_row row;
-        tn_shape_print(c, &shapes[i], text, sizeof text);
-        tn_progress(ctx, "%s %s %s, %s", task->op, task->pass, text, t->peer);
-        tn_status status =
-            tn_peers_measure(&s->peers, s->dev, kind, task, c, &shapes[i], &s->plan->options, &row);
+        tn_status status = one_row(s, task, kind, shapes, i, &row);
         tn_progress_end(ctx);
         TN_TRY(status);
         count_row(t, &row);
@@ -91,20 +127,11 @@ static void print_tallies(const session *s) {
     }
 }
 
-static tn_status shapes_of(tn_context *ctx, const tn_bench_peers *plan, const tn_case *c, tn_shape *shapes,
-                           int *count) {
-    if (!plan->shape)
-        return tn_peer_shapes_of(ctx, c, shapes, count);
-    *count = 1;
-    return tn_shape_parse(ctx, c, plan->shape, &shapes[0]);
-}
-
 tn_status tn_bench_peers_run(tn_device *dev, const tn_bench_peers *plan) {
     tn_context *ctx = tn_device_context(dev);
     session s = {.plan = plan, .dev = dev};
-    tn_shape shapes[TN_SHAPES_MAX];
+    shape_list shapes;
     char folder[4200];
-    int count;
     tn_status status = TN_OK;
     const char *slash = strrchr(plan->program, '/');
     snprintf(folder, sizeof folder, "%.*s/peers", slash ? (int)(slash - plan->program) : 1,
@@ -112,14 +139,13 @@ tn_status tn_bench_peers_run(tn_device *dev, const tn_bench_peers *plan) {
     s.peers.folder = folder;
     s.peers.python = plan->python;
     for (const tn_peer_task *t = tn_peer_tasks; t->op; t++) {
-        const tn_case *c = tn_case_find(t->op);
-        count = -1; /* a shape that was given is one of the ops asked for */
+        shapes.count = -1; /* a shape that was given is one of the ops asked for */
         for (int k = 0; tn_peer_kinds[k].name; k++) {
             if (!asked_for(plan, t, k))
                 continue;
-            if (count < 0)
-                TN_GO(shapes_of(ctx, plan, c, shapes, &count));
-            TN_GO(one_task(&s, t, k, c, shapes, count));
+            if (shapes.count < 0)
+                TN_GO(shapes_of(ctx, plan, t, &shapes));
+            TN_GO(one_task(&s, t, k, &shapes));
         }
     }
     print_tallies(&s);

@@ -149,7 +149,9 @@ static tn_status plan_peers(tn_context *ctx, const tn_cli_args *args, bench_plan
         snprintf(plan->program, sizeof plan->program, "%s", args->program);
     plan->compare = tn_cli_given(args, "peers") || tn_cli_given(args, "peer");
     plan->peers =
-        (tn_bench_peers){.op = plan->op ? plan->op->op : NULL,
+        (tn_bench_peers){.op = plan->steps ? "step"
+                               : plan->op  ? plan->op->op
+                                           : NULL,
                          .pass = plan->pass,
                          .shape = plan->shape,
                          .peer = tn_cli_string(args, "peer", NULL),
@@ -169,10 +171,10 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     plan->format =
         tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
-    TN_TRY(plan_peers(ctx, args, plan));
     plan->steps = strcmp(tn_cli_string(args, "level", "op"), "step") == 0;
     if (plan->steps && (plan->op || plan->pass))
         return tn_fail(ctx, TN_ERR_ARG, "--level step takes neither --op nor --pass");
+    TN_TRY(plan_peers(ctx, args, plan));
     if (plan->steps && plan->shape) {
         tn_step_shape shape;
         TN_TRY(tn_step_shape_parse(ctx, plan->shape, &shape));
@@ -221,7 +223,7 @@ static const tn_cli_option options[] = {
      "one shape, with --op or --level step, instead of those of bench/shapes"},
     {"peers", 0, NULL, TN_CLI_FLAG,
      "the same work through other libraries, in turn with ours, on bench/peers"},
-    {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch"},
+    {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch, torch-compile"},
     {"python", 0, "PATH", TN_CLI_STRING, "Python that has PyTorch (TURNOUT_PYTHON, else python3)"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
