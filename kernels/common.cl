@@ -29,15 +29,6 @@ typedef float16 float16_near __attribute__((aligned(4)));
 #define AHEAD(p, bytes)
 #endif
 
-/* Asks for the cache line at p, where the compiler knows how. */
-#define TN_PREFETCH(p)
-#ifdef __has_builtin
-#if __has_builtin(__builtin_prefetch)
-#undef TN_PREFETCH
-#define TN_PREFETCH(p) __builtin_prefetch(p)
-#endif
-#endif
-
 /* 16 vectors of 16: rows to columns, by four perfect shuffles that turn row·16 + column into column·16 + row.
  * By component, because Oclgrind 21.10 crashes on .even and .odd when it looks for uninitialised values. */
 #define TN_EVENS(v) v.s0, v.s2, v.s4, v.s6, v.s8, v.sa, v.sc, v.se

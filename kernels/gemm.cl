@@ -132,8 +132,6 @@ inline void copy_columns(float *to, const global float *a, int lda, int m0, int 
     for (int k = 0; k < count; k++) {
         const global float *from = a + (k0 + k) * lda + m0 - i0;
         int i = i0;
-        for (int n = i0; k + 8 < count && n < i0 + rows; n += 16)
-            TN_PREFETCH(from + 8 * lda + n); /* rows this far apart are beyond what hardware guesses */
         for (; i < i0 + rows && i % TM != 0; i++)
             to[i / TM * TM * KC + k * TM + i % TM] = from[i];
         for (; i + TM <= i0 + rows; i += TM)
