@@ -95,8 +95,8 @@ tn_status tn_peer_start(tn_context *ctx, const char *const *argv, const tn_peer_
     p->limits = limits ? *limits : (tn_peer_limits){0};
     p->limits.prepare_s = p->limits.prepare_s > 0 ? p->limits.prepare_s : 240;
     p->limits.answer_s = p->limits.answer_s > 0 ? p->limits.answer_s : 60;
-    const char *slash = strrchr(argv[0], '/');
-    snprintf(p->name, sizeof p->name, "%s", slash ? slash + 1 : argv[0]);
+    const char *program = argv[1] ? argv[1] : argv[0], *slash = strrchr(program, '/');
+    snprintf(p->name, sizeof p->name, "%s", slash ? slash + 1 : program);
     tn_status status = make_folder(p);
     if (status == TN_OK)
         status = spawn(p, argv);

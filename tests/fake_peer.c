@@ -1,5 +1,5 @@
-/* A peer that behaves as its argument says: right, wrong, crash, hang, garbage, error, unsupported, short,
- * endless. It "computes" the sum of its inputs, element by element. */
+/* A peer that behaves as its argument or FAKE_PEER says. It "computes" the sum of its inputs, element by
+ * element, or as "product" their product, which is a right matrix product of one by one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 static float sum[4096];
 static size_t count;
 
-static void add_file(const char *path) {
+static void add_file(const char *path, int multiply) {
     float values[4096];
     FILE *file = fopen(path, "rb");
     if (!file)
@@ -16,7 +16,7 @@ static void add_file(const char *path) {
     count = fread(values, sizeof values[0], 4096, file);
     fclose(file);
     for (size_t i = 0; i < count; i++)
-        sum[i] += values[i];
+        sum[i] = multiply ? sum[i] * values[i] : sum[i] + values[i];
 }
 
 static void misbehave(const char *how) {
@@ -42,16 +42,23 @@ static void misbehave(const char *how) {
 
 static void answer(char *line, const char *how) {
     if (strncmp(line, "prepare ", 8) == 0) {
+        int files = 0;
         memset(sum, 0, sizeof sum);
         for (char *word = strtok(line + 8, " \n"); word; word = strtok(NULL, " \n"))
             if (word[0] == '/')
-                add_file(word);
+                add_file(word, files++ && strcmp(how, "product") == 0);
+        if (strcmp(how, "refuse") == 0) {
+            puts("unsupported install something");
+            return;
+        }
         printf("ready Fake 1.0 %s\n", getenv("OPENBLAS_CORETYPE") ? "with a core type" : "clean");
     } else if (strncmp(line, "run ", 4) == 0) {
         misbehave(how);
-        if (strcmp(how, "right") == 0 || strcmp(how, "short") == 0)
+        if (strcmp(how, "right") == 0 || strcmp(how, "short") == 0 || strcmp(how, "product") == 0)
             printf("seconds %.9g\n", 1e-3 * atoi(line + 4));
     } else if (strncmp(line, "output ", 7) == 0) {
+        if (strcmp(how, "crash") == 0)
+            misbehave(how);
         line[strcspn(line, "\n")] = '\0';
         FILE *file = fopen(line + 7, "wb");
         fwrite(sum, sizeof sum[0], strcmp(how, "short") == 0 ? count / 2 : count, file);
@@ -62,7 +69,8 @@ static void answer(char *line, const char *how) {
 
 int main(int argc, char **argv) {
     char line[4096];
-    const char *how = argc > 1 ? argv[1] : "right";
+    const char *how = argc > 1 ? argv[1] : getenv("FAKE_PEER");
+    how = how ? how : "right";
     while (fgets(line, sizeof line, stdin) && strncmp(line, "quit", 4) != 0) {
         answer(line, how);
         fflush(stdout);

@@ -4,9 +4,9 @@
 
 #include <check.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static tn_context ctx;
 static const float inputs[2][3] = {{1, 2, 3}, {10, 20, 30}};
@@ -139,6 +139,61 @@ START_TEST(results_are_compared) {
 }
 END_TEST
 
+/* A row of gemm nn, 1×1×1, with the fake in OpenBLAS's place. */
+static void one_row(tn_device *dev, tn_peers *peers, const char *how, tn_cost_row *row) {
+    const tn_case *c = tn_case_find("gemm");
+    tn_shape shape;
+    setenv("FAKE_PEER", how, 1);
+    ck_assert_int_eq(tn_shape_parse(&ctx, c, "M=1 N=1 K=1 epilogue=0", &shape), TN_OK);
+    ck_assert_msg(tn_peers_measure(peers, dev, 0, task_of("gemm", "nn"), c, &shape,
+                                   &(tn_bench_options){.seconds = 0.05, .seed = 3}, row) == TN_OK,
+                  "%s", ctx.message);
+}
+
+START_TEST(rows_survive_their_peers) {
+    char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
+    tn_device *dev;
+    tn_cost_row row;
+    ctx = (tn_context){.quiet = true};
+    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_str_eq(tn_peer_kinds[0].name, "openblas");
+    snprintf(program, sizeof program, "%s/%s", folder, tn_peer_kinds[0].program);
+    ck_assert_int_eq(symlink(FAKE_PEER, program), 0);
+    tn_peers peers = {.folder = folder, .python = "python3"};
+
+    one_row(dev, &peers, "product", &row);
+    ck_assert_msg(strcmp(row.status, "ok") == 0, "%s", row.reason);
+    ck_assert_str_eq(row.peer, "Fake 1.0 clean");
+    ck_assert_double_eq_tol(row.peer_wall_ms, 1, 1e-6);
+    ck_assert(row.peer_ratio > 0 && row.wall_ms > 0 && row.peer_max_diff < 1e-6);
+    tn_peers_stop(&peers);
+
+    one_row(dev, &peers, "right", &row); /* a sum is no product */
+    ck_assert_str_eq(row.status, "error");
+    ck_assert_msg(strstr(row.reason, "c[0] is") != NULL, "%s", row.reason);
+    ck_assert(row.peer_max_diff > 0 && isnan(row.peer_ratio));
+    tn_peers_stop(&peers);
+
+    one_row(dev, &peers, "refuse", &row);
+    ck_assert_str_eq(row.status, "unsupported");
+    ck_assert_str_eq(row.peer, "openblas");
+    ck_assert_msg(strstr(row.reason, "install something") != NULL, "%s", row.reason);
+    tn_peers_stop(&peers);
+
+    for (int i = 0; i < 3; i++) { /* started again once, then left alone */
+        one_row(dev, &peers, "crash", &row);
+        ck_assert_str_eq(row.status, "error");
+        ck_assert_msg(strstr(row.reason, i < 2 ? "SIGABRT" : "is left alone") != NULL, "%s", row.reason);
+    }
+    tn_peers_stop(&peers);
+    unlink(program);
+    rmdir(folder);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("peer");
     TCase *tests = tcase_create("peer");
@@ -148,6 +203,7 @@ int main(void) {
     tcase_add_loop_test(tests, those_that_are_not, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tests, one_that_is_not_there);
     tcase_add_test(tests, results_are_compared);
+    tcase_add_test(tests, rows_survive_their_peers);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
