@@ -136,14 +136,16 @@ tn_status tn_peer_work_outputs(tn_peer_work *w, float *values) {
     return TN_OK;
 }
 
-/* How far apart two right results may be, as a share of their rms. A sum of K random products in fp32 is off
- * by about 2^-24 √(K/6) of its own size, the largest of millions by 6 times that, in either of the two: 5e-7
- * √K; twice that is allowed. Attention and the convolution are held to what their own references allow twice
- * over, at values ten times the rms. */
-static double allowed(const tn_peer_work *w) {
-    if (strcmp(w->task->op, "gemm") == 0)
-        return 5e-6 + 1e-6 * sqrt((double)value_of(w->first.c, &w->first.shape, "K"));
-    return w->second.c ? 4e-4 : 1e-4;
+/* Each of two right results may be off by what the case allows of the reference. */
+static double allowed(const tn_tensor *t, double theirs, double rms) {
+    return 2 * (t->tol * (fabs(theirs) + rms) + t->floor);
+}
+
+static double rms_of(const float *values, size_t count) {
+    double squares = 0;
+    for (size_t k = 0; k < count; k++)
+        squares += (double)values[k] * (double)values[k];
+    return sqrt(squares / (double)count);
 }
 
 tn_status tn_peer_work_compare(const tn_peer_work *w, const char *peer, const float *ours,
@@ -153,24 +155,17 @@ tn_status tn_peer_work_compare(const tn_peer_work *w, const char *peer, const fl
     for (int o = 0; w->task->outputs[o]; o++) {
         int i;
         const tn_problem *p = holder(w, w->task->outputs[o], &i);
-        size_t count = p->tensors[i].count, at = 0;
-        double squares = 0, most = 0;
+        const tn_tensor *t = &p->tensors[i];
+        size_t count = t->count;
+        double rms = rms_of(theirs, count);
         for (size_t k = 0; k < count; k++) {
             double off = fabs((double)ours[k] - (double)theirs[k]);
-            squares += (double)theirs[k] * (double)theirs[k];
-            if (!(off <= most)) { /* NaN too */
-                most = off;
-                at = k;
-            }
-            if (isnan(off))
-                break;
+            *worst = !(off / rms <= *worst) ? off / rms : *worst;
+            if (!(off <= allowed(t, (double)theirs[k], rms))) /* NaN too */
+                return tn_fail(
+                    ctx, TN_ERR_CHECK, "%s[%zu] is %.9g here, %.9g by %s: off by %.3g, allowed %.3g", t->name,
+                    k, (double)ours[k], (double)theirs[k], peer, off, allowed(t, (double)theirs[k], rms));
         }
-        double rms = sqrt(squares / (double)count);
-        *worst = !(most / rms <= *worst) ? most / rms : *worst;
-        if (!(most <= allowed(w) * rms))
-            return tn_fail(
-                ctx, TN_ERR_CHECK, "%s[%zu] is %.9g here, %.9g by %s: off by %.3g of the rms, allowed %.3g",
-                p->tensors[i].name, at, (double)ours[at], (double)theirs[at], peer, most / rms, allowed(w));
         ours += count;
         theirs += count;
     }

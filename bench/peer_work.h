@@ -31,8 +31,8 @@ tn_status tn_peer_work_input(const tn_peer_work *work, int index, float **values
 size_t tn_peer_work_output_count(const tn_peer_work *work); /* values of all outputs together */
 /* Uploads, runs once and reads the outputs, one behind the other. */
 tn_status tn_peer_work_outputs(tn_peer_work *work, float *values);
-/* The largest over the outputs of max |ours − theirs| / rms(theirs). TN_ERR_CHECK where it is more than two
- * fp32 sums of such depth can be apart, or no number. */
+/* The largest over the outputs of max |ours − theirs| / rms(theirs). TN_ERR_CHECK where a value is further
+ * off than twice what the case allows against its reference, or no number. */
 tn_status tn_peer_work_compare(const tn_peer_work *work, const char *peer, const float *ours,
                                const float *theirs, double *worst);
 

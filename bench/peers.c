@@ -91,8 +91,10 @@ static tn_status their_outputs(tn_device *dev, const other_side *other, float *v
     size_t count = tn_peer_work_output_count(other->work);
     if (other->process)
         return tn_peer_output(other->process, values, count);
+    tn_buffer *c = other->work->first.tensors[0].buffer;
+    TN_TRY(tn_buffer_fill_u32(c, 0, count * sizeof *values, 0x7fc00000)); /* NaN: ours stands there */
     TN_TRY(run_clblast(dev, (void *)other));
-    return tn_buffer_read(other->work->first.tensors[0].buffer, 0, count * sizeof *values, values);
+    return tn_buffer_read(c, 0, count * sizeof *values, values);
 }
 
 static tn_status compare(tn_device *dev, const other_side *other, tn_cost_row *row) {
