@@ -228,11 +228,7 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
                                                     .mixer = cell->mixer,
                                                     .pass = cell->pass},
                                   options, row);
-    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
-        return status;
-    if (status != TN_OK)
-        tn_row_set_failure(row, status, ctx->message);
-    return TN_OK;
+    return tn_row_settle(row, status, ctx);
 }
 
 tn_status tn_cell_attention_rate(tn_device *dev, double *rate) {

@@ -228,16 +228,7 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
         measure.energy = NULL;
         measure.seconds = options->seconds > 0 ? 2 * options->seconds : 0.8;
         TN_TRY(tn_measure_pair(r->dev, run, &r->mine, run, &r->dense, &measure, &pair));
-        alone.n = pair.a.n;
-        alone.wall_ms = pair.a.wall_ms;
-        alone.q1_ms = pair.a.q1_ms;
-        alone.q3_ms = pair.a.q3_ms;
-        row->dense_wall_ms = pair.b.wall_ms;
-        row->dense_ratio = pair.ratio;
-        row->dense_ratio_q1 = pair.ratio_q1;
-        row->dense_ratio_q3 = pair.ratio_q3;
-        row->ideal_ratio = flops_of(r, &r->dense) / flops;
-        row->share_of_ideal_pct = 100 * pair.ratio / row->ideal_ratio;
+        tn_row_set_dense(row, &pair, flops_of(r, &r->dense) / flops, &alone);
     }
     tn_row_set_tuned(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline, options->energy);

@@ -6,10 +6,6 @@
 static const double reference_rate = 3e8;
 static const double usual_patience_s = 2;
 
-static double work(const tn_case *c, const tn_shape *shape, int pass) {
-    return c->flops(shape, pass) + c->bytes(shape, pass) / 4;
-}
-
 /* The largest of the case's first random shapes that the reference gets through in time. */
 static void smaller_shape(const tn_case *c, int pass, double patience_s, tn_shape *out) {
     double most = -1;
@@ -17,7 +13,7 @@ static void smaller_shape(const tn_case *c, int pass, double patience_s, tn_shap
         tn_rng rng = tn_rng_make(1, TN_RNG_CASE, (uint64_t)i);
         tn_shape shape = {{0}};
         c->draw(&rng, &shape);
-        double w = work(c, &shape, pass);
+        double w = tn_case_work(c, &shape, pass);
         if (w > most && w <= patience_s * reference_rate) {
             most = w;
             *out = shape;
@@ -31,7 +27,7 @@ tn_status tn_bench_verify(tn_device *dev, const tn_case *c, int pass, const tn_s
     tn_problem p;
     double worst;
     tn_shape chosen = *shape;
-    bool same = work(c, shape, pass) <= patience_s * reference_rate;
+    bool same = tn_case_work(c, shape, pass) <= patience_s * reference_rate;
     if (!same)
         smaller_shape(c, pass, patience_s, &chosen);
     snprintf(row->verified, sizeof row->verified, same ? "same shape" : "smaller shape");
@@ -91,11 +87,7 @@ tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape
     tn_status status = tn_bench_verify(dev, c, pass, shape, o->seed, usual_patience_s, row);
     if (status == TN_OK)
         status = time_it(dev, c, pass, shape, o, row);
-    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
-        return status;
-    if (status != TN_OK)
-        tn_row_set_failure(row, status, ctx->message);
-    return TN_OK;
+    return tn_row_settle(row, status, ctx);
 }
 
 tn_status tn_bench_rate(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, double seconds,

@@ -125,9 +125,5 @@ tn_status tn_peers_measure_step(tn_peers *peers, tn_device *dev, int kind, const
     snprintf(row->peer, sizeof row->peer, "%s", tn_peer_kinds[kind].name);
     tn_status status = measure(peers, dev, kind, shape, o, step, row);
     tn_step_destroy(step);
-    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
-        return status;
-    if (status != TN_OK)
-        tn_row_set_failure(row, status, tn_device_context(dev)->message);
-    return TN_OK;
+    return tn_row_settle(row, status, tn_device_context(dev));
 }

@@ -167,9 +167,5 @@ tn_status tn_peers_measure(tn_peers *peers, tn_device *dev, int kind, const tn_p
     tn_bench_identify(dev, c, task->pass, shape, o, row);
     snprintf(row->peer, sizeof row->peer, "%s", tn_peer_kinds[kind].name);
     tn_status status = measure(peers, dev, kind, task, c, shape, o, row);
-    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
-        return status;
-    if (status != TN_OK)
-        tn_row_set_failure(row, status, ctx->message);
-    return TN_OK;
+    return tn_row_settle(row, status, ctx);
 }

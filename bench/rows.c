@@ -194,9 +194,22 @@ void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair) {
     row->peer_ratio_q3 = pair->ratio_q3;
 }
 
+void tn_row_set_dense(tn_cost_row *row, const tn_pair_sample *pair, double ideal, tn_sample *alone) {
+    alone->n = pair->a.n;
+    alone->wall_ms = pair->a.wall_ms;
+    alone->q1_ms = pair->a.q1_ms;
+    alone->q3_ms = pair->a.q3_ms;
+    row->dense_wall_ms = pair->b.wall_ms;
+    row->dense_ratio = pair->ratio;
+    row->dense_ratio_q1 = pair->ratio_q1;
+    row->dense_ratio_q3 = pair->ratio_q3;
+    row->ideal_ratio = ideal;
+    row->share_of_ideal_pct = 100 * pair->ratio / ideal;
+}
+
 void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason) {
     snprintf(row->status, sizeof row->status, "%s", status);
-    snprintf(row->reason, sizeof row->reason, "%s", reason ? reason : "");
+    snprintf(row->reason, sizeof row->reason, "%.*s", (int)sizeof row->reason - 1, reason ? reason : "");
     for (char *p = row->reason; *p; p++)
         if ((unsigned char)*p < 0x20)
             *p = ' ';
@@ -205,6 +218,14 @@ void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason)
 void tn_row_set_failure(tn_cost_row *row, tn_status failure, const char *message) {
     tn_row_set_status(
         row, failure == TN_ERR_UNSUPPORTED || failure == TN_ERR_MEMORY ? "unsupported" : "error", message);
+}
+
+tn_status tn_row_settle(tn_cost_row *row, tn_status status, const tn_context *ctx) {
+    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
+        return status;
+    if (status != TN_OK)
+        tn_row_set_failure(row, status, ctx->message);
+    return TN_OK;
 }
 
 tn_row_format tn_row_format_choose(const char *name, const char *path, tn_row_format fallback) {

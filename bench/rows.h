@@ -57,10 +57,16 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
                        const tn_roofline *roofline, const tn_energy *energy);
 /* Columns of the peer's times, ours being a of the pair. */
 void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair);
+/* Columns of the dense twin's times, this being a of the pair; `ideal`: the ratio by counted operations. The
+ * pair's times of this replace those of `alone`, which has the events and the energy. */
+void tn_row_set_dense(tn_cost_row *row, const tn_pair_sample *pair, double ideal, tn_sample *alone);
 /* status and reason; line breaks in the reason become spaces: one row is one line. */
 void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason);
 /* The status of a failure: "unsupported" where the device or its memory says no, else "error". */
 void tn_row_set_failure(tn_cost_row *row, tn_status failure, const char *message);
+/* The end of measuring a row: a failure becomes the row's status and TN_OK, but what cannot be a row (Ctrl-C,
+ * a request that makes no sense) is passed on. */
+tn_status tn_row_settle(tn_cost_row *row, tn_status status, const tn_context *ctx);
 
 typedef enum tn_row_format { TN_ROW_CSV, TN_ROW_JSON, TN_ROW_TABLE } tn_row_format;
 

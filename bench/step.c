@@ -211,6 +211,7 @@ void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_ben
 
 void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_sample *sample,
                         const tn_bench_options *o, tn_cost_row *row) {
+    tn_row_set_tuned(row, s->model->dev, NULL);
     /* Weights, gradients and moments alone: activations may stay in a cache. */
     tn_row_set_sample(row, sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats, o->roofline,
                       o->energy);
@@ -221,16 +222,8 @@ static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shap
     tn_pair_sample pair;
     tn_measure_options options = {.seconds = o->seconds > 0 ? 2 * o->seconds : 2};
     TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
-    sample->n = pair.a.n;
-    sample->wall_ms = pair.a.wall_ms;
-    sample->q1_ms = pair.a.q1_ms;
-    sample->q3_ms = pair.a.q3_ms;
-    row->dense_wall_ms = pair.b.wall_ms;
-    row->dense_ratio = pair.ratio;
-    row->dense_ratio_q1 = pair.ratio_q1;
-    row->dense_ratio_q3 = pair.ratio_q3;
-    row->ideal_ratio = flops_of(dense, &(tn_step_shape){shape->B, shape->T, NAN}) / flops_of(s, shape);
-    row->share_of_ideal_pct = 100 * pair.ratio / row->ideal_ratio;
+    double ideal = flops_of(dense, &(tn_step_shape){shape->B, shape->T, NAN}) / flops_of(s, shape);
+    tn_row_set_dense(row, &pair, ideal, sample);
     return TN_OK;
 }
 
@@ -267,13 +260,9 @@ tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_b
         TN_GO(tn_step_make(dev, &(tn_step_shape){shape->B, shape->T, NAN}, o->seed, &dense));
         TN_GO(time_pair(s, dense, shape, o, &sample, row));
     }
-    tn_row_set_tuned(row, dev, NULL);
     tn_step_set_sample(s, shape, &sample, o, row);
 cleanup:
     tn_step_destroy(dense);
     tn_step_destroy(s);
-    if (status == TN_OK || status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
-        return status;
-    tn_row_set_failure(row, status, tn_device_context(dev)->message);
-    return TN_OK;
+    return tn_row_settle(row, status, tn_device_context(dev));
 }

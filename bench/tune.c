@@ -60,8 +60,7 @@ static tn_status workload_add(tuner *t, int pass, const tn_shape *shape, const t
         call = tn_clock_seconds() - start;
     }
     if (status == TN_OK && (call <= most || first)) {
-        double work = t->c->flops(shape, pass) + t->c->bytes(shape, pass) / 4;
-        t->checkable[t->count] = work <= reference_work;
+        t->checkable[t->count] = tn_case_work(t->c, shape, pass) <= reference_work;
         t->workloads[t->count++] = p;
         return TN_OK;
     }
@@ -92,7 +91,7 @@ static tn_tune_outcome verify_workloads(tuner *t, const tn_tune_set *set) {
             status = tn_problem_verify(ctx, t->workloads[i], &worst);
         if (status == TN_OK)
             continue;
-        outcome = status == TN_ERR_UNSUPPORTED || status == TN_ERR_MEMORY ? TN_TUNE_REFUSED : TN_TUNE_WRONG;
+        outcome = tn_tune_outcome_of(status);
         tn_shape_print(t->c, &t->workloads[i]->shape, text, sizeof text);
         tn_fail_prefix(ctx, "%s %s, shape %s", t->c->op, t->c->passes[t->workloads[i]->pass], text);
         tn_tune_set_print(t->c, set, text, sizeof text);

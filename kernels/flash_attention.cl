@@ -140,6 +140,18 @@ inline int first_key(int t, int window) {
     return window > 0 ? max(0, t - window + 1) : 0;
 }
 
+/* First of rows[first … end − 1], ascending, whose number is `row` or later; `end` where none is. */
+inline int row_at(const global int *rows, int first, int end, int row) {
+    while (first < end) {
+        const int middle = (first + end) / 2;
+        if (rows[middle] < row)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
 typedef struct {
     int b, first, count, keys;      /* sequence; first row; rows of this tile, 0: nothing to do; keys */
     int low[TQ], high[TQ], own[TQ]; /* of each row: keys it may see, segment */

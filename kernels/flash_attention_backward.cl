@@ -72,18 +72,6 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
             STORE(LOAD(j, sum + i * DH) * scale, j, dq + (r.first + i) * D + h * DH);
 }
 
-/* First row of the list, from `first` to `end`, whose position is t or later. */
-inline int row_at(const global int *rows, int first, int end, int t) {
-    while (first < end) {
-        const int middle = (first + end) / 2;
-        if (rows[middle] < t)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return first;
-}
-
 /* p[TK][32] of one panel of queries: masked lanes −∞. `t`, −1 where a lane is no query. */
 inline void mask_queries(float *p, const int *t, int s0, int keys, int window, const global int *seg) {
     for (int l = 0; l < 32; l++)

@@ -111,18 +111,6 @@ ALWAYS_INLINE void tile_dq(global float *dq, const float *ds, const key_block *b
             STORE(LOAD(j, sum + i * DH), j, dq + (r->first + i) * D);
 }
 
-/* First row of the list, from `first` to `end`, whose number is t or later. */
-inline int row_at(const global int *rows, int first, int end, int t) {
-    while (first < end) {
-        const int middle = (first + end) / 2;
-        if (rows[middle] < t)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return first;
-}
-
 /* dq += a chunk's part, for the rows that see keys from `from` to `to`: in the order of chunks. */
 inline void chunk_add(global float *dq, int D, const global float *part, int part_D, const global int *rows,
                       int first, int end, int start, int from, int window) {

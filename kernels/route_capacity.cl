@@ -35,7 +35,7 @@ inline void count_digits(const global float *x, int n, uint known, uint prefix, 
         counts[i & 255] += counts[i];
 }
 
-/* Values above `bits` and the first `ties` of those that are equal to it. */
+/* Values above `least` and the first `ties` of those that are equal to it. */
 inline void mark(global uchar *m, const global float *x, int n, uint least, int ties) {
     int t = 0;
     for (; t + 16 <= n; t += 16) {

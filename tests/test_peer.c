@@ -1,10 +1,10 @@
 /* Talking to a peer that is right, and to those that are not; and the comparison of results, by hand-made
  * ones. */
+#include "support.h"
+
 #include "peers.h"
 
-#include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -205,9 +205,5 @@ int main(void) {
     tcase_add_test(tests, results_are_compared);
     tcase_add_test(tests, rows_survive_their_peers);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

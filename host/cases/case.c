@@ -79,6 +79,10 @@ void tn_shape_print(const tn_case *c, const tn_shape *shape, char *text, size_t 
                                  (long long)shape->v[i]);
 }
 
+double tn_case_work(const tn_case *c, const tn_shape *shape, int pass) {
+    return c->flops(shape, pass) + c->bytes(shape, pass) / 4;
+}
+
 double tn_case_rms(const double *values, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++)

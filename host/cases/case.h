@@ -122,6 +122,9 @@ tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int in
  * any failed. */
 tn_status tn_verify_op(tn_device *dev, const tn_case *c, int cases, uint64_t seed, tn_verify_result *out);
 
+/* What the naive reference has to do: operations, and values touched. */
+double tn_case_work(const tn_case *c, const tn_shape *shape, int pass);
+
 double tn_case_rms(const double *values, size_t count);
 
 #endif

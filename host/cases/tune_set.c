@@ -106,6 +106,12 @@ tn_status tn_tune_set_try(tn_device *dev, const tn_case *c, const tn_tune_set *s
     return TN_OK;
 }
 
+tn_tune_outcome tn_tune_outcome_of(tn_status status) {
+    if (status == TN_OK)
+        return TN_TUNE_RIGHT;
+    return status == TN_ERR_UNSUPPORTED || status == TN_ERR_MEMORY ? TN_TUNE_REFUSED : TN_TUNE_WRONG;
+}
+
 tn_status tn_tune_set_verify(tn_device *dev, const tn_case *c, const tn_tune_set *set, uint64_t seed,
                              int first, int cases, tn_tune_outcome *outcome) {
     tn_context *ctx = tn_device_context(dev);
@@ -116,8 +122,7 @@ tn_status tn_tune_set_verify(tn_device *dev, const tn_case *c, const tn_tune_set
         double worst;
         tn_status status = tn_verify_passes(dev, c, seed, i, &worst);
         if (status != TN_OK) {
-            *outcome =
-                status == TN_ERR_UNSUPPORTED || status == TN_ERR_MEMORY ? TN_TUNE_REFUSED : TN_TUNE_WRONG;
+            *outcome = tn_tune_outcome_of(status);
             tn_tune_set_print(c, set, text, sizeof text);
             tn_fail_prefix(ctx, "with TURNOUT_TUNE=%s", text);
         }

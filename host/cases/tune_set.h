@@ -42,6 +42,8 @@ typedef enum tn_tune_outcome {
     TN_TUNE_REFUSED, /* the device cannot: group too large, memory, an unsupported combination */
     TN_TUNE_WRONG    /* a wrong result, or a kernel that does not build or run */
 } tn_tune_outcome;
+/* What verifying with a set ended in. */
+tn_tune_outcome tn_tune_outcome_of(tn_status status);
 /* Holds every pass against its reference with this set on `cases` random shapes, from number `first` of the
  * seed on. TN_OK whatever the outcome, its reason in ctx->message; a failure only after Ctrl-C. Ends with
  * nothing tried. */

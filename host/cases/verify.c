@@ -187,7 +187,7 @@ static void draw_shape(const tn_device *dev, const tn_case *c, tn_rng *rng, tn_s
         c->draw(rng, shape);
         work = 0;
         for (int pass = 0; c->passes[pass]; pass++)
-            work = fmax(work, c->flops(shape, pass) + c->bytes(shape, pass) / 4);
+            work = fmax(work, tn_case_work(c, shape, pass));
     }
 }
 

@@ -43,6 +43,11 @@ tn_arg tn_arg_i32(int64_t value);              /* values past 32 bits make the l
 tn_arg tn_arg_f32(double value);
 tn_arg tn_arg_local(size_t bytes);
 
+/* How many of b it takes to hold a; a ≥ 0, b > 0. */
+static inline int64_t tn_ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
 typedef struct tn_range {
     int dims;
     size_t global[3]; /* work-items wanted; padded up to a multiple of local, so kernels guard */

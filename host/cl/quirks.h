@@ -24,6 +24,9 @@ typedef struct tn_quirk_row {
 
 const tn_quirk_row *tn_quirk_table(int *count);
 bool tn_quirk_matches(const tn_quirk_row *row, const char *platform, const char *device, const char *driver);
+/* Is a work-item to own much work here, a register tile and rows of its own? On CPUs, but for those whose
+ * driver cuts long loops short. */
+bool tn_quirk_much_an_item(const tn_device_info *info);
 uint32_t tn_quirk_lookup(const char *platform, const char *device, const char *driver, const char **reason);
 
 #endif

@@ -67,7 +67,7 @@ static bool takes_cpu_default(const tn_device *dev) {
     const char *kind = kind_forced();
     if (kind)
         return strcmp(kind, "gpu") != 0;
-    return dev->info.kind == TN_KIND_CPU && !(dev->info.quirks & TN_QUIRK_SHORT_LOOPS);
+    return tn_quirk_much_an_item(&dev->info);
 }
 
 /* Rows of a key and, for a class of an op's shapes, of the op itself: what is not set for the class holds for

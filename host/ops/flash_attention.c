@@ -12,10 +12,6 @@ typedef struct tn_attention_plan {
     size_t local;
 } tn_attention_plan;
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* Tiles and blocks that an item of the largest kernel holds. */
 static size_t private_bytes(const tn_attention_plan *p) {
     int64_t rows = 2 * p->kb + 6 * p->tq + 6 * p->tk, scores = 64 * (p->tq + p->tk) + p->tq * p->kb;
@@ -44,24 +40,24 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
                            .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
     p.local = tn_private_group(dev, p.local, private_bytes(&p));
     int64_t wanted = 4 * (int64_t)(tn_device_get_info(dev)->compute_units * p.local);
-    int64_t chunks = ceil_div(s->T, p.chunk), heads = s->B * s->H;
+    int64_t chunks = tn_ceil_div(s->T, p.chunk), heads = s->B * s->H;
     while (p.vw > 4 && s->Dh % p.vw != 0)
         p.vw /= 2;
     if (s->max_rows <= 2 && p.tq > 2)
         p.tq = 2;
     else if (s->max_rows <= 6 && p.tq > 4)
         p.tq = 4;
-    p.tiles = ceil_div(s->max_rows, p.tq);
+    p.tiles = tn_ceil_div(s->max_rows, p.tq);
     if (p.tiles == 0)
         return p;
-    p.items = ceil_div(p.tiles, p.most);
+    p.items = tn_ceil_div(p.tiles, p.most);
     if (chunks > 1 && heads * p.items < wanted)
         p.chunks = chunks;
-    int64_t least = ceil_div(2 * wanted, heads * (p.chunks ? p.chunks : 1));
+    int64_t least = tn_ceil_div(2 * wanted, heads * (p.chunks ? p.chunks : 1));
     if (p.items < least)
         p.items = least < p.tiles ? least : p.tiles;
-    p.per_item = ceil_div(p.tiles, p.items);
-    p.items = ceil_div(p.tiles, p.per_item);
+    p.per_item = tn_ceil_div(p.tiles, p.items);
+    p.items = tn_ceil_div(p.tiles, p.per_item);
     return p;
 }
 
@@ -160,7 +156,7 @@ static tn_status forward_staged(tn_device *dev, const tn_attention_plan *p, cons
     if (p->chunks)
         TN_TRY(parts_make(dev, p, s, &parts, &join));
     size_t group = tn_kernel_group(staged, p->local);
-    int64_t groups = ceil_div(s->max_rows, (int64_t)group);
+    int64_t groups = tn_ceil_div(s->max_rows, (int64_t)group);
     tn_range range = tn_range_3d((size_t)(s->B * groups) * group, (size_t)s->H,
                                  p->chunks ? (size_t)p->chunks : 1, group, 1, 1);
     TN_TRY(tn_launch(dev, staged, range, tn_arg_buffer(o), tn_arg_buffer(lse), tn_arg_buffer(parts),
@@ -206,7 +202,7 @@ static tn_status backward_two_passes(tn_device *dev, const tn_attention_plan *p,
                                      const tn_flash_attention_shape *s, const tn_attention_gradients *g) {
     tn_kernel *to_q, *to_kv;
     tn_buffer *kp, *vp, *qp, *dop;
-    int64_t kv_tiles = ceil_div(s->T, p->tk);
+    int64_t kv_tiles = tn_ceil_div(s->T, p->tk);
     double scale = 1 / sqrt((double)s->Dh);
     TN_TRY(kernel(dev, p, "flash_attention_backward", "flash_attention_backward_q", &to_q));
     TN_TRY(kernel(dev, p, "flash_attention_backward", "flash_attention_backward_kv", &to_kv));
@@ -249,7 +245,7 @@ static tn_status backward_heads(tn_device *dev, const tn_attention_plan *p, cons
     if (whole)
         return TN_OK;
     TN_TRY(kernel(dev, p, "flash_attention_onepass", "flash_attention_sum", &sum));
-    return tn_launch(dev, sum, tn_range_1d((size_t)ceil_div(s->R, 16), tn_kernel_group(sum, p->local)),
+    return tn_launch(dev, sum, tn_range_1d((size_t)tn_ceil_div(s->R, 16), tn_kernel_group(sum, p->local)),
                      tn_arg_buffer(g->dq), tn_arg_buffer(parts), tn_arg_buffer(g->rows), tn_arg_i32(s->T),
                      tn_arg_i32(s->R), tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_i32(h0),
                      tn_arg_i32(heads), tn_arg_i32(chunk));
@@ -260,7 +256,7 @@ static tn_status backward_heads(tn_device *dev, const tn_attention_plan *p, cons
 static tn_status backward_one_pass(tn_device *dev, const tn_attention_plan *p,
                                    const tn_flash_attention_shape *s, const tn_attention_gradients *g) {
     const int64_t most_chunks = 16, most_floats = 1 << 26, keys = 128;
-    int64_t chunk = ceil_div(s->T, most_chunks * keys) * keys, chunks = ceil_div(s->T, chunk);
+    int64_t chunk = tn_ceil_div(s->T, most_chunks * keys) * keys, chunks = tn_ceil_div(s->T, chunk);
     bool whole = chunks == 1 || s->B * s->H >= p->heads * (int64_t)tn_device_get_info(dev)->compute_units;
     int64_t slots = whole ? 1 : chunks, heads = most_floats / (slots * s->R * s->Dh);
     tn_buffer *parts = g->dq;
@@ -292,7 +288,7 @@ tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_s
     if (p.passes == 2 || p.vw < 16)
         return backward_two_passes(dev, &p, s, &g);
     TN_TRY(kernel(dev, &p, "flash_attention_onepass", "flash_attention_delta", &delta));
-    TN_TRY(tn_launch(dev, delta, tn_range_1d((size_t)ceil_div(s->R, 16), tn_kernel_group(delta, p.local)),
+    TN_TRY(tn_launch(dev, delta, tn_range_1d((size_t)tn_ceil_div(s->R, 16), tn_kernel_group(delta, p.local)),
                      tn_arg_buffer(g.delta), tn_arg_buffer(dout), tn_arg_buffer(o), tn_arg_i32(s->R),
                      tn_arg_i32(s->H)));
     return backward_one_pass(dev, &p, s, &g);

@@ -15,7 +15,7 @@
 enum {
     PART_K = 512,       /* k that one part of a split sum takes: fixed, so bits do not move */
     PART_ROWS = 256,    /* rows of a part of a bias gradient */
-    PACK_K = 64,        /* as PACK_K of gemm_pack.cl */
+    PACK_K = 64,        /* k that an item packs */
     PLACE_N = 64,       /* B up to this width is read as it lies: its rows share no cache set yet */
     PLACE_NK = 1 << 13, /* and one up to this size, which fits beside them all the same */
     SPLIT_MN = 1 << 16  /* a product of more elements than this has work enough without splitting its k */
@@ -60,26 +60,22 @@ static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, con
     tn_options_int(&options, "KC", (long)t->kc);
     tn_options_int(&options, "COPY_A", t->copy_a);
     tn_options_int(&options, "A_ROWS", a_rows);
+    tn_options_int(&options, "PACK_K", PACK_K);
     return tn_kernel_get(dev, file, name, &options, out);
 }
 
 /* An item's copied rows are private memory, which a GPU has little of. */
 static tn_status place_copy(const tn_device *dev, tn_gemm_tiles *t) {
     const tn_device_info *info = tn_device_get_info(dev);
-    bool much_an_item = info->kind == TN_KIND_CPU && !(info->quirks & TN_QUIRK_SHORT_LOOPS);
     int64_t bytes = t->tiles * t->tm * (t->kc + 16) * (int64_t)sizeof(float);
     if (!t->copy_a)
         return TN_OK;
     t->local = tn_private_group(dev, t->local, (size_t)bytes);
-    if (bytes <= (much_an_item ? 2 << 20 : 16 << 10))
+    if (bytes <= (tn_quirk_much_an_item(info) ? 2 << 20 : 16 << 10))
         return TN_OK;
     return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
                    "gemm: an item's copy of A would take %lld KiB of private memory on %s; take COPY_A=0",
                    (long long)bytes >> 10, info->name);
-}
-
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
 }
 
 typedef enum tn_gemm_policy { POLICY_OWN, POLICY_AUTO, POLICY_CLBLAST, POLICY_UNKNOWN } tn_gemm_policy;
@@ -105,7 +101,7 @@ typedef struct tn_operands {
 /* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
 static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_shape *s, const tn_operands *o,
                         bool split, const tn_buffer **out, int64_t *panel, int64_t *ldb) {
-    int64_t width = t->vw * t->nv, count = ceil_div(s->N, width);
+    int64_t width = t->vw * t->nv, count = tn_ceil_div(s->N, width);
     if (o->packed) {
         *out = o->packed;
         *panel = s->K * width;
@@ -123,7 +119,8 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
     TN_TRY(tn_device_scratch(dev, 0, (size_t)(count * s->K * width) * sizeof(float), &packed));
     TN_TRY(kernel(dev, t, true, "gemm_pack", "gemm_pack", &k));
     TN_TRY(tn_launch(
-        dev, k, tn_range_2d((size_t)ceil_div(s->K, PACK_K), (size_t)count, 1, tn_kernel_group(k, t->local)),
+        dev, k,
+        tn_range_2d((size_t)tn_ceil_div(s->K, PACK_K), (size_t)count, 1, tn_kernel_group(k, t->local)),
         tn_arg_buffer(packed), tn_arg_buffer(o->b), tn_arg_i32(s->N), tn_arg_i32(s->K),
         tn_arg_i32(s->form == TN_GEMM_NT)));
     *out = packed;
@@ -136,16 +133,17 @@ static tn_status reduce(tn_device *dev, const tn_gemm_tiles *t, tn_buffer *c, co
                         int64_t parts, int64_t M, int64_t N, const tn_buffer *bias, const tn_buffer *add) {
     tn_kernel *k;
     TN_TRY(kernel(dev, t, true, "gemm", "gemm_reduce", &k));
-    return tn_launch(dev, k, tn_range_1d((size_t)ceil_div(M * N, 16), tn_kernel_group(k, t->local)),
+    return tn_launch(dev, k, tn_range_1d((size_t)tn_ceil_div(M * N, 16), tn_kernel_group(k, t->local)),
                      tn_arg_buffer(c), tn_arg_buffer(partial), tn_arg_buffer(bias), tn_arg_buffer(add),
                      tn_arg_i32(parts), tn_arg_i32(M), tn_arg_i32(N));
 }
 
 /* Tiles of a work-item, at most t->tiles: the number that leaves the busiest unit the least to do. */
 static int64_t tiles_an_item(const tn_device *dev, const tn_gemm_tiles *t, int64_t M, int64_t others) {
-    int64_t units = tn_device_get_info(dev)->compute_units, total = ceil_div(M, t->tm), best = 1, least = 0;
+    int64_t units = tn_device_get_info(dev)->compute_units, total = tn_ceil_div(M, t->tm), best = 1,
+            least = 0;
     for (int64_t n = t->tiles; n >= 1; n--) {
-        int64_t load = ceil_div(ceil_div(total, n) * others, units) * n;
+        int64_t load = tn_ceil_div(tn_ceil_div(total, n) * others, units) * n;
         if (n == t->tiles || load < least) {
             least = load;
             best = n;
@@ -162,10 +160,10 @@ static int64_t panels_an_item(const tn_device *dev, const tn_gemm_tiles *t, int6
         return 1;
     int64_t group = (t->cache << 10) / (K / parts * t->vw * t->nv * (int64_t)sizeof(float));
     int64_t wanted = 4 * (int64_t)tn_device_get_info(dev)->compute_units;
-    int64_t blocks = ceil_div(M, t->tm * t->tiles) * parts;
+    int64_t blocks = tn_ceil_div(M, t->tm * t->tiles) * parts;
     group = group < 1 ? 1 : group > count ? count : group;
-    if (blocks * ceil_div(count, group) < wanted)
-        group = ceil_div(count, ceil_div(wanted, blocks));
+    if (blocks * tn_ceil_div(count, group) < wanted)
+        group = tn_ceil_div(count, tn_ceil_div(wanted, blocks));
     return group;
 }
 
@@ -174,18 +172,18 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     tn_kernel *k;
     const tn_buffer *packed;
     tn_buffer *to = o->c[0];
-    int64_t panel, ldb, count = ceil_div(s->N, t.vw * t.nv);
+    int64_t panel, ldb, count = tn_ceil_div(s->N, t.vw * t.nv);
     /* Only TN is split: its k runs over all rows of a batch, while M and N are widths of the model. */
     bool split = s->form == TN_GEMM_TN && s->K > PART_K && s->M * s->N <= SPLIT_MN;
-    int64_t part = split ? PART_K : s->K, parts = ceil_div(s->K, part);
+    int64_t part = split ? PART_K : s->K, parts = tn_ceil_div(s->K, part);
     TN_TRY(place_copy(dev, &t));
     TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm", "gemm_tiles", &k));
     TN_TRY(panels(dev, &t, s, o, split, &packed, &panel, &ldb));
     if (parts > 1)
         TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * s->M * s->N) * sizeof(float), &to));
     int64_t group = panels_an_item(dev, &t, s->M, s->K, count, parts);
-    int64_t groups = ceil_div(count, group), tiles = tiles_an_item(dev, &t, s->M, groups * parts);
-    tn_range range = tn_range_3d((size_t)ceil_div(s->M, t.tm * tiles), (size_t)groups, (size_t)parts,
+    int64_t groups = tn_ceil_div(count, group), tiles = tiles_an_item(dev, &t, s->M, groups * parts);
+    tn_range range = tn_range_3d((size_t)tn_ceil_div(s->M, t.tm * tiles), (size_t)groups, (size_t)parts,
                                  tn_kernel_group(k, t.local), 1, 1);
     const tn_buffer *a1 = o->a[o->a_count > 1 ? 1 : 0], *a2 = o->a[o->a_count > 2 ? 2 : 0];
     const tn_buffer *c1 = o->c_count > 1 ? o->c[1] : to, *c2 = o->c_count > 2 ? o->c[2] : to;
@@ -200,12 +198,12 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
 
 int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K) {
     tn_gemm_tiles t = tiles_of(dev);
-    return ceil_div(N, t.vw * t.nv) * t.vw * t.nv * K;
+    return tn_ceil_div(N, t.vw * t.nv) * t.vw * t.nv * K;
 }
 
 int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K) {
     tn_gemm_tiles t = tiles_of(dev);
-    return ceil_div(N, t.vw * t.nv) * ceil_div(K, PACK_K);
+    return tn_ceil_div(N, t.vw * t.nv) * tn_ceil_div(K, PACK_K);
 }
 
 tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks, tn_buffer *packed,
@@ -244,15 +242,16 @@ tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer 
     tn_gemm_tiles t = tiles_of(dev);
     tn_kernel *k;
     tn_buffer *partial;
-    int64_t parts = ceil_div(M, PART_ROWS);
+    int64_t parts = tn_ceil_div(M, PART_ROWS);
     if (M == 0)
         return tn_buffer_zero(db);
     TN_TRY(kernel(dev, &t, true, "gemm", "gemm_bias_backward", &k));
     TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * N) * sizeof(float), &partial));
-    TN_TRY(tn_launch(
-        dev, k,
-        tn_range_2d((size_t)ceil_div(N, 16), (size_t)parts, tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
-        tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(M), tn_arg_i32(N), tn_arg_i32(PART_ROWS)));
+    TN_TRY(tn_launch(dev, k,
+                     tn_range_2d((size_t)tn_ceil_div(N, 16), (size_t)parts,
+                                 tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
+                     tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(M), tn_arg_i32(N),
+                     tn_arg_i32(PART_ROWS)));
     return reduce(dev, &t, db, partial, parts, 1, N, NULL, NULL);
 }
 
