@@ -136,13 +136,24 @@ inline void store_part(floatv v, global float *p, int left) {
     store_whole(v, p);
 }
 
-/* store_part for results that nobody reads soon. STREAM 1: they are larger than the caches and pass them by;
- * p is aligned to whole vectors then (tn_stream in host/cl). */
+/* Elements from d to the end of a row of D. WHOLE 1: rows are whole vectors, and nothing tests for their end.
+ */
+#ifndef WHOLE
+#define WHOLE 0
+#endif
+#define LEFT(d, D) (WHOLE ? LANES : (D) - (d))
+
+/* store_part for results that nobody reads soon. STREAM 1: tensors are larger than the caches; results pass
+ * them by, unless IN_PLACE says that their lines have just been read. p is aligned to whole vectors then
+ * (tn_stream in host/cl). */
 #ifndef STREAM
 #define STREAM 0
 #endif
+#ifndef IN_PLACE
+#define IN_PLACE 0
+#endif
 inline void store_out(floatv v, global float *p, int left) {
-#if STREAM
+#if STREAM && !IN_PLACE
     if (left >= LANES)
         STREAM_STORE(v, (global floatv *)p);
     else
@@ -164,11 +175,18 @@ inline void store_out(floatv v, global float *p, int left) {
             AT(i_, (last)-i_);                                                                               \
     } while (0)
 
-/* load_part of what a CPU's prefetcher should be helped with. */
-inline floatv load_ahead(const global float *p, int left) {
+/* What a CPU's prefetcher should be helped with: the line of p. */
+inline void ask_for(const global float *p) {
 #if STREAM
-    AHEAD(p, 2048);
+    AHEAD(p, 0);
 #endif
+}
+
+/* Rows of D floats that lie between a row and the one to ask for meanwhile. */
+#define SOON(D) (512 / (D) + 1)
+
+inline floatv load_ahead(const global float *p, int left) {
+    ask_for(p + 512);
     return load_part(p, left);
 }
 

@@ -1,40 +1,31 @@
-/* Rows of a list out of a tensor, and their gradients back into it. A work-item moves 16 columns of ROWS
- * rows. */
+/* Rows of a list out of a tensor, and their gradients back into it. A work-item owns `share` rows, whole or a
+ * vector of each. Grid: vectors of a row, or 1 × items. */
 
-#ifndef ROWS
-#define ROWS 16 /* rows a work-item moves */
-#endif
-
-/* y[r] = x[rows[r]]. Grid: R / ROWS × D / 16. */
+/* y[r] = x[rows[r]]. */
 kernel void row_gather_forward(global float *restrict y,       /* [R,D] */
                                const global float *restrict x, /* [N,D] */
-                               const global int *restrict rows /* [R] */, int R, int D) {
-    const int d0 = get_global_id(1) * 16, first = get_global_id(0) * ROWS, last = min(R, first + ROWS);
-    if (d0 >= D)
-        return;
+                               const global int *restrict rows /* [R] */, int share, int R, int D) {
+    const int first = get_global_id(1) * share, last = min(R, first + share), soon = SOON(D);
     for (int r = first; r < last; r++) {
-        const int from = rows[r] * D + d0, to = r * D + d0;
-        if (d0 + 16 <= D)
-            vstore16(vload16(0, x + from), 0, y + to);
-        else
-            for (int d = 0; d < D - d0; d++)
-                y[to + d] = x[from + d];
+        const global float *from = x + rows[r] * D, *next = x + rows[min(r + soon, last - 1)] * D;
+        for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {
+            ask_for(next + d);
+            store_out(load_part(from + d, LEFT(d, D)), y + r * D + d, LEFT(d, D));
+        }
     }
 }
 
-/* dx[rows[r]] += dy[r]; rows are distinct. Grid: as above. */
+/* dx[rows[r]] += dy[r]; rows are distinct. */
 kernel void row_gather_backward(global float *restrict dx,       /* [N,D] */
                                 const global float *restrict dy, /* [R,D] */
-                                const global int *restrict rows /* [R] */, int R, int D) {
-    const int d0 = get_global_id(1) * 16, first = get_global_id(0) * ROWS, last = min(R, first + ROWS);
-    if (d0 >= D)
-        return;
+                                const global int *restrict rows /* [R] */, int share, int R, int D) {
+    const int first = get_global_id(1) * share, last = min(R, first + share), soon = SOON(D);
     for (int r = first; r < last; r++) {
-        const int to = rows[r] * D + d0, from = r * D + d0;
-        if (d0 + 16 <= D)
-            vstore16(vload16(0, dx + to) + vload16(0, dy + from), 0, dx + to);
-        else
-            for (int d = 0; d < D - d0; d++)
-                dx[to + d] += dy[from + d];
+        global float *to = dx + rows[r] * D, *next = dx + rows[min(r + soon, last - 1)] * D;
+        for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {
+            ask_for(next + d);
+            store_part(load_part(to + d, LEFT(d, D)) + load_ahead(dy + r * D + d, LEFT(d, D)), to + d,
+                       LEFT(d, D));
+        }
     }
 }

@@ -48,6 +48,13 @@ static inline int64_t tn_ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+/* How many of `count` pieces an item owns where `least` of them are worth one: more, past 256 items, so that
+ * each walks memory in long runs. Where a single piece is, items are what the device wants. */
+static inline int64_t tn_share(int64_t count, int64_t least) {
+    const int64_t even = tn_ceil_div(count, 256);
+    return least > 1 && even > least ? even : least;
+}
+
 typedef struct tn_range {
     int dims;
     size_t global[3]; /* work-items wanted; padded up to a multiple of local, so kernels guard */

@@ -2,20 +2,16 @@
 
 #include "launch.h"
 
-/* The most items there are to be: with more elements an item owns more, and walks them in longer runs. */
-enum { ITEMS = 256 };
-
 static tn_status prepare(tn_device *dev, const char *name, int64_t count, bool in_place, tn_kernel **out,
                          tn_range *range, int64_t *share) {
     const int lanes = tn_tunable(dev, "gelu", "LANES", 16, 4);
     const int vectors = tn_tunable(dev, "gelu", "VECTORS", 128, 1); /* the least that is worth an item */
     tn_options options = {""};
-    const int64_t least = (int64_t)lanes * vectors, even = (count / lanes + ITEMS - 1) / ITEMS * lanes;
-    *share = vectors > 1 && even > least ? even : least;
+    *share = tn_share(tn_ceil_div(count, lanes), vectors) * lanes;
     tn_options_int(&options, "LANES", lanes);
     tn_options_int(&options, "STREAM", !in_place && tn_stream(dev, "gelu", 4.0 * (double)count));
     TN_TRY(tn_kernel_get(dev, "gelu", name, &options, out));
-    *range = tn_range_1d((size_t)((count + *share - 1) / *share),
+    *range = tn_range_1d((size_t)tn_ceil_div(count, *share),
                          tn_kernel_group(*out, (size_t)tn_tunable(dev, "gelu", "LOCAL", 1, 64)));
     return TN_OK;
 }
