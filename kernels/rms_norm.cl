@@ -1,34 +1,25 @@
-/* RMSNorm over rows: y = x · rstd · w with rstd = 1/√(mean x² + ε). A work-item owns ROWS rows; no barrier.
+/* RMSNorm over rows: y = x · rstd · w with rstd = 1/√(mean x² + ε). A work-item owns `share` rows; no
+ * barrier.
  */
-
-#ifndef ROWS
-#define ROWS 16 /* rows a work-item owns */
-#endif
 
 kernel void rms_norm_forward(global float *restrict y,       /* [N,D] */
                              global float *restrict rstd,    /* [N] */
                              const global float *restrict x, /* [N,D] */
                              const global float *restrict w, /* [D] */
-                             int N, int D, float eps) {
-    const int first = get_global_id(0) * ROWS;
-    const int last = min(first + ROWS, N);
+                             int share, int N, int D, float eps) {
+    const int first = get_global_id(0) * share, last = min(first + share, N);
     for (int n = first; n < last; n++) {
         const global float *row = x + n * D;
-        float16 squares = 0.0f;
-        float tail = 0.0f;
-        int d = 0;
-        for (; d + 16 <= D; d += 16) {
-            float16 v = vload16(0, row + d);
+        floatv squares = 0.0f;
+        for (int d = 0; d < D; d += LANES) {
+            const floatv v = load_ahead(row + d, LEFT(d, D));
             squares += v * v;
         }
-        for (; d < D; d++)
-            tail += row[d] * row[d];
-        const float r = 1.0f / sqrt((sum16(squares) + tail) / D + eps);
+        const float r = 1.0f / sqrt(sumv(squares) / D + eps);
         rstd[n] = r;
-        for (d = 0; d + 16 <= D; d += 16)
-            vstore16(vload16(0, row + d) * r * vload16(0, w + d), 0, y + n * D + d);
-        for (; d < D; d++)
-            y[n * D + d] = row[d] * r * w[d];
+        for (int d = 0; d < D; d += LANES)
+            store_out(load_part(row + d, LEFT(d, D)) * r * load_part(w + d, LEFT(d, D)), y + n * D + d,
+                      LEFT(d, D));
     }
 }
 
@@ -42,10 +33,8 @@ kernel void rms_norm_backward(
     const global float *restrict w,    /* [D] */
     const global float *restrict rstd, /* [N] */
     const global float *add,           /* [N,D], may be dx itself; not read when has_add = 0 */
-    int has_add, int N, int D) {
-    const int item = get_global_id(0);
-    const int first = item * ROWS;
-    const int last = min(first + ROWS, N);
+    int has_add, int share, int N, int D) {
+    const int item = get_global_id(0), first = item * share, last = min(first + share, N);
     global float *sums = partial + item * D;
     if (first >= N)
         return;
@@ -54,30 +43,21 @@ kernel void rms_norm_backward(
     for (int n = first; n < last; n++) {
         const int at = n * D;
         const float r = rstd[n];
-        float16 dots = 0.0f;
-        float tail = 0.0f;
-        int d = 0;
-        for (; d + 16 <= D; d += 16) {
-            const float16 g = vload16(0, dy + at + d), hat = vload16(0, x + at + d) * r;
-            dots += g * vload16(0, w + d) * hat;
-            vstore16(vload16(0, sums + d) + g * hat, 0, sums + d);
+        floatv dots = 0.0f;
+        for (int d = 0; d < D; d += LANES) {
+            const int left = LEFT(d, D);
+            const floatv g = load_ahead(dy + at + d, left), hat = load_ahead(x + at + d, left) * r;
+            dots += g * load_part(w + d, left) * hat;
+            store_part(load_part(sums + d, left) + g * hat, sums + d, left);
         }
-        for (; d < D; d++) {
-            const float g = dy[at + d], hat = x[at + d] * r;
-            tail += g * w[d] * hat;
-            sums[d] += g * hat;
-        }
-        const float mean = (sum16(dots) + tail) / D;
-        for (d = 0; d + 16 <= D; d += 16) {
-            const float16 hat = vload16(0, x + at + d) * r;
-            float16 v = r * (vload16(0, w + d) * vload16(0, dy + at + d) - hat * mean);
+        const float mean = sumv(dots) / D;
+        for (int d = 0; d < D; d += LANES) {
+            const int left = LEFT(d, D);
+            const floatv hat = load_part(x + at + d, left) * r;
+            floatv v = r * (load_part(w + d, left) * load_part(dy + at + d, left) - hat * mean);
             if (has_add)
-                v += vload16(0, add + at + d);
-            vstore16(v, 0, dx + at + d);
-        }
-        for (; d < D; d++) {
-            const float v = r * (w[d] * dy[at + d] - x[at + d] * r * mean);
-            dx[at + d] = has_add ? add[at + d] + v : v;
+                v += load_ahead(add + at + d, left);
+            store_out(v, dx + at + d, left);
         }
     }
 }

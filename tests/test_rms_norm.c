@@ -1,5 +1,7 @@
 #include "support.h"
 
 int main(void) {
-    return tn_test_main(tn_test_op_suite("rms_norm", 40));
+    Suite *suite = tn_test_op_suite("rms_norm", 40);
+    tn_test_op_tuned(suite, "rms_norm.STREAM=1");
+    return tn_test_main(suite);
 }
