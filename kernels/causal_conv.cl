@@ -46,6 +46,13 @@ inline void warm_up(floatv *ring, const global float *u, int t, int left, int D)
         push(ring, load_part(u + s * D, left));
 }
 
+/* Asks for one line of the tile behind this one at each of its positions. A work-item reads a vector of every
+ * row, and the items beside it the others: each asks for its part of the tile in one run, which takes a
+ * fraction of the pages that its own vectors lie in. */
+inline void ask_next(const global float *x, int sequence, int first, int t, int T, int D) {
+    ask_for(x + (sequence * T + first) * D + (TILE * D + (get_global_id(0) * TILE + t - first) * LANES));
+}
+
 kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
                                 const global float *restrict u, /* [B,T,D] */
                                 const global float *restrict w, /* [D,K], column j multiplies u[t-j] */
@@ -63,6 +70,7 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
     load_taps(taps, w, d, D);
     warm_up(ring, u + at, first, left, D);
     for (int t = first; t < last; t++) {
+        ask_next(u, sequence, first, t, T, D);
         push(ring, load_part(u + at + t * D, left));
         const floatv z = dot_taps(taps, ring, bias);
 #if SILU
@@ -112,6 +120,10 @@ kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
     for (int t = first; t < last + K - 1; t++) {
         floatv dz = 0.0f;
         if (t < T) {
+            ask_next(u, sequence, first, t, T, D);
+            ask_next(dy, sequence, first, t, T, D);
+            if (has_add)
+                ask_next(add, sequence, first, t, T, D);
             push(ring, load_part(u + at + t * D, left));
             dz = load_part(dy + at + t * D, left) * activation_slope(dot_taps(taps, ring, bias));
         }

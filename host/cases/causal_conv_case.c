@@ -76,6 +76,7 @@ static const char *const passes[] = {"forward", "backward", NULL};
 static const tn_case_tunable tunables[] = {
     TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
     TN_TUNABLE_BITS("TILE", "positions of a work-item", 16, 32, 64, 128, 256, 512),
+    TN_TUNABLE_STREAM,
     TN_TUNABLE_LOCAL,
     {NULL},
 };

@@ -9,7 +9,7 @@ typedef struct plan {
     size_t lanes, tile, chunks, items, local;
 } plan;
 
-static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, plan *p) {
+static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, bool in_place, plan *p) {
     *p = (plan){.lanes = (size_t)tn_tunable(dev, "causal_conv", "LANES", 16, 1),
                 .tile = (size_t)tn_tunable(dev, "causal_conv", "TILE", 128, 32),
                 .local = (size_t)tn_tunable(dev, "causal_conv", "LOCAL", 1, 64)};
@@ -22,6 +22,10 @@ static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, plan *
     tn_options_int(&p->options, "SILU", s->silu != 0);
     tn_options_int(&p->options, "TILE", (long)p->tile);
     tn_options_int(&p->options, "LANES", (long)p->lanes);
+    tn_options_int(&p->options, "STREAM",
+                   (size_t)s->D % p->lanes == 0 &&
+                       tn_stream(dev, "causal_conv", 4.0 * (double)s->B * (double)s->T * (double)s->D));
+    tn_options_int(&p->options, "IN_PLACE", in_place);
     return TN_OK;
 }
 
@@ -33,7 +37,7 @@ tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, 
                                  const tn_buffer *u, const tn_buffer *w, const tn_buffer *b) {
     plan p;
     tn_kernel *k;
-    TN_TRY(make_plan(dev, s, &p));
+    TN_TRY(make_plan(dev, s, false, &p));
     TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_forward", &p.options, &k));
     return tn_launch(dev, k, range(&p, k, p.items), tn_arg_buffer(y), tn_arg_buffer(u), tn_arg_buffer(w),
                      tn_arg_buffer(b), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D));
@@ -45,7 +49,7 @@ tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s,
     plan p;
     tn_kernel *tiles, *taps;
     tn_buffer *partial;
-    TN_TRY(make_plan(dev, s, &p));
+    TN_TRY(make_plan(dev, s, add == du, &p));
     TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_backward", &p.options, &tiles));
     TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_taps", &p.options, &taps));
     TN_TRY(tn_device_scratch(dev, 0, p.items * (size_t)(s->K + 1) * (size_t)s->D * sizeof(float), &partial));
