@@ -71,6 +71,20 @@ kernel void route_compact_scan(global int *restrict start,       /* [B+1] */
     }
 }
 
+#define ALL_BYTES 0x0101010101010101ul /* times x: each byte the sum of x's bytes up to it */
+
+/* Four flags as the bits of a number: the positions of those set, in order. */
+constant int4 set_of[16] = {(int4)(0),          (int4)(0),          (int4)(1),          (int4)(0, 1, 0, 0),
+                            (int4)(2),          (int4)(0, 2, 0, 0), (int4)(1, 2, 0, 0), (int4)(0, 1, 2, 0),
+                            (int4)(3),          (int4)(0, 3, 0, 0), (int4)(1, 3, 0, 0), (int4)(0, 1, 3, 0),
+                            (int4)(2, 3, 0, 0), (int4)(0, 2, 3, 0), (int4)(1, 2, 3, 0), (int4)(0, 1, 2, 3)};
+
+/* 16 at any int's address in one instruction: vstore16 becomes several on some CPUs. */
+typedef int16 int16_near __attribute__((aligned(4)));
+inline void put16(int16 v, global int *p) {
+    *(global int16_near *)p = v;
+}
+
 kernel void route_compact_place(global int *restrict rows, /* [B·T], the first start[B] are written */
                                 global int *restrict slot, /* [B,T] */
                                 const global int *restrict offsets, /* [B,tiles] */
@@ -80,29 +94,36 @@ kernel void route_compact_place(global int *restrict rows, /* [B·T], the first 
         return;
     const global uchar *m = mask + b * T;
     global int *s = slot + b * T;
-    int at = offsets[b * tiles + tile], t = t0, waiting = 0, queue[32];
+    int at = offsets[b * tiles + tile], t = t0, waiting = 0, queue[36];
     for (; t + 16 <= t1; t += 16) {
-        const ulong2 any = as_ulong2(vload16(0, m + t));
+        const uchar16 flags = vload16(0, m + t);
+        const ulong2 any = as_ulong2(flags);
         if ((any.x | any.y) == 0) {
-            vstore16((int16)(-1), 0, s + t);
+            put16((int16)(-1), s + t);
             continue;
         }
-        /* No branch on a mask that nobody can predict: rows queue up here and leave by sixteens, because the
-         * place behind the last one may be another item's. */
-        int place[16];
-        for (int i = 0; i < 16; i++) {
-            const int routed = m[t + i] != 0;
-            place[i] = routed ? at + waiting : -1;
-            queue[waiting] = b * T + t + i;
-            waiting += routed;
-        }
-        vstore16(vload16(0, place), 0, s + t);
+        /* No branch on a mask that nobody can predict, and no step of 16 that waits for the one before: a
+         * product adds up the bytes below each byte (the lowest comes first on every device there is). Rows
+         * queue up here and leave by sixteens, because the place behind the last one may be another item's.
+         */
+        const uchar16 routed = as_uchar16(flags != (uchar16)(0));
+        const ulong2 one = as_ulong2(routed & (uchar16)(1));
+        const ulong low = one.x * ALL_BYTES, high = one.y * ALL_BYTES + (low >> 56) * ALL_BYTES;
+        const int16 upto = convert_int16(as_uchar16((ulong2)(low, high)));
+        put16((upto + (at + waiting - 1)) | ~convert_int16(as_char16(routed)), s + t);
+        const uint4 four =
+            as_uint4(routed & (uchar16)(1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)) * 0x01010101u >> 24;
+        const int row = b * T + t;
+        vstore4(set_of[four.x] + row, 0, queue + waiting);
+        vstore4(set_of[four.y] + (row + 4), 0, queue + waiting + upto.s3);
+        vstore4(set_of[four.z] + (row + 8), 0, queue + waiting + upto.s7);
+        vstore4(set_of[four.w] + (row + 12), 0, queue + waiting + upto.sb);
+        waiting += upto.sf;
         if (waiting >= 16) {
-            vstore16(vload16(0, queue), 0, rows + at);
+            put16(vload16(0, queue), rows + at);
+            vstore16(vload16(1, queue), 0, queue);
             waiting -= 16;
             at += 16;
-            for (int i = 0; i < 16; i++)
-                queue[i] = queue[16 + i];
         }
     }
     for (int i = 0; i < waiting; i++)
