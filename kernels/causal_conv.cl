@@ -58,11 +58,11 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
                                 const global float *restrict w, /* [D,K], column j multiplies u[t-j] */
                                 const global float *restrict b, /* [D] */
                                 int B, int T, int D) {
-    const int d = get_global_id(0) * LANES, left = D - d;
+    const int d = get_global_id(0) * LANES, left = LEFT(d, D);
     const int tiles = (T + TILE - 1) / TILE;
     const int item = get_global_id(1), sequence = item / tiles, first = (item - sequence * tiles) * TILE;
     const int last = min(first + TILE, T);
-    if (left <= 0 || sequence >= B)
+    if (d >= D || sequence >= B)
         return;
     const int at = sequence * T * D + d;
     const floatv bias = load_part(b + d, left);
@@ -104,11 +104,11 @@ kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
                                  const global float *restrict b,  /* [D] */
                                  const global float *add, /* [B,T,D], may be du; not read when has_add = 0 */
                                  int has_add, int B, int T, int D) {
-    const int d = get_global_id(0) * LANES, left = D - d;
+    const int d = get_global_id(0) * LANES, left = LEFT(d, D);
     const int tiles = (T + TILE - 1) / TILE, item = get_global_id(1);
     const int sequence = item / tiles, first = (item - sequence * tiles) * TILE;
     const int last = min(first + TILE, T);
-    if (left <= 0 || sequence >= B)
+    if (d >= D || sequence >= B)
         return;
     const int at = sequence * T * D + d;
     const floatv bias = load_part(b + d, left);
