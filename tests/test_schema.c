@@ -6,8 +6,10 @@
 
 #include "file.h"
 #include "metrics.h"
+#include "routes.h"
 #include "rows.h"
 #include "run_summary.h"
+#include "study_rows.h"
 
 static tn_context ctx;
 static char *schema;
@@ -74,6 +76,24 @@ START_TEST(test_summary) {
 }
 END_TEST
 
+/* A column of study.csv is one of summary.json or stands in the table of the others. */
+START_TEST(test_study) {
+    int count = 0;
+    for (; tn_study_columns[count]; count++)
+        ck_assert_msg(is_explained("## `summary.json`", tn_study_columns[count]) ||
+                          is_explained("## Further columns of `study.csv`", tn_study_columns[count]),
+                      "reports/SCHEMA.md does not explain column '%s' of study.csv", tn_study_columns[count]);
+    ck_assert_int_eq(count, TN_STUDY_COLUMNS);
+}
+END_TEST
+
+START_TEST(test_routes) {
+    char header[100];
+    snprintf(header, sizeof header, "%s", tn_routes_header);
+    explained("## `routes.csv`", header);
+}
+END_TEST
+
 int main(void) {
     size_t size;
     if (tn_file_read(&ctx, TN_SCHEMA_FILE, &schema, &size) != TN_OK) {
@@ -85,6 +105,8 @@ int main(void) {
     tcase_add_test(tests, test_cost_rows);
     tcase_add_test(tests, test_metrics);
     tcase_add_test(tests, test_summary);
+    tcase_add_test(tests, test_study);
+    tcase_add_test(tests, test_routes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

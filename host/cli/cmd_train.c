@@ -1,9 +1,7 @@
 #include "commands.h"
 
-#include "checkpoint.h"
 #include "common.h"
-#include "file.h"
-#include "run_summary.h"
+#include "run_finish.h"
 #include "task_options.h"
 #include "version.h"
 
@@ -60,26 +58,12 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
 
 static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder,
                            const tn_train_result *result, int64_t sequences) {
-    tn_context *ctx = tn_device_context(dev);
-    char *model_path = NULL, *summary_path = NULL;
-    tn_model *m = NULL;
     tn_run_summary summary;
-    tn_status status = TN_OK;
-    TN_GO(tn_path_join(ctx, folder, "model.safetensors", &model_path));
-    TN_GO(tn_path_join(ctx, folder, "summary.json", &summary_path));
-    TN_GO(tn_checkpoint_load(dev, model_path, &m));
-    TN_GO(tn_run_summary_make(m, c, sequences, 0, &summary));
-    summary.steps = result->steps;
-    summary.train_s = result->seconds;
-    TN_GO(tn_run_summary_save(ctx, &summary, summary_path));
+    TN_TRY(tn_run_finish(dev, c, folder, result, sequences, 0, &summary));
     printf("trained            %lld parameters, %lld steps in %.1f s, into %s\n", (long long)summary.params,
            (long long)result->steps, result->seconds, folder);
     tn_run_summary_print(&summary, stdout);
-cleanup:
-    tn_model_destroy(m);
-    tn_free(ctx, model_path);
-    tn_free(ctx, summary_path);
-    return status;
+    return TN_OK;
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
@@ -147,4 +131,5 @@ const tn_cli_command tn_cmd_train = {
     0,
     options,
     run,
-    "The folder gets config.json, metrics.csv, model.safetensors, state.safetensors and summary.json."};
+    "The folder gets config.json, metrics.csv, model.safetensors, state.safetensors and summary.json, and\n"
+    "routes.csv where a router chose rows."};

@@ -21,10 +21,13 @@ typedef struct tn_run_summary {
         tunables; /* where their values came from in this evaluation: other values, other last bits */
 } tn_run_summary;
 
-/* Evaluates `count` held-out sequences of c->task with the model and measures its savings. */
+/* Evaluates `count` held-out sequences of c->task with the model and measures its savings in about `seconds`
+ * (0: the usual time). seconds < 0: the attention twin is left out, and what is measured against it is NaN.
+ */
 tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count, double seconds,
                               tn_run_summary *out);
 /* One JSON object, fields as in reports/SCHEMA.md. */
+struct json_t *tn_run_summary_json(const tn_run_summary *s); /* caller gives it back with json_decref */
 tn_status tn_run_summary_write(tn_context *ctx, const tn_run_summary *s, FILE *stream);
 tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const char *path);
 /* A few lines for people. */

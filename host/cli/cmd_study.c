@@ -1,0 +1,99 @@
+#include "commands.h"
+
+#include "study.h"
+#include "version.h"
+
+#include <string.h>
+
+enum { SEEDS = 3, SEQUENCES = 2000 };
+
+static tn_status options_of(tn_context *ctx, const tn_cli_args *args, tn_study_options *o) {
+    const char *only = tn_cli_string(args, "only", NULL), *distances = tn_cli_string(args, "distances", NULL),
+               *data = tn_cli_string(args, "data", "");
+    *o = (tn_study_options){.seeds = tn_cli_int(args, "seeds", SEEDS),
+                            .sequences = tn_cli_int(args, "sequences", SEQUENCES),
+                            .steps = tn_cli_int(args, "steps", 0)};
+    if (strlen(data) >= TN_TASK_PATH)
+        return tn_fail(ctx, TN_ERR_ARG, "--data: the path is longer than %d", TN_TASK_PATH - 1);
+    snprintf(o->data, sizeof o->data, "%s", data);
+    if (distances)
+        TN_TRY(tn_study_distances_parse(ctx, distances, o));
+    if (only)
+        return tn_study_parts_parse(ctx, only, o->parts);
+    for (int i = 0; i < TN_STUDY_PARTS; i++)
+        o->parts[i] = i != TN_STUDY_TEXT || data[0];
+    if (!data[0] && !ctx->quiet)
+        tn_warn(ctx, "the part text is left out: it needs a file, --data FILE");
+    return TN_OK;
+}
+
+/* The study's own device first: the others are held against it. */
+static void list_devices(const tn_device_list *list, const tn_device_info *own, tn_study_options *o) {
+    for (int i = -1; i < list->count && o->device_count < TN_STUDY_DEVICES_MOST; i++) {
+        const tn_device_info *info = i < 0 ? own : &list->items[i];
+        if ((i < 0 || info != own) && !info->skip_reason[0])
+            snprintf(o->devices[o->device_count++], TN_STUDY_SELECTOR, "%d:%d", info->platform, info->index);
+    }
+}
+
+static void print_end(const tn_study_result *r, const char *folder) {
+    fprintf(stderr, "%d rows: %d ok", r->rows, r->kept + r->ok);
+    if (r->kept)
+        fprintf(stderr, " (%d from before)", r->kept);
+    fprintf(stderr, ", %d error; %s/study.csv, %s/study.md\n", r->errors, folder, folder);
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    tn_study_options o;
+    tn_study_result result;
+    tn_device_list list;
+    const tn_device_info *device;
+    const char *folder = tn_cli_string(args, "output", NULL);
+    if (!folder)
+        return tn_fail(ctx, TN_ERR_ARG, "it wants a folder for the study: -o DIR");
+    TN_TRY(options_of(ctx, args, &o));
+    if (tn_version_slow_build())
+        tn_warn(ctx, "%s", tn_version_slow_build());
+    TN_TRY(tn_device_list_make(ctx, &list));
+    tn_status status = tn_device_select(ctx, &list, tn_cli_string(args, "device", NULL), &device);
+    if (status == TN_OK) {
+        list_devices(&list, device, &o);
+        status = tn_study_run(ctx, &o, folder, tn_cli_real(args, "seconds", 0), &list, device, &result);
+        if (!ctx->quiet && result.kept + result.ok + result.errors > 0)
+            print_end(&result, folder);
+    }
+    tn_device_list_free(ctx, &list);
+    return status;
+}
+
+static const tn_cli_option options[] = {
+    {"only", 0, "NAME,...", TN_CLI_STRING,
+     "parts: seed, far, mqar, text, lambda, devices (all that can run)"},
+    {"seeds", 0, "N", TN_CLI_INT, "seeds 1 to N of every run (3)", 1, 1000},
+    {"sequences", 0, "M", TN_CLI_INT,
+     "held-out sequences an evaluation; beyond a length of 2048 as many positions, at least 8 (2000)", 1,
+     1e8},
+    {"steps", 0, "N", TN_CLI_INT, "training steps (each task's usual number)", 1, 1e8},
+    {"distances", 0, "A,B,...", TN_CLI_STRING,
+     "seed: trained at each; far: trained at the first, evaluated at all; lambda, devices: the first"},
+    {"data", 0, "FILE", TN_CLI_STRING, "of the part text"},
+    {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings of a row (2)", 0.01, 3600},
+    {"output", 'o', "DIR", TN_CLI_STRING, "the study's folder, made when missing"},
+    TN_CLI_DEVICE,
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_study = {
+    "study",
+    "Train and evaluate a grid of models: what routing learns, saves and costs",
+    NULL,
+    0,
+    0,
+    options,
+    run,
+    "The folder gets study.csv, a row a run; study.md, tables of it; and runs/, a folder a training run. A "
+    "study\n"
+    "that was stopped goes on when the same command is given again: rows that are ok are kept, rows that "
+    "failed are\n"
+    "tried again, --seeds may grow and parts may be added."};

@@ -1,0 +1,292 @@
+#include "study.h"
+
+#include "clock.h"
+#include "cost.h"
+#include "file.h"
+#include "run_finish.h"
+#include "study_fill.h"
+#include "study_folder.h"
+#include "study_table.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The attention mixer is timed beside a row where one pass of it takes no longer than this. */
+static const double attention_pass_s = 60;
+
+typedef struct study {
+    tn_context *ctx;
+    const tn_device_list *list;
+    double seconds; /* of timing an evaluation */
+    tn_device *dev;
+    tn_study_plan plan;
+    tn_study_folder folder;
+    tn_study_rows rows;
+    double start, work_done, work_left;
+    tn_study_result result;
+} study;
+
+/* The config an item trains with: a control's fraction is known once its routed run has a row. */
+static tn_status config_of(const study *s, const tn_study_item *item, tn_train_config *out) {
+    *out = item->config;
+    if (item->matched < 0)
+        return TN_OK;
+    const char *name = s->plan.items[item->matched].name;
+    const tn_study_row *routed = tn_study_rows_find(&s->rows, name);
+    if (!routed || !tn_study_row_ok(routed))
+        return tn_fail(s->ctx, TN_ERR_INPUT, "it takes the routed fraction of %s, which has no good row",
+                       name);
+    *out = tn_study_match(item, tn_study_row_value(routed, "attention_pct"));
+    return TN_OK;
+}
+
+static tn_status is_there(const study *s, const char *folder, bool *out) {
+    char *config, *state = NULL;
+    TN_TRY(tn_path_join(s->ctx, folder, "config.json", &config));
+    tn_status status = tn_path_join(s->ctx, folder, "state.safetensors", &state);
+    *out = status == TN_OK && (tn_file_exists(config) || tn_file_exists(state));
+    tn_free(s->ctx, config);
+    tn_free(s->ctx, state);
+    return status;
+}
+
+/* A run that is there with another config (other defaults of another version, say) must not be mixed in. One
+ * that cannot be read is left to its own row. */
+static tn_status check_run(const study *s, const tn_study_item *item) {
+    tn_train_config mine, kept;
+    char *folder = NULL, *path = NULL;
+    if (config_of(s, item, &mine) != TN_OK)
+        return TN_OK;
+    TN_TRY(tn_study_folder_run(&s->folder, item->run, &folder));
+    tn_status status = tn_path_join(s->ctx, folder, "config.json", &path);
+    if (status == TN_OK && tn_file_exists(path) && tn_train_config_load(s->ctx, path, &kept) == TN_OK) {
+        status = tn_train_config_same(s->ctx, &kept, &mine);
+        if (status != TN_OK)
+            tn_fail_prefix(s->ctx, "%s", folder);
+    }
+    tn_free(s->ctx, folder);
+    tn_free(s->ctx, path);
+    return status;
+}
+
+static int64_t length_of(const tn_task_config *t) {
+    return t->kind == TN_TASK_RECALL ? t->distance + 2 : t->length;
+}
+
+/* Seconds that one pass of the attention mixer is expected to take, from a row of the same run at another
+ * length; 0 where there is none. */
+static double attention_pass(const study *s, const tn_study_item *item) {
+    double pass = 0, nearest = 0;
+    const tn_model_config *m = &item->config.model;
+    int64_t T = length_of(&item->task), batch = T < 16384 ? 16384 / T : 1;
+    for (size_t i = 0; i < s->rows.count; i++) {
+        const tn_study_row *row = &s->rows.items[i];
+        double ms = tn_study_row_value(row, "attention_eval_ms_per_sequence"),
+               length = tn_study_row_value(row, "distance") + 2;
+        if (strcmp(tn_study_row_text(row, "run"), item->run) != 0 || !(ms > 0) || !(length > nearest) ||
+            !(length < (double)T))
+            continue;
+        double share =
+            tn_cost_attention(m, batch, T, batch).flops / tn_cost_attention(m, 1, (int64_t)length, 1).flops;
+        pass = ms / 1000 * share;
+        nearest = length;
+    }
+    return pass;
+}
+
+typedef struct work {
+    const tn_study_item *item;
+    tn_train_config config; /* evaluated: the item's task */
+    tn_device *dev;         /* evaluates */
+    char *folder;
+    tn_train_result trained;
+    tn_run_summary summary;
+    char note[400]; /* why attention was not timed; "" */
+} work;
+
+static tn_status evaluate_once(study *s, work *w, double seconds) {
+    const tn_study_item *item = w->item;
+    bool own = w->dev == s->dev && length_of(&item->task) == length_of(&item->config.task);
+    return (own ? tn_run_finish : tn_run_evaluate)(w->dev, &w->config, w->folder, &w->trained,
+                                                   item->sequences, seconds, &w->summary);
+}
+
+/* Beside the attention mixer where that fits in time and memory, else alone. */
+static tn_status evaluate(study *s, work *w) {
+    double pass = attention_pass(s, w->item);
+    if (pass > attention_pass_s) {
+        snprintf(w->note, sizeof w->note, "attention was not timed: a pass would take about %.0f s", pass);
+        return evaluate_once(s, w, -1);
+    }
+    tn_status status = evaluate_once(s, w, s->seconds);
+    if (status != TN_ERR_MEMORY)
+        return status;
+    snprintf(w->note, sizeof w->note, "attention was not timed: %.300s", s->ctx->message);
+    return evaluate_once(s, w, -1);
+}
+
+/* Training time of the attention mixer on the same task and seed, NaN where no row has it. */
+static double attention_seconds(const study *s, const tn_study_item *item) {
+    for (size_t i = 0; i < s->rows.count; i++) {
+        const tn_study_row *row = &s->rows.items[i];
+        if (item->attention[0] && tn_study_row_ok(row) &&
+            strcmp(tn_study_row_text(row, "run"), item->attention) == 0)
+            return tn_study_row_value(row, "train_s");
+    }
+    return NAN;
+}
+
+static tn_status fill(study *s, work *w, tn_study_row *row) {
+    char *metrics;
+    tn_learning learning;
+    tn_study_difference difference;
+    TN_TRY(tn_study_fill_summary(s->ctx, &w->summary, row));
+    if (w->note[0])
+        TN_TRY(tn_study_row_set(s->ctx, row, "reason", "%s", w->note));
+    TN_TRY(tn_path_join(s->ctx, w->folder, "metrics.csv", &metrics));
+    tn_status status = tn_learning_read(s->ctx, metrics, &learning);
+    tn_free(s->ctx, metrics);
+    TN_TRY(status);
+    TN_TRY(tn_study_fill_learning(s->ctx, &w->summary, &learning, attention_seconds(s, w->item), row));
+    if (w->item->part != TN_STUDY_DEVICES)
+        return TN_OK;
+    TN_TRY(
+        tn_study_compare(s->dev, w->dev, w->folder, &w->config.task, TN_STUDY_PROBE_SEQUENCES, &difference));
+    return tn_study_fill_difference(s->ctx, &difference, row);
+}
+
+static tn_status other_device(study *s, const tn_study_item *item, tn_device **out) {
+    const tn_device_info *info, *mine = tn_device_get_info(s->dev);
+    *out = s->dev;
+    if (!item->device[0])
+        return TN_OK;
+    TN_TRY(tn_device_select(s->ctx, s->list, item->device, &info));
+    if (info->platform == mine->platform && info->index == mine->index)
+        return TN_OK;
+    return tn_device_open(s->ctx, info, out);
+}
+
+static tn_status train_and_evaluate(study *s, const tn_study_item *item, tn_study_row *row) {
+    bool resume;
+    work w = {.item = item};
+    TN_TRY(tn_study_fill_item(s->ctx, item, &item->config, row));
+    TN_TRY(config_of(s, item, &w.config));
+    TN_TRY(tn_study_fill_item(s->ctx, item, &w.config, row));
+    TN_TRY(tn_study_folder_run(&s->folder, item->run, &w.folder));
+    tn_status status = TN_OK;
+    TN_GO(is_there(s, w.folder, &resume));
+    TN_GO(tn_train(s->dev, &w.config, w.folder, resume, &w.trained));
+    TN_GO(other_device(s, item, &w.dev));
+    w.config.task = item->task;
+    TN_GO(evaluate(s, &w));
+    TN_GO(fill(s, &w, row));
+cleanup:
+    if (w.dev != s->dev)
+        tn_device_close(w.dev);
+    tn_free(s->ctx, w.folder);
+    return status;
+}
+
+static void announce(const study *s, const tn_study_item *item, size_t number) {
+    char left[64] = "";
+    double spent = tn_clock_seconds() - s->start;
+    if (s->ctx->quiet)
+        return;
+    if (s->work_done > 0) {
+        double rest = spent / s->work_done * s->work_left;
+        snprintf(left, sizeof left, rest < 90 ? ", about %.0f s left" : ", about %.0f min left",
+                 rest < 90 ? rest : rest / 60);
+    }
+    tn_progress_end(s->ctx);
+    fprintf(stderr, "%zu/%zu %s%s\n", number, s->plan.count, item->name, left);
+}
+
+static tn_status save(study *s, tn_study_row *row) {
+    TN_TRY(tn_study_rows_put(&s->rows, row));
+    TN_TRY(tn_study_rows_save(&s->rows, s->folder.csv));
+    return tn_study_table_save(s->ctx, s->folder.csv, s->folder.markdown);
+}
+
+/* A failure becomes a row; one to write the rows, or Ctrl-C, ends the study. */
+static tn_status one_item(study *s, const tn_study_item *item) {
+    tn_study_row row = {{0}};
+    bool quiet = s->ctx->quiet;
+    s->ctx->quiet =
+        quiet || !isatty(STDERR_FILENO); /* a log wants a line a run, not a line every ten steps */
+    tn_status status = train_and_evaluate(s, item, &row);
+    tn_progress_end(s->ctx);
+    s->ctx->quiet = quiet;
+    if (status != TN_OK && status != TN_ERR_INTERRUPTED) {
+        tn_warn(s->ctx, "%s: %.1000s", item->name, s->ctx->message);
+        s->result.errors++;
+        status = tn_study_fill_error(s->ctx, &row);
+    } else if (status == TN_OK) {
+        s->result.ok++;
+    }
+    if (status == TN_OK)
+        status = save(s, &row);
+    tn_study_row_free(s->ctx, &row);
+    return status;
+}
+
+static bool is_done(const study *s, const tn_study_item *item) {
+    const tn_study_row *row = tn_study_rows_find(&s->rows, item->name);
+    return row && tn_study_row_ok(row);
+}
+
+static tn_status run_all(study *s) {
+    s->start = tn_clock_seconds();
+    for (size_t i = 0; i < s->plan.count; i++)
+        if (!is_done(s, &s->plan.items[i]))
+            s->work_left += s->plan.items[i].work;
+    for (size_t i = 0; i < s->plan.count; i++) {
+        const tn_study_item *item = &s->plan.items[i];
+        if (is_done(s, item)) {
+            s->result.kept++;
+            continue;
+        }
+        announce(s, item, i + 1);
+        tn_status status = tn_interrupted() ? TN_ERR_INTERRUPTED : one_item(s, item);
+        if (status == TN_ERR_INTERRUPTED)
+            return tn_fail(s->ctx, status,
+                           "stopped with %d of %d rows done; the state is saved, the same command goes on",
+                           s->result.kept + s->result.ok, s->result.rows);
+        TN_TRY(status);
+        s->work_done += item->work;
+        s->work_left -= item->work;
+    }
+    return TN_OK;
+}
+
+static tn_status run(study *s, const tn_device_info *device) {
+    TN_TRY(tn_study_rows_load(s->ctx, s->folder.csv, &s->rows));
+    for (size_t i = 0; i < s->plan.count; i++)
+        TN_TRY(check_run(s, &s->plan.items[i]));
+    TN_TRY(tn_device_open(s->ctx, device, &s->dev));
+    TN_TRY(run_all(s));
+    if (!s->result.errors)
+        return TN_OK;
+    tn_fail(s->ctx, TN_ERR_CHECK,
+            "%d of %d rows failed: column reason of %s says why; the same command tries "
+            "them again",
+            s->result.errors, s->result.rows, s->folder.csv);
+    return s->ctx->status = TN_ERR_DEVICE; /* what it is for the caller; the message needs no source line */
+}
+
+tn_status tn_study_run(tn_context *ctx, const tn_study_options *o, const char *path, double seconds,
+                       const tn_device_list *list, const tn_device_info *device, tn_study_result *out) {
+    study s = {.ctx = ctx, .list = list, .seconds = seconds};
+    tn_status status = tn_study_plan_make(ctx, o, &s.plan);
+    if (status == TN_OK)
+        status = tn_study_folder_open(ctx, path, o, device, &s.folder);
+    s.result.rows = (int)s.plan.count;
+    if (status == TN_OK)
+        status = run(&s, device);
+    tn_device_close(s.dev);
+    tn_study_rows_free(&s.rows);
+    tn_study_folder_close(&s.folder);
+    tn_study_plan_free(&s.plan);
+    *out = s.result;
+    return status;
+}

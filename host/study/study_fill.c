@@ -1,0 +1,71 @@
+#include "study_fill.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const tn_train_config *config,
+                             tn_study_row *row) {
+    char mixer[TN_CONFIG_TEXT], routing[TN_CONFIG_TEXT];
+    const tn_task_config *t = &item->task;
+    tn_model_config_field(&config->model, 6, mixer);
+    tn_model_config_field(&config->model, 7, routing);
+    TN_TRY(tn_study_row_set(ctx, row, "part", "%s", tn_study_part_name(item->part)));
+    TN_TRY(tn_study_row_set(ctx, row, "name", "%s", item->name));
+    TN_TRY(tn_study_row_set(ctx, row, "run", "%s", item->run));
+    TN_TRY(tn_study_row_set(ctx, row, "task", "%s", tn_task_kind_name(t->kind)));
+    if (t->kind == TN_TASK_RECALL) {
+        TN_TRY(tn_study_row_set(ctx, row, "distance", "%lld", (long long)t->distance));
+        TN_TRY(tn_study_row_set(ctx, row, "trained_distance", "%lld", (long long)config->task.distance));
+    } else {
+        TN_TRY(tn_study_row_set(ctx, row, "length", "%lld", (long long)t->length));
+    }
+    if (t->kind == TN_TASK_MQAR)
+        TN_TRY(tn_study_row_set(ctx, row, "pairs", "%lld", (long long)t->pairs));
+    TN_TRY(tn_study_row_set(ctx, row, "mixer", "%s", mixer));
+    TN_TRY(tn_study_row_set(ctx, row, "seed", "%llu", (unsigned long long)config->seed));
+    if (!tn_mixer_has_router(&config->model))
+        return TN_OK;
+    TN_TRY(tn_study_row_set(ctx, row, "routing", "%s", routing));
+    TN_TRY(tn_study_row_set(ctx, row, "curriculum", "%s", config->curriculum.enabled ? "true" : "false"));
+    return tn_study_row_number(ctx, row, "lambda", config->curriculum.lambda);
+}
+
+tn_status tn_study_fill_error(tn_context *ctx, tn_study_row *row) {
+    TN_TRY(tn_study_row_set(ctx, row, "status", "error"));
+    return tn_study_row_set(ctx, row, "reason", "%.1000s", ctx->message);
+}
+
+tn_status tn_study_fill_summary(tn_context *ctx, const tn_run_summary *s, tn_study_row *row) {
+    json_t *summary = tn_run_summary_json(s);
+    tn_status status = tn_study_row_take(ctx, row, summary);
+    json_decref(summary);
+    TN_TRY(status);
+    const tn_evaluation *e = &s->evaluation;
+    bool known = tn_mixer_has_router(&s->model) && e->floor_pct > 0;
+    return tn_study_row_number(ctx, row, "regret", known ? e->attention_pct / e->floor_pct : NAN);
+}
+
+double tn_study_break_even(double routed_s, double attention_s, double routed_ms, double attention_ms) {
+    double saved_s = (attention_ms - routed_ms) / 1000;
+    return saved_s > 0 ? (routed_s - attention_s) / saved_s : NAN;
+}
+
+tn_status tn_study_fill_learning(tn_context *ctx, const tn_run_summary *s, const tn_learning *l,
+                                 double attention_s, tn_study_row *row) {
+    if (l->steps_to_999 >= 0)
+        TN_TRY(tn_study_row_set(ctx, row, "steps_to_999", "%lld", (long long)l->steps_to_999));
+    if (!tn_mixer_has_router(&s->model))
+        return TN_OK;
+    TN_TRY(tn_study_row_number(ctx, row, "phase1_s", l->phase1_s));
+    TN_TRY(tn_study_row_number(ctx, row, "phase2_s", l->phase2_s));
+    return tn_study_row_number(ctx, row, "break_even_sequences",
+                               tn_study_break_even(s->train_s, attention_s, s->savings.ms_per_sequence,
+                                                   s->savings.dense_ms_per_sequence));
+}
+
+tn_status tn_study_fill_difference(tn_context *ctx, const tn_study_difference *d, tn_study_row *row) {
+    TN_TRY(tn_study_row_set(ctx, row, "decisions_differ", "%lld", (long long)d->differ));
+    TN_TRY(tn_study_row_set(ctx, row, "decisions_compared", "%lld", (long long)d->decisions));
+    return tn_study_row_number(ctx, row, "max_logit_diff", d->largest_logit);
+}

@@ -1,0 +1,280 @@
+#include "study_plan.h"
+
+#include "cost.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const part_names[TN_STUDY_PARTS] = {"seed", "far", "mqar", "text", "lambda", "devices"};
+
+const char *tn_study_part_name(tn_study_part part) {
+    return part_names[part];
+}
+
+tn_status tn_study_parts_parse(tn_context *ctx, const char *list, bool parts[TN_STUDY_PARTS]) {
+    memset(parts, 0, TN_STUDY_PARTS * sizeof *parts);
+    for (const char *word = list;; word++) {
+        size_t length = strcspn(word, ",");
+        int found = -1;
+        for (int i = 0; i < TN_STUDY_PARTS; i++)
+            if (strlen(part_names[i]) == length && strncmp(part_names[i], word, length) == 0)
+                found = i;
+        if (found < 0)
+            return tn_fail(ctx, TN_ERR_ARG,
+                           "a study has no part '%.*s'; there is seed, far, mqar, text, lambda, devices",
+                           (int)length, word);
+        parts[found] = true;
+        word += length;
+        if (!*word)
+            return TN_OK;
+    }
+}
+
+tn_status tn_study_distances_parse(tn_context *ctx, const char *list, tn_study_options *o) {
+    o->distance_count = 0;
+    for (const char *word = list;; word++) {
+        char *end;
+        errno = 0;
+        long long value = strtoll(word, &end, 10);
+        if (end == word || errno || (*end && *end != ',') || value < 1 || value > 1 << 24)
+            return tn_fail(ctx, TN_ERR_ARG,
+                           "--distances wants whole numbers in 1..16777216 with commas between, for example "
+                           "62,126, not '%s'",
+                           list);
+        for (int i = 0; i < o->distance_count; i++)
+            if (o->distances[i] == value)
+                return tn_fail(ctx, TN_ERR_ARG, "--distances names %lld twice", value);
+        if (o->distance_count == TN_STUDY_DISTANCES)
+            return tn_fail(ctx, TN_ERR_ARG, "--distances takes at most %d", TN_STUDY_DISTANCES);
+        o->distances[o->distance_count++] = value;
+        word = end;
+        if (!*word)
+            return TN_OK;
+    }
+}
+
+int64_t tn_study_sequences(int64_t sequences, int64_t T) {
+    int64_t fit = sequences * 2048 / T, least = sequences < 8 ? sequences : 8;
+    return fit > sequences ? sequences : fit < least ? least : fit;
+}
+
+tn_train_config tn_study_match(const tn_study_item *item, double attention_pct) {
+    tn_train_config c = item->config;
+    double rho = fmin(fmax(attention_pct / 100, 0), 1);
+    /* Nothing routed is matched by the longest period a config can hold: no position but the first. */
+    c.model.random_rho = rho;
+    c.model.period = rho > 1.0 / INT32_MAX ? llround(1 / rho) : INT32_MAX;
+    return c;
+}
+
+void tn_study_plan_free(tn_study_plan *plan) {
+    if (plan->ctx)
+        tn_free(plan->ctx, plan->items);
+    *plan = (tn_study_plan){0};
+}
+
+static int64_t length_of(const tn_task_config *t) {
+    return t->kind == TN_TASK_RECALL ? t->distance + 2 : t->length;
+}
+
+/* Operations of one sequence's forward pass. A routed run counts as half dense: phase 1 runs both tracks. */
+static double sequence_flops(const tn_model_config *m, int64_t T, bool training) {
+    tn_layer_stats none[TN_MODEL_MAX_LAYERS] = {{0}};
+    tn_model_config local = *m;
+    local.mixer = m->mixer == TN_MIXER_ATTENTION ? TN_MIXER_ROUTED : m->mixer;
+    double dense = tn_cost_attention(m, 1, T, T).flops, cheap = tn_cost_forward(&local, T, T, none).flops;
+    if (m->mixer == TN_MIXER_ATTENTION)
+        return dense;
+    return training && tn_mixer_has_router(m) ? (dense + cheap) / 2 : cheap;
+}
+
+static double work_of(const tn_study_plan *plan, const tn_study_item *item) {
+    const tn_train_config *c = &item->config;
+    bool shared = false;
+    for (size_t i = 0; i < plan->count; i++)
+        shared = shared || strcmp(plan->items[i].run, item->run) == 0;
+    double work = (double)item->sequences * sequence_flops(&c->model, length_of(&item->task), false);
+    if (!shared)
+        work += 3.0 * (double)(c->curriculum.steps * c->batch) *
+                sequence_flops(&c->model, length_of(&c->task), true);
+    return work;
+}
+
+/* "recall126-routed-s1" */
+static void name_run(const tn_task_config *t, const char *mixer, char run[TN_STUDY_NAME]) {
+    unsigned long long seed = t->seed;
+    if (t->kind == TN_TASK_RECALL)
+        snprintf(run, TN_STUDY_NAME, "recall%lld-%s-s%llu", (long long)t->distance, mixer, seed);
+    else if (t->kind == TN_TASK_MQAR)
+        snprintf(run, TN_STUDY_NAME, "mqar%lldx%lld-%s-s%llu", (long long)t->length, (long long)t->pairs,
+                 mixer, seed);
+    else
+        snprintf(run, TN_STUDY_NAME, "text%lld-%s-s%llu", (long long)t->length, mixer, seed);
+}
+
+/* Adds an item trained and evaluated on `task`; `label` names its kind within the task. The pointer is good
+ * until the next call. */
+static tn_status add(tn_study_plan *plan, const tn_study_options *o, tn_study_part part,
+                     const tn_task_config *task, const char *label, const char *mixer, tn_study_item **out) {
+    tn_study_item item = {.part = part, .task = *task, .matched = -1};
+    TN_TRY(tn_train_config_default(plan->ctx, task, o->steps, &item.config));
+    TN_TRY(tn_mixer_parse(plan->ctx, mixer, &item.config.model));
+    item.sequences = tn_study_sequences(o->sequences, length_of(task));
+    name_run(task, label, item.run);
+    snprintf(item.name, TN_STUDY_NAME, "%s-%.100s", tn_study_part_name(part), item.run);
+    item.work = work_of(plan, &item);
+    TN_TRY(tn_grow(plan->ctx, &plan->items, &plan->capacity, plan->count + 1, sizeof *plan->items));
+    *out = &plan->items[plan->count++];
+    **out = item;
+    return TN_OK;
+}
+
+static tn_task_config recall(int64_t distance, int64_t seed) {
+    return (tn_task_config){.kind = TN_TASK_RECALL, .distance = distance, .seed = (uint64_t)seed};
+}
+
+/* The controls run last: they take the routed run's measured fraction. */
+static tn_status add_mixers(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const struct {
+        const char *label, *mixer;
+        bool no_curriculum, control;
+    } kinds[] = {{"conv", "conv"},
+                 {"attention", "attention"},
+                 {"routed", "routed"},
+                 {"routed-nocurriculum", "routed", .no_curriculum = true},
+                 {"oracle", "oracle"},
+                 {"random", "random:0", .control = true},
+                 {"periodic", "periodic:1", .control = true}};
+    int routed = -1;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        tn_study_item *item;
+        TN_TRY(add(plan, o, TN_STUDY_SEED, task, kinds[i].label, kinds[i].mixer, &item));
+        item->config.curriculum.enabled = !kinds[i].no_curriculum;
+        name_run(task, "attention", item->attention);
+        if (strcmp(kinds[i].label, "routed") == 0)
+            routed = (int)plan->count - 1;
+        if (kinds[i].control)
+            item->matched = routed;
+    }
+    return TN_OK;
+}
+
+static const int64_t seed_distances[] = {62, 126, 254, 510, 1022, 2046},
+                     far_distances[] = {126, 510, 2046, 8190, 32766, 131070, 1048574};
+
+static int64_t first_distance(const tn_study_options *o) {
+    return o->distance_count ? o->distances[0] : 126;
+}
+
+static tn_status add_seed(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
+    const int64_t *d = o->distance_count ? o->distances : seed_distances;
+    int count = o->distance_count ? o->distance_count : (int)(sizeof seed_distances / sizeof *d);
+    for (int i = 0; i < count; i++) {
+        tn_task_config task = recall(d[i], seed);
+        TN_TRY(add_mixers(plan, o, &task));
+    }
+    return TN_OK;
+}
+
+static tn_status add_far(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
+    const int64_t *d = o->distance_count ? o->distances : far_distances;
+    int count = o->distance_count ? o->distance_count : (int)(sizeof far_distances / sizeof *d);
+    tn_task_config task = recall(first_distance(o), seed);
+    for (int i = 0; i < count; i++) {
+        tn_study_item *item;
+        TN_TRY(add(plan, o, TN_STUDY_FAR, &task, "routed", "routed", &item));
+        name_run(&task, "attention", item->attention);
+        item->task.distance = d[i];
+        item->sequences = tn_study_sequences(o->sequences, d[i] + 2);
+        snprintf(item->name, TN_STUDY_NAME, "far-%.80s-at%lld", item->run, (long long)d[i]);
+        item->work += (double)item->sequences * sequence_flops(&item->config.model, d[i] + 2, false);
+    }
+    return TN_OK;
+}
+
+/* Capacity is twice what the task needs in one layer, so that the router has room to err. */
+static tn_status add_mqar(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
+    static const int64_t sizes[][2] = {{64, 4}, {128, 8}, {256, 16}, {512, 64}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        static const char *const mixers[] = {"conv", "attention", "routed", "routed"};
+        tn_task_config task = {
+            .kind = TN_TASK_MQAR, .length = sizes[i][0], .pairs = sizes[i][1], .seed = (uint64_t)seed};
+        double capacity = 2.0 * (double)task.pairs / (double)task.length;
+        for (int j = 0; j < 4; j++) {
+            char label[40];
+            tn_study_item *item;
+            snprintf(label, sizeof label, j == 3 ? "%s-capacity%g" : "%s", mixers[j], capacity);
+            TN_TRY(add(plan, o, TN_STUDY_MQAR, &task, label, mixers[j], &item));
+            name_run(&task, "attention", item->attention);
+            if (j == 3) {
+                item->config.model.routing = TN_ROUTING_CAPACITY;
+                item->config.model.capacity = capacity;
+            }
+        }
+    }
+    return TN_OK;
+}
+
+static tn_status add_text(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
+    static const double capacities[] = {0.0625, 0.125, 0.25, 0.5};
+    tn_task_config task = {.kind = TN_TASK_TEXT, .length = 256, .seed = (uint64_t)seed};
+    tn_study_item *item;
+    snprintf(task.data, sizeof task.data, "%s", o->data);
+    TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, "conv", "conv", &item));
+    TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, "attention", "attention", &item));
+    for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+        char label[40];
+        snprintf(label, sizeof label, "routed-capacity%g", capacities[i]);
+        TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, label, "routed", &item));
+        item->config.model.routing = TN_ROUTING_CAPACITY;
+        item->config.model.capacity = capacities[i];
+        name_run(&task, "attention", item->attention);
+    }
+    return TN_OK;
+}
+
+static tn_status add_lambda(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
+    static const double lambdas[] = {0.01, 0.03, 0.1, 0.3, 1, 2, 5};
+    tn_task_config task = recall(first_distance(o), seed);
+    for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) {
+        char label[40];
+        tn_study_item *item;
+        snprintf(label, sizeof label, "routed-lambda%g", lambdas[i]);
+        TN_TRY(add(plan, o, TN_STUDY_LAMBDA, &task, label, "routed", &item));
+        item->config.curriculum.lambda = lambdas[i];
+        name_run(&task, "attention", item->attention);
+    }
+    return TN_OK;
+}
+
+/* The first routed run of seed and far, by its folder: trained here where neither is in the study. */
+static tn_status add_devices(tn_study_plan *plan, const tn_study_options *o) {
+    int64_t distance = first_distance(o);
+    if (o->parts[TN_STUDY_SEED] && !o->distance_count)
+        distance = seed_distances[0];
+    tn_task_config task = recall(distance, 1);
+    for (int i = 0; i < o->device_count; i++) {
+        tn_study_item *item;
+        TN_TRY(add(plan, o, TN_STUDY_DEVICES, &task, "routed", "routed", &item));
+        snprintf(item->device, sizeof item->device, "%s", o->devices[i]);
+        snprintf(item->name, TN_STUDY_NAME, "devices-%.80s-on%s", item->run, o->devices[i]);
+    }
+    return TN_OK;
+}
+
+/* A whole table of seed 1 first, then seed 2: what is there early is worth reading. */
+tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_study_plan *out) {
+    typedef tn_status (*adder)(tn_study_plan *, const tn_study_options *, int64_t);
+    static const adder adders[TN_STUDY_DEVICES] = {add_seed, add_far, add_mqar, add_text, add_lambda};
+    *out = (tn_study_plan){.ctx = ctx};
+    if (o->parts[TN_STUDY_TEXT] && !o->data[0])
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "the part text needs a file to learn from: --data FILE; for example, on Debian, "
+                       "`apt-get install bible-kjv`, then `bible -f gen1:1-rev22:21 > FILE`");
+    for (int part = 0; part < TN_STUDY_DEVICES; part++)
+        for (int64_t seed = 1; o->parts[part] && seed <= o->seeds; seed++)
+            TN_TRY(adders[part](out, o, seed));
+    return o->parts[TN_STUDY_DEVICES] ? add_devices(out, o) : TN_OK;
+}

@@ -1,0 +1,69 @@
+/* What a study consists of, known before anything runs: a row of study.csv an item, in the order they run. No
+ * device is needed to make a plan. */
+#ifndef TN_STUDY_PLAN_H
+#define TN_STUDY_PLAN_H
+
+#include "trainer.h"
+
+typedef enum tn_study_part {
+    TN_STUDY_SEED,    /* recall over distances, every mixer, the controls at the routed run's own fraction */
+    TN_STUDY_FAR,     /* trained at one distance, evaluated far beyond it */
+    TN_STUDY_MQAR,    /* multi-query recall at four sizes */
+    TN_STUDY_TEXT,    /* bytes of a file, routed at several capacities */
+    TN_STUDY_LAMBDA,  /* recall at one distance, final λ from 0.01 to 5 */
+    TN_STUDY_DEVICES, /* one checkpoint on every device */
+    TN_STUDY_PARTS
+} tn_study_part;
+
+enum { TN_STUDY_DISTANCES = 32, TN_STUDY_DEVICES_MOST = 16, TN_STUDY_NAME = 112, TN_STUDY_SELECTOR = 24 };
+
+typedef struct tn_study_options {
+    bool parts[TN_STUDY_PARTS];
+    int64_t seeds;     /* 1 … seeds */
+    int64_t sequences; /* held-out, an evaluation; fewer at great lengths, see tn_study_sequences */
+    int64_t steps;     /* of training; 0: the task's usual number */
+    /* seed: trained at each; far: trained at the first, evaluated at all; lambda, devices: the first. None:
+     * the usual ones. */
+    int64_t distances[TN_STUDY_DISTANCES];
+    int distance_count;
+    char data[TN_TASK_PATH];                                /* of text; "": no file */
+    char devices[TN_STUDY_DEVICES_MOST][TN_STUDY_SELECTOR]; /* "P:D", the study's own first */
+    int device_count;
+} tn_study_options;
+
+typedef struct tn_study_item {
+    tn_study_part part;
+    char name[TN_STUDY_NAME]; /* of the row: part, run, and where it is evaluated */
+    char run[TN_STUDY_NAME];  /* folder under DIR/runs; items of one config share it */
+    tn_train_config config;
+    tn_task_config task; /* evaluated */
+    int64_t sequences;
+    int matched; /* item whose measured fraction a control takes (tn_study_match); −1: none */
+    char attention[TN_STUDY_NAME];  /* run of the attention mixer beside it; "": none is planned */
+    char device[TN_STUDY_SELECTOR]; /* where it is evaluated; "": on the study's device */
+    double work;                    /* estimated operations, for the time left */
+} tn_study_item;
+
+typedef struct tn_study_plan {
+    tn_context *ctx;
+    tn_study_item *items;
+    size_t count, capacity;
+} tn_study_plan;
+
+const char *tn_study_part_name(tn_study_part part);
+/* A comma-separated list of names; TN_ERR_ARG lists what there is. */
+tn_status tn_study_parts_parse(tn_context *ctx, const char *list, bool parts[TN_STUDY_PARTS]);
+/* "62,126"; TN_ERR_ARG for what is no list of distances. */
+tn_status tn_study_distances_parse(tn_context *ctx, const char *list, tn_study_options *o);
+
+/* TN_ERR_ARG for the part text without data. Caller frees, also after a failure. */
+tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_study_plan *out);
+void tn_study_plan_free(tn_study_plan *plan);
+
+/* The item's config with a control's fraction filled in from the attention % that its routed run measured. */
+tn_train_config tn_study_match(const tn_study_item *item, double attention_pct);
+/* How many of `sequences` are evaluated at length T: as many positions as `sequences` of 2048 have, at
+ * least 8 sequences. */
+int64_t tn_study_sequences(int64_t sequences, int64_t T);
+
+#endif

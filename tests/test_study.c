@@ -1,0 +1,222 @@
+/* A study as a user runs it: every row once, whatever kills it, and the same numbers as one that was left
+ * alone. */
+#include "program.h"
+
+#include "file.h"
+#include "study_rows.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TINY "study --only seed,far --steps 6 --distances 14 --sequences 8 --seconds 0.02 --quiet"
+enum { ROWS = 2 * 7 + 2 }; /* two seeds */
+
+static char folder[] = "test_study.XXXXXX";
+static tn_context ctx;
+
+static void setup(void) {
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
+    ck_assert(mkdtemp(folder) != NULL);
+}
+
+static void teardown(void) {
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert(system(command) == 0);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+static void load(const char *study, tn_study_rows *rows) {
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s/study.csv", folder, study);
+    ck_assert_msg(tn_study_rows_load(&ctx, path, rows) == TN_OK, "%s",
+                  ctx.message); /* refuses a name twice */
+}
+
+static bool exists(const char *name) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return tn_file_exists(path);
+}
+
+/* Rows of both, and all that is not a time, are the same. */
+static void same_rows(const char *a, const char *b) {
+    static const char *const columns[] = {
+        "accuracy", "cross_entropy", "attention_pct", "run",          "attention_pct_layers", "mixer",
+        "status",   "steps",         "regret",        "steps_to_999", "eval_sequences"};
+    tn_study_rows x, y;
+    load(a, &x);
+    load(b, &y);
+    ck_assert_uint_eq(x.count, ROWS);
+    ck_assert_uint_eq(y.count, ROWS);
+    for (size_t i = 0; i < x.count; i++) {
+        const char *name = tn_study_row_text(&x.items[i], "name");
+        const tn_study_row *other = tn_study_rows_find(&y, name);
+        ck_assert_msg(other != NULL, "%s has no row '%s'", b, name);
+        for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++)
+            ck_assert_str_eq(tn_study_row_text(&x.items[i], columns[c]),
+                             tn_study_row_text(other, columns[c]));
+    }
+    tn_study_rows_free(&x);
+    tn_study_rows_free(&y);
+}
+
+/* Starts the study and sends `number` after a while; the exit status as waitpid gives it. */
+static int start_and_signal(const char *study, int number, unsigned ms) {
+    char command[2000];
+    snprintf(command, sizeof command, "exec %s " TINY " --seeds 2 -o %s/%s >/dev/null 2>&1", TURNOUT_PROGRAM,
+             folder, study);
+    pid_t pid = fork();
+    ck_assert(pid >= 0);
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    usleep(ms * 1000);
+    kill(pid, number);
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    return status;
+}
+
+static void controls_match(void) {
+    tn_study_rows rows;
+    load("whole", &rows);
+    const tn_study_row *routed = tn_study_rows_find(&rows, "seed-recall14-routed-s2"),
+                       *random = tn_study_rows_find(&rows, "seed-recall14-random-s2");
+    double rho = strtod(tn_study_row_text(random, "mixer") + strlen("random:"), NULL);
+    ck_assert_double_eq_tol(100 * rho, tn_study_row_value(routed, "attention_pct"), 1e-6);
+    ck_assert_double_eq_tol(tn_study_row_value(routed, "regret"),
+                            tn_study_row_value(routed, "attention_pct") / (100.0 / 64), 1e-6);
+    for (size_t i = 0; i < rows.count; i++)
+        ck_assert(tn_study_row_ok(&rows.items[i]));
+    tn_study_rows_free(&rows);
+}
+
+/* One killed again and again against one that is let alone; then that a second call does nothing. */
+START_TEST(killed_and_resumed) {
+    unsigned seed = (unsigned)getpid() ^ (unsigned)time(NULL);
+    int killed = 0;
+    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/whole", folder) == 0, "%s", program_output);
+    controls_match();
+    for (int attempt = 0; attempt < 8 && killed < 4; attempt++) {
+        if (!WIFSIGNALED(start_and_signal("cut", SIGKILL, 150 + (unsigned)rand_r(&seed) % 1100)))
+            break; /* it was through */
+        killed++;
+    }
+    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/cut", folder) == 0, "after %d kills: %s", killed,
+                  program_output);
+    same_rows("whole", "cut");
+    ck_assert(exists("cut/study.md") && exists("cut/runs/recall14-routed-s1/routes.csv"));
+    ck_assert(exists("cut/runs/recall14-routed-s1/summary.json"));
+    ck_assert(!exists("cut/runs/recall14-conv-s1/routes.csv")); /* no router, no routes */
+}
+END_TEST
+
+static void read_csv(const char *name, char **bytes) {
+    char path[200];
+    size_t size;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ck_assert_msg(tn_file_read(&ctx, path, bytes, &size) == TN_OK, "%s", ctx.message);
+}
+
+START_TEST(nothing_is_done_twice_and_seeds_may_grow) {
+    char *before, *after, line[300];
+    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/a", folder) == 0, "%s", program_output);
+    read_csv("a/study.csv", &before);
+    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/a", folder) == 0, "%s", program_output);
+    read_csv("a/study.csv", &after);
+    ck_assert_str_eq(before, after); /* times too: nothing ran */
+    tn_free(&ctx, before);
+    tn_free(&ctx, after);
+    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/a", folder) == 0, "%s", program_output);
+    tn_study_rows rows;
+    load("a", &rows);
+    ck_assert_uint_eq(rows.count, ROWS);
+    tn_study_rows_free(&rows);
+    snprintf(line, sizeof line, TINY " --sequences 9 --seeds 2 -o %s/a", folder);
+    program_gives(2, line, "sequences 8", "9");
+    snprintf(line, sizeof line, TINY " --seeds 1 -o %s/a", folder);
+    program_gives(2, line, "seeds");
+}
+END_TEST
+
+/* A run that cannot start is a row; what depends on it too; the others go on. Repaired, they are tried again.
+ */
+START_TEST(a_failure_is_a_row) {
+    char command[300];
+    snprintf(command, sizeof command,
+             "mkdir -p %s/f/runs/recall14-routed-s1 && cd %s/f/runs && "
+             "echo broken >recall14-routed-s1/config.json",
+             folder, folder);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/f", folder) == 3, "%s", program_output);
+    tn_study_rows rows;
+    load("f", &rows);
+    ck_assert_uint_eq(rows.count, 8);
+    for (size_t i = 0; i < rows.count; i++) {
+        const char *run = tn_study_row_text(&rows.items[i], "run");
+        bool hurt = strstr(run, "routed-s1") || strstr(run, "random") || strstr(run, "periodic");
+        ck_assert_msg(tn_study_row_ok(&rows.items[i]) != hurt, "%s", run);
+        ck_assert(!hurt || *tn_study_row_text(&rows.items[i], "reason"));
+    }
+    tn_study_rows_free(&rows);
+    snprintf(command, sizeof command, "rm -r %s/f/runs/recall14-routed-s1", folder);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/f", folder) == 0, "%s", program_output);
+    load("f", &rows);
+    ck_assert_uint_eq(rows.count, 8);
+    for (size_t i = 0; i < rows.count; i++)
+        ck_assert(tn_study_row_ok(&rows.items[i]));
+    tn_study_rows_free(&rows);
+}
+END_TEST
+
+START_TEST(interrupted) {
+    int status = start_and_signal("i", SIGINT, 900);
+    ck_assert_msg(WIFEXITED(status), "SIGINT killed it");
+    ck_assert(WEXITSTATUS(status) == 3 || WEXITSTATUS(status) == 0);
+    ck_assert_int_eq(program_run(TINY " --seeds 2 -o %s/i", folder), 0);
+    tn_study_rows rows;
+    load("i", &rows);
+    ck_assert_uint_eq(rows.count, ROWS);
+    tn_study_rows_free(&rows);
+}
+END_TEST
+
+START_TEST(bad_arguments) {
+    static const struct {
+        const char *line, *word;
+    } bad[] = {{"study", "-o DIR"},
+               {"study --only seeds -o x", "no part 'seeds'"},
+               {"study --only text -o x", "--data FILE"},
+               {"study --only text --data /nowhere/text -o x", "/nowhere/text"},
+               {"study --only seed --distances 14,x -o x", "14,x"},
+               {"study --seeds 0 -o x", "seeds"},
+               {"study --only seed -d nosuch -o x", "nosuch"},
+               {"study --only seed --steps 1 --distances 14 -o /proc/nowhere/x", "/proc/nowhere"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        program_gives(2, bad[i].line, bad[i].word);
+    ck_assert(access("x", F_OK) != 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("study");
+    TCase *t = tcase_create("study");
+    tcase_set_timeout(t, 200);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, killed_and_resumed);
+    tcase_add_test(t, nothing_is_done_twice_and_seeds_may_grow);
+    tcase_add_test(t, a_failure_is_a_row);
+    tcase_add_test(t, interrupted);
+    tcase_add_test(t, bad_arguments);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
