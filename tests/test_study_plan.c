@@ -100,7 +100,10 @@ START_TEST(other_parts) {
     const tn_study_item *m = find("mqar-mqar512x64-routed-capacity0.25-s1");
     ck_assert(m->config.model.routing == TN_ROUTING_CAPACITY && m->config.model.capacity == 0.25);
     ck_assert(find("mqar-mqar64x4-routed-s1")->config.model.routing == TN_ROUTING_THRESHOLD);
-    ck_assert(find("lambda-recall126-routed-lambda0.03-s1")->config.curriculum.lambda == 0.03);
+    double lambdas[] = {0.01, 0.03, 0.1, 0.3, 1, 2, 5};
+    for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) /* in the plan's order of parts */
+        ck_assert(plan.items[16 + i].part == TN_STUDY_LAMBDA &&
+                  plan.items[16 + i].config.curriculum.lambda == lambdas[i]);
     ck_assert_str_eq(find("devices-recall126-routed-s1-on1:0")->device, "1:0");
     ck_assert_str_eq(plan.items[plan.count - 2].device, "1:0"); /* the study's own first */
     drop();
@@ -270,7 +273,9 @@ START_TEST(folder_of_another_study) {
     tn_study_options o = {.seeds = 2, .sequences = 10, .steps = 6, .distances = {14}, .distance_count = 1}, p;
     ck_assert_int_eq(system("rm -rf test_study_folder"), 0);
     ck_ok(&ctx, open_with(&o, "here"));
+    ck_assert_int_eq(system("echo torn >test_study_folder/study.csv.part-7"), 0); /* a kill while writing */
     ck_ok(&ctx, open_with(&o, "here"));
+    ck_assert(!tn_file_exists("test_study_folder/study.csv.part-7"));
     ck_assert_int_eq(open_with(&o, "there"), TN_ERR_ARG);
     ck_assert(strstr(ctx.message, "device") && strstr(ctx.message, "there"));
     p = o;

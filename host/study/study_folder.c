@@ -2,8 +2,10 @@
 
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,12 +98,23 @@ static tn_status save(tn_study_folder *f, const json_t *now) {
     return tn_outfile_commit(f->ctx, &file);
 }
 
+/* What a killed study had half written: nobody else writes here now. */
+static void sweep_aside(const tn_study_folder *f) {
+    DIR *folder = opendir(f->path);
+    for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
+        if (fnmatch("study.*.part-*", entry->d_name, 0) == 0)
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder)
+        closedir(folder);
+}
+
 static tn_status take(tn_study_folder *f) {
     f->lock = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (f->lock < 0)
         return tn_fail(f->ctx, TN_ERR_OUTPUT, "cannot open the folder %s: %s", f->path, strerror(errno));
     if (flock(f->lock, LOCK_EX | LOCK_NB) != 0)
         return tn_fail(f->ctx, TN_ERR_OUTPUT, "another study is writing %s; choose another -o", f->path);
+    sweep_aside(f);
     return TN_OK;
 }
 

@@ -241,7 +241,11 @@ static tn_status add_lambda(tn_study_plan *plan, const tn_study_options *o, int6
     for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) {
         char label[40];
         tn_study_item *item;
-        snprintf(label, sizeof label, "routed-lambda%g", lambdas[i]);
+        tn_train_config usual;
+        TN_TRY(tn_train_config_default(plan->ctx, &task, o->steps, &usual));
+        /* The usual price is that of the other parts' run, which is not trained twice. */
+        bool is_usual = usual.curriculum.lambda >= lambdas[i] && usual.curriculum.lambda <= lambdas[i];
+        snprintf(label, sizeof label, is_usual ? "routed" : "routed-lambda%g", lambdas[i]);
         TN_TRY(add(plan, o, TN_STUDY_LAMBDA, &task, label, "routed", &item));
         item->config.curriculum.lambda = lambdas[i];
         name_run(&task, "attention", item->attention);
@@ -249,12 +253,9 @@ static tn_status add_lambda(tn_study_plan *plan, const tn_study_options *o, int6
     return TN_OK;
 }
 
-/* The first routed run of seed and far, by its folder: trained here where neither is in the study. */
+/* The routed run of seed and far, by its folder: trained here where neither was. */
 static tn_status add_devices(tn_study_plan *plan, const tn_study_options *o) {
-    int64_t distance = first_distance(o);
-    if (o->parts[TN_STUDY_SEED] && !o->distance_count)
-        distance = seed_distances[0];
-    tn_task_config task = recall(distance, 1);
+    tn_task_config task = recall(first_distance(o), 1);
     for (int i = 0; i < o->device_count; i++) {
         tn_study_item *item;
         TN_TRY(add(plan, o, TN_STUDY_DEVICES, &task, "routed", "routed", &item));
