@@ -258,14 +258,15 @@ cleanup:
     return status;
 }
 
-static void print_failed(const tn_csv *t, FILE *stream) {
+static void print_others(const tn_csv *t, FILE *stream) {
     bool any = false;
     for (size_t row = 0; row < t->rows; row++) {
         if (strcmp(cell(t, row, "status"), "ok") == 0)
             continue;
-        fputs(any ? "" : "\n## Runs that failed\n\n", stream);
+        fputs(any ? "" : "\n## Rows without numbers\n\n", stream);
         any = true;
-        fprintf(stream, "- %s: %s\n", cell(t, row, "name"), cell(t, row, "reason"));
+        fprintf(stream, "- %s, %s: %s\n", cell(t, row, "name"), cell(t, row, "status"),
+                cell(t, row, "reason"));
     }
 }
 
@@ -278,7 +279,7 @@ tn_status tn_study_table_print(const tn_csv *study, FILE *stream) {
           stream);
     for (int i = 0; i < SECTIONS; i++)
         TN_TRY(print_section(study, &sections[i], stream));
-    print_failed(study, stream);
+    print_others(study, stream);
     return TN_OK;
 }
 

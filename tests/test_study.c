@@ -188,6 +188,23 @@ START_TEST(interrupted) {
 }
 END_TEST
 
+/* An untrained router sends so many rows that 16 million positions would take days: said, not tried. */
+START_TEST(what_would_take_days_is_skipped) {
+    tn_study_rows rows;
+    for (int i = 0; i < 2; i++) { /* and it is not an error to be tried again */
+        ck_assert_msg(program_run(FAR " --seeds 1 --distances 14,16000000 -o %s/s", folder) == 0, "%s",
+                      program_output);
+        load("s", &rows);
+        ck_assert_uint_eq(rows.count, 2);
+        const tn_study_row *far = tn_study_rows_find(&rows, "far-recall14-routed-s1-at16000000");
+        ck_assert_str_eq(tn_study_row_text(far, "status"), "skipped");
+        ck_assert(strstr(tn_study_row_text(far, "reason"), " h"));
+        ck_assert(!*tn_study_row_text(far, "accuracy"));
+        tn_study_rows_free(&rows);
+    }
+}
+END_TEST
+
 START_TEST(bad_arguments) {
     static const struct {
         const char *line, *word;
@@ -214,6 +231,7 @@ int main(void) {
     tcase_add_test(t, nothing_is_done_twice_and_seeds_may_grow);
     tcase_add_test(t, a_failure_is_a_row);
     tcase_add_test(t, interrupted);
+    tcase_add_test(t, what_would_take_days_is_skipped);
     tcase_add_test(t, bad_arguments);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

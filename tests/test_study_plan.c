@@ -3,6 +3,7 @@
 
 #include "file.h"
 #include "learning.h"
+#include "study_estimate.h"
 #include "study_fill.h"
 #include "study_folder.h"
 #include "study_plan.h"
@@ -255,6 +256,30 @@ START_TEST(rows_there_and_back) {
 }
 END_TEST
 
+START_TEST(estimates) {
+    tn_study_rows rows = {.ctx = &ctx};
+    make("far", "126,254,2046", 1);
+    const tn_study_item *near = find("far-recall126-routed-s1-at254"),
+                        *far = find("far-recall126-routed-s1-at2046");
+    ck_assert(tn_study_estimate_item(&rows, near).pass_s == 0); /* nothing to go by */
+    tn_study_row row = {{0}};
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "name", "a"));
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "run", "%s", near->run));
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "distance", "126"));
+    ck_ok(&ctx, tn_study_row_number(&ctx, &row, "attention_pct", 0));
+    ck_ok(&ctx, tn_study_row_number(&ctx, &row, "eval_ms_per_sequence", 1));
+    ck_ok(&ctx, tn_study_row_number(&ctx, &row, "attention_eval_ms_per_sequence", 2));
+    ck_ok(&ctx, tn_study_rows_put(&rows, &row));
+    tn_study_estimate e = tn_study_estimate_item(&rows, near);
+    ck_assert_double_eq_tol(e.evaluation_s, 2000 * 0.001 * 2, 0.05); /* all local: twice the length */
+    ck_assert(e.pass_s > 64 * 0.002 * 2 && e.pass_s < 64 * 0.002 * 4);
+    ck_assert_double_eq_tol(tn_study_estimate_item(&rows, far).evaluation_s, 2000 * 0.001 * 16, 0.4);
+    ck_assert(tn_study_estimate_item(&rows, find("far-recall126-routed-s1-at126")).pass_s == 0);
+    tn_study_rows_free(&rows);
+    drop();
+}
+END_TEST
+
 static tn_status open_with(const tn_study_options *o, const char *device) {
     tn_study_folder f;
     tn_device_info info = {.platform_name = "platform", .driver = "1"};
@@ -311,6 +336,7 @@ int main(void) {
     tcase_add_test(t, break_even);
     tcase_add_test(t, learning);
     tcase_add_test(t, rows_there_and_back);
+    tcase_add_test(t, estimates);
     tcase_add_test(t, folder_of_another_study);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

@@ -37,10 +37,8 @@ static void list_devices(const tn_device_list *list, const tn_device_info *own, 
 }
 
 static void print_end(const tn_study_result *r, const char *folder) {
-    fprintf(stderr, "%d rows: %d ok", r->rows, r->kept + r->ok);
-    if (r->kept)
-        fprintf(stderr, " (%d from before)", r->kept);
-    fprintf(stderr, ", %d error; %s/study.csv, %s/study.md\n", r->errors, folder, folder);
+    fprintf(stderr, "%d rows: %d from before, %d ok, %d skipped, %d error; %s/study.csv, %s/study.md\n",
+            r->rows, r->kept, r->ok, r->skipped, r->errors, folder, folder);
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
@@ -59,7 +57,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     if (status == TN_OK) {
         list_devices(&list, device, &o);
         status = tn_study_run(ctx, &o, folder, tn_cli_real(args, "seconds", 0), &list, device, &result);
-        if (!ctx->quiet && result.kept + result.ok + result.errors > 0)
+        if (!ctx->quiet && result.kept + result.ok + result.skipped + result.errors > 0)
             print_end(&result, folder);
     }
     tn_device_list_free(ctx, &list);

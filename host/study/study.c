@@ -1,9 +1,9 @@
 #include "study.h"
 
 #include "clock.h"
-#include "cost.h"
 #include "file.h"
 #include "run_finish.h"
+#include "study_estimate.h"
 #include "study_fill.h"
 #include "study_folder.h"
 #include "study_table.h"
@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The attention mixer is timed beside a row where one pass of it takes no longer than this. */
-static const double attention_pass_s = 60;
+/* The attention mixer is timed beside a row where one pass of it takes no longer than this; and an evaluation
+ * that would take longer than that, because a router sends too many rows, is not begun. */
+static const double longest_pass_s = 60, longest_evaluation_s = 7200;
 
 typedef struct study {
     tn_context *ctx;
@@ -74,27 +75,6 @@ static int64_t length_of(const tn_task_config *t) {
     return t->kind == TN_TASK_RECALL ? t->distance + 2 : t->length;
 }
 
-/* Seconds that one pass of the attention mixer is expected to take, from a row of the same run at another
- * length; 0 where there is none. */
-static double attention_pass(const study *s, const tn_study_item *item) {
-    double pass = 0, nearest = 0;
-    const tn_model_config *m = &item->config.model;
-    int64_t T = length_of(&item->task), batch = T < 16384 ? 16384 / T : 1;
-    for (size_t i = 0; i < s->rows.count; i++) {
-        const tn_study_row *row = &s->rows.items[i];
-        double ms = tn_study_row_value(row, "attention_eval_ms_per_sequence"),
-               length = tn_study_row_value(row, "distance") + 2;
-        if (strcmp(tn_study_row_text(row, "run"), item->run) != 0 || !(ms > 0) || !(length > nearest) ||
-            !(length < (double)T))
-            continue;
-        double share =
-            tn_cost_attention(m, batch, T, batch).flops / tn_cost_attention(m, 1, (int64_t)length, 1).flops;
-        pass = ms / 1000 * share;
-        nearest = length;
-    }
-    return pass;
-}
-
 typedef struct work {
     const tn_study_item *item;
     tn_train_config config; /* evaluated: the item's task */
@@ -114,8 +94,8 @@ static tn_status evaluate_once(study *s, work *w, double seconds) {
 
 /* Beside the attention mixer where that fits in time and memory, else alone. */
 static tn_status evaluate(study *s, work *w) {
-    double pass = attention_pass(s, w->item);
-    if (pass > attention_pass_s) {
+    double pass = tn_study_estimate_item(&s->rows, w->item).pass_s;
+    if (pass > longest_pass_s) {
         snprintf(w->note, sizeof w->note, "attention was not timed: a pass would take about %.0f s", pass);
         return evaluate_once(s, w, -1);
     }
@@ -167,12 +147,28 @@ static tn_status other_device(study *s, const tn_study_item *item, tn_device **o
     return tn_device_open(s->ctx, info, out);
 }
 
+/* Sets the row's status and reason where the item is too long to begin. */
+static tn_status skip(study *s, const tn_study_item *item, tn_study_row *row, bool *skipped) {
+    double seconds = tn_study_estimate_item(&s->rows, item).evaluation_s;
+    *skipped = seconds > longest_evaluation_s;
+    if (!*skipped)
+        return TN_OK;
+    TN_TRY(tn_study_row_set(s->ctx, row, "status", "skipped"));
+    return tn_study_row_set(s->ctx, row, "reason",
+                            "not tried: with as many rows routed as at the last distance it would take about "
+                            "%.1f h",
+                            seconds / 3600);
+}
+
 static tn_status train_and_evaluate(study *s, const tn_study_item *item, tn_study_row *row) {
-    bool resume;
+    bool resume, skipped;
     work w = {.item = item};
     TN_TRY(tn_study_fill_item(s->ctx, item, &item->config, row));
     TN_TRY(config_of(s, item, &w.config));
     TN_TRY(tn_study_fill_item(s->ctx, item, &w.config, row));
+    TN_TRY(skip(s, item, row, &skipped));
+    if (skipped)
+        return TN_OK;
     TN_TRY(tn_study_folder_run(&s->folder, item->run, &w.folder));
     tn_status status = TN_OK;
     TN_GO(is_there(s, w.folder, &resume));
@@ -217,12 +213,17 @@ static tn_status one_item(study *s, const tn_study_item *item) {
     tn_status status = train_and_evaluate(s, item, &row);
     tn_progress_end(s->ctx);
     s->ctx->quiet = quiet;
+    /* After Ctrl-C a failure is no result of the run: a driver's compiler may have been cut off. */
+    if (status != TN_OK && tn_interrupted())
+        status = TN_ERR_INTERRUPTED;
     if (status != TN_OK && status != TN_ERR_INTERRUPTED) {
         tn_warn(s->ctx, "%s: %.1000s", item->name, s->ctx->message);
         s->result.errors++;
         status = tn_study_fill_error(s->ctx, &row);
-    } else if (status == TN_OK) {
+    } else if (status == TN_OK && tn_study_row_ok(&row)) {
         s->result.ok++;
+    } else if (status == TN_OK) {
+        s->result.skipped++;
     }
     if (status == TN_OK)
         status = save(s, &row);
@@ -232,7 +233,7 @@ static tn_status one_item(study *s, const tn_study_item *item) {
 
 static bool is_done(const study *s, const tn_study_item *item) {
     const tn_study_row *row = tn_study_rows_find(&s->rows, item->name);
-    return row && tn_study_row_ok(row);
+    return row && strcmp(tn_study_row_text(row, "status"), "error") != 0;
 }
 
 static tn_status run_all(study *s) {
@@ -251,7 +252,7 @@ static tn_status run_all(study *s) {
         if (status == TN_ERR_INTERRUPTED)
             return tn_fail(s->ctx, status,
                            "stopped with %d of %d rows done; the state is saved, the same command goes on",
-                           s->result.kept + s->result.ok, s->result.rows);
+                           s->result.kept + s->result.ok + s->result.skipped, s->result.rows);
         TN_TRY(status);
         s->work_done += item->work;
         s->work_left -= item->work;

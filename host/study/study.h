@@ -7,7 +7,7 @@
 #include "study_plan.h"
 
 typedef struct tn_study_result {
-    int rows, kept, ok, errors; /* of the plan; kept: ok before this call */
+    int rows, kept, ok, skipped, errors; /* of the plan; kept: there before this call, and no error */
 } tn_study_result;
 
 /* Into `path`: study.csv, study.md, study.json and runs/. seconds: for timing an evaluation, 0: about two.
