@@ -188,6 +188,51 @@ START_TEST(interrupted) {
 }
 END_TEST
 
+/* routes.csv of the four sequences that were evaluated: its routed rows are those of the row in study.csv. */
+static void routes_agree(const char *study, const char *run, const char *name, int T) {
+    char *bytes, path[200];
+    size_t size;
+    int routed[4] = {0}, needed = 0, count = 0, ends = 0;
+    snprintf(path, sizeof path, "%s/%s/runs/%s/routes.csv", folder, study, run);
+    ck_assert_msg(tn_file_read(&ctx, path, &bytes, &size) == TN_OK, "%s", ctx.message);
+    for (char *line = strchr(bytes, '\n') + 1; *line; line = strchr(line, '\n') + 1, count++) {
+        int sequence, layer, position, token, is_routed, is_needed;
+        ck_assert_int_eq(
+            sscanf(line, "%d,%d,%d,%d,%d,%d", &sequence, &layer, &position, &token, &is_routed, &is_needed),
+            6);
+        ck_assert(sequence >= 0 && sequence < 4 && layer >= 0 && layer < 4 && position >= 0 && position < T);
+        ck_assert(position == 0 ? token < 64 : position == 1 ? token >= 64 && token < 128 : true);
+        ck_assert_int_eq(is_needed, position == T - 1);
+        bool end = position < 8 || position >= T - 8;
+        ck_assert(T <= 256 || end || is_routed);
+        routed[layer] += is_routed;
+        needed += is_needed;
+        ends += end;
+    }
+    tn_free(&ctx, bytes);
+    ck_assert_int_eq(needed, 16);
+    ck_assert_int_eq(ends, 256);
+    ck_assert(T > 256 || count == 16 * T);
+    tn_study_rows rows;
+    load(study, &rows);
+    const char *layers = tn_study_row_text(tn_study_rows_find(&rows, name), "attention_pct_layers");
+    for (int i = 0; i < 4; i++) {
+        char *end;
+        ck_assert_double_eq_tol(strtod(layers, &end), 100.0 * routed[i] / (4 * T), 1e-5);
+        layers = end + 1;
+    }
+    tn_study_rows_free(&rows);
+}
+
+START_TEST(routes) {
+    ck_assert_msg(program_run(FAR " --seeds 1 --sequences 4 -o %s/r", folder) == 0, "%s", program_output);
+    routes_agree("r", "recall14-routed-s1", "far-recall14-routed-s1-at14", 16);
+    ck_assert_msg(program_run(FAR " --seeds 1 --sequences 4 --distances 298 -o %s/l", folder) == 0, "%s",
+                  program_output);
+    routes_agree("l", "recall298-routed-s1", "far-recall298-routed-s1-at298", 300);
+}
+END_TEST
+
 /* An untrained router sends so many rows that 16 million positions would take days: said, not tried. */
 START_TEST(what_would_take_days_is_skipped) {
     tn_study_rows rows;
@@ -231,6 +276,7 @@ int main(void) {
     tcase_add_test(t, nothing_is_done_twice_and_seeds_may_grow);
     tcase_add_test(t, a_failure_is_a_row);
     tcase_add_test(t, interrupted);
+    tcase_add_test(t, routes);
     tcase_add_test(t, what_would_take_days_is_skipped);
     tcase_add_test(t, bad_arguments);
     suite_add_tcase(suite, t);
