@@ -181,7 +181,7 @@ double tn_cell_flops(const tn_cell *cell) {
 }
 
 /* Stand-ins for devices that misbehave, for the tests of the sweep. */
-static tn_status run_test(tn_context *ctx, const char *kind, tn_cost_row *row) {
+static tn_status run_test(tn_context *ctx, const char *kind, tn_raw *raw, tn_cost_row *row) {
     if (strcmp(kind, "hang") == 0)
         for (;;)
             pause();
@@ -199,6 +199,8 @@ static tn_status run_test(tn_context *ctx, const char *kind, tn_cost_row *row) {
         return tn_fail(ctx, TN_ERR_UNSUPPORTED, "too large for it");
     usleep(strcmp(kind, "slow") == 0 ? 300000 : 20000);
     row->wall_ms = 1;
+    if (raw)
+        *raw = (tn_raw){.wall = 3, .wall_ms = {1, 0.5, 2}, .event = 1, .event_ms = {0.25}};
     return TN_OK;
 }
 
@@ -216,7 +218,7 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
     }
     tn_cell_identify(cell, options->seed, options->cpu_model ? options->cpu_model : "", row);
     if (strcmp(cell->level, "test") == 0)
-        status = run_test(ctx, cell->op, row);
+        status = run_test(ctx, cell->op, options->raw, row);
     else
         status = tn_layer_measure(dev,
                                   &(tn_layer_shape){.B = cell->B,

@@ -219,7 +219,8 @@ static double bytes_of(const layer_run *r, const layer_side *side) {
 static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_row *row) {
     bool back = strcmp(r->shape->pass, "backward") == 0;
     tn_measure_run run = back ? backward : forward;
-    tn_measure_options measure = {.seconds = options->seconds, .energy = options->energy};
+    tn_measure_options measure = {
+        .seconds = options->seconds, .energy = options->energy, .raw = options->raw};
     tn_sample alone;
     double flops = flops_of(r, &r->mine);
     TN_TRY(tn_measure(r->dev, run, &r->mine, &measure, &alone));

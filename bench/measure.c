@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_BATCHES = 512, ENOUGH = 9, LEAST = 3 };
+enum { MAX_BATCHES = TN_BATCHES_MAX, ENOUGH = 9, LEAST = 3 };
 
 typedef struct series {
     tn_measure_run run;
@@ -97,6 +97,16 @@ static void fill_sample(const series *s, tn_sample *out) {
                        .drift = tn_trend(s->ms, s->n)};
 }
 
+static void keep(const series *s, int *count, double *ms) {
+    *count = s->n;
+    memcpy(ms, s->ms, sizeof *ms * (size_t)s->n);
+}
+
+static void keep_events(const tn_sample *sample, tn_raw *raw) {
+    raw->event = sample->event_ok;
+    raw->event_ms[0] = sample->event_ms;
+}
+
 /* Device time from a batch of its own: recording events costs time, so it is kept out of the wall figures. */
 static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
     int calls = s->calls < 64 ? s->calls : 64, launches = 0;
@@ -134,7 +144,12 @@ tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_me
     out->energy_ok = tn_energy_between(energy, &from, &to, &joules);
     if (out->energy_ok)
         out->energy_j = joules / ((double)s.n * s.calls);
-    return events(dev, &s, out);
+    TN_TRY(events(dev, &s, out));
+    if (o.raw) {
+        keep(&s, &o.raw->wall, o.raw->wall_ms);
+        keep_events(out, o.raw);
+    }
+    return TN_OK;
 }
 
 static tn_status in_turn(tn_device *dev, series a, series b, const tn_measure_options *options,
@@ -162,6 +177,10 @@ static tn_status in_turn(tn_device *dev, series a, series b, const tn_measure_op
     out->ratio = summary.median;
     out->ratio_q1 = summary.q1;
     out->ratio_q3 = summary.q3;
+    if (o.raw) {
+        keep(&a, &o.raw->wall, o.raw->wall_ms);
+        keep(&b, &o.raw->other, o.raw->other_ms);
+    }
     return TN_OK;
 }
 

@@ -10,11 +10,22 @@
  */
 typedef tn_status (*tn_measure_run)(tn_device *dev, void *data);
 
+enum { TN_BATCHES_MAX = 512 };
+
+/* Every batch behind a sample, per call and in order of time: what medians and quartiles are made of. */
+typedef struct tn_raw {
+    int wall, event, other;          /* how many there are of each */
+    double wall_ms[TN_BATCHES_MAX];  /* of the work, a of a pair */
+    double event_ms[1];              /* its batch with events, where they are believed */
+    double other_ms[TN_BATCHES_MAX]; /* of b, neighbour by neighbour with wall_ms */
+} tn_raw;
+
 typedef struct tn_measure_options {
     double seconds;          /* time to spend at most once warm; 0: 0.4. One call is always finished */
     double batch_seconds;    /* calls are repeated until a batch lasts this long; 0: 0.005 */
     double spread;           /* stop when (q3 − q1) / median is at most this with ≥ 9 batches; 0: 0.01 */
     const tn_energy *energy; /* read around the batches; NULL: no energy */
+    tn_raw *raw; /* gets the batches, and keeps what was not measured by this call; NULL: nobody wants them */
 } tn_measure_options;
 
 typedef struct tn_sample {

@@ -60,7 +60,8 @@ static tn_status time_it(tn_device *dev, const tn_case *c, int pass, const tn_sh
     tn_status status = TN_OK;
     TN_GO(tn_problem_make(ctx, dev, c, pass, shape, o->seed, &p));
     TN_GO(tn_problem_upload(&p));
-    TN_GO(tn_measure(dev, run_problem, &p, &(tn_measure_options){.seconds = o->seconds, .energy = o->energy},
+    TN_GO(tn_measure(dev, run_problem, &p,
+                     &(tn_measure_options){.seconds = o->seconds, .energy = o->energy, .raw = o->raw},
                      &sample));
     tn_row_set_tuned(row, dev, c->op);
     tn_row_set_sample(row, &sample, c->flops(shape, pass), c->bytes(shape, pass), o->roofline, o->energy);

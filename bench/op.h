@@ -10,6 +10,8 @@ typedef struct tn_bench_options {
     const tn_roofline *roofline; /* may be NULL */
     const tn_energy *energy;     /* may be NULL */
     const char *cpu_model;
+    tn_raw *raw; /* gets the batches of the row, and nothing of a row that fails before it is timed; may be
+                    NULL */
 } tn_bench_options;
 
 /* Fills the whole row. A kernel that is wrong, refused or broken is a row whose status and reason say so, and

@@ -62,6 +62,7 @@ static tn_status read_rows(tn_context *ctx, tn_part *p, char *bytes, size_t *who
             goto cleanup;
         } else {
             TN_GO(add_key(ctx, p, &row));
+            p->measured += strcmp(row.status, "ok") == 0;
         }
         *whole = (size_t)(end + 1 - bytes);
     }
@@ -84,11 +85,11 @@ static tn_status take_up(tn_context *ctx, tn_part *p) {
     return status;
 }
 
-tn_status tn_part_open(tn_context *ctx, const char *path, tn_part *out) {
+tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, tn_part *out) {
     tn_status status = TN_OK;
-    *out = (tn_part){.stream = stdout};
+    *out = (tn_part){.stream = stdout, .format = format};
     if (!path) {
-        tn_rows_header(stdout);
+        tn_rows_begin(stdout, format);
         return TN_OK;
     }
     out->stream = NULL;
@@ -114,14 +115,46 @@ cleanup:
 }
 
 tn_status tn_part_add(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
-    tn_rows_write(p->stream, TN_ROW_CSV, 0, row);
+    tn_rows_write(p->stream, p->part ? TN_ROW_CSV : p->format, p->written++, row);
     bool bad = fflush(p->stream) != 0 || ferror(p->stream) || (p->part && fsync(fileno(p->stream)) != 0);
     return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; is the disk full?",
                          p->part ? p->part : "stdout", strerror(errno))
                : TN_OK;
 }
 
+/* The rows of the part in the format of the file. */
+static tn_status convert(tn_context *ctx, const tn_part *p, char *bytes) {
+    tn_outfile out;
+    tn_status status = TN_OK;
+    int index = 0;
+    TN_TRY(tn_outfile_open(ctx, p->path, &out));
+    tn_rows_begin(out.stream, p->format);
+    for (char *line = strchr(bytes, '\n') + 1, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        tn_cost_row row;
+        *end = '\0';
+        TN_GO(tn_row_parse(ctx, line, &row));
+        tn_rows_write(out.stream, p->format, index++, &row);
+    }
+    tn_rows_end(out.stream, p->format);
+    status = tn_outfile_commit(ctx, &out);
+cleanup:
+    tn_outfile_abandon(ctx, &out);
+    return status;
+}
+
 tn_status tn_part_finish(tn_context *ctx, tn_part *p) {
+    char *bytes;
+    size_t size;
+    if (!p->part)
+        tn_rows_end(stdout, p->format);
+    if (p->part && p->format != TN_ROW_CSV) {
+        TN_TRY(tn_file_read(ctx, p->part, &bytes, &size));
+        tn_status status = convert(ctx, p, bytes);
+        tn_free(ctx, bytes);
+        if (status == TN_OK)
+            unlink(p->part);
+        return status;
+    }
     if (!p->part)
         return TN_OK;
     if (rename(p->part, p->path) != 0)

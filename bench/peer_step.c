@@ -100,7 +100,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_ste
     tn_peer *peer;
     tn_pair_sample pair;
     tn_bench_options plain = *o;
-    tn_measure_options m = {.seconds = o->seconds > 0 ? 5 * o->seconds : 2};
+    tn_measure_options m = {.seconds = o->seconds > 0 ? 5 * o->seconds : 2, .raw = o->raw};
     plain.energy = NULL;
     if (shape->rho >= 0)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED,

@@ -126,7 +126,7 @@ static tn_status verify(tn_device *dev, const tn_peer_work *w, const tn_shape *s
 
 static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_options *o, tn_cost_row *row) {
     tn_peer_work *w = other->work;
-    tn_measure_options m = {.seconds = o->seconds};
+    tn_measure_options m = {.seconds = o->seconds, .raw = o->raw};
     tn_pair_sample pair;
     if (other->process)
         TN_TRY(tn_measure_against(dev, tn_peer_work_run, w, run_process, other, &m, &pair));

@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include "clock.h"
+#include "row_table.h"
 #include "tunable.h"
 
 #include <math.h>
@@ -273,68 +274,58 @@ void tn_rows_header(FILE *to) {
     fputc('\n', to);
 }
 
-static void json_text(FILE *to, const char *text) {
-    fputc('"', to);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', to);
-        if ((unsigned char)*text < 0x20)
-            fprintf(to, "\\u%04x", *text);
-        else
-            fputc(*text, to);
+static json_t *value_json(const tn_cost_row *row, const column *c) {
+    if (c->type == TEXT)
+        return json_string(text_of(row, c));
+    if (c->type == COUNT && count_of(row, c) >= 0)
+        return c->offset == offsetof(tn_cost_row, event_ok) ? json_boolean(count_of(row, c) != 0)
+                                                            : json_integer(count_of(row, c));
+    if (c->type == REAL && isfinite(real_of(row, c)))
+        return json_real(real_of(row, c));
+    return json_null();
+}
+
+static bool is_among(const char *name, const char *const *names) {
+    if (!names)
+        return true;
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+json_t *tn_row_json(const tn_cost_row *row, const char *const *names) {
+    json_t *object = json_object();
+    for (int i = 0; i < COLUMNS; i++)
+        if (is_among(columns[i].name, names))
+            json_object_set_new(object, columns[i].name, value_json(row, &columns[i]));
+    return object;
+}
+
+void tn_row_from_json(const json_t *object, const char *const *names, tn_cost_row *out) {
+    clear(out);
+    for (int i = 0; i < COLUMNS; i++) {
+        const column *c = &columns[i];
+        const json_t *value = json_object_get(object, c->name);
+        if (!is_among(c->name, names))
+            continue;
+        if (c->type == TEXT && json_is_string(value)) {
+            snprintf(text_of(out, c), c->size, "%s", json_string_value(value));
+        } else if (c->type == COUNT && json_is_integer(value)) {
+            int64_t whole = json_integer_value(value);
+            memcpy((char *)out + c->offset, &whole, sizeof whole);
+        } else if (c->type == REAL && json_is_number(value)) {
+            double number = json_number_value(value);
+            memcpy((char *)out + c->offset, &number, sizeof number);
+        }
     }
-    fputc('"', to);
 }
 
 static void json_write(FILE *to, int index, const tn_cost_row *row) {
-    fputs(index ? ",\n  {" : "\n  {", to);
-    for (int i = 0; i < COLUMNS; i++) {
-        const column *c = &columns[i];
-        fprintf(to, "%s\"%s\": ", i ? ", " : "", c->name);
-        if (c->type == TEXT)
-            json_text(to, text_of(row, c));
-        else if (c->type == COUNT && count_of(row, c) >= 0)
-            fprintf(to,
-                    c->offset == offsetof(tn_cost_row, event_ok) ? (count_of(row, c) ? "true" : "false")
-                                                                 : "%lld",
-                    (long long)count_of(row, c));
-        else if (c->type == REAL && isfinite(real_of(row, c)))
-            fprintf(to, "%.9g", real_of(row, c));
-        else
-            fputs("null", to);
-    }
-    fputc('}', to);
-}
-
-/* "12.3", or a dash where there is nothing */
-static const char *cell(double value, const char *format, char *text, size_t size) {
-    snprintf(text, size, "-");
-    if (isfinite(value))
-        snprintf(text, size, format, value);
-    return text;
-}
-
-static void table_write(FILE *to, const tn_cost_row *r) {
-    char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[80];
-    bool layer = strcmp(r->level, "layer") == 0;
-    bool step = strcmp(r->level, "step") == 0;
-    snprintf(what, sizeof what, "%s %s", layer || step ? r->mixer : r->op, r->pass);
-    fprintf(to, "| %-34s | %-40s | %11s | %7s | %8s | %7s | %6s | %-8s |\n", what, r->shape,
-            cell(r->wall_ms, "%.4g", wall, sizeof wall),
-            cell(100 * (r->wall_ms_q3 - r->wall_ms_q1) / r->wall_ms, "%.1f", spread, sizeof spread),
-            cell(r->gflops, "%.2f", gflops, sizeof gflops), cell(r->gbs, "%.2f", gbs, sizeof gbs),
-            cell(r->roofline_pct, "%.1f", roof, sizeof roof), r->status);
-    if (isfinite(r->peer_ratio))
-        fprintf(to, "| %-34s | %.3f times as fast as %s (%.3f to %.3f), which takes %.4g ms |\n", "",
-                r->peer_ratio, r->peer, r->peer_ratio_q1, r->peer_ratio_q3, r->peer_wall_ms);
-    if (r->reason[0])
-        fprintf(to, "| %-34s | %s |\n", "", r->reason);
-    if (step && isfinite(r->outside_kernels_pct))
-        fprintf(to, "| %-34s | %lld launches, %.1f %% of the time outside kernels |\n", "",
-                (long long)r->event_ms_launches, r->outside_kernels_pct);
-    if (step && isfinite(r->dense_ratio))
-        fprintf(to, "| %-34s | %.2f times as fast as the dense step (%.2f to %.2f), %.2f by operations |\n",
-                "", r->dense_ratio, r->dense_ratio_q1, r->dense_ratio_q3, r->ideal_ratio);
+    json_t *object = tn_row_json(row, NULL);
+    fputs(index ? ",\n  " : "\n  ", to);
+    json_dumpf(object, to, JSON_REAL_PRECISION(9));
+    json_decref(object);
 }
 
 void tn_rows_begin(FILE *to, tn_row_format format) {
@@ -343,12 +334,7 @@ void tn_rows_begin(FILE *to, tn_row_format format) {
     else if (format == TN_ROW_JSON)
         fputc('[', to);
     else
-        fprintf(to,
-                "| %-34s | %-40s | %11s | %7s | %8s | %7s | %6s | %-8s |\n"
-                "| %.34s | %.40s | %.10s: | %.6s: | %.7s: | %.6s: | %.5s: | %.8s |\n",
-                "what", "shape", "wall ms", "+-%", "GFLOP/s", "GB/s", "roof%", "status",
-                "----------------------------------------", "----------------------------------------",
-                "----------", "----------", "----------", "----------", "----------", "----------");
+        tn_row_table_begin(to);
 }
 
 void tn_rows_write(FILE *to, tn_row_format format, int index, const tn_cost_row *row) {
@@ -357,7 +343,7 @@ void tn_rows_write(FILE *to, tn_row_format format, int index, const tn_cost_row 
     else if (format == TN_ROW_JSON)
         json_write(to, index, row);
     else
-        table_write(to, row);
+        tn_row_table_write(to, row);
     fflush(to);
 }
 

@@ -7,6 +7,8 @@
 #include "measure.h"
 #include "roofline.h"
 
+#include <jansson.h>
+
 #define TN_ROW_SCHEMA "turnout-cost-1"
 
 /* Texts may be empty; counts are −1 and reals NaN where a value does not apply: an empty cell, null in JSON.
@@ -77,6 +79,11 @@ tn_row_format tn_row_format_choose(const char *name, const char *path, tn_row_fo
 void tn_rows_begin(FILE *to, tn_row_format format);
 void tn_rows_write(FILE *to, tn_row_format format, int index, const tn_cost_row *row);
 void tn_rows_end(FILE *to, tn_row_format format);
+
+/* The columns named (NULL-ended; NULL for all) as an object, null where a value does not apply; caller's to
+ * release. And back: columns that are not named, or not there, are empty. */
+json_t *tn_row_json(const tn_cost_row *row, const char *const *names);
+void tn_row_from_json(const json_t *object, const char *const *names, tn_cost_row *out);
 
 /* The header line of the CSV, with its line break. */
 void tn_rows_header(FILE *to);

@@ -220,7 +220,7 @@ void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_s
 static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shape, const tn_bench_options *o,
                            tn_sample *sample, tn_cost_row *row) {
     tn_pair_sample pair;
-    tn_measure_options options = {.seconds = o->seconds > 0 ? 2 * o->seconds : 2};
+    tn_measure_options options = {.seconds = o->seconds > 0 ? 2 * o->seconds : 2, .raw = o->raw};
     TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
     double ideal = flops_of(dense, &(tn_step_shape){shape->B, shape->T, NAN}) / flops_of(s, shape);
     tn_row_set_dense(row, &pair, ideal, sample);
@@ -253,9 +253,10 @@ tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_b
     TN_GO(tn_step_make(dev, shape, o->seed, &s));
     tn_step_identify(s, shape, o, row);
     TN_GO(tn_step_verify(s));
-    TN_GO(tn_measure(dev, tn_step_run, s,
-                     &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1, .energy = o->energy},
-                     &sample));
+    TN_GO(tn_measure(
+        dev, tn_step_run, s,
+        &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1, .energy = o->energy, .raw = o->raw},
+        &sample));
     if (shape->rho >= 0) {
         TN_GO(tn_step_make(dev, &(tn_step_shape){shape->B, shape->T, NAN}, o->seed, &dense));
         TN_GO(time_pair(s, dense, shape, o, &sample, row));

@@ -2,7 +2,7 @@
 
 #include "child.h"
 #include "clock.h"
-#include "part.h"
+#include "samples.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -23,6 +23,7 @@ typedef struct sweep {
     tn_context *ctx;
     const tn_sweep_options *o;
     tn_part part;
+    tn_samples_file samples;
     tn_cell_list cells;
     ceiling *ceilings; /* one a device */
     double start;
@@ -146,6 +147,18 @@ static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
     return true;
 }
 
+/* The line behind the row, when it is of that row. */
+static tn_status keep_samples(sweep *s, const tn_child_result *r, const char *want) {
+    const char *line = strchr(r->output, '\n');
+    tn_cost_row of;
+    char got[1400];
+    if (!s->samples.stream || !line || !strchr(line + 1, '\n'))
+        return TN_OK;
+    TN_TRY(tn_samples_row(s->ctx, line + 1, &of));
+    tn_row_key(&of, got, sizeof got);
+    return strcmp(want, got) == 0 ? tn_samples_add(s->ctx, &s->samples, line + 1) : TN_OK;
+}
+
 static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     words w = {.count = 0};
     tn_child_result r;
@@ -160,21 +173,24 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     if (c->known)
         say(&w, "--ceilings=%.17g,%.17g,%.17g", c->roofline.flops, c->roofline.copy_bytes,
             c->roofline.read_bytes);
+    if (s->samples.stream)
+        say(&w, "--samples");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
     tn_row_key(row, want, sizeof want);
     bool has = !r.timed_out && !r.signal && r.code == 0 && r.output &&
                tn_row_parse(s->ctx, r.output, &found) == TN_OK;
     if (has)
         tn_row_key(&found, got, sizeof got);
-    if (r.interrupted)
-        ;
-    else if (has && strcmp(want, got) == 0)
+    tn_status status = TN_OK;
+    if (r.interrupted) {
+        status =
+            tn_fail(s->ctx, TN_ERR_INTERRUPTED, "stopped with %zu of %zu rows done", s->done, s->cells.count);
+    } else if (has && strcmp(want, got) == 0) {
         *row = found;
-    else
+        status = keep_samples(s, &r, want);
+    } else {
         row_of_end(&r, timeout_of(s), row);
-    tn_status status = r.interrupted ? tn_fail(s->ctx, TN_ERR_INTERRUPTED,
-                                               "stopped with %zu of %zu rows done", s->done, s->cells.count)
-                                     : TN_OK;
+    }
     tn_child_free(s->ctx, &r);
     return status;
 }
@@ -245,7 +261,8 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     sweep s = {.ctx = ctx, .o = options};
     tn_status status = TN_OK;
     *out = (tn_sweep_result){0};
-    TN_TRY(tn_part_open(ctx, options->path, &s.part));
+    TN_TRY(tn_part_open(ctx, options->path, options->format, &s.part));
+    TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
     TN_GO(tn_alloc(ctx, (size_t)options->device_count, sizeof *s.ceilings, &s.ceilings));
     for (int i = 0; i < options->device_count; i++)
         TN_GO(tn_cells_of_preset(ctx, options->preset, options->devices[i], &s.cells));
@@ -259,8 +276,11 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     if (status == TN_ERR_INTERRUPTED && options->path)
         tn_fail_prefix(ctx, "%s keeps what is done and the same command goes on", s.part.part);
     if (status == TN_OK)
+        status = tn_samples_finish(ctx, &s.samples);
+    if (status == TN_OK)
         status = tn_part_finish(ctx, &s.part);
 cleanup:
+    tn_samples_close(ctx, &s.samples);
     tn_part_close(ctx, &s.part);
     tn_cell_list_free(ctx, &s.cells);
     tn_free(ctx, s.ceilings);

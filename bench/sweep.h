@@ -6,12 +6,14 @@
 #include "cell.h"
 
 typedef struct tn_sweep_options {
-    const char *program; /* this program's own path: cells run as `program cell …` */
-    const char *path;    /* of the CSV; NULL: stdout, and no going on later */
-    const char *preset;  /* "quick" or "full" */
-    uint64_t seed;       /* of order and data */
-    double timeout_s;    /* a cell; 0: 60 */
-    double seconds;      /* of timing a cell; 0: 0.4 */
+    const char *program;  /* this program's own path: cells run as `program cell …` */
+    const char *path;     /* NULL: stdout, and no going on later */
+    tn_row_format format; /* of the whole; what grows beside `path` is CSV */
+    const char *samples;  /* of the raw samples, a JSON object a line; NULL: not kept */
+    const char *preset;   /* "quick" or "full" */
+    uint64_t seed;        /* of order and data */
+    double timeout_s;     /* a cell; 0: 60 */
+    double seconds;       /* of timing a cell; 0: 0.4 */
     const tn_device_info *const *devices;
     int device_count;
     const char *cpu_model;

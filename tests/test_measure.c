@@ -34,8 +34,13 @@ static tn_status sleeper(tn_device *d, void *data) {
 START_TEST(a_known_length) {
     long ns = 1000000;
     tn_sample s;
+    tn_raw raw = {0};
     calls = 0;
-    ck_assert_int_eq(tn_measure(dev, sleeper, &ns, &(tn_measure_options){.seconds = 0.1}, &s), TN_OK);
+    ck_assert_int_eq(tn_measure(dev, sleeper, &ns, &(tn_measure_options){.seconds = 0.1, .raw = &raw}, &s),
+                     TN_OK);
+    ck_assert(raw.wall == s.n && raw.event == 0 && raw.other == 0);
+    for (int i = 0; i < raw.wall; i++)
+        ck_assert_double_ge(raw.wall_ms[i], 1.0);
     ck_assert_double_ge(s.wall_ms, 1.0);
     ck_assert_double_le(s.wall_ms, 3.0);
     ck_assert(s.q1_ms <= s.wall_ms && s.wall_ms <= s.q3_ms);

@@ -1,5 +1,5 @@
 /* Rows: the header the contract fixes, quoting, empty cells, and the way back from text. */
-#include "rows.h"
+#include "samples.h"
 
 #include <check.h>
 #include <math.h>
@@ -98,6 +98,58 @@ START_TEST(broken_lines_are_refused) {
 }
 END_TEST
 
+/* As many cells in every line as in the title, whatever the reason says. */
+START_TEST(a_table_that_can_be_pasted) {
+    tn_cost_row row;
+    tn_row_init(&row);
+    snprintf(row.level, sizeof row.level, "layer");
+    row.T = 256;
+    row.rho = 0.5;
+    row.peer_ratio = 1.5;
+    tn_row_set_status(&row, "error", "either a | or b");
+    char *title = written(NULL, TN_ROW_TABLE), *line = written(&row, TN_ROW_TABLE);
+    int bars[3] = {0}, n = 0;
+    for (const char *p = title; *p && n < 2; p++) {
+        bars[n] += *p == '|';
+        n += *p == '\n';
+    }
+    for (const char *p = line; *p; p++)
+        bars[2] += *p == '|' && (p == line || p[-1] != '\\');
+    ck_assert_int_eq(bars[1], bars[0]);
+    ck_assert_int_eq(bars[2], bars[0]);
+    ck_assert_ptr_nonnull(strstr(line, "either a \\| or b"));
+    ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+    free(title);
+    free(line);
+}
+END_TEST
+
+START_TEST(samples_of_a_row) {
+    tn_cost_row row, back;
+    tn_raw raw = {.wall = 2, .wall_ms = {1.25, 2}, .other = 2, .other_ms = {3, 4}};
+    char *text = NULL;
+    size_t size = 0;
+    tn_row_init(&row);
+    snprintf(row.device, sizeof row.device, "A \"quoted\" device");
+    row.T = 4096;
+    row.rho = 41.0 / 4096;
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_int_eq(tn_samples_write(&ctx, stream, &row, &raw), TN_OK);
+    tn_row_set_status(&row, "error", "broken");
+    ck_assert_int_eq(tn_samples_write(&ctx, stream, &row, &raw), TN_OK); /* nothing */
+    fclose(stream);
+    ck_assert_ptr_eq(strchr(text, '\n'), text + size - 1);
+    ck_assert_ptr_nonnull(strstr(text, "\"wall_ms\": [1.25, 2.0], \"dense_wall_ms\": [3.0, 4.0]"));
+    ck_assert_ptr_null(strstr(text, "event_ms"));
+    ck_assert_int_eq(tn_samples_row(&ctx, text, &back), TN_OK);
+    ck_assert_str_eq(back.device, row.device);
+    ck_assert(back.T == 4096 && back.rho == 0.0100098 && back.B == -1);
+    ck_assert_int_eq(tn_samples_row(&ctx, "{\"torn", &back), TN_ERR_INPUT);
+    ck_assert_int_eq(tn_samples_row(&ctx, "{}", &back), TN_ERR_INPUT);
+    free(text);
+}
+END_TEST
+
 START_TEST(formats) {
     ck_assert_int_eq(tn_row_format_choose(NULL, "a.csv", TN_ROW_TABLE), TN_ROW_CSV);
     ck_assert_int_eq(tn_row_format_choose("json", "a.csv", TN_ROW_TABLE), TN_ROW_JSON);
@@ -113,6 +165,8 @@ int main(void) {
     tcase_add_test(tests, empty_cells_and_no_nan);
     tcase_add_test(tests, there_and_back);
     tcase_add_test(tests, broken_lines_are_refused);
+    tcase_add_test(tests, a_table_that_can_be_pasted);
+    tcase_add_test(tests, samples_of_a_row);
     tcase_add_test(tests, formats);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -3,6 +3,7 @@
 #include "child.h"
 #include "file.h"
 #include "rows.h"
+#include "samples.h"
 
 #include <check.h>
 #include <signal.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 enum { CELLS = 10 };
-static char folder[64], csv[128], part[160];
+static char folder[64], csv[128], part[160], samples[128];
 static tn_context ctx;
 
 static void make_folder(void) {
@@ -22,6 +23,7 @@ static void make_folder(void) {
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(csv, sizeof csv, "%s/cost.csv", folder);
     snprintf(part, sizeof part, "%s.part", csv);
+    snprintf(samples, sizeof samples, "%s/cost.jsonl", folder);
     setenv("TURNOUT_TEST_CELLS", "1", 1);
 }
 
@@ -37,7 +39,8 @@ static pid_t start(const char *seed) {
     if (pid == 0) {
         if (!freopen("/dev/null", "w", stderr))
             _exit(127);
-        execl(TURNOUT_PROGRAM, "turnout", "sweep", "--timeout", "4", "--seed", seed, "-o", csv, (char *)NULL);
+        execl(TURNOUT_PROGRAM, "turnout", "sweep", "--timeout", "4", "--seed", seed, "-o", csv, "--samples",
+              samples, (char *)NULL);
         _exit(127);
     }
     return pid;
@@ -86,7 +89,28 @@ static void expect(char status[CELLS][32], char op[CELLS][32], const char *which
             ck_assert_msg(strcmp(status[i], want) == 0, "%s is %s, not %s", which, status[i], want);
 }
 
+/* Every row that was measured has its samples, once, and no other has. */
+static void check_samples(void) {
+    static const char *const measured[] = {"ok-1", "ok-2", "ok-3", "slow"};
+    char *bytes;
+    size_t size;
+    int seen[4] = {0}, lines = 0;
+    ck_assert_msg(tn_file_read(&ctx, samples, &bytes, &size) == TN_OK, "%s", ctx.message);
+    for (const char *line = bytes; *line; line = strchr(line, '\n') + 1, lines++) {
+        tn_cost_row row;
+        ck_assert_msg(tn_samples_row(&ctx, line, &row) == TN_OK, "%s", ctx.message);
+        for (int i = 0; i < 4; i++)
+            seen[i] += strcmp(row.op, measured[i]) == 0;
+        ck_assert_ptr_nonnull(strstr(line, "\"wall_ms\": [1.0, 0.5, 2.0]"));
+    }
+    ck_assert_int_eq(lines, 4);
+    for (int i = 0; i < 4; i++)
+        ck_assert_msg(seen[i] == 1, "%s has %d lines of samples", measured[i], seen[i]);
+    tn_free(&ctx, bytes);
+}
+
 static void check_file(void) {
+    check_samples();
     char status[CELLS][32], op[CELLS][32];
     read_rows(status, op);
     expect(status, op, "ok-1", "ok");
@@ -126,8 +150,8 @@ START_TEST(killed_again_and_again) {
 }
 END_TEST
 
-static void write_part(const char *mode, const char *text) {
-    FILE *stream = fopen(part, mode);
+static void append(const char *path, const char *mode, const char *text) {
+    FILE *stream = fopen(path, mode);
     ck_assert_ptr_nonnull(stream);
     fputs(text, stream);
     fclose(stream);
@@ -143,16 +167,61 @@ static void stop_midway(void) {
 
 START_TEST(a_torn_last_line_is_measured_again) {
     stop_midway();
-    write_part("a", "turnout-cost-1,0.1.0,2026-");
+    append(part, "a", "turnout-cost-1,0.1.0,2026-");
     ck_assert_int_eq(finish(start("3")), 0);
     check_file();
+}
+END_TEST
+
+START_TEST(samples_of_a_row_that_is_not_there_are_dropped) {
+    static const char line[] = "{\"schema\": \"turnout-samples-1\", \"op\": \"ok-1\"}\n";
+    char grown[160];
+    snprintf(grown, sizeof grown, "%s.part", samples);
+    stop_midway();
+    append(grown, "a", line); /* the row it belongs to was never written */
+    append(grown, "a", "{\"torn");
+    ck_assert_int_eq(finish(start("3")), 0);
+    check_file();
+}
+END_TEST
+
+START_TEST(samples_of_another_sweep_are_left_alone) {
+    char grown[160];
+    snprintf(grown, sizeof grown, "%s.part", samples);
+    stop_midway();
+    append(grown, "w", "{}\n{}\n{}\n");
+    ck_assert_int_eq(finish(start("3")), 2);
+    ck_assert(tn_file_exists(part) && tn_file_exists(grown));
+}
+END_TEST
+
+START_TEST(killed_between_the_two_renames) {
+    ck_assert_int_eq(finish(start("3")), 0);
+    ck_assert_int_eq(rename(csv, part), 0);
+    ck_assert_int_eq(finish(start("3")), 0);
+    check_file();
+}
+END_TEST
+
+START_TEST(other_formats_at_the_end) {
+    char *bytes;
+    size_t size;
+    snprintf(csv, sizeof csv, "%s/cost.md", folder);
+    ck_assert_int_eq(finish(start("3")), 0);
+    check_samples();
+    ck_assert_int_eq(tn_file_read(&ctx, csv, &bytes, &size), TN_OK);
+    ck_assert_int_eq(strncmp(bytes, "| what ", 7), 0);
+    ck_assert_ptr_nonnull(strstr(bytes, "| ok-1 forward"));
+    tn_free(&ctx, bytes);
+    snprintf(part, sizeof part, "%s.part", csv);
+    ck_assert(!tn_file_exists(part));
 }
 END_TEST
 
 START_TEST(foreign_files_are_left_alone) {
     char *bytes;
     size_t size;
-    write_part("w", "name,value\na,1\n");
+    append(part, "w", "name,value\na,1\n");
     ck_assert_int_eq(finish(start("1")), 2);
     ck_assert_int_eq(tn_file_read(&ctx, part, &bytes, &size), TN_OK);
     ck_assert_str_eq(bytes, "name,value\na,1\n");
@@ -161,7 +230,7 @@ START_TEST(foreign_files_are_left_alone) {
     unlink(part);
     stop_midway();
     ck_assert_int_eq(finish(start("4")), 2); /* another seed is another sweep */
-    write_part("a", "broken line\nanother\n");
+    append(part, "a", "broken line\nanother\n");
     ck_assert_int_eq(finish(start("3")), 2);
 }
 END_TEST
@@ -204,6 +273,10 @@ int main(void) {
     tcase_add_test(tests, misbehaving_cells_cost_one_row_each);
     tcase_add_test(tests, killed_again_and_again);
     tcase_add_test(tests, a_torn_last_line_is_measured_again);
+    tcase_add_test(tests, samples_of_a_row_that_is_not_there_are_dropped);
+    tcase_add_test(tests, samples_of_another_sweep_are_left_alone);
+    tcase_add_test(tests, killed_between_the_two_renames);
+    tcase_add_test(tests, other_formats_at_the_end);
     tcase_add_test(tests, foreign_files_are_left_alone);
     tcase_add_test(tests, an_interrupt_keeps_what_is_done);
     tcase_add_test(tests, a_child_and_its_words);

@@ -4,6 +4,7 @@
 #include "common.h"
 #include "file.h"
 #include "op.h"
+#include "samples.h"
 #include "shapes.h"
 #include "step.h"
 #include "topology.h"
@@ -22,7 +23,9 @@ typedef struct bench_plan {
     tn_roofline roofline;
     tn_energy energy;
     tn_row_format format;
-    tn_outfile out;
+    tn_outfile out, samples;
+    tn_raw raw;       /* of the row being measured */
+    tn_status failed; /* of writing samples */
     int rows, wrong, broken;
     bool compare; /* with peers */
     tn_bench_peers peers;
@@ -47,6 +50,9 @@ static void write_row(void *data, tn_context *ctx, const tn_cost_row *row) {
     bench_plan *plan = data;
     count_failure(ctx, row, plan);
     tn_rows_write(plan->out.stream, plan->format, plan->rows++, row);
+    if (plan->samples.stream && plan->failed == TN_OK)
+        plan->failed = tn_samples_write(ctx, plan->samples.stream, row, &plan->raw);
+    plan->raw.wall = plan->raw.event = plan->raw.other = 0;
 }
 
 static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
@@ -167,6 +173,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     plan->pass = tn_cli_string(args, "pass", NULL);
     plan->shape = tn_cli_string(args, "shape", NULL);
     plan->options.seconds = tn_cli_real(args, "seconds", 0.4);
+    plan->options.raw = &plan->raw;
     plan->options.seed = tn_cli_uint64(args, "seed", 1);
     plan->format =
         tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
@@ -184,14 +191,16 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
             return tn_fail(ctx, TN_ERR_ARG, "--shape needs --op: every op has dimensions of its own");
         TN_TRY(tn_shape_parse(ctx, plan->op, plan->shape, &shape));
     }
+    if (tn_cli_given(args, "samples"))
+        TN_TRY(tn_outfile_open(ctx, tn_cli_string(args, "samples", NULL), &plan->samples));
     return tn_outfile_open(ctx, path, &plan->out);
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
-    bench_plan plan = {0};
+    static bench_plan plan; /* static for the size of its samples */
     tn_topology topology;
-    TN_TRY(plan_make(ctx, args, &plan));
     tn_status status = TN_OK;
+    TN_GO(plan_make(ctx, args, &plan));
     if (tn_version_slow_build())
         tn_warn(ctx, "%s", tn_version_slow_build());
     TN_GO(tn_topology_read(ctx, &topology));
@@ -199,12 +208,16 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_rows_begin(plan.out.stream, plan.format);
     TN_GO(tn_cli_devices(ctx, args, bench_device, &plan));
     tn_rows_end(plan.out.stream, plan.format);
+    TN_GO(plan.failed);
+    if (plan.samples.stream)
+        TN_GO(tn_outfile_commit(ctx, &plan.samples));
     TN_GO(tn_outfile_commit(ctx, &plan.out));
     if (plan.broken)
         status = tn_fail(ctx, plan.wrong ? TN_ERR_CHECK : TN_ERR_DEVICE,
                          "%d of %d rows failed (%d of them wrong); their reasons stand in the rows",
                          plan.broken, plan.rows, plan.wrong);
 cleanup:
+    tn_outfile_abandon(ctx, &plan.samples);
     tn_outfile_abandon(ctx, &plan.out);
     return status;
 }
@@ -227,6 +240,7 @@ static const tn_cli_option options[] = {
     {"python", 0, "PATH", TN_CLI_STRING, "Python that has PyTorch (TURNOUT_PYTHON, else python3)"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
+    TN_CLI_SAMPLES,
     TN_CLI_OUTPUT("write rows to FILE instead of stdout; its ending chooses the format"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,
      formats},

@@ -3,6 +3,7 @@
 #include "commands.h"
 
 #include "cell.h"
+#include "samples.h"
 #include "topology.h"
 
 #include <math.h>
@@ -42,6 +43,7 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     tn_topology topology;
     tn_cell cell;
     tn_cost_row row;
+    tn_raw raw = {0};
     if (peaks &&
         sscanf(peaks, "%lg,%lg,%lg", &roofline.flops, &roofline.copy_bytes, &roofline.read_bytes) != 3)
         return tn_fail(ctx, TN_ERR_ARG, "--ceilings wants three numbers, not '%s'", peaks);
@@ -53,10 +55,11 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
                                            .seed = tn_cli_uint64(args, "seed", 1),
                                            .roofline = peaks ? &roofline : NULL,
                                            .energy = &energy,
-                                           .cpu_model = topology.cpu_model},
+                                           .cpu_model = topology.cpu_model,
+                                           .raw = &raw},
                        &row));
     tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
-    return TN_OK;
+    return tn_cli_given(args, "samples") ? tn_samples_write(ctx, stdout, &row, &raw) : TN_OK;
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
@@ -81,6 +84,7 @@ static const tn_cli_option options[] = {
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing", 0.001, 3600},
     {"ceilings", 0, "F,C,R", TN_CLI_STRING, "the device's flops, copied and read bytes a second"},
+    {"samples", 0, NULL, TN_CLI_FLAG, "a line of raw samples behind the row"},
     TN_CLI_DEVICE,
     {NULL},
 };

@@ -26,6 +26,9 @@ static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli
              length > 0 ? "" : args->program);
     tn_sweep_options o = {.program = program,
                           .path = tn_cli_string(args, "output", NULL),
+                          .format = tn_row_format_choose(tn_cli_string(args, "format", NULL),
+                                                         tn_cli_string(args, "output", NULL), TN_ROW_CSV),
+                          .samples = tn_cli_string(args, "samples", NULL),
                           .preset = tn_cli_string(args, "preset", "quick"),
                           .seed = tn_cli_uint64(args, "seed", 1),
                           .timeout_s = tn_cli_real(args, "timeout", 60),
@@ -56,13 +59,18 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     return status;
 }
 
+static const char *const formats[] = {"csv", "json", "md", NULL};
 static const char *const presets[] = {"quick", "full", NULL};
 static const tn_cli_option options[] = {
     {"preset", 0, "quick|full", TN_CLI_STRING, "how much to measure (quick)", 0, 0, presets},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the order and of the data (1)"},
     {"timeout", 0, "S", TN_CLI_REAL, "seconds after which a cell is killed (60)", 0.1, 86400},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a cell at most (0.4)", 0.001, 3600},
-    TN_CLI_OUTPUT("write the CSV to FILE; it is FILE.part until the sweep is whole"),
+    TN_CLI_OUTPUT(
+        "write rows to FILE, which is FILE.part, a CSV, until the sweep is whole; its ending chooses the "
+        "format"),
+    {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows (csv)", 0, 0, formats},
+    TN_CLI_SAMPLES,
     TN_CLI_DEVICES,
     TN_CLI_QUIET,
     {NULL},
@@ -70,7 +78,7 @@ static const tn_cli_option options[] = {
 
 const tn_cli_command tn_cmd_sweep = {
     "sweep",
-    "Measure ops and the routed layer over lengths and fractions, as CSV",
+    "Measure ops and the routed layer over lengths and fractions",
     NULL,
     0,
     0,

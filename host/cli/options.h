@@ -37,6 +37,11 @@ typedef struct tn_cli_option {
     }
 #define TN_CLI_QUIET                                                                                         \
     { "quiet", 'q', NULL, TN_CLI_FLAG, "no progress on stderr" }
+#define TN_CLI_SAMPLES                                                                                       \
+    {                                                                                                        \
+        "samples", 0, "FILE.jsonl", TN_CLI_STRING,                                                           \
+            "write every batch behind the medians to FILE.jsonl, an object a row, for `turnout compare`"     \
+    }
 #define TN_CLI_OUTPUT(help)                                                                                  \
     { "output", 'o', "FILE", TN_CLI_STRING, help }
 
