@@ -14,6 +14,7 @@ extern const tn_cli_command tn_cmd_eval;
 extern const tn_cli_command tn_cmd_infer;
 extern const tn_cli_command tn_cmd_report;
 extern const tn_cli_command tn_cmd_study;
+extern const tn_cli_command tn_cmd_compare;
 extern const tn_cli_command tn_cmd_sweep;
 extern const tn_cli_command tn_cmd_cell; /* hidden: one cell of a sweep */
 

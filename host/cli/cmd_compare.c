@@ -1,0 +1,77 @@
+#include "commands.h"
+
+#include "comparison.h"
+#include "file.h"
+
+static tn_status result(tn_context *ctx, const tn_comparison *c) {
+    size_t slower = c->verdicts[TN_VERDICT_SLOWER], broken = c->verdicts[TN_VERDICT_BROKEN];
+    if (c->strays)
+        tn_warn(ctx, "%zu lines of samples belong to no row of the files they were given with", c->strays);
+    if (slower + broken == 0)
+        return TN_OK;
+    return tn_fail(ctx, TN_ERR_CHECK, "%zu row%s slower, %zu not ok any more", slower,
+                   slower == 1 ? " got" : "s got", broken);
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    const char *path = tn_cli_string(args, "output", NULL);
+    const char *name = tn_cli_string(args, "format", NULL);
+    tn_table_format format = tn_table_format_of_path(path);
+    tn_comparison c = {0};
+    tn_outfile out = {0};
+    tn_status status = TN_OK;
+    if (name)
+        TN_TRY(tn_table_format_parse(ctx, name, &format));
+    TN_GO(tn_comparison_make(ctx, args->arguments[0], args->arguments[1],
+                             &(tn_compare_options){.noise_pct = tn_cli_real(args, "noise", -1),
+                                                   .threshold_pct = tn_cli_real(args, "threshold", 5),
+                                                   .relative = tn_cli_given(args, "relative"),
+                                                   .quartiles = tn_cli_given(args, "quartiles")},
+                             &c));
+    TN_GO(tn_outfile_open(ctx, path, &out));
+    TN_GO(tn_comparison_print(&c, out.stream, format));
+    TN_GO(tn_outfile_commit(ctx, &out));
+    status = result(ctx, &c);
+cleanup:
+    tn_outfile_abandon(ctx, &out);
+    tn_comparison_free(&c);
+    return status;
+}
+
+static const char *const formats[] = {"text", "md", "csv", "json", NULL};
+static const tn_cli_option options[] = {
+    {"threshold", 0, "PCT", TN_CLI_REAL, "a difference of less is the same (5)", 0, 1000},
+    {"relative", 0, NULL, TN_CLI_FLAG,
+     "judge rows after dividing by what all rows of a device have in common, so that a slower machine is not "
+     "taken "
+     "for slower kernels"},
+    {"noise", 0, "PCT", TN_CLI_REAL,
+     "how far a row differs from run to run of one program, beyond its batches; by default from several runs "
+     "of a "
+     "side, else from how the ratios of a device's rows scatter",
+     0, 100},
+    {"quartiles", 0, NULL, TN_CLI_FLAG, "leave samples alone and go by the quartiles of the CSV"},
+    TN_CLI_OUTPUT("write to FILE instead of stdout; its ending chooses the format"),
+    {"format", 0, "text|md|csv|json", TN_CLI_STRING, "format of the rows (text)", 0, 0, formats},
+    TN_CLI_QUIET,
+    {NULL},
+};
+
+const tn_cli_command tn_cmd_compare = {
+    "compare",
+    "Hold two sets of cost files against each other: what became faster, what slower",
+    "OLD.csv[,...] NEW.csv[,...]",
+    2,
+    2,
+    options,
+    run,
+    "Several runs a side are joined by commas; they show how far the same program differs from run to run, "
+    "and "
+    "a row\n"
+    "must differ by more than that. X.jsonl beside X.csv (bench, sweep --samples) is used, or named in the "
+    "list. "
+    "new/old is\n"
+    "above 1 where NEW is slower; the interval holds for all rows together at 95 %. Exit code 1 where a row "
+    "got "
+    "slower\n"
+    "or is not ok any more."};

@@ -1,0 +1,103 @@
+/* Two sets of cost files held against each other, row by row: what became faster, what slower, what nobody
+ * can tell. Rows are matched by device and work, never by driver, version, host or date. */
+#ifndef TN_COMPARISON_H
+#define TN_COMPARISON_H
+
+#include "csv_table.h"
+#include "ratio.h"
+#include "text_table.h"
+
+typedef enum tn_verdict {
+    TN_VERDICT_BROKEN, /* ok before, not any more */
+    TN_VERDICT_SLOWER,
+    TN_VERDICT_UNKNOWN, /* the interval reaches further than the threshold and holds 1 */
+    TN_VERDICT_FASTER,
+    TN_VERDICT_SAME,
+    TN_VERDICT_FIXED,    /* not ok before, now it is */
+    TN_VERDICT_FAILING,  /* ok on neither side */
+    TN_VERDICT_ONLY_OLD, /* not measured on the other side */
+    TN_VERDICT_ONLY_NEW,
+    TN_VERDICTS
+} tn_verdict;
+const char *tn_verdict_name(tn_verdict verdict); /* "slower", "cannot tell" … */
+
+enum {
+    TN_KEY_PLATFORM,
+    TN_KEY_DEVICE,
+    TN_KEY_LEVEL,
+    TN_KEY_OP,
+    TN_KEY_PASS,
+    TN_KEY_MIXER,
+    TN_KEY_B,
+    TN_KEY_T,
+    TN_KEY_D,
+    TN_KEY_H,
+    TN_KEY_DH,
+    TN_KEY_K,
+    TN_KEY_RHO,
+    TN_KEY_SCHEDULE,
+    TN_KEY_SHAPE,
+    TN_KEY_PEER,
+    TN_KEYS
+};
+extern const char *const tn_key_columns[TN_KEYS + 1]; /* their names; NULL at the end */
+
+typedef struct tn_compared_side {
+    tn_times_list times;         /* of the rows that are ok */
+    const char *status, *reason; /* of the first row that is not ok, else "ok"; NULL: no row. Borrowed */
+} tn_compared_side;
+
+typedef struct tn_compared_row {
+    const char *key[TN_KEYS]; /* as text; borrowed from the first table that has it */
+    char *name;               /* the whole key: equal for equal work */
+    tn_compared_side side[2]; /* old, new */
+    tn_verdict verdict;
+    tn_ratio ratio; /* of rows that are compared: new / old */
+    size_t device;
+} tn_compared_row;
+
+typedef struct tn_compared_device {
+    const char *platform, *device;
+    size_t rows, up;  /* compared; of them with a ratio above 1 */
+    double log_shift; /* median over the rows of the log of new / old */
+    double between;   /* standard deviation of a row's log from run to run of one program, beyond what the
+                         batches of a run tell; 0 where it is not known */
+    bool repeated;    /* it is from several runs of a side, else from how the ratios of the rows scatter */
+    bool common;      /* rows go one way together: the machine may be what changed */
+    bool divided;     /* the shift was taken out of the ratios (--relative) */
+} tn_compared_device;
+
+typedef struct tn_compare_options {
+    double noise_pct;     /* from run to run of one program; below 0: estimated */
+    double threshold_pct; /* a smaller difference is "same" */
+    bool relative;        /* judge after dividing by the device's shift, where it has enough rows */
+    bool quartiles;       /* leave samples alone */
+} tn_compare_options;
+
+typedef struct tn_comparison {
+    tn_context *ctx;
+    tn_compare_options options;
+    tn_compared_row *rows;
+    size_t count, capacity;
+    tn_compared_device *devices;
+    size_t device_count, device_capacity;
+    tn_csv *tables; /* of all files, for what is borrowed */
+    size_t table_count, table_capacity;
+    size_t strays; /* lines of samples that belong to no row of the files */
+    size_t verdicts[TN_VERDICTS];
+} tn_comparison;
+
+/* `before`, `after`: file names joined by commas, a CSV a run. X.jsonl beside X.csv is taken for its samples;
+ * a file ending in .jsonl may be named too. TN_ERR_INPUT, naming file and line, where one is damaged, a row
+ * that is ok has no time, or the two sides have no row in common. */
+tn_status tn_comparison_make(tn_context *ctx, const char *before, const char *after,
+                             const tn_compare_options *options, tn_comparison *out);
+void tn_comparison_free(tn_comparison *c); /* fine on a zeroed or failed one */
+/* TN_TABLE_TEXT and TN_TABLE_MARKDOWN: for people, a line for every device and the counts below the table;
+ * CSV and JSON: all rows. */
+tn_status tn_comparison_print(const tn_comparison *c, FILE *stream, tn_table_format format);
+
+/* For comparison.c: the files of one side (0 old, 1 new) into rows. */
+tn_status tn_comparison_read(tn_comparison *c, int side, const char *names);
+
+#endif

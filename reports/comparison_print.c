@@ -1,0 +1,220 @@
+#include "comparison.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static bool is_compared(const tn_compared_row *row) {
+    return row->verdict == TN_VERDICT_SLOWER || row->verdict == TN_VERDICT_FASTER ||
+           row->verdict == TN_VERDICT_SAME || row->verdict == TN_VERDICT_UNKNOWN;
+}
+
+/* "layer routed forward compacted", "gemm nn vs openblas 0.3" */
+static void what_of(const tn_compared_row *row, char *text, size_t size) {
+    const char *level = row->key[TN_KEY_LEVEL], *mixer = row->key[TN_KEY_MIXER];
+    bool op = strcmp(level, "op") == 0;
+    const char *words[] = {
+        op ? "" : level,           op || !*mixer ? row->key[TN_KEY_OP] : mixer, row->key[TN_KEY_PASS],
+        row->key[TN_KEY_SCHEDULE], *row->key[TN_KEY_PEER] ? "beside" : "",      row->key[TN_KEY_PEER]};
+    size_t used = 0;
+    *text = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (*words[i] && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " " : "", words[i]);
+}
+
+static void shape_of(const tn_compared_row *row, char *text, size_t size) {
+    static const int dims[] = {TN_KEY_B, TN_KEY_T, TN_KEY_D, TN_KEY_H, TN_KEY_RHO};
+    size_t used = 0;
+    snprintf(text, size, "%s", row->key[TN_KEY_SHAPE]);
+    if (*text)
+        return;
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
+        if (*row->key[dims[i]] && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used ? "," : "",
+                                     tn_key_columns[dims[i]], row->key[dims[i]]);
+}
+
+/* "2 x 90" runs and samples of a side */
+static void count_of(const tn_times_list *list, char *text, size_t size) {
+    long long n = (long long)tn_times_total(list);
+    if (list->count > 1)
+        snprintf(text, size, "%lld in %zu", n, list->count);
+    else
+        snprintf(text, size, "%lld", n);
+}
+
+static tn_status prose_row(tn_text_table *table, const tn_compared_row *row, bool device) {
+    char text[256], other[64];
+    const tn_ratio *r = &row->ratio;
+    TN_TRY(tn_text_table_cell(table, "%s", tn_verdict_name(row->verdict)));
+    if (device)
+        TN_TRY(tn_text_table_cell(table, "%s", row->key[TN_KEY_DEVICE]));
+    what_of(row, text, sizeof text);
+    TN_TRY(tn_text_table_cell(table, "%s", text));
+    shape_of(row, text, sizeof text);
+    TN_TRY(tn_text_table_cell(table, "%s", text));
+    TN_TRY(tn_text_table_cell(table, "%.4g", tn_times_typical(&row->side[0].times)));
+    TN_TRY(tn_text_table_cell(table, "%.4g", tn_times_typical(&row->side[1].times)));
+    TN_TRY(tn_text_table_cell(table, "%.3f", exp(r->log)));
+    if (isfinite(r->log_low) && isfinite(r->log_high))
+        TN_TRY(tn_text_table_cell(table, "%.3f to %.3f", exp(r->log_low), exp(r->log_high)));
+    else
+        TN_TRY(tn_text_table_cell(table, "too few"));
+    count_of(&row->side[0].times, text, sizeof text);
+    count_of(&row->side[1].times, other, sizeof other);
+    return tn_text_table_cell(table, "%s, %s %s", text, other, r->by_samples ? "samples" : "by quartiles");
+}
+
+static tn_status print_compared(const tn_comparison *c, FILE *stream, tn_table_format format) {
+    static const char *const titles[] = {"verdict", "device",  "what",     "shape", "old ms",
+                                         "new ms",  "new/old", "interval", "from"};
+    const char *chosen[9];
+    tn_text_table *table;
+    bool device = c->device_count > 1;
+    size_t columns = 0, rows = 0;
+    for (size_t i = 0; i < 9; i++)
+        if (device || i != 1)
+            chosen[columns++] = titles[i];
+    TN_TRY(tn_text_table_make(c->ctx, chosen, columns, &table));
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < c->count; i++)
+        if (is_compared(&c->rows[i])) {
+            TN_GO(prose_row(table, &c->rows[i], device));
+            rows++;
+        }
+    if (rows > 0)
+        TN_GO(tn_text_table_print(table, stream, format));
+cleanup:
+    tn_text_table_free(table);
+    return status;
+}
+
+/* Rows that are ok on one side at most, though both have them. */
+static tn_status print_failed(const tn_comparison *c, FILE *stream, tn_table_format format) {
+    static const char *const titles[] = {"verdict", "device", "what", "shape", "old", "new", "reason"};
+    tn_text_table *table;
+    size_t rows = 0;
+    TN_TRY(tn_text_table_make(c->ctx, titles, 7, &table));
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < c->count; i++) {
+        const tn_compared_row *row = &c->rows[i];
+        char what[256], shape[256];
+        if (is_compared(row) || row->verdict == TN_VERDICT_ONLY_OLD || row->verdict == TN_VERDICT_ONLY_NEW)
+            continue;
+        what_of(row, what, sizeof what);
+        shape_of(row, shape, sizeof shape);
+        const tn_compared_side *side = &row->side[row->verdict != TN_VERDICT_FIXED];
+        TN_GO(tn_text_table_add_row(table,
+                                    (const char *[]){tn_verdict_name(row->verdict), row->key[TN_KEY_DEVICE],
+                                                     what, shape, row->side[0].status, row->side[1].status,
+                                                     side->reason ? side->reason : ""}));
+        rows++;
+    }
+    if (rows > 0) {
+        fprintf(stream, "\nNot ok on both sides:\n\n");
+        TN_GO(tn_text_table_print(table, stream, format));
+    }
+cleanup:
+    tn_text_table_free(table);
+    return status;
+}
+
+static void print_device(const tn_compared_device *d, FILE *stream) {
+    double percent = 100 * expm1(fabs(d->log_shift));
+    const char *way = d->log_shift > 0 ? "slower" : "faster";
+    if (d->rows == 0)
+        return;
+    if (d->common)
+        fprintf(stream, "%s: the rows together run %.1f %% %s (median of %zu): machine, not kernel?",
+                d->device, percent, way, d->rows);
+    else
+        fprintf(stream, "%s: median ratio of its %zu rows %.3f.", d->device, d->rows, exp(d->log_shift));
+    if (d->divided)
+        fputs(" Ratios above are after dividing by that.", stream);
+    else if (d->common)
+        fputs(" --relative judges rows after dividing by that.", stream);
+    if (d->between > 0)
+        fprintf(stream, " From run to run of one program a row differs by about %.1f %%%s.", 100 * d->between,
+                d->repeated ? "" : " (from how the ratios scatter; several runs a side tell it better)");
+    fputc('\n', stream);
+}
+
+static void print_counts(const tn_comparison *c, FILE *stream) {
+    const size_t *v = c->verdicts;
+    size_t rows = v[TN_VERDICT_SLOWER] + v[TN_VERDICT_FASTER] + v[TN_VERDICT_SAME] + v[TN_VERDICT_UNKNOWN];
+    fputc('\n', stream);
+    for (size_t i = 0; i < c->device_count; i++)
+        print_device(&c->devices[i], stream);
+    fprintf(stream, "%zu rows compared: %zu slower, %zu faster, %zu same within %g %%, %zu cannot be told.",
+            rows, v[TN_VERDICT_SLOWER], v[TN_VERDICT_FASTER], v[TN_VERDICT_SAME], c->options.threshold_pct,
+            v[TN_VERDICT_UNKNOWN]);
+    if (v[TN_VERDICT_BROKEN] + v[TN_VERDICT_FIXED] + v[TN_VERDICT_FAILING])
+        fprintf(stream, " Not ok: %zu newly, %zu as before; %zu fixed.", v[TN_VERDICT_BROKEN],
+                v[TN_VERDICT_FAILING], v[TN_VERDICT_FIXED]);
+    if (v[TN_VERDICT_ONLY_OLD] + v[TN_VERDICT_ONLY_NEW])
+        fprintf(stream, " Only in old: %zu; only in new: %zu.", v[TN_VERDICT_ONLY_OLD],
+                v[TN_VERDICT_ONLY_NEW]);
+    fputc('\n', stream);
+}
+
+static tn_status real_cell(tn_text_table *table, bool known, double value) {
+    return known && isfinite(value) ? tn_text_table_cell(table, "%.6g", value)
+                                    : tn_text_table_cell(table, "%s", "");
+}
+
+static tn_status count_cell(tn_text_table *table, const tn_compared_side *side) {
+    return side->times.count ? tn_text_table_cell(table, "%lld", (long long)tn_times_total(&side->times))
+                             : tn_text_table_cell(table, "%s", "");
+}
+
+static tn_status data_row(tn_text_table *table, const tn_compared_row *row) {
+    bool compared = is_compared(row);
+    TN_TRY(tn_text_table_cell(table, "%s", tn_verdict_name(row->verdict)));
+    for (int k = 0; k < TN_KEYS; k++)
+        TN_TRY(tn_text_table_cell(table, "%s", row->key[k]));
+    for (int s = 0; s < 2; s++)
+        TN_TRY(real_cell(table, row->side[s].times.count > 0, tn_times_typical(&row->side[s].times)));
+    TN_TRY(real_cell(table, compared, exp(row->ratio.log)));
+    TN_TRY(real_cell(table, compared && isfinite(row->ratio.log_low), exp(row->ratio.log_low)));
+    TN_TRY(real_cell(table, compared, exp(row->ratio.log_high)));
+    TN_TRY(tn_text_table_cell(table, "%s", !compared ? "" : row->ratio.by_samples ? "samples" : "quartiles"));
+    for (int s = 0; s < 2; s++) {
+        TN_TRY(count_cell(table, &row->side[s]));
+        TN_TRY(tn_text_table_cell(table, "%s", row->side[s].status ? row->side[s].status : ""));
+    }
+    const char *before = row->side[0].reason, *after = row->side[1].reason;
+    return tn_text_table_cell(table, "%s", after ? after : before ? before : "");
+}
+
+static tn_status print_data(const tn_comparison *c, FILE *stream, tn_table_format format) {
+    static const char *const results[] = {"old_ms", "new_ms",     "ratio", "ratio_low",  "ratio_high", "from",
+                                          "old_n",  "old_status", "new_n", "new_status", "reason"};
+    enum { RESULTS = sizeof results / sizeof *results };
+    const char *titles[1 + TN_KEYS + RESULTS] = {"verdict"};
+    tn_text_table *table;
+    memcpy(titles + 1, tn_key_columns, sizeof *titles * TN_KEYS);
+    memcpy(titles + 1 + TN_KEYS, results, sizeof results);
+    TN_TRY(tn_text_table_make(c->ctx, titles, 1 + TN_KEYS + RESULTS, &table));
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < c->count; i++)
+        TN_GO(data_row(table, &c->rows[i]));
+    status = tn_text_table_print(table, stream, format);
+cleanup:
+    tn_text_table_free(table);
+    return status;
+}
+
+tn_status tn_comparison_print(const tn_comparison *c, FILE *stream, tn_table_format format) {
+    if (format == TN_TABLE_CSV || format == TN_TABLE_JSON) {
+        TN_TRY(print_data(c, stream, format));
+        if (!c->ctx->quiet)
+            print_counts(c, stderr);
+        return TN_OK;
+    }
+    TN_TRY(print_compared(c, stream, format));
+    TN_TRY(print_failed(c, stream, format));
+    print_counts(c, stream);
+    return ferror(stream) ? tn_fail(c->ctx, TN_ERR_OUTPUT, "cannot write the comparison; is the disk full?")
+                          : TN_OK;
+}
