@@ -112,7 +112,7 @@ static tn_status print_failed(const tn_comparison *c, FILE *stream, tn_table_for
         rows++;
     }
     if (rows > 0) {
-        fprintf(stream, "\nNot ok on both sides:\n\n");
+        fprintf(stream, "\nNot ok on one side or on both:\n\n");
         TN_GO(tn_text_table_print(table, stream, format));
     }
 cleanup:

@@ -1,5 +1,6 @@
 #include "bench_peers.h"
 
+#include "file.h"
 #include "peer_step.h"
 #include "shapes.h"
 
@@ -127,15 +128,22 @@ static void print_tallies(const session *s) {
     }
 }
 
+/* peers/ beside the program, as it is built, else where it is installed. */
+static void folder_of_peers(const char *program, char *folder, size_t size) {
+    const char *slash = strrchr(program, '/');
+    int length = slash ? (int)(slash - program) : 1;
+    snprintf(folder, size, "%.*s/peers", length, slash ? program : ".");
+    if (!tn_file_exists(folder))
+        snprintf(folder, size, "%.*s/../" TN_PEERS_FOLDER, length, slash ? program : ".");
+}
+
 tn_status tn_bench_peers_run(tn_device *dev, const tn_bench_peers *plan) {
     tn_context *ctx = tn_device_context(dev);
     session s = {.plan = plan, .dev = dev};
     shape_list shapes;
     char folder[4200];
     tn_status status = TN_OK;
-    const char *slash = strrchr(plan->program, '/');
-    snprintf(folder, sizeof folder, "%.*s/peers", slash ? (int)(slash - plan->program) : 1,
-             slash ? plan->program : ".");
+    folder_of_peers(plan->program, folder, sizeof folder);
     s.peers.folder = folder;
     s.peers.python = plan->python;
     for (const tn_peer_task *t = tn_peer_tasks; t->op; t++) {

@@ -1,6 +1,7 @@
 /* Which command is meant, and what becomes of its failure. */
 #include "commands.h"
 
+#include "manual.h"
 #include "version.h"
 
 #include <errno.h>
@@ -8,9 +9,9 @@
 
 static const tn_cli_command *const commands[] = {
     &tn_cmd_devices, &tn_cmd_verify, &tn_cmd_bench, &tn_cmd_tune,   &tn_cmd_sweep,   &tn_cmd_train,
-    &tn_cmd_eval,    &tn_cmd_infer,  &tn_cmd_study, &tn_cmd_report, &tn_cmd_compare, &tn_cmd_cell,
+    &tn_cmd_eval,    &tn_cmd_infer,  &tn_cmd_study, &tn_cmd_report, &tn_cmd_compare, &tn_cmd_cell, NULL,
 };
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
+enum { COMMANDS = sizeof commands / sizeof commands[0] - 1 };
 
 static const tn_cli_command *find(const char *name) {
     for (int i = 0; i < COMMANDS; i++)
@@ -47,9 +48,18 @@ static int unknown(const char *name) {
     return tn_status_exit_code(TN_ERR_ARG);
 }
 
+/* --man and --completion are what the build asks for; help does not list them. */
 static int help(const char *name) {
     if (!name) {
         help_all(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--man") == 0) {
+        tn_manual_print(stdout, commands, TN_VERSION);
+        return 0;
+    }
+    if (strcmp(name, "--completion") == 0) {
+        tn_completion_print(stdout, commands);
         return 0;
     }
     const tn_cli_command *command = find(name);

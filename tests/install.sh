@@ -1,0 +1,64 @@
+#!/bin/sh
+# install.sh BUILD SOURCE WORK: what is installed is whole: manual page, completion, and the library as another program
+# sees it through pkg-config. Exit 77 where there is no pkg-config.
+set -eu
+build=$1 source=$2 work=$3
+command -v pkg-config >/dev/null || { echo "skipped: pkg-config is not installed"; exit 77; }
+fail() {
+  echo "install.sh: $*" >&2
+  exit 1
+}
+rm -rf "$work"
+mkdir -p "$work"
+cmake --install "$build" --prefix "$work/usr" >"$work/install.log" || fail "cmake --install failed"
+cd "$work/usr"
+
+"bin/turnout" help >/dev/null || fail "the program does not run"
+for word in build compiler OpenCL CLBlast hwloc jansson; do
+  bin/turnout --version | grep -q "^$word  *[^ ]" || fail "--version does not say $word"
+done
+
+page=share/man/man1/turnout.1
+for command in $(bin/turnout help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^help$'); do
+  grep -q "^\.SS turnout $command" $page || fail "$page lacks $command"
+done
+if command -v man >/dev/null; then
+  LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 $page 2>"$work/man.log" >"$work/man.txt"
+  [ ! -s "$work/man.log" ] || fail "man warns: $(cat "$work/man.log")"
+  [ -s "$work/man.txt" ] || fail "man shows nothing"
+fi
+
+completion=share/bash-completion/completions/turnout
+if command -v bash >/dev/null; then
+  bash -n $completion || fail "$completion is no bash"
+  cat >"$work/complete.bash" <<'BASH'
+source "$1"
+COMP_WORDS=(turnout bench --format "") COMP_CWORD=3
+_turnout
+[[ "${COMPREPLY[*]}" == "csv json md" ]] || exit 1
+COMP_WORDS=(turnout com) COMP_CWORD=1
+_turnout
+[[ "${COMPREPLY[*]}" == "compare" ]] || exit 2
+COMP_WORDS=(turnout sweep --sam) COMP_CWORD=2
+_turnout
+[[ "${COMPREPLY[*]}" == "--samples" ]] || exit 3
+BASH
+  bash "$work/complete.bash" $completion || fail "completion gives other words (check $?)"
+fi
+
+# A program of its own, through pkg-config alone.
+PKG_CONFIG_PATH=$(find "$work/usr" -name pkgconfig -type d)
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046  # one word a flag
+cc -std=c11 -Wall -Wextra -Werror -O2 "$source/examples/routed_attention.c" \
+  $(pkg-config --cflags --libs turnout) -lm -o "$work/example" || fail "the example does not build"
+"$work/example" || fail "the example is wrong"
+
+# README shows a part of the example as it is.
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/README.md" >"$work/shown.c"
+[ -s "$work/shown.c" ] || fail "README.md shows no part of examples/routed_attention.c"
+awk -v shown="$work/shown.c" '
+  BEGIN { while ((getline line < shown) > 0) wanted = wanted line "\n" }
+  { text = text $0 "\n" }
+  END { exit index(text, wanted) == 0 }' "$source/examples/routed_attention.c" ||
+  fail "what README.md shows is not in examples/routed_attention.c"
