@@ -159,6 +159,19 @@ static tn_status find_shift(tn_comparison *c, size_t device) {
     return TN_OK;
 }
 
+/* Half the width of the middle interval: what is smaller stays hidden in most rows. */
+static tn_status find_visible(tn_comparison *c, size_t compared) {
+    double *widths;
+    size_t count = 0;
+    TN_TRY(tn_alloc(c->ctx, compared, sizeof *widths, &widths));
+    for (size_t i = 0; i < c->count; i++)
+        if (is_compared(&c->rows[i]))
+            widths[count++] = 0.5 * (c->rows[i].ratio.log_high - c->rows[i].ratio.log_low);
+    c->visible = tn_median_of(widths, count);
+    tn_free(c->ctx, widths);
+    return TN_OK;
+}
+
 /* Ratios and their intervals, and what the rows of each device have in common. */
 static tn_status weigh(tn_comparison *c) {
     size_t compared = 0;
@@ -173,7 +186,7 @@ static tn_status weigh(tn_comparison *c) {
             TN_TRY(between_rows(c, d, z));
     }
     widen(c, z);
-    return TN_OK;
+    return find_visible(c, compared);
 }
 
 static tn_verdict judge(const tn_ratio *r, double threshold) {

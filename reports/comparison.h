@@ -85,6 +85,8 @@ typedef struct tn_comparison {
     size_t table_count, table_capacity;
     size_t strays; /* lines of samples that belong to no row of the files */
     size_t verdicts[TN_VERDICTS];
+    double
+        visible; /* log of the difference that half of the compared rows would show; NaN: none is compared */
 } tn_comparison;
 
 /* `before`, `after`: file names joined by commas, a CSV a run. X.jsonl beside X.csv is taken for its samples;

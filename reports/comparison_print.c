@@ -120,7 +120,7 @@ cleanup:
     return status;
 }
 
-static void print_device(const tn_compared_device *d, FILE *stream) {
+static void print_device(const tn_compared_device *d, bool relative, FILE *stream) {
     double percent = 100 * expm1(fabs(d->log_shift));
     const char *way = d->log_shift > 0 ? "slower" : "faster";
     if (d->rows == 0)
@@ -132,6 +132,8 @@ static void print_device(const tn_compared_device *d, FILE *stream) {
         fprintf(stream, "%s: median ratio of its %zu rows %.3f.", d->device, d->rows, exp(d->log_shift));
     if (d->divided)
         fputs(" Ratios above are after dividing by that.", stream);
+    else if (relative)
+        fputs(" Too few rows to judge them relative to that.", stream);
     else if (d->common)
         fputs(" --relative judges rows after dividing by that.", stream);
     if (d->between > 0)
@@ -145,7 +147,7 @@ static void print_counts(const tn_comparison *c, FILE *stream) {
     size_t rows = v[TN_VERDICT_SLOWER] + v[TN_VERDICT_FASTER] + v[TN_VERDICT_SAME] + v[TN_VERDICT_UNKNOWN];
     fputc('\n', stream);
     for (size_t i = 0; i < c->device_count; i++)
-        print_device(&c->devices[i], stream);
+        print_device(&c->devices[i], c->options.relative, stream);
     fprintf(stream, "%zu rows compared: %zu slower, %zu faster, %zu same within %g %%, %zu cannot be told.",
             rows, v[TN_VERDICT_SLOWER], v[TN_VERDICT_FASTER], v[TN_VERDICT_SAME], c->options.threshold_pct,
             v[TN_VERDICT_UNKNOWN]);
@@ -156,6 +158,10 @@ static void print_counts(const tn_comparison *c, FILE *stream) {
         fprintf(stream, " Only in old: %zu; only in new: %zu.", v[TN_VERDICT_ONLY_OLD],
                 v[TN_VERDICT_ONLY_NEW]);
     fputc('\n', stream);
+    if (v[TN_VERDICT_UNKNOWN] && isfinite(c->visible))
+        fprintf(stream,
+                "Half of the rows would show a difference of %.2g %%; more runs a side show smaller ones.\n",
+                100 * expm1(c->visible));
 }
 
 static tn_status real_cell(tn_text_table *table, bool known, double value) {

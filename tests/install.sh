@@ -54,6 +54,16 @@ cc -std=c11 -Wall -Wextra -Werror -O2 "$source/examples/routed_attention.c" \
   $(pkg-config --cflags --libs turnout) -lm -o "$work/example" || fail "the example does not build"
 "$work/example" || fail "the example is wrong"
 
+# The Debian package; it asks dpkg-shlibdeps for what it depends on.
+if command -v dpkg-shlibdeps >/dev/null; then
+  (cd "$build" && cpack -G DEB --config CPackConfig.cmake -B "$work/deb") >"$work/cpack.log" 2>&1 || fail "cpack: see $work/cpack.log"
+  dpkg-deb -c "$work"/deb/*.deb >"$work/deb.txt"
+  for file in usr/bin/turnout $page lib/libturnout.a lib/pkgconfig/turnout.pc include/turnout/turnout.h; do
+    grep -q "/$file" "$work/deb.txt" || fail "the package lacks $file"
+  done
+  dpkg-deb -f "$work"/deb/*.deb Depends | grep -q ocl-icd || fail "the package does not depend on an OpenCL loader"
+fi
+
 # README shows a part of the example as it is.
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/README.md" >"$work/shown.c"
 [ -s "$work/shown.c" ] || fail "README.md shows no part of examples/routed_attention.c"

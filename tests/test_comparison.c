@@ -201,6 +201,9 @@ START_TEST(partial_overlap) {
     ck_assert_uint_eq(c.verdicts[TN_VERDICT_ONLY_OLD], 15);
     ck_assert_uint_eq(c.verdicts[TN_VERDICT_ONLY_NEW], 15);
     tn_comparison_free(&c);
+    program_gives(0, "compare c.csv c.csv --relative", "5 same");
+    write_run((run){.name = "c", .first = 40, .rows = 4, .n = 40, .noise = 0.01, .odd = -1, .seed = 3});
+    program_gives(0, "compare c.csv c.csv --relative", "Too few rows");
     program_gives(0, "compare a.csv b.csv", "Only in old: 15; only in new: 15");
     program_gives(2, "compare a.csv c.csv", "no row of a.csv is in c.csv");
 }
@@ -247,6 +250,11 @@ START_TEST(several_runs_a_side) {
     ck_assert_uint_eq(c.verdicts[TN_VERDICT_SLOWER], 1);
     ck_assert_str_eq(c.rows[0].key[TN_KEY_T], "4");
     ck_assert_uint_eq(c.rows[0].side[0].times.count, 3);
+    double visible = c.visible;
+    tn_comparison_free(&c);
+    c = compared("a0.csv", "b0.csv", (tn_compare_options){0});
+    ck_assert(!c.devices[0].repeated);
+    ck_assert_double_gt(c.visible, visible);
     tn_comparison_free(&c);
     c = compared("a0.csv,a0.jsonl", "b0.csv,b0.jsonl", (tn_compare_options){0});
     ck_assert(c.rows[0].ratio.by_samples && c.strays == 0);
