@@ -61,8 +61,8 @@ static void shape_of(const tn_cost_row *r, char *text, size_t size) {
 
 void tn_row_table_write(FILE *to, const tn_cost_row *r) {
     char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[120], shape[200], note[1200];
-    bool kernel = strcmp(r->level, "layer") != 0 && strcmp(r->level, "step") != 0;
-    snprintf(what, sizeof what, "%s%s%s %s", kernel ? "" : r->level, kernel ? "" : " ",
+    bool layer = strcmp(r->level, "layer") == 0, kernel = !layer && strcmp(r->level, "step") != 0;
+    snprintf(what, sizeof what, "%s%s%s %s", layer ? r->level : "", layer ? " " : "",
              kernel ? r->op : r->mixer, r->pass);
     shape_of(r, shape, sizeof shape);
     remarks(r, note, sizeof note);

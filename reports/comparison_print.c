@@ -12,9 +12,9 @@ static bool is_compared(const tn_compared_row *row) {
 /* "layer routed forward compacted", "gemm nn vs openblas 0.3" */
 static void what_of(const tn_compared_row *row, char *text, size_t size) {
     const char *level = row->key[TN_KEY_LEVEL], *mixer = row->key[TN_KEY_MIXER];
-    bool op = strcmp(level, "op") == 0;
+    bool op = strcmp(level, "op") == 0, step = strcmp(level, "step") == 0; /* a step's pass says so */
     const char *words[] = {
-        op ? "" : level,           op || !*mixer ? row->key[TN_KEY_OP] : mixer, row->key[TN_KEY_PASS],
+        op || step ? "" : level,   op || !*mixer ? row->key[TN_KEY_OP] : mixer, row->key[TN_KEY_PASS],
         row->key[TN_KEY_SCHEDULE], *row->key[TN_KEY_PEER] ? "beside" : "",      row->key[TN_KEY_PEER]};
     size_t used = 0;
     *text = '\0';

@@ -302,6 +302,45 @@ START_TEST(damaged_files) {
 }
 END_TEST
 
+/* Cut anywhere, or with a byte changed: refused or read, never a crash and nothing left behind. */
+START_TEST(cut_and_bent_files) {
+    static const char *const names[] = {"a.csv", "a.jsonl"};
+    tn_rng rng = tn_rng_make(3, TN_RNG_CASE, 0);
+    for (int f = 0; f < 2; f++) {
+        char *bytes;
+        size_t size;
+        write_run(
+            (run){.name = "a", .rows = 3, .n = 5, .noise = 0.01, .odd = -1, .samples = true, .seed = 1});
+        ck_assert_int_eq(tn_file_read(&ctx, names[f], &bytes, &size), TN_OK);
+        for (size_t i = 0; i < size; i += 3) {
+            tn_comparison c;
+            bool cut = i % 2;
+            char kept = bytes[i];
+            bytes[i] = cut ? '\0' : (char)(1 + tn_rng_below(&rng, 126));
+            write_text(names[f], bytes);
+            if (tn_comparison_make(&ctx, "a.csv", "a.csv", &(tn_compare_options){.noise_pct = -1}, &c) ==
+                TN_OK)
+                tn_comparison_free(&c);
+            ck_assert_int_eq(ctx.live, 1); /* bytes */
+            bytes[i] = kept;
+        }
+        tn_free(&ctx, bytes);
+    }
+}
+END_TEST
+
+/* What bench writes, compare finds: the samples of every row, beside its CSV. */
+START_TEST(a_real_run) {
+    program_gives(0, "bench -q --op gelu --shape N=4096 --seconds 0.02 --samples a.jsonl -o a.csv", "");
+    tn_comparison c = compared("a.csv", "a.csv", (tn_compare_options){0});
+    ck_assert_uint_eq(c.count, 2);
+    ck_assert_uint_eq(c.strays, 0);
+    for (size_t i = 0; i < c.count; i++)
+        ck_assert(c.rows[i].ratio.by_samples && fabs(c.rows[i].ratio.log) < 1e-8);
+    tn_comparison_free(&c);
+}
+END_TEST
+
 typedef struct rates {
     int calls, found, rows, repetitions;
 } rates;
@@ -380,6 +419,8 @@ int main(void) {
     tcase_add_test(tests, rows_that_are_not_ok);
     tcase_add_test(tests, several_runs_a_side);
     tcase_add_test(tests, damaged_files);
+    tcase_add_test(tests, cut_and_bent_files);
+    tcase_add_test(tests, a_real_run);
     tcase_add_test(tests, false_calls);
     tcase_add_test(tests, power);
     suite_add_tcase(suite, tests);
