@@ -50,6 +50,23 @@ START_TEST(test_ablation) {
 }
 END_TEST
 
+/* Recall's own recipe, and the published one behind one call. */
+START_TEST(test_recipes) {
+    tn_task_config task = {.kind = TN_TASK_RECALL, .distance = 126, .seed = 1};
+    tn_train_config recall;
+    ck_ok(&ctx, tn_train_config_default(&ctx, &task, 0, &recall));
+    ck_assert(recall.penalty == TN_PENALTY_ROWS && recall.router_bias > 0 &&
+              recall.curriculum.explore_below == 1 && recall.curriculum.lambda == 0.5);
+    ck_ok(&ctx, tn_train_config_check(&ctx, &recall));
+    tn_train_config_plain(&recall);
+    ck_assert(recall.penalty == TN_PENALTY_MEAN && recall.router_bias == 0 &&
+              recall.curriculum.explore_below == 0 && recall.curriculum.margin == 0 &&
+              recall.curriculum.enabled && recall.curriculum.lambda == 0.5);
+    recall.router_bias = NAN;
+    ck_assert_int_eq(tn_train_config_check(&ctx, &recall), TN_ERR_ARG);
+}
+END_TEST
+
 START_TEST(test_config_file) {
     static const char path[] = "test_curriculum.json";
     tn_task_config task = {.kind = TN_TASK_MQAR, .length = 64, .pairs = 4, .seed = 12};
@@ -89,6 +106,7 @@ int main(void) {
     TCase *t = tcase_create("curriculum");
     tcase_add_test(t, test_phases);
     tcase_add_test(t, test_ablation);
+    tcase_add_test(t, test_recipes);
     tcase_add_test(t, test_config_file);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

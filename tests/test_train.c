@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,32 @@ START_TEST(test_same_bits) {
 END_TEST
 
 /* Starts training and sends `number` after a while; the exit status as waitpid gives it. */
+static bool same_model(const char *a, const char *b) {
+    size_t size_a, size_b;
+    char *x = slurp(a, "model.safetensors", &size_a), *y = slurp(b, "model.safetensors", &size_b);
+    bool same = size_a == size_b && memcmp(x, y, size_a) == 0;
+    free(x);
+    free(y);
+    return same;
+}
+
+/* At the start every batch has a wrong answer, so each is run again dense: the same bits as dense steps
+ * throughout, and others than with compacted ones. */
+START_TEST(test_wrong_answers_run_again) {
+    static const char short_run[] =
+        "train --distance 14 --layers 2 --width 32 --batch 8 --steps 8 --phase1 0 "
+        "--ramp 4 --router-bias 0.1 --gate-margin 1 --sequences 20 --quiet";
+    ck_assert_msg(program_run("%s --explore 1 --explore-below 0 -o %s/dense", short_run, folder) == 0, "%s",
+                  program_output);
+    ck_assert_msg(program_run("%s --explore 0 --explore-below 1 -o %s/again", short_run, folder) == 0, "%s",
+                  program_output);
+    ck_assert_msg(program_run("%s --explore 0 --explore-below 0 -o %s/never", short_run, folder) == 0, "%s",
+                  program_output);
+    ck_assert(same_model("dense", "again"));
+    ck_assert(!same_model("dense", "never"));
+}
+END_TEST
+
 static int start_and_signal(const char *run, int number, unsigned ms) {
     char command[2000], config[200];
     snprintf(config, sizeof config, "%s/%s/config.json", folder, run);
@@ -196,6 +223,7 @@ int main(void) {
     tcase_set_timeout(t, 200);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_same_bits);
+    tcase_add_test(t, test_wrong_answers_run_again);
     tcase_add_test(t, test_killed_and_resumed);
     tcase_add_test(t, test_interrupt);
     tcase_add_test(t, test_bad_arguments);

@@ -35,6 +35,8 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     TN_TRY(tn_train_config_default(ctx, &task, tn_cli_int(args, "steps", 0), c));
     TN_TRY(model_of(ctx, args, &c->model));
     tn_curriculum *u = &c->curriculum;
+    if (tn_cli_given(args, "plain"))
+        tn_train_config_plain(c);
     u->enabled = !tn_cli_given(args, "no-curriculum");
     if (!u->enabled && !tn_mixer_has_router(&c->model))
         return tn_fail(ctx, TN_ERR_ARG, "--no-curriculum belongs to the mixer routed");
@@ -46,10 +48,12 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     u->phase1 = tn_cli_int(args, "phase1", u->phase1);
     u->ramp = tn_cli_int(args, "ramp", u->ramp);
     u->explore = tn_cli_int(args, "explore", u->explore);
+    u->explore_below = tn_cli_real(args, "explore-below", u->explore_below);
     TN_TRY(tn_penalty_parse(
         ctx, tn_cli_string(args, "penalty", c->penalty == TN_PENALTY_ROWS ? "rows" : "mean"), &c->penalty));
     c->optimizer.weight_decay = tn_cli_real(args, "weight-decay", c->optimizer.weight_decay);
     c->optimizer.clip = tn_cli_real(args, "clip", c->optimizer.clip);
+    c->router_bias = tn_cli_real(args, "router-bias", c->router_bias);
     c->batch = tn_cli_int(args, "batch", c->batch);
     c->log_every = tn_cli_int(args, "log-every", c->log_every);
     c->checkpoint_every = tn_cli_int(args, "checkpoint-every", c->checkpoint_every);
@@ -92,6 +96,8 @@ static const tn_cli_option options[] = {
      "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
     {"positions", 0, "P", TN_CLI_STRING, "none or rope (none)"},
     {"no-curriculum", 0, NULL, TN_CLI_FLAG, "the full cost of attention from the first step: the ablation"},
+    {"plain", 0, NULL, TN_CLI_FLAG,
+     "the published form: --penalty mean --router-bias 0 --gate-margin 0 --explore-below 0"},
     {"steps", 0, "N", TN_CLI_INT, "training steps (the task's usual number)", 1, 1e8},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of parameters and data (1)"},
     {"output", 'o', "DIR", TN_CLI_STRING, "the run's folder, made when missing"},
@@ -107,12 +113,18 @@ static const tn_cli_option options[] = {
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X", TN_CLI_REAL, "final cost of attention (0.5)", 0, 1e6},
     {"penalty", 0, "FORM", TN_CLI_STRING,
-     "mean: λ times the mean gate; rows: λ/16 times the gates a sequence and layer"},
+     "mean: λ times the mean gate; rows: λ times the gates a sequence and layer (recall rows, else mean)"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
+    {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (recall 2, else 0)",
+     -100, 100},
+    {"explore-below", 0, "X", TN_CLI_REAL,
+     "a batch of phase 2 with a smaller share of right answers is run again, dense; 0: none (recall "
+     "1, else 0)",
+     0, 1},
     {"gate-margin", 0, "X", TN_CLI_REAL,
-     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (2)", 0, 100},
+     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (recall 4, else 2)", 0, 100},
     {"weight-decay", 0, "X", TN_CLI_REAL, "of matrices (0.01)", 0, 10},
     {"clip", 0, "X", TN_CLI_REAL, "largest norm of the gradient (1)", 1e-9, 1e9},
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},

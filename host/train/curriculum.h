@@ -16,6 +16,8 @@ typedef struct tn_curriculum {
     int64_t steps, warmup; /* of the whole run; of the learning rate */
     int64_t phase1, ramp;  /* steps of phase 1; of λ's rise after it */
     int64_t explore;       /* every explore-th step of phase 2 is dense; 0: never */
+    double explore_below;  /* a compacted batch with a smaller share of right answers is run again, dense; 0:
+                              none */
     double margin;         /* what a logit must reach to be routed when λ is at its top; rises with λ */
     double lambda, lr;     /* final λ; top learning rate */
     double decay; /* share of the run, at its end, over which the learning rate falls to a twentieth */

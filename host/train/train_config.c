@@ -36,6 +36,8 @@ static const tn_field fields[] = {
     FIELD("phase1", FIELD_I64, curriculum.phase1),
     FIELD("ramp", FIELD_I64, curriculum.ramp),
     FIELD("explore", FIELD_I64, curriculum.explore),
+    FIELD("router_bias", FIELD_F64, router_bias),
+    FIELD("explore_below", FIELD_F64, curriculum.explore_below),
     FIELD("lambda", FIELD_F64, curriculum.lambda),
     FIELD("gate_margin", FIELD_F64, curriculum.margin),
     FIELD("lr", FIELD_F64, curriculum.lr),
@@ -108,7 +110,22 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
         .log_every = 10,
         .checkpoint_every = 100};
     tn_task_free(ctx, made);
+    if (task->kind != TN_TASK_RECALL)
+        return TN_OK;
+    out->penalty = TN_PENALTY_ROWS;
+    out->router_bias = 2;
+    out->curriculum.lr = 3e-3;
+    out->curriculum.decay = 0.5;
+    out->curriculum.margin = 4;
+    out->curriculum.explore_below = 1;
     return TN_OK;
+}
+
+void tn_train_config_plain(tn_train_config *c) {
+    c->penalty = TN_PENALTY_MEAN;
+    c->router_bias = 0;
+    c->curriculum.margin = 0;
+    c->curriculum.explore_below = 0;
 }
 
 tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
@@ -123,10 +140,12 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
     if (u->warmup < 0 || u->phase1 < 0 || u->ramp < 0 || u->explore < 0)
         return tn_fail(ctx, TN_ERR_ARG, "warm-up, phase 1, ramp and explore are counts of steps, 0 or more");
     if (!(u->lambda >= 0 && isfinite(u->lambda)) || !(u->lr > 0 && u->lr < 10) ||
-        !(u->decay >= 0 && u->decay <= 1) || !(u->margin >= 0 && u->margin <= 100))
-        return tn_fail(ctx, TN_ERR_ARG,
-                       "λ must be 0 or more, the learning rate in (0,10), its decay in 0..1, the gate's "
-                       "margin in 0..100");
+        !(u->decay >= 0 && u->decay <= 1) || !(u->margin >= 0 && u->margin <= 100) ||
+        !(u->explore_below >= 0 && u->explore_below <= 1) || !(fabs(c->router_bias) <= 100))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "λ must be 0 or more, the learning rate in (0,10), its decay and explore_below in 0..1, "
+            "the gate's margin in 0..100, the routers' bias in -100..100");
     return TN_OK;
 }
 

@@ -53,9 +53,18 @@ static tn_status prepare_folder(tn_trainer *t, const char *folder, bool resume) 
     return tn_train_config_same(t->ctx, &kept, t->c);
 }
 
+/* The usual start, but for the routers' biases. */
+static tn_status start(tn_trainer *t) {
+    TN_TRY(tn_params_init(&t->model->params, t->c->seed));
+    float bias = (float)t->c->router_bias;
+    for (int64_t i = 0; bias != 0 && tn_mixer_has_router(&t->c->model) && i < t->c->model.layers; i++)
+        TN_TRY(tn_buffer_write(t->model->params.layers[i].router_bias->value, 0, sizeof bias, &bias));
+    return TN_OK;
+}
+
 static tn_status load_state(tn_trainer *t, bool resume) {
     if (!resume || !tn_file_exists(t->state_path))
-        return tn_params_init(&t->model->params, t->c->seed);
+        return start(t);
     TN_TRY(tn_state_load(t->model, t->state_path, &t->step, t->c->seed));
     TN_TRY(tn_metrics_load(&t->metrics, t->metrics_path, t->step, &t->elapsed_before));
     t->saved_before = true;
@@ -103,11 +112,11 @@ static tn_status next_batch(tn_trainer *t) {
     return TN_OK;
 }
 
-/* λ's penalty as the gradient of Σp: the mean form divides by layers and positions, the rows form by the
- * batch alone. */
+/* λ's penalty as the gradient of Σp: the mean form divides by layers and positions, the rows form by layers
+ * and sequences. */
 static double penalty_of(const tn_train_config *c, double lambda, int64_t T) {
-    double mean = lambda / (double)(c->model.layers * c->batch * T);
-    return c->penalty == TN_PENALTY_ROWS ? mean * (double)T / TN_PENALTY_ROWS_SCALE : mean;
+    double rows = lambda / (double)(c->model.layers * c->batch);
+    return c->penalty == TN_PENALTY_ROWS ? rows : rows / (double)T;
 }
 
 static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_layer_stats *stats) {
@@ -148,6 +157,35 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     return tn_metrics_add(&t->metrics, &row);
 }
 
+static tn_status share_right(tn_trainer *t, double *share) {
+    double cross_entropy;
+    int64_t right = 0;
+    TN_TRY(tn_model_loss_read(t->ws, &t->in, &cross_entropy, t->predicted));
+    for (int64_t l = 0; l < t->in.L; l++)
+        right += t->predicted[l] == t->in.labels[l];
+    *share = (double)right / (double)t->in.L;
+    return TN_OK;
+}
+
+/* A row that is routed away gets no gradient that could bring it back in a compacted pass. Where its absence
+ * shows, in a wrong answer, the same batch is run again with both tracks for all rows, and without a price:
+ * attention is not to get rarer before it is right. */
+static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stats) {
+    double share = 1;
+    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
+    TN_TRY(tn_model_loss(t->model, t->ws, &t->in));
+    if (plan->gate != TN_GATE_COMPACT || !tn_mixer_has_router(&t->c->model) ||
+        !(t->c->curriculum.enabled && t->c->curriculum.explore_below > 0))
+        return TN_OK;
+    TN_TRY(share_right(t, &share));
+    if (share >= t->c->curriculum.explore_below)
+        return TN_OK;
+    plan->gate = TN_GATE_DENSE;
+    plan->lambda = 0;
+    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
+    return tn_model_loss(t->model, t->ws, &t->in);
+}
+
 static tn_status one_step(tn_trainer *t) {
     const tn_train_config *c = t->c;
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
@@ -157,8 +195,7 @@ static tn_status one_step(tn_trainer *t) {
     o.lr = plan.lr;
     TN_TRY(next_batch(t));
     t->in.gate_margin = plan.margin;
-    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan.gate, NULL, log ? stats : NULL));
-    TN_TRY(tn_model_loss(t->model, t->ws, &t->in));
+    TN_TRY(forward(t, &plan, log ? stats : NULL));
     TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, penalty_of(c, plan.lambda, t->in.T)));
     TN_TRY(tn_model_update(t->model, &o, t->step + 1));
     TN_TRY(tn_device_flush(t->model->dev));

@@ -8,11 +8,10 @@
 
 typedef enum tn_penalty {
     TN_PENALTY_MEAN, /* λ · mean over layers and positions of p: the published form */
-    TN_PENALTY_ROWS /* λ · Σp / (layers · B · TN_PENALTY_ROWS_SCALE): priced by the row, so it does not fade
-                       with length */
+    TN_PENALTY_ROWS /* λ · Σp / (layers · B): priced by the row of a sequence, so it does not fade with length
+                     */
 } tn_penalty;
 tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out); /* "mean", "rows" */
-enum { TN_PENALTY_ROWS_SCALE = 16 }; /* the two forms are equally strong at T = 16 */
 
 typedef struct tn_train_config {
     tn_task_config task;
@@ -20,6 +19,7 @@ typedef struct tn_train_config {
     tn_curriculum curriculum;
     tn_optimizer optimizer; /* lr is the curriculum's */
     tn_penalty penalty;
+    double router_bias; /* of every router at the start: p = sigmoid(router_bias) for all rows */
     int64_t batch;
     uint64_t seed;
     int64_t log_every, checkpoint_every; /* steps */
@@ -28,6 +28,9 @@ typedef struct tn_train_config {
 /* Everything as a user would expect it for the task; steps 0: the task's usual number. */
 tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
                                   tn_train_config *out);
+/* The published form of routing's training: the mean penalty, routers that start undecided, no margin, no
+ * batch run again. */
+void tn_train_config_plain(tn_train_config *c);
 /* TN_ERR_ARG with a sentence when a number makes no sense. */
 tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c);
 
