@@ -14,8 +14,9 @@ static tn_status launch(tn_device *dev, const tn_row_gather_shape *s, const char
     tn_options_int(&options, "LANES", lanes);
     const bool whole = s->D % lanes == 0;
     tn_options_int(&options, "WHOLE", whole);
-    tn_options_int(&options, "STREAM",
-                   whole && tn_stream(dev, "row_gather", 4.0 * (double)s->R * (double)s->D));
+    /* Asked for, whatever the width: a tunable is seen by its use. */
+    const bool stream = tn_stream(dev, "row_gather", 4.0 * (double)s->R * (double)s->D);
+    tn_options_int(&options, "STREAM", whole && stream);
     TN_TRY(tn_kernel_get(dev, "row_gather", name, &options, &k));
     size_t local = tn_kernel_group(k, (size_t)tn_tunable(dev, "row_gather", "LOCAL", 1, 64)), across = 1;
     while (across * 2 <= local && across < (size_t)vectors)
