@@ -3,11 +3,13 @@
 #define TN_TEST_PROGRAM_H
 
 #include <check.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static char program_output[65536]; /* stdout and stderr of the last run */
 
@@ -25,6 +27,23 @@ __attribute__((format(printf, 1, 2))) static inline int program_run(const char *
     program_output[used] = '\0';
     int status = pclose(pipe);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Starts `turnout <line>` in silence and sends `number` after `ms`; the exit status as waitpid gives it. */
+static inline int program_signal(const char *line, int number, unsigned ms) {
+    char command[2300];
+    snprintf(command, sizeof command, "exec %s %s >/dev/null 2>&1", TURNOUT_PROGRAM, line);
+    pid_t pid = fork();
+    ck_assert(pid >= 0);
+    if (pid == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    usleep(ms * 1000);
+    kill(pid, number);
+    int status;
+    ck_assert(waitpid(pid, &status, 0) == pid);
+    return status;
 }
 
 /* Fails unless the run ends with `code` and says every one of `words` (NULL-ended). */

@@ -14,6 +14,7 @@ START_TEST(test_phases) {
     tn_curriculum c = tn_curriculum_default(1000);
     tn_model_config routed = tn_model_config_default(192), conv = routed;
     conv.mixer = TN_MIXER_CONV;
+    c.explore_below = 0.75;
     double last = 0;
     int dense = 0;
     for (int64_t s = 0; s < 1000; s++) {
@@ -21,10 +22,11 @@ START_TEST(test_phases) {
         ck_assert_int_eq(p.phase, s < c.phase1 ? 1 : 2);
         ck_assert(p.lr > 0 && p.lr <= c.lr);
         if (p.phase == 1) {
-            ck_assert(p.lambda == 0 && p.margin == 0 && p.gate == TN_GATE_SOFT);
+            ck_assert(p.lambda == 0 && p.margin == 0 && p.gate == TN_GATE_SOFT && p.again_below == 0);
             continue;
         }
         ck_assert(p.gate == TN_GATE_DENSE || p.gate == TN_GATE_COMPACT);
+        ck_assert(p.again_below == (p.gate == TN_GATE_COMPACT ? 0.75 : 0));
         dense += p.gate == TN_GATE_DENSE;
         ck_assert(p.lambda >= last && p.lambda <= c.lambda);
         ck_assert(fabs(p.margin / c.margin - p.lambda / c.lambda) < 1e-12);
@@ -43,9 +45,10 @@ START_TEST(test_ablation) {
     tn_curriculum c = tn_curriculum_default(1000);
     tn_model_config routed = tn_model_config_default(192);
     c.enabled = false;
+    c.explore_below = 1;
     for (int64_t s = 0; s < 1000; s++) {
         tn_step_plan p = tn_curriculum_step(&c, &routed, s);
-        ck_assert(p.phase == 2 && p.lambda == c.lambda && p.gate != TN_GATE_SOFT);
+        ck_assert(p.phase == 2 && p.lambda == c.lambda && p.gate != TN_GATE_SOFT && p.again_below == 0);
     }
 }
 END_TEST

@@ -66,20 +66,9 @@ static void same_rows(const char *a, const char *b) {
 
 /* Starts the study and sends `number` after a while; the exit status as waitpid gives it. */
 static int start_and_signal(const char *study, int number, unsigned ms) {
-    char command[2000];
-    snprintf(command, sizeof command, "exec %s " TINY " --seeds 2 -o %s/%s >/dev/null 2>&1", TURNOUT_PROGRAM,
-             folder, study);
-    pid_t pid = fork();
-    ck_assert(pid >= 0);
-    if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    usleep(ms * 1000);
-    kill(pid, number);
-    int status;
-    ck_assert(waitpid(pid, &status, 0) == pid);
-    return status;
+    char line[2000];
+    snprintf(line, sizeof line, TINY " --seeds 2 -o %s/%s", folder, study);
+    return program_signal(line, number, ms);
 }
 
 static void controls_match(void) {

@@ -40,12 +40,17 @@ static char *slurp(const char *run, const char *name, size_t *size) {
     return bytes;
 }
 
-static void same_file(const char *a, const char *b, const char *name) {
+static bool same_bytes(const char *a, const char *b, const char *name) {
     size_t size_a, size_b;
     char *x = slurp(a, name, &size_a), *y = slurp(b, name, &size_b);
-    ck_assert_msg(size_a == size_b && memcmp(x, y, size_a) == 0, "%s of %s and %s differ", name, a, b);
+    bool same = size_a == size_b && memcmp(x, y, size_a) == 0;
     free(x);
     free(y);
+    return same;
+}
+
+static void same_file(const char *a, const char *b, const char *name) {
+    ck_assert_msg(same_bytes(a, b, name), "%s of %s and %s differ", name, a, b);
 }
 
 /* metrics.csv but for its three last columns, which are times. */
@@ -77,15 +82,6 @@ START_TEST(test_same_bits) {
 END_TEST
 
 /* Starts training and sends `number` after a while; the exit status as waitpid gives it. */
-static bool same_model(const char *a, const char *b) {
-    size_t size_a, size_b;
-    char *x = slurp(a, "model.safetensors", &size_a), *y = slurp(b, "model.safetensors", &size_b);
-    bool same = size_a == size_b && memcmp(x, y, size_a) == 0;
-    free(x);
-    free(y);
-    return same;
-}
-
 /* At the start every batch has a wrong answer, so each is run again dense: the same bits as dense steps
  * throughout, and others than with compacted ones. (No price: it is left out where a batch is run again.) */
 START_TEST(test_wrong_answers_run_again) {
@@ -98,27 +94,17 @@ START_TEST(test_wrong_answers_run_again) {
                   program_output);
     ck_assert_msg(program_run("%s --explore 0 --explore-below 0 -o %s/never", short_run, folder) == 0, "%s",
                   program_output);
-    ck_assert(same_model("dense", "again"));
-    ck_assert(!same_model("dense", "never"));
+    same_file("dense", "again", "model.safetensors");
+    ck_assert(!same_bytes("dense", "never", "model.safetensors"));
 }
 END_TEST
 
 static int start_and_signal(const char *run, int number, unsigned ms) {
-    char command[2000], config[200];
+    char line[2000], config[200];
     snprintf(config, sizeof config, "%s/%s/config.json", folder, run);
-    snprintf(command, sizeof command, "exec %s " SMALL " %s -o %s/%s >/dev/null 2>&1", TURNOUT_PROGRAM,
-             access(config, F_OK) == 0 ? "--resume" : "", folder, run);
-    pid_t pid = fork();
-    ck_assert(pid >= 0);
-    if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    usleep(ms * 1000);
-    kill(pid, number);
-    int status;
-    ck_assert(waitpid(pid, &status, 0) == pid);
-    return status;
+    snprintf(line, sizeof line, SMALL " %s -o %s/%s", access(config, F_OK) == 0 ? "--resume" : "", folder,
+             run);
+    return program_signal(line, number, ms);
 }
 
 START_TEST(test_killed_and_resumed) {

@@ -13,6 +13,15 @@ void tn_options_int(tn_options *options, const char *name, long value) {
     snprintf(options->text + used, sizeof options->text - used, "%s-D%s=%ld", used ? " " : "", name, value);
 }
 
+void tn_options_rows(tn_options *options, const tn_device *dev, const char *op, int lanes, int64_t rows,
+                     int64_t width) {
+    /* Asked for, whatever the width: a tunable is seen by its use. */
+    const bool whole = width % lanes == 0, stream = tn_stream(dev, op, 4.0 * (double)rows * (double)width);
+    tn_options_int(options, "LANES", lanes);
+    tn_options_int(options, "WHOLE", whole);
+    tn_options_int(options, "STREAM", whole && stream);
+}
+
 static const tn_kernel_source *embedded(const char *op) {
     for (int i = 0; i < tn_kernel_source_count; i++)
         if (strcmp(tn_kernel_sources[i].op, op) == 0)

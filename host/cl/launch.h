@@ -12,6 +12,10 @@ typedef struct tn_options {
     char text[512];
 } tn_options;
 void tn_options_int(tn_options *options, const char *name, long value); /* appends -Dname=value */
+/* What kernels that write `rows` rows of `width` floats by vectors of `lanes` are built with: LANES; WHOLE,
+ * no row ends within a vector; STREAM (tn_stream), which wants whole vectors. */
+void tn_options_rows(tn_options *options, const tn_device *dev, const char *op, int lanes, int64_t rows,
+                     int64_t width);
 
 /* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the
  * device; borrowed. Failure holds op, kernel, options and the build log. */

@@ -21,12 +21,7 @@ static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, bool i
     tn_options_int(&p->options, "K", (long)s->K);
     tn_options_int(&p->options, "SILU", s->silu != 0);
     tn_options_int(&p->options, "TILE", (long)p->tile);
-    tn_options_int(&p->options, "LANES", (long)p->lanes);
-    const bool whole = (size_t)s->D % p->lanes == 0;
-    tn_options_int(&p->options, "WHOLE", whole);
-    /* Asked for, whatever the width: a tunable is seen by its use. */
-    const bool stream = tn_stream(dev, "causal_conv", 4.0 * (double)s->B * (double)s->T * (double)s->D);
-    tn_options_int(&p->options, "STREAM", whole && stream);
+    tn_options_rows(&p->options, dev, "causal_conv", (int)p->lanes, s->B * s->T, s->D);
     tn_options_int(&p->options, "IN_PLACE", in_place);
     return TN_OK;
 }

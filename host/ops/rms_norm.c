@@ -13,12 +13,7 @@ static tn_status kernel(tn_device *dev, const tn_rms_norm_shape *s, const char *
                         tn_kernel **out) {
     const int lanes = tn_tunable(dev, "rms_norm", "LANES", 16, 16);
     tn_options options = {""};
-    tn_options_int(&options, "LANES", lanes);
-    const bool whole = s->D % lanes == 0;
-    tn_options_int(&options, "WHOLE", whole);
-    /* Asked for, whatever the width: a tunable is seen by its use. */
-    const bool stream = tn_stream(dev, "rms_norm", 4.0 * (double)s->N * (double)s->D);
-    tn_options_int(&options, "STREAM", whole && stream);
+    tn_options_rows(&options, dev, "rms_norm", lanes, s->N, s->D);
     tn_options_int(&options, "IN_PLACE", in_place);
     return tn_kernel_get(dev, "rms_norm", name, &options, out);
 }

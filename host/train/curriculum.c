@@ -37,5 +37,7 @@ tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *m
     plan.lambda = rising ? c->lambda * (double)(into + 1) / (double)c->ramp : c->lambda;
     plan.margin = c->margin * (rising ? (double)(into + 1) / (double)c->ramp : 1);
     plan.gate = c->explore > 0 && into % c->explore == 0 ? TN_GATE_DENSE : TN_GATE_COMPACT;
+    if (c->enabled && plan.gate == TN_GATE_COMPACT)
+        plan.again_below = c->explore_below;
     return plan;
 }

@@ -27,6 +27,7 @@ typedef struct tn_step_plan {
     int phase; /* 1 or 2 */
     double lambda, lr, margin;
     tn_gate gate;
+    double again_below; /* with a smaller share of right answers the batch is run again, dense; 0: never */
 } tn_step_plan;
 
 /* The usual split of a run: phase 1 is a quarter of it, λ rises over the next quarter, the learning rate

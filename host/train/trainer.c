@@ -119,9 +119,17 @@ static double penalty_of(const tn_train_config *c, double lambda, int64_t T) {
     return c->penalty == TN_PENALTY_ROWS ? rows : rows / (double)T;
 }
 
+/* Of the predictions read last. */
+static double share_right(const tn_trainer *t) {
+    int64_t right = 0;
+    for (int64_t l = 0; l < t->in.L; l++)
+        right += t->predicted[l] == t->in.labels[l];
+    return (double)right / (double)t->in.L;
+}
+
 static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_layer_stats *stats) {
     const tn_train_config *c = t->c;
-    int64_t T = tn_task_length(t->task), rows = c->model.layers * c->batch * T, right = 0;
+    int64_t T = tn_task_length(t->task), rows = c->model.layers * c->batch * T;
     tn_metrics_row row = {.step = t->step + 1, .phase = plan->phase, .lambda = plan->lambda, .lr = plan->lr};
     double soft = 0;
     TN_TRY(tn_model_loss_read(t->ws, &t->in, &row.cross_entropy, t->predicted));
@@ -129,9 +137,7 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
         row.routed_rows += stats[i].routed;
         soft += tn_mixer_has_router(&c->model) ? stats[i].soft : (double)stats[i].routed;
     }
-    for (int64_t l = 0; l < t->in.L; l++)
-        right += t->predicted[l] == t->in.labels[l];
-    row.accuracy = (double)right / (double)t->in.L;
+    row.accuracy = share_right(t);
     row.attention_pct = 100 * (double)row.routed_rows / (double)rows;
     row.attention_pct_soft = 100 * soft / (double)rows;
     row.loss = row.cross_entropy + penalty_of(c, plan->lambda, T) * soft;
@@ -157,28 +163,17 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     return tn_metrics_add(&t->metrics, &row);
 }
 
-static tn_status share_right(tn_trainer *t, double *share) {
-    double cross_entropy;
-    int64_t right = 0;
-    TN_TRY(tn_model_loss_read(t->ws, &t->in, &cross_entropy, t->predicted));
-    for (int64_t l = 0; l < t->in.L; l++)
-        right += t->predicted[l] == t->in.labels[l];
-    *share = (double)right / (double)t->in.L;
-    return TN_OK;
-}
-
 /* A row that is routed away gets no gradient that could bring it back in a compacted pass. Where its absence
  * shows, in a wrong answer, the same batch is run again with both tracks for all rows, and without a price:
  * attention is not to get rarer before it is right. */
 static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stats) {
-    double share = 1;
+    double cross_entropy;
     TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
     TN_TRY(tn_model_loss(t->model, t->ws, &t->in));
-    if (plan->gate != TN_GATE_COMPACT || !tn_mixer_has_router(&t->c->model) ||
-        !(t->c->curriculum.enabled && t->c->curriculum.explore_below > 0))
+    if (!(plan->again_below > 0))
         return TN_OK;
-    TN_TRY(share_right(t, &share));
-    if (share >= t->c->curriculum.explore_below)
+    TN_TRY(tn_model_loss_read(t->ws, &t->in, &cross_entropy, t->predicted));
+    if (share_right(t) >= plan->again_below)
         return TN_OK;
     plan->gate = TN_GATE_DENSE;
     plan->lambda = 0;
