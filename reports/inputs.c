@@ -1,6 +1,7 @@
 #include "inputs.h"
 
 #include "file.h"
+#include "report_routes.h"
 
 #include <dirent.h>
 #include <fnmatch.h>
@@ -59,6 +60,7 @@ static void free_run(tn_context *ctx, tn_run *run) {
     json_decref(run->config);
     json_decref(run->summary);
     tn_csv_free(&run->metrics);
+    tn_csv_free(&run->routes);
     *run = (tn_run){0};
 }
 
@@ -76,21 +78,28 @@ static tn_status name_of(tn_context *ctx, const char *path, int parts, char **ou
     return TN_OK;
 }
 
+/* A table of the folder; `out` stays as it is where there is none. */
+static tn_status read_table(tn_context *ctx, const char *folder, const char *name,
+                            tn_status (*read)(tn_context *, const char *, tn_csv *), tn_csv *out) {
+    char *path;
+    if (!holds(ctx, folder, name))
+        return TN_OK;
+    TN_TRY(tn_path_join(ctx, folder, name, &path));
+    tn_status status = read(ctx, path, out);
+    tn_free(ctx, path);
+    return status;
+}
+
 static tn_status add_run(tn_inputs *in, const char *folder) {
     tn_context *ctx = in->ctx;
-    char *metrics = NULL;
     TN_TRY(tn_grow(ctx, &in->runs, &in->run_capacity, in->run_count + 1, sizeof *in->runs));
     tn_run *run = &in->runs[in->run_count++]; /* freed with the inputs, whole or not */
     TN_TRY(tn_strdup(ctx, folder, &run->path));
     TN_TRY(name_of(ctx, folder, 1, &run->name));
     TN_TRY(read_json(ctx, folder, "config.json", &run->config));
     TN_TRY(read_json(ctx, folder, "summary.json", &run->summary));
-    if (!holds(ctx, folder, "metrics.csv"))
-        return TN_OK;
-    TN_TRY(tn_path_join(ctx, folder, "metrics.csv", &metrics));
-    tn_status status = tn_csv_read_metrics(ctx, metrics, &run->metrics);
-    tn_free(ctx, metrics);
-    return status;
+    TN_TRY(read_table(ctx, folder, "metrics.csv", tn_csv_read_metrics, &run->metrics));
+    return read_table(ctx, folder, "routes.csv", tn_routes_read, &run->routes);
 }
 
 /* A cell of study.csv as summary.json has it. */

@@ -12,6 +12,7 @@ typedef struct tn_run {
     json_t *config;  /* config.json; NULL where the run is a row of a study.csv */
     json_t *summary; /* summary.json; NULL while the run is not evaluated */
     tn_csv metrics;  /* ctx NULL where there is no metrics.csv */
+    tn_csv routes;   /* the same of routes.csv */
 } tn_run;
 
 typedef struct tn_inputs {

@@ -7,10 +7,33 @@
 #include <string.h>
 
 /* Bytes built in by embed.cmake. */
-extern const unsigned char tn_kernel_bytes_report_js[], tn_kernel_bytes_parts_js[],
-    tn_kernel_bytes_report_css[], tn_kernel_bytes_chart_js[];
-extern const unsigned long tn_kernel_size_report_js, tn_kernel_size_parts_js, tn_kernel_size_report_css,
-    tn_kernel_size_chart_js;
+#define EMBEDDED(name)                                                                                       \
+    extern const unsigned char tn_kernel_bytes_##name[];                                                     \
+    extern const unsigned long tn_kernel_size_##name
+EMBEDDED(report_css);
+EMBEDDED(chart_js);
+EMBEDDED(report_parts_js);
+EMBEDDED(report_routes_js);
+EMBEDDED(report_runs_js);
+EMBEDDED(report_study_js);
+EMBEDDED(report_costs_js);
+EMBEDDED(report_roofs_js);
+EMBEDDED(report_js);
+
+/* In the order in which they need each other. */
+static const struct {
+    const unsigned char *bytes;
+    const unsigned long *size;
+} scripts[] = {
+    {tn_kernel_bytes_chart_js, &tn_kernel_size_chart_js},
+    {tn_kernel_bytes_report_parts_js, &tn_kernel_size_report_parts_js},
+    {tn_kernel_bytes_report_routes_js, &tn_kernel_size_report_routes_js},
+    {tn_kernel_bytes_report_runs_js, &tn_kernel_size_report_runs_js},
+    {tn_kernel_bytes_report_study_js, &tn_kernel_size_report_study_js},
+    {tn_kernel_bytes_report_costs_js, &tn_kernel_size_report_costs_js},
+    {tn_kernel_bytes_report_roofs_js, &tn_kernel_size_report_roofs_js},
+    {tn_kernel_bytes_report_js, &tn_kernel_size_report_js},
+};
 
 /* In JSON '<' stands within strings only; escaped, no text can end the script element or open a comment in
  * it. */
@@ -43,9 +66,8 @@ static tn_status put_page(tn_context *ctx, FILE *stream, const json_t *data) {
     if (json_dump_callback(data, put_json, stream, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
         return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the report's data; is the disk full?");
     fputs("</script>\n", stream);
-    put_script(stream, tn_kernel_bytes_chart_js, tn_kernel_size_chart_js);
-    put_script(stream, tn_kernel_bytes_parts_js, tn_kernel_size_parts_js);
-    put_script(stream, tn_kernel_bytes_report_js, tn_kernel_size_report_js);
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        put_script(stream, scripts[i].bytes, *scripts[i].size);
     fputs("</body>\n</html>\n", stream);
     return TN_OK; /* the commit looks at the stream's error flag */
 }

@@ -2,6 +2,7 @@
 
 #include "breakeven.h"
 #include "clock.h"
+#include "report_routes.h"
 
 #include <math.h>
 #include <string.h>
@@ -97,19 +98,20 @@ static json_t *metrics_json(const tn_csv *t) {
     return object;
 }
 
-static json_t *runs_json(const tn_inputs *in) {
-    json_t *runs = json_array();
+static tn_status runs_json(const tn_inputs *in, json_t *runs) {
     for (size_t i = 0; i < in->run_count; i++) {
         const tn_run *run = &in->runs[i];
-        json_t *object = json_object();
+        json_t *object = json_object(), *routes;
+        json_array_append_new(runs, object);
         json_object_set_new(object, "name", json_string(run->name));
         json_object_set_new(object, "path", json_string(run->path));
         json_object_set(object, "config", run->config ? run->config : json_null());
         json_object_set(object, "summary", run->summary ? run->summary : json_null());
         json_object_set_new(object, "metrics", metrics_json(&run->metrics));
-        json_array_append_new(runs, object);
+        TN_TRY(tn_routes_json(&run->routes, &routes));
+        json_object_set_new(object, "routes", routes);
     }
-    return runs;
+    return TN_OK;
 }
 
 /* ---- break-evens ---- */
@@ -180,6 +182,7 @@ static void rows_json(const tn_inputs *in, json_t *cells, json_t *ops, json_t *f
                                              "energy_j",   "energy_source",
                                              NULL};
     static const char *const op_names[] = {"device",
+                                           "level",
                                            "op",
                                            "pass",
                                            "shape",
@@ -208,12 +211,11 @@ static void rows_json(const tn_inputs *in, json_t *cells, json_t *ops, json_t *f
     for (size_t f = 0; f < in->cost_count; f++) {
         const tn_csv *t = &in->costs[f];
         for (size_t row = 0; row < t->rows; row++) {
-            if (strcmp(text_of(t, row, "status"), "ok") != 0)
-                json_array_append_new(failures, row_json(t, row, failure_names));
-            else if (strcmp(text_of(t, row, "level"), "op") == 0)
-                json_array_append_new(ops, row_json(t, row, op_names));
-            else
-                json_array_append_new(cells, row_json(t, row, cell_names));
+            bool ok = strcmp(text_of(t, row, "status"), "ok") == 0;
+            bool op = strcmp(text_of(t, row, "level"), "op") == 0;
+            json_t *object = row_json(t, row, !ok ? failure_names : op ? op_names : cell_names);
+            json_object_set_new(object, "source", json_integer((json_int_t)f)); /* the place in `files` */
+            json_array_append_new(!ok ? failures : op ? ops : cells, object);
         }
     }
 }
@@ -232,13 +234,15 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     char now[24];
     tn_clock_utc(now, sizeof now);
     json_t *root = json_object(), *cells = json_array(), *ops = json_array(), *failures = json_array(),
-           *breakevens = json_array();
+           *breakevens = json_array(), *runs = json_array();
     rows_json(in, cells, ops, failures);
     tn_status status = breakevens_json(in, breakevens);
+    if (status == TN_OK)
+        status = runs_json(in, runs);
     json_object_set_new(root, "version", json_string(TN_VERSION));
     json_object_set_new(root, "written", json_string(now));
     json_object_set_new(root, "devices", devices_json(in));
-    json_object_set_new(root, "runs", runs_json(in));
+    json_object_set_new(root, "runs", runs);
     json_object_set_new(root, "breakevens", breakevens);
     json_object_set_new(root, "cells", cells);
     json_object_set_new(root, "ops", ops);

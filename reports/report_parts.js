@@ -3,11 +3,16 @@ const Parts = (function () {
   'use strict';
 
   const page = document.getElementById('report');
-  const figures = []; /* {node, canvas, make, chart}: drawn again when the colour scheme changes */
+  const body = node('div'); /* the sections: made anew when a filter changes */
+  const figures = []; /* {node, canvas, make or paint, chart, width}: drawn again when the colour scheme changes */
+  const opened = new Map(); /* which tables the reader opened or closed, so that a filter leaves them so */
+  const LONGEST = 400; /* rows of a table in the page; downloads have all */
 
   /* Okabe and Ito's colours, which colour-blind readers can tell apart; line dashes and point shapes repeat the difference. */
   const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
   const COLOURS_DARK = ['#4aa3df', '#f08a3c', '#2fc79a', '#e39ac4', '#f2b632', '#8ccff5'];
+  const SHAPES = ['circle', 'rect', 'triangle', 'rectRot', 'crossRot', 'star'];
+  const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [14, 4], [4, 4]];
   const darkness = window.matchMedia('(prefers-color-scheme: dark)');
 
   function theme() {
@@ -17,11 +22,9 @@ const Parts = (function () {
       soft: style.getPropertyValue('--soft').trim(),
       line: style.getPropertyValue('--line').trim(),
       raised: style.getPropertyValue('--raised').trim(),
-      colours: darkness.matches ? COLOURS_DARK : COLOURS,
+      colours: darkness.matches && !('print' in document.documentElement.dataset) ? COLOURS_DARK : COLOURS,
     };
   }
-
-  /* ---- small parts ---- */
 
   function node(tag, attributes, ...children) {
     const made = document.createElement(tag);
@@ -38,7 +41,7 @@ const Parts = (function () {
     if (!isNumber(value)) return String(value);
     const size = Math.abs(value);
     if (Number.isInteger(value) && size < 1e7) return String(value);
-    if (size !== 0 && (size >= 1e6 || size < 1e-4)) return value.toExponential(2);
+    if (size !== 0 && (size >= 1e6 || size < 1e-4)) return value.toExponential(2).replace(/\.?0+e/, 'e');
     return String(Number(value.toPrecision(4)));
   }
 
@@ -98,23 +101,53 @@ const Parts = (function () {
   function section(id, title, ...children) {
     contents.append(node('li', {}, node('a', { href: '#' + id }, title)));
     const heading = node('h2', { id: id }, title);
-    page.append(node('section', { 'aria-labelledby': id }, heading, ...children));
+    body.append(node('section', { 'aria-labelledby': id }, heading, ...children));
   }
 
-  /* spec: {name, title, note, label, height, columns, rows, shown (rows of the table), open, make(theme) → Chart config} */
+  /* A closed table is made when it is opened: thousands of rows cost nothing until somebody wants them. */
+  function details(key, summary, make, open) {
+    const made = node('details', {}, node('summary', {}, summary));
+    const fill = () => {
+      if (made.open && made.childElementCount === 1) made.append(make());
+    };
+    made.open = opened.has(key) ? opened.get(key) : !!open;
+    fill();
+    made.addEventListener('toggle', () => {
+      opened.set(key, made.open);
+      fill();
+    });
+    return made;
+  }
+
+  function tableDetails(key, what, title, columns, rows, shown, open) {
+    const few = shown.length > LONGEST ? shown.slice(0, LONGEST) : shown;
+    const less = few.length < rows.length ? ' (' + few.length + ' of ' + rows.length + ' rows; the CSV has all)' : '';
+    return details(key, what + less, () => table(title, columns, few), open);
+  }
+
+  /* spec: {name, title, note, label, height, columns, rows, shown (rows of the table), open, and make(theme) → Chart
+     config or paint(context, width, height, theme)} */
   function figure(spec) {
     const canvas = node('canvas', { role: 'img', 'aria-label': spec.label });
-    const shown = spec.shown || spec.rows;
-    const less = shown.length < spec.rows.length ? ' (' + shown.length + ' of ' + spec.rows.length + ' rows; the CSV has all)' : '';
-    const details = node('details', {}, node('summary', {}, 'The same as a table' + less),
-      table(spec.title, spec.columns, shown));
-    details.open = !!spec.open;
     const box = node('div', { class: 'chart', style: 'height:' + spec.height + 'px' }, canvas);
     const made = node('figure', { 'data-drawn': 'false', id: 'figure-' + spec.name },
       node('figcaption', {}, spec.title, node('small', {}, spec.note || '')), box,
-      download(spec.name, spec.columns, spec.rows), details);
-    figures.push({ node: made, canvas: canvas, make: spec.make, chart: null });
+      download(spec.name, spec.columns, spec.rows),
+      tableDetails('figure-' + spec.name, 'The same as a table', spec.title, spec.columns, spec.rows, spec.shown || spec.rows, spec.open));
+    figures.push({ node: made, canvas: canvas, make: spec.make, paint: spec.paint, height: spec.height, chart: null, width: 0 });
     return made;
+  }
+
+  function paint(f, colours) {
+    const scale = window.devicePixelRatio || 1;
+    f.width = f.canvas.parentNode.clientWidth;
+    f.canvas.width = Math.round(f.width * scale);
+    f.canvas.height = Math.round(f.height * scale);
+    f.canvas.style.width = f.width + 'px';
+    f.canvas.style.height = f.height + 'px';
+    const context = f.canvas.getContext('2d');
+    context.scale(scale, scale);
+    f.paint(context, f.width, f.height, colours);
   }
 
   function draw() {
@@ -124,9 +157,27 @@ const Parts = (function () {
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     Chart.defaults.animation = false;
     figures.forEach((f) => {
-      if (f.chart) f.chart.destroy();
-      f.chart = new Chart(f.canvas, f.make(colours));
+      if (f.paint) paint(f, colours);
+      else {
+        if (f.chart) f.chart.destroy();
+        f.chart = new Chart(f.canvas, f.make(colours));
+      }
     });
+  }
+
+  /* Charts follow the width of the page by themselves, what is painted here does not. */
+  function fit() {
+    const colours = theme();
+    figures.forEach((f) => {
+      if (f.paint && f.width !== f.canvas.parentNode.clientWidth) paint(f, colours);
+    });
+  }
+
+  /* Paper is white, whatever the screen is. */
+  function print(begins) {
+    if (begins) document.documentElement.dataset.print = '';
+    else delete document.documentElement.dataset.print;
+    draw();
   }
 
   /* A figure counts as drawn when its canvas holds something; tests look for it. */
@@ -135,6 +186,13 @@ const Parts = (function () {
       const pixels = f.canvas.getContext('2d').getImageData(0, 0, f.canvas.width, f.canvas.height).data;
       f.node.dataset.drawn = String(pixels.some((value) => value !== 0));
     });
+  }
+
+  function clear() {
+    figures.forEach((f) => { if (f.chart) f.chart.destroy(); });
+    figures.length = 0;
+    body.replaceChildren();
+    contents.replaceChildren();
   }
 
   const narrow = () => page.clientWidth < 560;
@@ -167,8 +225,52 @@ const Parts = (function () {
     ticks: { callback: logTick, autoSkip: false, maxRotation: 0 },
   });
 
+  /* Value at a bar's end, or the word that stands for it: what was not measured is not a bar of length 0. */
+  const barLabels = (colours, unit) => ({
+    id: 'barLabels',
+    afterDatasetsDraw(chart) {
+      const ctx = chart.ctx;
+      ctx.save();
+      ctx.font = '11px ' + Chart.defaults.font.family;
+      ctx.textBaseline = 'middle';
+      chart.data.datasets.forEach((dataset, d) => {
+        if (!chart.isDatasetVisible(d)) return;
+        chart.getDatasetMeta(d).data.forEach((bar, i) => {
+          const value = dataset.data[i];
+          const zero = chart.scales.x.getPixelForValue(0);
+          ctx.fillStyle = value === null ? colours.soft : colours.ink;
+          const text = value === null ? dataset.words[i] : show(Number(value.toPrecision(3))) + unit;
+          ctx.fillText(text, (value > 0 ? bar.x : zero) + 5, bar.y);
+        });
+      });
+      ctx.restore();
+    },
+  });
+
+  /* A label of a bar in lines that a phone has room for. */
+  function lines(text) {
+    if (!narrow()) return text;
+    const made = [''];
+    text.split(/(?<=[ /])/).forEach((word) => {
+      if (made[made.length - 1] && (made[made.length - 1] + word).length > 18) made.push('');
+      made[made.length - 1] += word;
+    });
+    return made;
+  }
+
+  /* Rows by what `key` says of them, in the order in which each first comes. */
+  function groups(rows, key) {
+    const found = new Map();
+    rows.forEach((row) => {
+      const own = key(row);
+      if (!found.has(own)) found.set(own, []);
+      found.get(own).push(row);
+    });
+    return Array.from(found.values());
+  }
+
   return {
-    page, contents, node, isNumber, show, table, field, filled, download, section, figure, draw, check, narrow, options, legend,
-    axisTitle, logScale, darkness,
+    page, body, contents, node, isNumber, show, table, tableDetails, field, filled, download, section, figure, draw, fit, print,
+    check, clear, narrow, barLabels, lines, groups, SHAPES, DASHES, options, legend, axisTitle, logScale, darkness,
   };
 })();

@@ -69,6 +69,18 @@ START_TEST(test_refuses) {
     write_in_folder("metrics.csv", "step,phase\n1,1\n");
     refused(folder, "metrics of a run");
     remove_in_folder("metrics.csv");
+    static const char *const routes[] = {"0,0,1.5,3,1,0", "0,0,-1,3,1,0", "0,0,1,3,2,0", "0,0,1,3,,0",
+                                         "0,0,1,3,1,x"};
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        char text[160];
+        snprintf(text, sizeof text, "sequence,layer,position,token,routed,oracle\n0,0,0,3,1,\n%s\n",
+                 routes[i]);
+        write_in_folder("routes.csv", text);
+        refused(folder, "routes.csv, line 3");
+    }
+    write_in_folder("routes.csv", "sequence,layer\n0,0\n");
+    refused(folder, "routes of a run");
+    remove_in_folder("routes.csv");
     remove_in_folder("config.json");
 }
 END_TEST

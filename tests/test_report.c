@@ -10,13 +10,14 @@
 static tn_context ctx;
 static char path[] = "report_XXXXXX";
 
-static const char *const everything[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA "/demo"};
+static const char *const everything[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA "/demo",
+                                         TN_TEST_DATA "/study.csv"};
 
 /* The page's data, parsed back from between its tags. */
 static json_t *read_page(char **page) {
     static const char opening[] = "<script type=\"application/json\" id=\"data\">";
     size_t size;
-    ck_assert_msg(tn_report_write(&ctx, everything, 2, path) == TN_OK, "%s", ctx.message);
+    ck_assert_msg(tn_report_write(&ctx, everything, 3, path) == TN_OK, "%s", ctx.message);
     ck_assert_msg(tn_file_read(&ctx, path, page, &size) == TN_OK, "%s", ctx.message);
     char *start = strstr(*page, opening);
     ck_assert_ptr_nonnull(start);
@@ -37,10 +38,10 @@ START_TEST(test_data) {
     char *page;
     json_t *data = read_page(&page);
     ck_assert_uint_eq(count_of(data, "devices"), 2);
-    ck_assert_uint_eq(count_of(data, "runs"), 3);
+    ck_assert_uint_eq(count_of(data, "runs"), 10);
     ck_assert_uint_eq(count_of(data, "breakevens"), 9);
     ck_assert_uint_eq(count_of(data, "failures"), 3);
-    ck_assert_uint_eq(count_of(data, "files"), 5);
+    ck_assert_uint_eq(count_of(data, "files"), 6);
     const json_t *run = json_array_get(json_object_get(data, "runs"), 2);
     ck_assert_str_eq(json_string_value(json_object_get(run, "name")), "routed");
     const json_t *energy = json_object_get(json_object_get(run, "summary"), "energy_saved_pct");
@@ -60,6 +61,37 @@ START_TEST(test_data) {
 }
 END_TEST
 
+static json_int_t at(const json_t *array, size_t i) {
+    return json_integer_value(json_array_get(array, i));
+}
+
+/* Of the long sequence the file leaves out what is routed in no layer; position 400 is listed in one layer.
+ */
+START_TEST(test_routes) {
+    char *page;
+    json_t *data = read_page(&page);
+    const json_t *run = json_array_get(json_object_get(data, "runs"), 2);
+    const json_t *routes = json_object_get(run, "routes");
+    ck_assert_int_eq(json_integer_value(json_object_get(routes, "layers")), 2);
+    ck_assert_uint_eq(count_of(routes, "sequences"), 2);
+    const json_t *sequence = json_array_get(json_object_get(routes, "sequences"), 1);
+    const json_t *routed = json_object_get(sequence, "routed"), *needed = json_object_get(sequence, "needed");
+    ck_assert_uint_eq(count_of(sequence, "positions"), 19);
+    ck_assert_int_eq(at(json_object_get(sequence, "positions"), 8), 400);
+    ck_assert_int_eq(at(json_object_get(sequence, "tokens"), 8), 400 * 7 % 50);
+    ck_assert_uint_eq(json_array_size(needed), 2);
+    ck_assert_int_eq(at(needed, 1), 501);
+    ck_assert_uint_eq(json_array_size(json_array_get(routed, 0)), 1);
+    ck_assert_int_eq(at(json_array_get(routed, 0), 0), 400);
+    ck_assert_int_eq(at(json_array_get(routed, 1), 0), 500);
+    /* a run without the file has null */
+    ck_assert(json_is_null(json_object_get(json_array_get(json_object_get(data, "runs"), 0), "routes")));
+    json_decref(data);
+    tn_free(&ctx, page);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_alone_and_escaped) {
     char *page;
     json_t *data = read_page(&page);
@@ -72,11 +104,11 @@ START_TEST(test_alone_and_escaped) {
     ck_assert_ptr_null(strstr(page, "src=\"http"));
     ck_assert_ptr_null(strstr(page, "@import"));
     ck_assert_ptr_nonnull(strstr(page, "Chart.js"));
-    /* four elements end: the data, Chart.js and our two scripts; nothing ends within them */
+    /* elements end: the data, Chart.js and our seven scripts; nothing ends within them */
     size_t ends = 0;
     for (char *at = page; (at = strstr(at, "</script")) != NULL; at++)
         ends++;
-    ck_assert_uint_eq(ends, 4);
+    ck_assert_uint_eq(ends, 9);
     json_decref(data);
     tn_free(&ctx, page);
     ck_assert_int_eq(ctx.live, 0);
@@ -88,7 +120,7 @@ START_TEST(test_failures_leave_nothing) {
     unlink(path);
     ck_assert_int_eq(tn_report_write(&ctx, damaged, 2, path), TN_ERR_INPUT);
     ck_assert(!tn_file_exists(path));
-    ck_assert_int_eq(tn_report_write(&ctx, everything, 2, "no/such/folder/report.html"), TN_ERR_OUTPUT);
+    ck_assert_int_eq(tn_report_write(&ctx, everything, 3, "no/such/folder/report.html"), TN_ERR_OUTPUT);
     ck_assert_int_eq(tn_report_write(&ctx, everything, 0, path), TN_ERR_ARG);
     ck_assert_int_eq(ctx.live, 0);
 }
@@ -102,6 +134,7 @@ int main(void) {
     Suite *suite = suite_create("report");
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_data);
+    tcase_add_test(tests, test_routes);
     tcase_add_test(tests, test_alone_and_escaped);
     tcase_add_test(tests, test_failures_leave_nothing);
     suite_add_tcase(suite, tests);

@@ -1,0 +1,188 @@
+/* Runs: what routing saved in each, and how they were trained. */
+const Runs = (function () {
+  'use strict';
+
+  const { isNumber, show, field, filled, figure, options, legend, axisTitle, logScale, barLabels, lines, DASHES } = Parts;
+
+  const SAVINGS = [
+    ['score_flops_saved_pct', 'score FLOPs'],
+    ['all_flops_saved_pct', 'all FLOPs'],
+    ['time_saved_pct', 'time'],
+    ['energy_saved_pct', 'energy'],
+  ];
+
+  /* ---- runs ---- */
+
+  /* null in a summary means "does not apply" and is not looked up in the configuration. */
+  function of(run, name) {
+    const found = [run.summary, run.config].find((from) => from && from[name] !== undefined);
+    return found ? found[name] : null;
+  }
+  const percent = (value) => (isNumber(value) ? 100 * value : null);
+
+  function taskText(run) {
+    const parts = [of(run, 'task')];
+    if (isNumber(of(run, 'distance')) && of(run, 'task') === 'recall') parts.push('distance ' + of(run, 'distance'));
+    if (isNumber(of(run, 'length')) && of(run, 'task') === 'mqar')
+      parts.push(of(run, 'length') + ' long, ' + show(of(run, 'pairs')) + ' pairs');
+    return parts.filter(Boolean).join(', ');
+  }
+
+  const RUN_COLUMNS = [
+    ['run', field('name')],
+    ['task', taskText],
+    ['mixer', (run) => of(run, 'mixer')],
+    ['routing', (run) => of(run, 'routing')],
+    ['seed', (run) => of(run, 'seed')],
+    ['accuracy %', (run) => percent(run.summary ? run.summary.accuracy : null)],
+    ['bits per byte', (run) => of(run, 'bits_per_byte')],
+    ['attention %', (run) => of(run, 'attention_pct')],
+    ['floor %', (run) => of(run, 'floor_pct')],
+    ['attention % by layer', (run) => of(run, 'attention_pct_layers')],
+  ];
+  const SAVING_COLUMNS = SAVINGS.map(([name, title]) => [title + ' saved %', (run) => of(run, name)]);
+  const SAVING_COLUMNS_ALL = SAVING_COLUMNS.slice();
+  SAVING_COLUMNS_ALL.splice(3, 0, ['time saved %, quartiles', (run) => [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber)]);
+  const STATE_COLUMNS = [
+    ['status', (run) => (run.summary ? of(run, 'status') : 'not evaluated')],
+    ['note', (run) => of(run, 'reason'), 'text'],
+  ];
+
+  function savingsFigure(runs) {
+    return figure({
+      name: 'savings',
+      title: 'What routing saved, %',
+      note: 'Against the same model with attention in every row, on the same device in the same run. Below 0: it cost more.',
+      label: 'Bar chart: savings in score FLOPs, all FLOPs, time and energy, a group of bars a run. The table below has the numbers.',
+      height: 90 + runs.length * 92,
+      columns: filled([RUN_COLUMNS[0], ['mixer', (run) => of(run, 'mixer')]].concat(SAVING_COLUMNS_ALL), runs),
+      rows: runs,
+      open: true,
+      make: (colours) => ({
+        type: 'bar',
+        data: {
+          labels: runs.map(field('name')).map(lines),
+          datasets: SAVINGS.map(([name, title], i) => ({
+            label: title,
+            data: runs.map((run) => (isNumber(of(run, name)) ? of(run, name) : null)),
+            words: runs.map((run) => (of(run, name) === null ? 'not given' : String(of(run, name)))),
+            backgroundColor: [colours.colours[5], colours.colours[0], colours.colours[2], colours.colours[4]][i],
+            borderColor: colours.ink,
+            borderWidth: 0.5,
+            pointStyle: 'rect',
+          })),
+        },
+        options: options(colours, {
+          indexAxis: 'y',
+          layout: { padding: { right: 56 } },
+          plugins: { legend: legend(colours, 10), tooltip: { mode: 'index' } },
+          scales: {
+            x: { suggestedMin: 0, suggestedMax: 100, title: axisTitle(colours, 'saved, %') },
+            y: { ticks: { color: colours.ink }, grid: { display: false } },
+          },
+        }),
+        plugins: [barLabels(colours, ' %')],
+      }),
+    });
+  }
+
+  /* ---- training curves ---- */
+
+  /* At most `count` of the rows, evenly spread, first and last kept. */
+  function thin(rows, count) {
+    if (rows.length <= count) return rows;
+    return Array.from({ length: count }, (_, i) => rows[Math.round((i * (rows.length - 1)) / (count - 1))]);
+  }
+
+  function metric(run, name) {
+    const c = run.metrics.columns.indexOf(name);
+    return (row) => row[c];
+  }
+
+  function phaseBorder(run) {
+    const phase = metric(run, 'phase'), step = metric(run, 'step');
+    const row = run.metrics.rows.find((r) => phase(r) === 2);
+    return row ? step(row) : null;
+  }
+
+  /* Phase 1 is shaded up to the first run that leaves it; runs that leave it elsewhere get a line each. */
+  const phases = (colours, borders) => ({
+    id: 'phases',
+    beforeDatasetsDraw(chart) {
+      if (!borders.length) return;
+      const { ctx, chartArea: area, scales } = chart;
+      const first = Math.min(scales.x.getPixelForValue(borders[0]), area.right);
+      ctx.save();
+      ctx.fillStyle = colours.soft;
+      ctx.globalAlpha = 0.12;
+      ctx.fillRect(area.left, area.top, Math.max(first - area.left, 0), area.bottom - area.top);
+      ctx.globalAlpha = 1;
+      ctx.strokeStyle = colours.soft;
+      ctx.setLineDash([3, 3]);
+      borders.forEach((border) => {
+        const x = scales.x.getPixelForValue(border);
+        ctx.beginPath();
+        ctx.moveTo(x, area.top);
+        ctx.lineTo(x, area.bottom);
+        ctx.stroke();
+      });
+      ctx.font = '11px ' + Chart.defaults.font.family;
+      if (first - area.left > 50) ctx.fillText('phase 1', area.left + 2, area.top - 5);
+      if (area.right - first > 50) ctx.fillText('phase 2', first + 2, area.top - 5);
+      ctx.restore();
+    },
+  });
+
+  function curveFigure(runs, spec) {
+    const borders = Array.from(new Set(runs.map(phaseBorder).filter((b) => b !== null && b > 0))).sort((a, b) => a - b);
+    const rows = [], shown = [];
+    runs.forEach((run) => {
+      const all = run.metrics.rows.map((row) => ({
+        run: run.name, step: metric(run, 'step')(row), phase: metric(run, 'phase')(row), value: metric(run, spec.metric)(row),
+      }));
+      rows.push(...all);
+      shown.push(...thin(all, 9));
+    });
+    return figure({
+      name: spec.name,
+      title: spec.title,
+      note: spec.note,
+      label: 'Line chart: ' + spec.title + ' against the training step, a line a run. The table below has numbers.',
+      height: 300,
+      columns: [['run', field('run')], ['step', field('step')], ['phase', field('phase')], [spec.metric, field('value')]],
+      rows: rows,
+      shown: shown,
+      make: (colours) => ({
+        type: 'line',
+        data: {
+          datasets: runs.map((run, i) => ({
+            label: run.name,
+            data: thin(run.metrics.rows, 500)
+              .map((row) => ({ x: metric(run, 'step')(row), y: metric(run, spec.metric)(row) }))
+              .map((p) => (spec.scale && isNumber(p.y) ? { x: p.x, y: p.y * spec.scale } : p))
+              .map((p) => (spec.log && !(p.y > 0) ? { x: p.x, y: null } : p)),
+            borderColor: colours.colours[i % 6],
+            backgroundColor: colours.colours[i % 6],
+            borderDash: DASHES[(i + Math.floor(i / 6)) % 6],
+            borderWidth: 2,
+            pointRadius: 0,
+            pointStyle: 'line',
+          })),
+        },
+        options: options(colours, {
+          layout: { padding: { top: borders.length ? 16 : 0 } },
+          plugins: { legend: legend(colours, 26) },
+          scales: {
+            x: { type: 'linear', title: axisTitle(colours, 'step'), ticks: { maxTicksLimit: 8 } },
+            y: spec.log
+              ? logScale(colours, spec.axis)
+              : { beginAtZero: true, suggestedMax: spec.max, title: axisTitle(colours, spec.axis) },
+          },
+        }),
+        plugins: [phases(colours, borders)],
+      }),
+    });
+  }
+
+  return { of, percent, taskText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
+})();
