@@ -14,18 +14,6 @@ typedef struct tn_cell {
     double rho; /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
 } tn_cell;
 
-typedef struct tn_cell_list {
-    tn_cell *items;
-    size_t count, capacity;
-} tn_cell_list;
-
-/* Appends the cells of a preset ("quick", "full") on one device. With TURNOUT_TEST_CELLS=1 in the
- * environment, cells that hang, crash and fail stand in for real ones. */
-tn_status tn_cells_of_preset(tn_context *ctx, const char *preset, const tn_device_info *info,
-                             tn_cell_list *list);
-void tn_cell_list_free(tn_context *ctx, tn_cell_list *list);
-void tn_cells_shuffle(tn_cell_list *list, uint64_t seed);
-
 /* The columns that say what the row is of; the rest is as tn_row_init leaves it. */
 void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model, tn_cost_row *row);
 /* The same for every row of one cell and different for rows of different cells. */

@@ -43,6 +43,20 @@ static tn_status backward(tn_device *dev, void *data) {
     return tn_mixer_backward(s->ws, s->in, TN_GATE_COMPACT, 0, s->dx, s->dmid, s->x, 0);
 }
 
+/* What training does with it: forward, then backward. */
+static tn_status step(tn_device *dev, void *data) {
+    TN_TRY(forward(dev, data));
+    return backward(dev, data);
+}
+
+static bool has_forward(const layer_run *r) {
+    return strcmp(r->shape->pass, "backward") != 0;
+}
+
+static bool has_backward(const layer_run *r) {
+    return strcmp(r->shape->pass, "forward") != 0;
+}
+
 /* Exactly ⌈ρT⌉ rows of every sequence, anywhere. */
 static void choose_rows(layer_run *r, uint64_t seed) {
     int64_t T = r->shape->T, k = 0;
@@ -85,8 +99,7 @@ static tn_status side_make(layer_run *r, const char *mixer, layer_side *side) {
     c.conv_taps = r->shape->K;
     c.mlp_width = 1; /* not run */
     TN_TRY(tn_mixer_parse(r->ctx, mixer, &c));
-    bool training = strcmp(r->shape->pass, "backward") == 0;
-    TN_TRY(tn_model_create(r->dev, &c, training, &side->model));
+    TN_TRY(tn_model_create(r->dev, &c, has_backward(r), &side->model));
     TN_TRY(tn_workspace_create(side->model, r->shape->B, r->shape->T, &side->ws));
     side->in = &r->in;
     side->x = r->x;
@@ -203,22 +216,22 @@ static double flops_of(const layer_run *r, const layer_side *side) {
     if (!tn_mixer_has_attention(&side->model->config))
         stats = (tn_layer_stats){0};
     tn_cost cost = tn_cost_mixer(&side->model->config, B * T, &stats);
-    return strcmp(r->shape->pass, "backward") == 0 ? 2 * cost.flops + 0.5 * cost.score_flops : cost.flops;
+    double back = 2 * cost.flops + 0.5 * cost.score_flops;
+    return (has_forward(r) ? cost.flops : 0) + (has_backward(r) ? back : 0);
 }
 
 /* x read, mid written, every weight read once; backward: x, dmid read, dx and gradients written. */
 static double bytes_of(const layer_run *r, const layer_side *side) {
     double weights = 0, ND = (double)(r->shape->B * r->shape->T * r->shape->D);
-    bool back = strcmp(r->shape->pass, "backward") == 0;
     for (int i = 0; i < side->model->params.count; i++)
         if (strstr(side->model->params.items[i].name, "mixer."))
             weights += (double)side->model->params.items[i].count;
-    return 4 * (ND * (back ? 3 : 2) + weights * (back ? 2 : 1));
+    double once = has_forward(r) ? 2 * ND + weights : 0, back = has_backward(r) ? 3 * ND + 2 * weights : 0;
+    return 4 * (once + back);
 }
 
 static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_row *row) {
-    bool back = strcmp(r->shape->pass, "backward") == 0;
-    tn_measure_run run = back ? backward : forward;
+    tn_measure_run run = !has_backward(r) ? forward : has_forward(r) ? step : backward;
     tn_measure_options measure = {
         .seconds = options->seconds, .energy = options->energy, .raw = options->raw};
     tn_sample alone;
@@ -246,8 +259,9 @@ tn_status tn_layer_measure(tn_device *dev, const tn_layer_shape *shape, const tn
     tn_status status = TN_OK;
     if (routed && !(shape->rho >= 0 && shape->rho <= 1))
         return tn_fail(r.ctx, TN_ERR_ARG, "a routed fraction of %g: it must lie in 0..1", shape->rho);
-    if (strcmp(shape->pass, "forward") != 0 && strcmp(shape->pass, "backward") != 0)
-        return tn_fail(r.ctx, TN_ERR_ARG, "unknown pass '%s' of a layer; there is forward and backward",
+    if (strcmp(shape->pass, "forward") != 0 && strcmp(shape->pass, "backward") != 0 &&
+        strcmp(shape->pass, "step") != 0)
+        return tn_fail(r.ctx, TN_ERR_ARG, "unknown pass '%s' of a layer; there is forward, backward, step",
                        shape->pass);
     TN_GO(inputs(&r, options->seed));
     TN_GO(side_make(&r, shape->mixer, &r.mine));

@@ -8,7 +8,7 @@ typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;
     double rho;        /* exactly ⌈rho·T⌉ rows of every sequence are routed; ignored by other mixers */
     const char *mixer; /* "conv", "attention", "routed" */
-    const char *pass;  /* "forward", "backward" */
+    const char *pass;  /* "forward", "backward", "step": one after the other */
 } tn_layer_shape;
 
 /* Times the layer and, for a routed one, dense attention in turn with it. Fills times, work and the dense_*

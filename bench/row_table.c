@@ -53,7 +53,8 @@ static void shape_of(const tn_cost_row *r, char *text, size_t size) {
     if (r->shape[0] || r->T < 0)
         snprintf(text, size, "%s", r->shape);
     else
-        snprintf(text, size, "B=%lld,T=%lld,D=%lld", (long long)r->B, (long long)r->T, (long long)r->D);
+        snprintf(text, size, "B=%lld,T=%lld,D=%lld,H=%lld", (long long)r->B, (long long)r->T, (long long)r->D,
+                 (long long)r->H);
     size_t used = strlen(text);
     if (!r->shape[0] && r->rho >= 0)
         snprintf(text + used, size - used, ",rho=%.4g", r->rho);

@@ -84,27 +84,6 @@ static int device_number(const sweep *s, const tn_device_info *info) {
     return 0;
 }
 
-/* Ceilings come from a child too: this process never opens a device. Without them a row has no roofline_pct.
- */
-static tn_status measure_ceilings(sweep *s, int i) {
-    words w = {.count = 0};
-    tn_child_result r;
-    tn_roofline *c = &s->ceilings[i].roofline;
-    const tn_device_info *info = s->o->devices[i];
-    if (s->cells.count && strcmp(s->cells.items[0].level, "test") == 0)
-        return TN_OK;
-    tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
-    say_device(&w, s, info, "roofline");
-    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
-    s->ceilings[i].known = r.output && sscanf(r.output, "%lg,%lg,%lg,%lg", &c->flops, &c->copy_bytes,
-                                              &c->read_bytes, &s->ceilings[i].attention_rate) == 4;
-    if (!s->ceilings[i].known && !r.interrupted)
-        tn_warn(s->ctx, "%s: its ceilings could not be measured%s%.300s", info->name, r.error[0] ? ": " : "",
-                r.error);
-    tn_child_free(s->ctx, &r);
-    return TN_OK;
-}
-
 /* The last line of a child's stderr, without the program's own prefix. */
 static const char *last_words(char *text) {
     char *end = text + strlen(text), *line;
@@ -115,21 +94,43 @@ static const char *last_words(char *text) {
     return strncmp(line, "turnout cell: ", 14) == 0 ? line + 14 : line;
 }
 
-/* A row of what became of a child that left none. */
-static void row_of_end(tn_child_result *r, double timeout, tn_cost_row *row) {
-    char reason[1300];
+/* What became of a child that left no row, in words; its status. */
+static const char *end_of(tn_child_result *r, double timeout, char *reason, size_t size) {
     if (r->timed_out) {
-        snprintf(reason, sizeof reason, "killed after %.0f s without a result", timeout);
-        tn_row_set_status(row, "timeout", reason);
-    } else if (r->signal) {
-        snprintf(reason, sizeof reason, "the process was ended by %s (%d)%s%s", tn_signal_name(r->signal),
-                 r->signal, r->error[0] ? ": " : "", last_words(r->error));
-        tn_row_set_status(row, "error", reason);
-    } else {
-        snprintf(reason, sizeof reason, "the process ended with code %d and no row%s%s", r->code,
-                 r->error[0] ? ": " : "", last_words(r->error));
-        tn_row_set_status(row, "error", reason);
+        snprintf(reason, size, "killed after %.0f s without a result", timeout);
+        return "timeout";
     }
+    const char *last = last_words(r->error), *colon = last[0] ? ": " : "";
+    if (r->signal)
+        snprintf(reason, size, "the process was ended by %s (%d)%s%s", tn_signal_name(r->signal), r->signal,
+                 colon, last);
+    else
+        snprintf(reason, size, "the process ended with code %d and no row%s%s", r->code, colon, last);
+    return "error";
+}
+
+/* Ceilings come from a child too: this process never opens a device. Without them a row has no roofline_pct.
+ */
+static tn_status measure_ceilings(sweep *s, int i) {
+    words w = {.count = 0};
+    char reason[1300];
+    tn_child_result r;
+    tn_roofline *c = &s->ceilings[i].roofline;
+    const tn_device_info *info = s->o->devices[i];
+    if (s->cells.count && strcmp(s->cells.items[0].level, "test") == 0)
+        return TN_OK;
+    tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
+    say_device(&w, s, info, "roofline");
+    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
+    s->ceilings[i].known = r.output && sscanf(r.output, "%lg,%lg,%lg,%lg", &c->flops, &c->copy_bytes,
+                                              &c->read_bytes, &s->ceilings[i].attention_rate) == 4;
+    if (!s->ceilings[i].known && !r.interrupted) {
+        end_of(&r, timeout_of(s), reason, sizeof reason);
+        tn_warn(s->ctx, "%s: its ceilings could not be measured, and rows have no roofline_pct: %s",
+                info->name, reason);
+    }
+    tn_child_free(s->ctx, &r);
+    return TN_OK;
 }
 
 /* True, and a row, where the quick preset does not try: one call alone would take too long on this device. */
@@ -189,7 +190,9 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
         *row = found;
         status = keep_samples(s, &r, want);
     } else {
-        row_of_end(&r, timeout_of(s), row);
+        char reason[1300];
+        const char *ended = end_of(&r, timeout_of(s), reason, sizeof reason);
+        tn_row_set_status(row, ended, reason);
     }
     tn_child_free(s->ctx, &r);
     return status;
@@ -247,11 +250,12 @@ static tn_status check_kept(sweep *s, tn_sweep_result *out) {
         out->kept += tn_part_has(&s->part, key);
     }
     if ((size_t)out->kept != s->part.key_count)
-        return tn_fail(s->ctx, TN_ERR_INPUT,
-                       "%s holds rows of another sweep (other preset, seed, devices or driver); go on with "
-                       "the options it "
-                       "was begun with, move it away, or choose another -o",
-                       s->part.part);
+        return tn_fail(
+            s->ctx, TN_ERR_INPUT,
+            "%s holds rows of another sweep (other preset, axes, seed, devices or driver); go on with "
+            "the options it "
+            "was begun with, move it away, or choose another -o",
+            s->part.part);
     s->done = (size_t)out->kept;
     s->to_do = s->cells.count - s->done;
     return TN_OK;
@@ -261,12 +265,12 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     sweep s = {.ctx = ctx, .o = options};
     tn_status status = TN_OK;
     *out = (tn_sweep_result){0};
-    TN_TRY(tn_part_open(ctx, options->path, options->format, &s.part));
-    TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
-    TN_GO(tn_alloc(ctx, (size_t)options->device_count, sizeof *s.ceilings, &s.ceilings));
     for (int i = 0; i < options->device_count; i++)
-        TN_GO(tn_cells_of_preset(ctx, options->preset, options->devices[i], &s.cells));
+        TN_GO(tn_cells_make(ctx, options->preset, &options->axes, options->devices[i], i == 0, &s.cells));
     tn_cells_shuffle(&s.cells, options->seed);
+    TN_GO(tn_alloc(ctx, (size_t)options->device_count, sizeof *s.ceilings, &s.ceilings));
+    TN_GO(tn_part_open(ctx, options->path, options->format, &s.part));
+    TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
     out->cells = (int)s.cells.count;
     TN_GO(check_kept(&s, out));
     for (int i = 0; i < options->device_count && s.to_do > 0; i++)

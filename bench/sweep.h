@@ -3,7 +3,7 @@
 #ifndef TN_SWEEP_H
 #define TN_SWEEP_H
 
-#include "cell.h"
+#include "cell_list.h"
 
 typedef struct tn_sweep_options {
     const char *program;  /* this program's own path: cells run as `program cell …` */
@@ -11,6 +11,7 @@ typedef struct tn_sweep_options {
     tn_row_format format; /* of the whole; what grows beside `path` is CSV */
     const char *samples;  /* of the raw samples, a JSON object a line; NULL: not kept */
     const char *preset;   /* "quick" or "full" */
+    tn_sweep_axes axes;   /* what replaces the preset's */
     uint64_t seed;        /* of order and data */
     double timeout_s;     /* a cell; 0: 60 */
     double seconds;       /* of timing a cell; 0: 0.4 */

@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "sweep.h"
+#include "sweep_axes.h"
 #include "topology.h"
 #include "version.h"
 
@@ -34,6 +35,7 @@ static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli
                           .timeout_s = tn_cli_real(args, "timeout", 60),
                           .seconds = tn_cli_real(args, "seconds", 0.4),
                           .cpu_model = topology.cpu_model};
+    TN_GO(tn_sweep_axes_read(ctx, args, &o.axes));
     TN_GO(tn_topology_read(ctx, &topology));
     TN_GO(tn_alloc(ctx, (size_t)list->count, sizeof *chosen, &chosen));
     TN_GO(tn_device_select_all(ctx, list, tn_cli_string(args, "device", NULL), chosen, &o.device_count));
@@ -63,6 +65,7 @@ static const char *const formats[] = {"csv", "json", "md", NULL};
 static const char *const presets[] = {"quick", "full", NULL};
 static const tn_cli_option options[] = {
     {"preset", 0, "quick|full", TN_CLI_STRING, "how much to measure (quick)", 0, 0, presets},
+    TN_SWEEP_AXES,
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the order and of the data (1)"},
     {"timeout", 0, "S", TN_CLI_REAL, "seconds after which a cell is killed (60)", 0.1, 86400},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a cell at most (0.4)", 0.001, 3600},
@@ -86,4 +89,5 @@ const tn_cli_command tn_cmd_sweep = {
     run,
     "Every cell runs in a process of its own: one that hangs, crashes or is refused is a row that says so, "
     "and the\n"
-    "others go on. A sweep with -o that was stopped goes on when the same command is given again."};
+    "others go on. A sweep with -o that was stopped goes on when the same command is given "
+    "again.\n\n" TN_SWEEP_AXES_HELP};

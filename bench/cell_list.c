@@ -1,0 +1,273 @@
+#include "cell_list.h"
+
+#include "cell_shapes.h"
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A sweep's axes with the preset's values where none were given, and one device. */
+typedef struct plan {
+    tn_context *ctx;
+    const tn_device_info *info;
+    bool tell, every_shape;
+    const tn_sweep_axes *given;
+    tn_axis T, D, rho;
+    tn_words level, layer_pass;
+    char last_told[400];
+    tn_cell_list *list;
+} plan;
+
+/* Every combination of five axes, the last the quickest; an axis without values gives −1 once. D and H come
+ * first, so that a pair that cannot be is met, and told, once. */
+typedef struct crossing {
+    const tn_axis *axes[5]; /* D, H, K, T, B */
+    int at[5];
+    bool over;
+} crossing;
+
+static double crossing_value(const crossing *c, int axis) {
+    return c->axes[axis]->count ? c->axes[axis]->v[c->at[axis]] : -1;
+}
+
+static void crossing_step(crossing *c) {
+    int i = 4;
+    for (; i >= 0 && ++c->at[i] >= c->axes[i]->count; i--)
+        c->at[i] = 0;
+    c->over = i < 0;
+}
+
+static tn_cell_dims crossing_dims(const crossing *c) {
+    return (tn_cell_dims){.D = (int64_t)crossing_value(c, 0),
+                          .H = (int64_t)crossing_value(c, 1),
+                          .K = (int64_t)crossing_value(c, 2),
+                          .T = (int64_t)crossing_value(c, 3),
+                          .B = (int64_t)crossing_value(c, 4),
+                          .rho = NAN};
+}
+
+static tn_cell blank(const tn_device_info *info, const char *level) {
+    tn_cell cell = {.info = info, .B = -1, .T = -1, .D = -1, .H = -1, .K = -1, .rho = NAN};
+    snprintf(cell.level, sizeof cell.level, "%s", level);
+    return cell;
+}
+
+static tn_status add(plan *p, const tn_cell *cell) {
+    tn_cell_list *list = p->list;
+    TN_TRY(tn_grow(p->ctx, &list->items, &list->capacity, list->count + 1, sizeof *list->items));
+    list->items[list->count++] = *cell;
+    return TN_OK;
+}
+
+/* What cannot be is left out; the reason stands in the context, and is told once in a row. */
+static void leave_out(plan *p, const char *what) {
+    char text[400];
+    snprintf(text, sizeof text, "left out: %.90s: %.290s", what, p->ctx->message);
+    if (p->tell && strcmp(text, p->last_told) != 0)
+        tn_warn(p->ctx, "%s", text);
+    memcpy(p->last_told, text, sizeof text);
+}
+
+static bool is_new_shape(const plan *p, size_t from, const tn_cell *cell) {
+    for (size_t i = from; i < p->list->count; i++)
+        if (strcmp(p->list->items[i].shape, cell->shape) == 0 &&
+            strcmp(p->list->items[i].pass, cell->pass) == 0)
+            return false;
+    return true;
+}
+
+/* One shape of one op in all its passes, unless it is there already. */
+static tn_status add_op_shape(plan *p, const tn_case *c, const tn_shape *shape, size_t from) {
+    for (int i = 0; c->passes[i]; i++) {
+        tn_cell cell = blank(p->info, "op");
+        if (!tn_words_allow(&p->given->pass, c->passes[i]))
+            continue;
+        snprintf(cell.op, sizeof cell.op, "%s", c->op);
+        snprintf(cell.pass, sizeof cell.pass, "%s", c->passes[i]);
+        tn_shape_print(c, shape, cell.shape, sizeof cell.shape);
+        if (is_new_shape(p, from, &cell))
+            TN_TRY(add(p, &cell));
+    }
+    return TN_OK;
+}
+
+static tn_status add_op_crossings(plan *p, const tn_case *c, const tn_shape *base, size_t from) {
+    const tn_sweep_axes *g = p->given;
+    crossing cross = {.axes = {&g->D, &g->H, &g->K, &g->T, &g->batch}};
+    for (; !cross.over; crossing_step(&cross))
+        for (int r = 0; r < (g->rho.count ? g->rho.count : 1); r++) {
+            tn_cell_dims dims = crossing_dims(&cross);
+            tn_shape shape = *base;
+            dims.rho = g->rho.count ? g->rho.v[r] : NAN;
+            if (tn_cell_shape_apply(p->ctx, c, &dims, &shape) != TN_OK) {
+                leave_out(p, "a shape");
+                continue;
+            }
+            TN_TRY(add_op_shape(p, c, &shape, from));
+        }
+    return TN_OK;
+}
+
+static tn_status add_ops(plan *p) {
+    for (int i = 0; i < tn_case_count; i++) {
+        const tn_case *c = tn_cases[i];
+        tn_shape shapes[TN_SHAPES_MAX];
+        int count;
+        size_t from = p->list->count;
+        if (!tn_words_allow(&p->given->op, c->op))
+            continue;
+        TN_TRY(tn_shapes_of(p->ctx, c, shapes, &count));
+        for (int s = 0; s < (p->every_shape || count < 1 ? count : 1); s++)
+            TN_TRY(add_op_crossings(p, c, &shapes[s], from));
+    }
+    return TN_OK;
+}
+
+/* Routed at every fraction that gives another number of rows, and dense attention. */
+static tn_status add_mixers(plan *p, const tn_cell *like) {
+    int64_t seen[TN_AXIS_MAX];
+    int count = 0;
+    tn_cell cell = *like;
+    snprintf(cell.mixer, sizeof cell.mixer, "attention");
+    TN_TRY(add(p, &cell));
+    snprintf(cell.mixer, sizeof cell.mixer, "routed");
+    for (int i = 0; i < p->rho.count; i++) {
+        int64_t rows = (int64_t)ceil(p->rho.v[i] * (double)cell.T - 1e-9);
+        bool before = false;
+        for (int j = 0; j < count; j++)
+            before = before || seen[j] == rows;
+        if (before)
+            continue;
+        seen[count++] = rows;
+        cell.rho = (double)rows / (double)cell.T;
+        TN_TRY(add(p, &cell));
+    }
+    return TN_OK;
+}
+
+/* Sizes that were not given: as many tokens in the short cells as in the first long one; heads of 64. */
+static void complete(tn_cell_dims *d) {
+    if (d->B < 0)
+        d->B = d->T < 4096 ? 4096 / d->T : 1;
+    if (d->H < 0)
+        d->H = d->D < 128 ? 2 : d->D / 64;
+    if (d->K < 0)
+        d->K = 4;
+}
+
+static bool can_be(plan *p, const tn_cell_dims *d) {
+    tn_model_config c = tn_model_config_default(2);
+    char what[100];
+    c.d_model = d->D;
+    c.heads = d->H > 0 ? d->H : 1;
+    c.conv_taps = d->K;
+    if (tn_model_config_check(p->ctx, &c) == TN_OK)
+        return true;
+    snprintf(what, sizeof what, "D=%lld, H=%lld, K=%lld", (long long)d->D, (long long)d->H, (long long)d->K);
+    leave_out(p, what);
+    return false;
+}
+
+static tn_status add_layers(plan *p) {
+    const tn_sweep_axes *g = p->given;
+    crossing cross = {.axes = {&p->D, &g->H, &g->K, &p->T, &g->batch}};
+    for (; !cross.over; crossing_step(&cross)) {
+        tn_cell_dims d = crossing_dims(&cross);
+        complete(&d);
+        if (!can_be(p, &d))
+            continue;
+        for (int i = 0; i < p->layer_pass.count; i++) {
+            tn_cell cell = blank(p->info, "layer");
+            snprintf(cell.op, sizeof cell.op, "mixer");
+            snprintf(cell.pass, sizeof cell.pass, "%s", p->layer_pass.v[i]);
+            cell.B = d.B;
+            cell.T = d.T;
+            cell.D = d.D;
+            cell.H = d.H;
+            cell.K = d.K;
+            TN_TRY(add_mixers(p, &cell));
+        }
+    }
+    return TN_OK;
+}
+
+static const char *const test_kinds[] = {"ok-1", "ok-2", "ok-3",   "slow",  "hang", "crash",
+                                         "fail", "lost", "broken", "noise", NULL};
+
+static tn_status add_tests(plan *p) {
+    for (int i = 0; test_kinds[i]; i++) {
+        tn_cell cell = blank(p->info, "test");
+        snprintf(cell.op, sizeof cell.op, "%s", test_kinds[i]);
+        snprintf(cell.pass, sizeof cell.pass, "forward");
+        TN_TRY(add(p, &cell));
+    }
+    return TN_OK;
+}
+
+static const tn_axis quick_T = {{256, 1024, 4096, 16384}, 4}, full_T = {{256, 1024, 4096, 16384, 65536}, 5},
+                     quick_D = {{64}, 1}, full_D = {{64, 256, 512}, 3},
+                     fractions = {{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1}, 7};
+static const tn_words both_levels = {{"op", "layer"}, 2}, op_level = {{"op"}, 1},
+                      quick_passes = {{"forward"}, 1}, full_passes = {{"forward", "backward", "step"}, 3};
+
+/* Those of the passes given that a layer has; all it has in the preset where none were. */
+static tn_words layer_passes(const tn_sweep_axes *given, bool full) {
+    tn_words out = {.count = 0};
+    if (!given->pass.count)
+        return full ? full_passes : quick_passes;
+    for (int i = 0; i < full_passes.count; i++)
+        if (tn_words_allow(&given->pass, full_passes.v[i]))
+            memcpy(out.v[out.count++], full_passes.v[i], sizeof out.v[0]);
+    return out;
+}
+
+tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes *axes,
+                        const tn_device_info *info, bool tell, tn_cell_list *list) {
+    const char *testing = getenv("TURNOUT_TEST_CELLS");
+    const size_t before = list->count;
+    bool full = strcmp(preset, "full") == 0;
+    plan p = {.ctx = ctx,
+              .info = info,
+              .tell = tell,
+              .every_shape = full,
+              .given = axes,
+              .T = axes->T.count ? axes->T
+                   : full        ? full_T
+                                 : quick_T,
+              .D = axes->D.count ? axes->D
+                   : full        ? full_D
+                                 : quick_D,
+              .rho = axes->rho.count ? axes->rho : fractions,
+              .level = axes->level.count ? axes->level
+                       : axes->op.count  ? op_level
+                                         : both_levels,
+              .layer_pass = layer_passes(axes, full),
+              .list = list};
+    if (testing && strcmp(testing, "1") == 0)
+        return add_tests(&p);
+    if (tn_words_allow(&p.level, "op"))
+        TN_TRY(add_ops(&p));
+    if (tn_words_allow(&p.level, "layer"))
+        TN_TRY(add_layers(&p));
+    if (list->count == before)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "no cell is left: nothing has these levels, ops, passes and sizes together; "
+                       "`turnout sweep --help` lists the axes");
+    return TN_OK;
+}
+
+void tn_cell_list_free(tn_context *ctx, tn_cell_list *list) {
+    tn_free(ctx, list->items);
+    *list = (tn_cell_list){0};
+}
+
+void tn_cells_shuffle(tn_cell_list *list, uint64_t seed) {
+    tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, 0);
+    for (size_t i = list->count; i > 1; i--) {
+        size_t j = tn_rng_below(&rng, (uint32_t)i);
+        tn_cell kept = list->items[i - 1];
+        list->items[i - 1] = list->items[j];
+        list->items[j] = kept;
+    }
+}

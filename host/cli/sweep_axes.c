@@ -1,0 +1,60 @@
+#include "sweep_axes.h"
+
+#include "case.h"
+
+#include <string.h>
+
+static tn_status number_lists(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out) {
+    const struct {
+        tn_axis_kind kind;
+        tn_axis *axis;
+    } axes[] = {
+        {{"T", "256..65536*2 or 126,510", 1, 1 << 24, true}, &out->T},
+        {{"D", "64..512*2 or 64,192", 1, 8192, true}, &out->D},
+        {{"H", "1..8*2 or 2,4", 1, 128, true}, &out->H},
+        {{"K", "2,4 or 1..16+1", 1, 16, true}, &out->K},
+        {{"batch", "1..32*2 or 1,8", 1, 1 << 16, true}, &out->batch},
+        {{"rho", "0,0.001..1*10 or 0..1+0.25", 0, 1, false}, &out->rho},
+    };
+    for (size_t i = 0; i < sizeof axes / sizeof axes[0]; i++) {
+        const char *text = tn_cli_string(args, axes[i].kind.name, NULL);
+        if (text)
+            TN_TRY(tn_axis_parse(ctx, &axes[i].kind, text, axes[i].axis));
+    }
+    return TN_OK;
+}
+
+/* Every pass of every op, and those of layers, once; NULL-ended. */
+static void all_passes(const char *words[TN_WORDS_MAX + 1]) {
+    static const char *const own[] = {"forward", "backward", "step"};
+    int count = 0;
+    for (int i = 0; i < 3; i++)
+        words[count++] = own[i];
+    for (int i = 0; i < tn_case_count; i++)
+        for (int p = 0; tn_cases[i]->passes[p]; p++) {
+            int at = 0;
+            while (at < count && strcmp(words[at], tn_cases[i]->passes[p]) != 0)
+                at++;
+            if (at == count && count < TN_WORDS_MAX)
+                words[count++] = tn_cases[i]->passes[p];
+        }
+    words[count] = NULL;
+}
+
+tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out) {
+    static const char *const levels[] = {"op", "layer", NULL};
+    const char *passes[TN_WORDS_MAX + 1], *ops[128] = {NULL};
+    const char *level = tn_cli_string(args, "level", NULL), *op = tn_cli_string(args, "op", NULL),
+               *pass = tn_cli_string(args, "pass", NULL);
+    *out = (tn_sweep_axes){.T.count = 0};
+    for (int i = 0; i < tn_case_count && i < 127; i++)
+        ops[i] = tn_cases[i]->op;
+    all_passes(passes);
+    if (level)
+        TN_TRY(tn_words_parse(ctx, "level", level, levels, &out->level));
+    if (op)
+        TN_TRY(tn_words_parse(ctx, "op", op, ops, &out->op));
+    if (pass)
+        TN_TRY(tn_words_parse(ctx, "pass", pass, passes, &out->pass));
+    return number_lists(ctx, args, out);
+}

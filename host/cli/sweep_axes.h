@@ -1,0 +1,27 @@
+/* The options of `sweep` that say along which axes it goes. */
+#ifndef TN_CLI_SWEEP_AXES_H
+#define TN_CLI_SWEEP_AXES_H
+
+#include "cell_list.h"
+#include "options.h"
+
+#define TN_SWEEP_AXES                                                                                        \
+    {"level", 0, "LIST", TN_CLI_STRING, "op, layer instead of the preset's levels"},                         \
+        {"op", 0, "LIST", TN_CLI_STRING, "ops; without --level, op cells alone"},                            \
+        {"pass", 0, "LIST", TN_CLI_STRING, "forward, backward, step (both), or as an op names it"},          \
+        {"T", 0, "LIST", TN_CLI_STRING, "positions in a sequence, as 256..65536*2"},                         \
+        {"D", 0, "LIST", TN_CLI_STRING, "model widths"},                                                     \
+        {"H", 0, "LIST", TN_CLI_STRING, "heads (2 below D = 128, else D / 64)"},                             \
+        {"K", 0, "LIST", TN_CLI_STRING, "taps of the convolution (4)"},                                      \
+        {"batch", 0, "LIST", TN_CLI_STRING, "sequences in a batch (4096 / T, at least 1)"}, {                \
+        "rho", 0, "LIST", TN_CLI_STRING, "routed fractions, as 0,0.001..1*10; rounded up to whole rows"      \
+    }
+#define TN_SWEEP_AXES_HELP                                                                                   \
+    "A LIST is values and ranges with commas: 256,1024 or 256..65536*2 or 0..1+0.25, both ends included. "   \
+    "What is given\n"                                                                                        \
+    "replaces what the preset has there; an op takes the sizes it has by that name, the others stay."
+
+/* TN_ERR_ARG with the offending item and an example. */
+tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out);
+
+#endif

@@ -1,0 +1,146 @@
+/* A sweep over two real devices, one of which hangs, crashes, cannot compile or has no memory (bad_layer.c):
+ * every cell is one row, what is wrong stands there in words, and the rows of the good device are what they
+ * are without the bad one. */
+#include "cell.h"
+#include "file.h"
+#include "program.h"
+
+enum { ROWS_MAX = 16 };
+
+typedef struct table {
+    tn_cost_row rows[ROWS_MAX];
+    char keys[ROWS_MAX][1400];
+    int count;
+} table;
+
+static char folder[64];
+static table good, found;
+static tn_context ctx;
+
+static void make_folder(void) {
+    ctx = (tn_context){.quiet = true};
+    snprintf(folder, sizeof folder, "/tmp/turnout-bad-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void remove_folder(void) {
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf %s", folder);
+    ck_assert_int_eq(system(line), 0);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+/* An op, dense attention and a routed layer on every device. */
+static void sweep(const char *name, int timeout_s, table *out) {
+    char path[128], *bytes, *line;
+    size_t size;
+    int code =
+        program_run("sweep -d all -q --level op,layer --op gelu --pass forward --T 64 --batch 2 --rho 0.1 "
+                    "--seconds 0.01 --timeout %d -o %s/%s.csv",
+                    timeout_s, folder, name);
+    ck_assert_msg(code == 0, "%s", program_output);
+    snprintf(path, sizeof path, "%s/%s.csv", folder, name);
+    ck_assert_msg(tn_file_read(&ctx, path, &bytes, &size) == TN_OK, "%s", ctx.message);
+    out->count = 0;
+    for (line = strchr(bytes, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        ck_assert_int_lt(out->count, ROWS_MAX);
+        tn_cost_row *row = &out->rows[out->count];
+        ck_assert_msg(tn_row_parse(&ctx, line, row) == TN_OK, "%s", ctx.message);
+        tn_row_key(row, out->keys[out->count++], sizeof out->keys[0]);
+    }
+    tn_free(&ctx, bytes);
+}
+
+static const tn_cost_row *row_of(const table *t, const char *key) {
+    const tn_cost_row *row = NULL;
+    for (int i = 0; i < t->count; i++)
+        if (strcmp(t->keys[i], key) == 0) {
+            ck_assert_msg(!row, "two rows of %s", key);
+            row = &t->rows[i];
+        }
+    ck_assert_msg(row != NULL, "no row of %s", key);
+    return row;
+}
+
+/* Runs the sweep with the layer. Cells on `device` must end with `status` and a reason that holds `words`
+ * (NULL-ended), the others as they did without it. */
+static void expect(const char *name, const char *setting, const char *device, int timeout_s,
+                   const char *status, const char *const *words) {
+    char value[128];
+    int bad = 0;
+    snprintf(value, sizeof value, "%s:%s", setting, device);
+    setenv("BAD_LAYER", value, 1);
+    setenv("OPENCL_LAYERS", BAD_LAYER_FILE, 1);
+    sweep(name, timeout_s, &found);
+    unsetenv("OPENCL_LAYERS");
+    ck_assert_int_eq(found.count, good.count);
+    for (int i = 0; i < good.count; i++) {
+        const tn_cost_row *row = row_of(&found, good.keys[i]);
+        if (!strstr(row->device, device)) {
+            ck_assert_msg(strcmp(row->status, "ok") == 0, "%s: %s", row->status, row->reason);
+            ck_assert(row->wall_ms > 0 && row->roofline_pct > 0);
+            continue;
+        }
+        bad++;
+        ck_assert_msg(strcmp(row->status, status) == 0, "%s is %s, not %s: %s", row->op, row->status, status,
+                      row->reason);
+        for (int w = 0; words[w]; w++)
+            ck_assert_msg(strstr(row->reason, words[w]) != NULL, "'%s' lacks '%s'", row->reason, words[w]);
+        ck_assert(!(row->wall_ms > 0)); /* no number beside a failure */
+    }
+    ck_assert_int_eq(bad, 3);
+    ck_assert_int_ge(good.count, 6);
+}
+
+static void every_way(const char *device) {
+    static const char *const hang[] = {"killed after 8 s without a result", NULL},
+                             *const crash[] = {"ended by SIGABRT (6)", NULL},
+                             *const build[] = {"CL_BUILD_PROGRAM_FAILURE",
+                                               "this compiler is broken on purpose", NULL},
+                             *const memory[] = {"CL_MEM_OBJECT_ALLOCATION_FAILURE",
+                                                "try a smaller batch or length", NULL},
+                             *const resources[] = {"CL_OUT_OF_RESOURCES", "try a smaller batch or length",
+                                                   NULL};
+    sweep("good", 120, &good); /* builds the kernels, too: a watchdog of 8 s is enough after that */
+    expect("hang", "clEnqueueNDRangeKernel:1:hang", device, 8, "timeout", hang);
+    expect("crash", "clEnqueueNDRangeKernel:1:crash", device, 60, "error", crash);
+    expect("build", "clBuildProgram:1:-11", device, 60, "error", build);
+    expect("memory", "clCreateBuffer:1:-4", device, 60, "unsupported", memory);
+    expect("resources", "clEnqueueNDRangeKernel:1:-5", device, 60, "unsupported", resources);
+}
+
+START_TEST(a_bad_device_beside_a_good_one) {
+    setenv("POCL_DEVICES", "pthread basic", 1);
+    every_way("basic-");
+}
+END_TEST
+
+START_TEST(a_bad_implementation_beside_a_good_one) {
+    unsetenv("POCL_DEVICES");
+    setenv("RUSTICL_ENABLE", "llvmpipe", 1);
+    if (program_run("devices") == 0 && strstr(program_output, "llvmpipe"))
+        every_way("llvmpipe");
+    else
+        fputs("rusticl is not installed: PoCL alone is tested\n", stderr);
+}
+END_TEST
+
+int main(void) {
+    setenv("POCL_DEVICES", "pthread basic", 1);
+    if (system(TURNOUT_PROGRAM " devices | grep -q basic-") != 0) {
+        puts("skipped: PoCL, which can show two devices, is not installed");
+        return 77;
+    }
+    Suite *suite = suite_create("bad_device");
+    TCase *tests = tcase_create("bad_device");
+    tcase_set_timeout(tests, 280);
+    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_test(tests, a_bad_device_beside_a_good_one);
+    tcase_add_test(tests, a_bad_implementation_beside_a_good_one);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
