@@ -8,8 +8,9 @@
 
 enum { DIM_B, DIM_T, DIM_H, DIM_DH, DIM_R, DIM_WINDOW, DIM_MASKS, DIM_SEED };
 enum { FORWARD, BACKWARD };
-/* bits of `masks`; KEYS_ALL: keys of every position, not only up to the last listed row */
-enum { SEGMENTS = 1, LENGTHS = 2, KEYS_ALL = 4 };
+/* bits of `masks`; KEYS_ALL: keys of every position, not only up to the last listed row; TWICE: two queries
+ * of every listed position, and half the usual scale */
+enum { SEGMENTS = 1, LENGTHS = 2, KEYS_ALL = 4, TWICE = 8 };
 /* tensors: outputs and inputs of each pass, then the lists */
 enum { F_O, F_LSE, F_Q, F_K, F_V, F_LISTS };
 enum { B_DQ, B_DK, B_DV, B_DO, B_Q, B_K, B_V, B_O, B_LSE, B_LISTS };
@@ -25,18 +26,18 @@ static void draw(tn_rng *rng, tn_shape *s) {
     uint32_t kind = tn_rng_below(rng, 6);
     s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? 1 : kind == 2 ? N : tn_rng_range(rng, 1, N);
     s->v[DIM_WINDOW] = tn_rng_below(rng, 2) ? 0 : tn_rng_range(rng, 1, s->v[DIM_T] + 3);
-    s->v[DIM_MASKS] = (int64_t)tn_rng_below(rng, 8);
+    s->v[DIM_MASKS] = (int64_t)tn_rng_below(rng, 16);
     s->v[DIM_SEED] = (int64_t)tn_rng_below(rng, 1000);
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
     int64_t Dh = s->v[DIM_DH];
     if (s->v[DIM_B] < 1 || s->v[DIM_T] < 1 || s->v[DIM_H] < 1 || s->v[DIM_R] > s->v[DIM_B] * s->v[DIM_T] ||
-        Dh < 16 || Dh > 128 || Dh % 4 != 0 || s->v[DIM_MASKS] > 7)
+        Dh < 16 || Dh > 128 || Dh % 4 != 0 || s->v[DIM_MASKS] > 15)
         return tn_fail(
             ctx, TN_ERR_ARG,
             "flash_attention: B, T, H at least 1, R at most B·T, Dh 16 to 128 and a multiple of 4, masks "
-            "0 to 7 (1 segments, 2 lengths, 4 all keys)");
+            "0 to 15 (1 segments, 2 lengths, 4 all keys, 8 two queries a position)");
     return TN_OK;
 }
 
@@ -45,34 +46,43 @@ static bool listed(tn_rng *rng, int64_t n, int64_t N, int64_t left) {
     return left > 0 && tn_rng_uniform(rng) * (double)(N - n) < (double)left;
 }
 
+static int64_t queries(const tn_shape *s) {
+    return s->v[DIM_MASKS] & TWICE ? 2 : 1;
+}
+
+static double scale(const tn_shape *s) {
+    return s->v[DIM_MASKS] & TWICE ? 0.5 / sqrt((double)s->v[DIM_DH]) : 0;
+}
+
 /* Calls back nothing: fills what is not NULL and returns the number of key rows. */
 static int64_t plan(const tn_shape *s, int32_t *rows, int32_t *q_start, int32_t *kv_start) {
-    int64_t B = s->v[DIM_B], T = s->v[DIM_T], R = 0, keys = 0;
+    int64_t B = s->v[DIM_B], T = s->v[DIM_T], R = 0, keys = 0, each = queries(s);
     tn_rng rng = tn_rng_make((uint64_t)s->v[DIM_SEED], TN_RNG_CASE, 5);
     for (int64_t b = 0; b < B; b++) {
         int64_t last = s->v[DIM_MASKS] & KEYS_ALL ? T : 0;
         if (q_start)
-            q_start[b] = (int32_t)R;
+            q_start[b] = (int32_t)(R * each);
         if (kv_start)
             kv_start[b] = (int32_t)keys;
         for (int64_t t = 0; t < T; t++)
             if (listed(&rng, b * T + t, B * T, s->v[DIM_R] - R)) {
-                if (rows)
-                    rows[R] = (int32_t)(b * T + t);
+                for (int64_t i = 0; rows && i < each; i++)
+                    rows[R * each + i] = (int32_t)(b * T + t);
                 R++;
                 last = last > t + 1 ? last : t + 1;
             }
         keys += last;
     }
     if (q_start)
-        q_start[B] = (int32_t)R;
+        q_start[B] = (int32_t)(R * each);
     if (kv_start)
         kv_start[B] = (int32_t)keys;
     return keys;
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
-    size_t B = (size_t)s->v[DIM_B], T = (size_t)s->v[DIM_T], H = (size_t)s->v[DIM_H], R = (size_t)s->v[DIM_R];
+    size_t B = (size_t)s->v[DIM_B], T = (size_t)s->v[DIM_T], H = (size_t)s->v[DIM_H];
+    size_t R = (size_t)(s->v[DIM_R] * queries(s));
     size_t D = H * (size_t)s->v[DIM_DH], keys = (size_t)plan(s, NULL, NULL, NULL);
     tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
     if (pass == FORWARD) {
@@ -110,6 +120,7 @@ static tn_attention_rows rows_of(const tn_shape *s, const tn_tensor *l) {
                                .H = s->v[DIM_H],
                                .Dh = s->v[DIM_DH],
                                .window = s->v[DIM_WINDOW],
+                               .scale = scale(s),
                                .rows = l[L_ROWS].i32,
                                .q_start = l[L_Q_START].i32,
                                .kv_start = l[L_KV_START].i32,
@@ -148,11 +159,12 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
     const int32_t *start = l[L_Q_START].i32;
     tn_flash_attention_shape s = {.B = shape->v[DIM_B],
                                   .T = shape->v[DIM_T],
-                                  .R = shape->v[DIM_R],
+                                  .R = shape->v[DIM_R] * queries(shape),
                                   .Rkv = l[L_KV_START].i32[shape->v[DIM_B]],
                                   .H = shape->v[DIM_H],
                                   .Dh = shape->v[DIM_DH],
-                                  .window = shape->v[DIM_WINDOW]};
+                                  .window = shape->v[DIM_WINDOW],
+                                  .scale = scale(shape)};
     for (int64_t b = 0; b < s.B; b++)
         s.max_rows = s.max_rows > start[b + 1] - start[b] ? s.max_rows : start[b + 1] - start[b];
     if (pass == FORWARD)
@@ -178,7 +190,7 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
  * bound there. */
 static double pairs(const tn_shape *s) {
     double sum = 0;
-    int64_t R = s->v[DIM_R], T = s->v[DIM_T], window = s->v[DIM_WINDOW];
+    int64_t R = s->v[DIM_R] * queries(s), T = s->v[DIM_T], window = s->v[DIM_WINDOW];
     int32_t *rows = malloc((size_t)(R ? R : 1) * sizeof *rows);
     if (!rows)
         return 0;
@@ -197,7 +209,7 @@ static double flops(const tn_shape *s, int pass) {
 }
 
 static double bytes(const tn_shape *s, int pass) {
-    double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)s->v[DIM_R],
+    double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)(s->v[DIM_R] * queries(s)),
            keys = (double)plan(s, NULL, NULL, NULL);
     return 4 * D * (pass == FORWARD ? 2 * R + 2 * keys : 4 * R + 4 * keys);
 }

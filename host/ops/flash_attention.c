@@ -22,6 +22,10 @@ static size_t private_bytes(const tn_attention_plan *p) {
     return (size_t)(rows * p->dh + scores) * sizeof(float);
 }
 
+static double scale_of(const tn_flash_attention_shape *s) {
+    return s->scale > 0 ? s->scale : 1 / sqrt((double)s->Dh);
+}
+
 /* Short lists get short tiles. What leaves part of the device idle is split over chunks of keys when the list
  * is short, else into items of fewer tiles. Bits depend on none of that. */
 static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_shape *s) {
@@ -143,7 +147,7 @@ static tn_status forward_split(tn_device *dev, const tn_attention_plan *p, const
                      tn_arg_buffer(in->q_start), tn_arg_buffer(in->kv_start), tn_arg_buffer(in->segments),
                      tn_arg_buffer(in->lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p->tiles),
                      tn_arg_i32(p->per_item), tn_arg_i32(s->H), tn_arg_i32(s->window),
-                     tn_arg_f32(1 / sqrt((double)s->Dh))));
+                     tn_arg_f32(scale_of(s))));
     return parts_join(dev, p, s, o, lse, in, parts, join);
 }
 
@@ -164,7 +168,7 @@ static tn_status forward_staged(tn_device *dev, const tn_attention_plan *p, cons
                      tn_arg_buffer(in->rows), tn_arg_buffer(in->q_start), tn_arg_buffer(in->kv_start),
                      tn_arg_buffer(in->segments), tn_arg_buffer(in->lengths), tn_arg_i32(s->B),
                      tn_arg_i32(s->T), tn_arg_i32(groups), tn_arg_i32(s->H), tn_arg_i32(s->window),
-                     tn_arg_i32(p->chunks), tn_arg_f32(1 / sqrt((double)s->Dh))));
+                     tn_arg_i32(p->chunks), tn_arg_f32(scale_of(s))));
     return p->chunks ? parts_join(dev, p, s, o, lse, in, parts, join) : TN_OK;
 }
 
@@ -189,7 +193,7 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                      tn_arg_buffer(q_start), tn_arg_buffer(kv_start), tn_arg_buffer(segments),
                      tn_arg_buffer(lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(p.tiles),
                      tn_arg_i32(p.per_item), tn_arg_i32(s->H), tn_arg_i32(s->window),
-                     tn_arg_f32(1 / sqrt((double)s->Dh)));
+                     tn_arg_f32(scale_of(s)));
 }
 
 typedef struct tn_attention_gradients {
@@ -203,7 +207,6 @@ static tn_status backward_two_passes(tn_device *dev, const tn_attention_plan *p,
     tn_kernel *to_q, *to_kv;
     tn_buffer *kp, *vp, *qp, *dop;
     int64_t kv_tiles = tn_ceil_div(s->T, p->tk);
-    double scale = 1 / sqrt((double)s->Dh);
     TN_TRY(kernel(dev, p, "flash_attention_backward", "flash_attention_backward_q", &to_q));
     TN_TRY(kernel(dev, p, "flash_attention_backward", "flash_attention_backward_kv", &to_kv));
     TN_TRY(pack(dev, p, s, 0, s->Rkv, g->k, g->kv_start, &kp));
@@ -214,7 +217,7 @@ static tn_status backward_two_passes(tn_device *dev, const tn_attention_plan *p,
                      tn_arg_buffer(g->rows), tn_arg_buffer(g->q_start), tn_arg_buffer(g->kv_start),
                      tn_arg_buffer(g->segments), tn_arg_buffer(g->lengths), tn_arg_i32(s->B),
                      tn_arg_i32(s->T), tn_arg_i32(p->tiles), tn_arg_i32(s->H), tn_arg_i32(s->window),
-                     tn_arg_f32(scale)));
+                     tn_arg_f32(scale_of(s))));
     TN_TRY(pack(dev, p, s, 0, s->R, g->q, g->q_start, &qp));
     TN_TRY(pack(dev, p, s, 1, s->R, g->dout, g->q_start, &dop));
     return tn_launch(dev, to_kv, tiles_range(to_kv, p, s, kv_tiles), tn_arg_buffer(g->dk),
@@ -223,7 +226,7 @@ static tn_status backward_two_passes(tn_device *dev, const tn_attention_plan *p,
                      tn_arg_buffer(g->v), tn_arg_buffer(g->lse), tn_arg_buffer(g->rows),
                      tn_arg_buffer(g->q_start), tn_arg_buffer(g->kv_start), tn_arg_buffer(g->segments),
                      tn_arg_buffer(g->lengths), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(kv_tiles),
-                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale));
+                     tn_arg_i32(s->H), tn_arg_i32(s->window), tn_arg_f32(scale_of(s)));
 }
 
 /* One launch for heads h0 … h0 + heads − 1, and the sum of its parts. */
@@ -241,7 +244,7 @@ static tn_status backward_heads(tn_device *dev, const tn_attention_plan *p, cons
         tn_arg_buffer(g->kv_start), tn_arg_buffer(g->segments), tn_arg_buffer(g->lengths), tn_arg_i32(s->B),
         tn_arg_i32(s->T), tn_arg_i32(s->R), tn_arg_i32(p->tiles), tn_arg_i32(s->H), tn_arg_i32(s->window),
         tn_arg_i32(h0), tn_arg_i32(heads), tn_arg_i32(chunk), tn_arg_i32(chunks), tn_arg_i32(whole),
-        tn_arg_f32(1 / sqrt((double)s->Dh))));
+        tn_arg_f32(scale_of(s))));
     if (whole)
         return TN_OK;
     TN_TRY(kernel(dev, p, "flash_attention_onepass", "flash_attention_sum", &sum));

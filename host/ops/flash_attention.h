@@ -16,9 +16,10 @@ typedef struct tn_flash_attention_shape {
     int64_t max_rows; /* most query rows of one sequence */
     int64_t H, Dh;    /* heads; head width: 16 to 128, a multiple of 4 */
     int64_t window;   /* a query sees its own and the window − 1 positions before it; 0: all before it */
+    double scale;     /* of the scores; 0: 1/√Dh */
 } tn_flash_attention_shape;
 
-/* rows [R]: b·T + t, ascending; sequence b owns q_start[b] … q_start[b+1]−1 of them and the key rows
+/* rows [R]: b·T + t, ascending, a position as often as it has queries; sequence b owns q_start[b] … q_start[b+1]−1 of them and the key rows
  * kv_start[b] … kv_start[b+1]−1, which are its positions 0, 1, … and must reach its last listed row. */
 tn_status tn_flash_attention_forward(
     tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *o /* [R,H·Dh] */,

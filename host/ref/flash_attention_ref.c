@@ -13,11 +13,15 @@ bool tn_attention_allowed(const tn_attention_rows *a, int64_t b, int64_t t, int6
     return !a->segments || a->segments[b * a->T + s] == a->segments[b * a->T + t];
 }
 
+static double scale_of(const tn_attention_rows *a) {
+    return a->scale > 0 ? a->scale : 1 / sqrt((double)a->Dh);
+}
+
 static double score(const tn_attention_rows *a, const double *q, const double *k) {
     double sum = 0;
     for (int64_t d = 0; d < a->Dh; d++)
         sum += q[d] * k[d];
-    return sum / sqrt((double)a->Dh);
+    return sum * scale_of(a);
 }
 
 static void forward_row(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
@@ -61,7 +65,7 @@ static void backward_row(const tn_attention_rows *a, int64_t b, int64_t t, doubl
                          double *dv, const double *dout, const double *q, const double *k, const double *v,
                          const double *o) {
     int64_t D = a->H * a->Dh;
-    double delta = 0, scale = 1 / sqrt((double)a->Dh);
+    double delta = 0, scale = scale_of(a);
     for (int64_t d = 0; d < a->Dh; d++) {
         delta += dout[d] * o[d];
         dq[d] = 0;

@@ -7,7 +7,8 @@
 
 typedef struct tn_attention_rows {
     int64_t B, T, H, Dh, window; /* window 0: none */
-    const int32_t *rows;         /* [R] b·T + t, ascending */
+    double scale;                /* 0: 1/√Dh */
+    const int32_t *rows;         /* [R] b·T + t, ascending, a position as often as it has queries */
     const int32_t *q_start;      /* [B+1] */
     const int32_t *kv_start;     /* [B+1] keys of a sequence are positions 0, 1, … */
     const int32_t *segments;     /* [B,T] or NULL */
