@@ -209,10 +209,15 @@ cleanup:
 static double flops_of(const layer_run *r, const layer_side *side) {
     const tn_layer_state *st = tn_workspace_state(side->ws, 0);
     int64_t B = r->shape->B, T = r->shape->T;
-    tn_layer_stats stats = {.routed = st->R, .kv_rows = st->P};
+    tn_layer_stats stats = {
+        .routed = st->R, .kv_rows = st->absorbed ? 0 : st->P, .absorbed_passes = st->absorbed};
     for (int64_t n = 0; n < B * T; n++)
         if (side->model->config.mixer == TN_MIXER_ATTENTION || r->mask[n])
             stats.pairs += (double)(n % T + 1);
+    if (st->absorbed) {
+        stats.absorbed_rows = stats.routed;
+        stats.absorbed_pairs = stats.pairs;
+    }
     if (!tn_mixer_has_attention(&side->model->config))
         stats = (tn_layer_stats){0};
     tn_cost cost = tn_cost_mixer(&side->model->config, B * T, &stats);
@@ -247,6 +252,9 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
     tn_row_set_tuned(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline, options->energy);
     snprintf(row->schedule, sizeof row->schedule, "%s", r->dense.model ? "compacted" : "dense");
+    if (r->dense.model && tn_workspace_state(r->mine.ws, 0)->R > 0)
+        snprintf(row->keys, sizeof row->keys, "%s",
+                 tn_workspace_state(r->mine.ws, 0)->absorbed ? "absorbed" : "projected");
     snprintf(row->verified, sizeof row->verified, "same shape");
     return TN_OK;
 }

@@ -80,6 +80,7 @@ static const column columns[] = {
     COLUMN(peer_ratio_q3, REAL),
     COLUMN(peer_max_diff, REAL),
     COLUMN(tuned, TEXT),
+    COLUMN(keys, TEXT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

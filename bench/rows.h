@@ -46,6 +46,7 @@ typedef struct tn_cost_row {
     double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
     double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
     char tuned[16]; /* "default", "tuned", "environment"; "" when nothing ran */
+    char keys[16];  /* of a compacted layer: "projected" or "absorbed" */
 } tn_cost_row;
 
 /* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cost.h"
 #include "model_ref.h"
 #include "rng.h"
 
@@ -12,6 +13,7 @@ enum { V = 40, B = 3, T = 21, N = B * T };
 
 static tn_context ctx;
 static tn_device *dev;
+static tn_absorb way; /* of the models that `make` makes */
 
 static void open_device(void) {
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
@@ -36,6 +38,7 @@ static tn_model *make(const tn_model_config *c, bool training, uint64_t seed) {
     tn_model *m;
     ck_ok(&ctx, tn_model_create(dev, c, training, &m));
     ck_ok(&ctx, tn_params_init(&m->params, seed));
+    m->absorb = way;
     for (int64_t i = 0; i < c->layers && tn_mixer_has_router(c); i++) {
         const tn_param *w = m->params.layers[i].router_weight;
         float values[64];
@@ -105,7 +108,8 @@ static void check_forward(const tn_model_config *c, tn_gate gate) {
 
 START_TEST(test_forward) {
     open_device();
-    tn_model_config c = small(mixers[_i]);
+    tn_model_config c = small(mixers[_i / 2]);
+    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
     check_forward(&c, TN_GATE_COMPACT);
     if (c.mixer == TN_MIXER_ROUTED) {
         check_forward(&c, TN_GATE_DENSE);
@@ -198,7 +202,8 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
 
 START_TEST(test_gradients) {
     open_device();
-    tn_model_config c = small(mixers[_i]);
+    tn_model_config c = small(mixers[_i / 2]);
+    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
     check_gradients(&c, TN_GATE_COMPACT);
     if (c.mixer == TN_MIXER_ROUTED) {
         check_gradients(&c, TN_GATE_DENSE);
@@ -219,7 +224,8 @@ START_TEST(test_causality) {
     static uint8_t oracle[N];
     static float before[N * V], after[N * V];
     open_device();
-    tn_model_config c = small(mixers[_i]);
+    tn_model_config c = small(mixers[_i / 2]);
+    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
     tn_model *m = make(&c, false, 21);
     tn_workspace *ws;
     tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
@@ -237,7 +243,7 @@ START_TEST(test_causality) {
         for (int n = 0; n < N; n++)
             if (n % T <= t)
                 ck_assert_msg(memcmp(before + n * V, after + n * V, V * 4) == 0,
-                              "%s: tokens after %d reach the logits at %d of sequence %d", mixers[_i], t,
+                              "%s: tokens after %d reach the logits at %d of sequence %d", mixers[_i / 2], t,
                               n % T, n / T);
         ck_assert_msg(t == T - 1 || memcmp(before, after, sizeof before) != 0,
                       "the later logits did not move");
@@ -254,7 +260,8 @@ START_TEST(test_batch_independence) {
     static uint8_t oracle[N];
     static float batch[N * V], alone[T * V];
     open_device();
-    tn_model_config c = small(mixers[_i]);
+    tn_model_config c = small(mixers[_i / 2]);
+    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
     if (c.mixer != TN_MIXER_RANDOM) { /* its mask is drawn by the batch */
         tn_model *m = make(&c, false, 31);
         tn_workspace *ws;
@@ -267,8 +274,43 @@ START_TEST(test_batch_independence) {
             tn_input one = {.B = 1, .T = T, .tokens = tokens + b * T, .L = T, .oracle = oracle + b * T};
             logits_of(m, ws, &one, TN_GATE_COMPACT, NULL, alone);
             ck_assert_msg(memcmp(alone, batch + b * T * V, sizeof alone) == 0,
-                          "%s: sequence %d differs alone", mixers[_i], b);
+                          "%s: sequence %d differs alone", mixers[_i / 2], b);
         }
+        tn_workspace_destroy(ws);
+        tn_model_destroy(m);
+    }
+    close_device();
+}
+END_TEST
+
+/* What is absorbed and what that counts as: few rows are, all rows are not, and never with rotated positions.
+ */
+START_TEST(test_absorbing_pays) {
+    enum { LONG = 300 };
+    static int32_t tokens[LONG];
+    static uint8_t oracle[LONG];
+    tn_layer_stats stats[2];
+    open_device();
+    way = TN_ABSORB_AUTO;
+    for (int i = 0; i < 3; i++) {
+        tn_model_config c = small("oracle");
+        c.positions = i == 2 ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
+        tn_model *m = make(&c, false, 3);
+        tn_workspace *ws;
+        tn_input in = {.B = 1, .T = LONG, .tokens = tokens, .L = LONG, .oracle = oracle};
+        for (int t = 0; t < LONG; t++)
+            oracle[t] = i == 1 || t == LONG - 1;
+        ck_ok(&ctx, tn_workspace_create(m, 1, LONG, &ws));
+        ck_ok(&ctx, tn_model_forward(m, ws, &in, TN_GATE_COMPACT, NULL, stats));
+        ck_assert_int_eq(stats[0].absorbed_rows, i == 0 ? 1 : 0);
+        ck_assert_int_eq(stats[0].absorbed_passes, i == 0 ? 1 : 0);
+        ck_assert(stats[0].absorbed_pairs == (i == 0 ? LONG : 0)); /* the last row sees them all */
+        ck_assert_int_eq(stats[0].kv_rows, i == 0 ? 0 : LONG);
+        tn_cost cost = tn_cost_mixer(&c, LONG, &stats[0]);
+        double D = 32, H = 2, R = i == 1 ? LONG : 1, scores = 4 * D * (i == 0 ? H * LONG : stats[0].pairs);
+        double products = i == 0 ? 4 * D * D * (H * R + D) : 4 * D * D * (R + LONG);
+        ck_assert(fabs(cost.score_flops - scores) < 1);
+        ck_assert(fabs(cost.flops - scores - products - LONG * (5 * D + 2 * 4 * D + 4 * D + 2 * D * D)) < 1);
         tn_workspace_destroy(ws);
         tn_model_destroy(m);
     }
@@ -307,10 +349,11 @@ int main(void) {
     Suite *suite = suite_create("model");
     TCase *t = tcase_create("model");
     tcase_set_timeout(t, 240);
-    tcase_add_loop_test(t, test_forward, 0, MIXERS);
-    tcase_add_loop_test(t, test_gradients, 0, MIXERS);
-    tcase_add_loop_test(t, test_causality, 0, MIXERS);
-    tcase_add_loop_test(t, test_batch_independence, 0, MIXERS);
+    tcase_add_loop_test(t, test_forward, 0, 2 * MIXERS);
+    tcase_add_loop_test(t, test_gradients, 0, 2 * MIXERS);
+    tcase_add_loop_test(t, test_causality, 0, 2 * MIXERS);
+    tcase_add_loop_test(t, test_batch_independence, 0, 2 * MIXERS);
+    tcase_add_test(t, test_absorbing_pays);
     tcase_add_test(t, test_bad_input);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

@@ -10,8 +10,11 @@ tn_cost tn_cost_mixer(const tn_model_config *c, int64_t rows, const tn_layer_sta
         flops += N * (2 * K * D + 4 * D + 2 * D * D);
     if (tn_mixer_has_router(c))
         flops += N * (2 * D + 4);
-    double scores = 4 * D * s->pairs; /* q·k and p·v: 2·D each, over all heads */
-    return (tn_cost){flops + R * 4 * D * D + P * 4 * D * D + scores, scores};
+    double H = (double)c->heads, absorbed = (double)s->absorbed_rows;
+    /* q·k and p·v: 2·D each, over all heads; with absorbed weights in each head */
+    double scores = 4 * D * (s->pairs + (H - 1) * s->absorbed_pairs);
+    flops += 4 * D * D * (R + (H - 1) * absorbed + P + D * (double)s->absorbed_passes);
+    return (tn_cost){flops + scores, scores};
 }
 
 /* A layer: its mixer, the second norm and the mlp with gelu. */

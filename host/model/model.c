@@ -7,7 +7,15 @@
 #include "row_gather.h"
 #include "softmax_cross_entropy.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static tn_absorb absorb_wanted(void) {
+    const char *text = getenv("TURNOUT_ABSORB");
+    if (text && strcmp(text, "never") == 0)
+        return TN_ABSORB_NEVER;
+    return text && strcmp(text, "always") == 0 ? TN_ABSORB_ALWAYS : TN_ABSORB_AUTO;
+}
 
 tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool training, tn_model **out) {
     tn_context *ctx = tn_device_context(dev);
@@ -16,6 +24,7 @@ tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool trainin
     TN_TRY(tn_model_config_check(ctx, c));
     TN_TRY(tn_alloc(ctx, 1, sizeof *m, &m));
     *m = (tn_model){.dev = dev, .config = *c, .training = training};
+    m->absorb = absorb_wanted();
     tn_status status = tn_params_create(dev, c, training, &m->params);
     if (status != TN_OK) {
         tn_free(ctx, m);
@@ -130,11 +139,13 @@ static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, ui
         memcpy(routes + layer * N, h, (size_t)N);
     if (!stats)
         return TN_OK;
-    stats[layer] = (tn_layer_stats){.kv_rows = st->P};
+    stats[layer] = (tn_layer_stats){.kv_rows = st->absorbed ? 0 : st->P, .absorbed_passes = st->absorbed};
     for (int64_t n = 0; n < N; n++) {
         stats[layer].routed += h[n];
         stats[layer].pairs += h[n] ? (double)(n % in->T + 1) : 0;
     }
+    stats[layer].absorbed_rows = st->absorbed ? stats[layer].routed : 0;
+    stats[layer].absorbed_pairs = st->absorbed ? stats[layer].pairs : 0;
     if (!tn_mixer_has_router(c))
         return TN_OK;
     float *p;

@@ -7,10 +7,20 @@
 
 enum { TN_MODEL_MAX_LAYERS = 64 };
 
+/* Whether a compacted pass projects keys and values or multiplies their weights out (attention_absorb). Which
+ * of the two runs moves last bits, so under AUTO those of a row may depend on how many rows are routed beside
+ * it. */
+typedef enum tn_absorb {
+    TN_ABSORB_AUTO, /* what needs fewer multiply-adds, a layer and pass at a time */
+    TN_ABSORB_NEVER,
+    TN_ABSORB_ALWAYS /* wherever it can be: no rotated positions, width 16 to 128 */
+} tn_absorb;
+
 typedef struct tn_model {
     tn_device *dev; /* borrowed */
     tn_model_config config;
     bool training;
+    tn_absorb absorb; /* TURNOUT_ABSORB=auto|never|always, else AUTO */
     tn_params params;
 } tn_model;
 
@@ -43,8 +53,11 @@ typedef struct tn_layer_stats {
     int64_t
         routed; /* R: rows that took attention (all rows: attention mixer; hard decisions in every gate) */
     int64_t kv_rows; /* rows whose k and v were computed */
-    double pairs;    /* Σ over routed rows of (t+1) */
-    double soft;     /* Σ p over all rows; 0 without a router */
+    int64_t absorbed_rows,
+        absorbed_passes;   /* of `routed`, those with absorbed weights; products of weights */
+    double absorbed_pairs; /* of `pairs`, those with absorbed weights: scores D wide a head */
+    double pairs;          /* Σ over routed rows of (t+1) */
+    double soft;           /* Σ p over all rows; 0 without a router */
 } tn_layer_stats;
 
 typedef struct tn_workspace tn_workspace;

@@ -148,6 +148,8 @@ cleanup:
 }
 
 tn_status tn_params_pack(tn_params *p) {
+    for (int64_t i = 0; i < p->layer_count; i++)
+        p->absorbed[i].fresh = false;
     return tn_gemm_pack_all(p->dev, p->packed_count, p->packed_blocks, p->packed, p->values, p->packed_table);
 }
 
@@ -186,6 +188,7 @@ tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool traini
     TN_GO(add(&plan, false, c->d_model, 0, "norm.weight", -1));
     TN_GO(add(&plan, true, c->vocab, c->d_model, "head.weight", -1));
     TN_GO(tn_alloc(ctx, (size_t)c->layers, sizeof *out->layers, &out->layers));
+    TN_GO(tn_alloc(ctx, (size_t)c->layers, sizeof *out->absorbed, &out->absorbed));
     place(out);
     bind_layers(out, c->layers);
     out->layer_count = c->layers;
@@ -223,7 +226,9 @@ void tn_params_destroy(tn_params *p) {
         tn_buffer *views[] = {l->qkv, l->qkv_grad, l->qkv_packed, l->kv, l->kv_grad, l->kv_packed};
         for (size_t v = 0; v < sizeof views / sizeof views[0]; v++)
             tn_buffer_destroy(views[v]);
+        tn_absorbed_destroy(&p->absorbed[i]);
     }
+    tn_buffer_destroy(p->absorbed_table);
     tn_buffer_destroy(p->packed);
     tn_buffer_destroy(p->packed_table);
     tn_buffer_destroy(p->values);
@@ -232,6 +237,7 @@ void tn_params_destroy(tn_params *p) {
     tn_buffer_destroy(p->moment2);
     tn_free(ctx, p->items);
     tn_free(ctx, p->layers);
+    tn_free(ctx, p->absorbed);
     *p = (tn_params){0};
 }
 

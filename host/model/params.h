@@ -25,6 +25,15 @@ typedef struct tn_layer_params {
     tn_buffer *qkv, *qkv_grad, *qkv_packed, *kv, *kv_grad, *kv_packed;
 } tn_layer_params;
 
+/* A layer's weights multiplied out (attention_absorb.h) and packed, one behind the other; made when first
+ * needed. */
+typedef struct tn_absorbed {
+    tn_buffer *both, *packed;         /* M [H·D,D], then C [D,H·D] */
+    tn_buffer *mq, *mo;               /* views of `both` */
+    tn_buffer *mq_packed, *mo_packed; /* views of `packed` */
+    bool fresh;                       /* made from the values as they are */
+} tn_absorbed;
+
 typedef struct tn_params {
     tn_device *dev; /* borrowed */
     tn_param *items;
@@ -37,12 +46,17 @@ typedef struct tn_params {
     int64_t layer_count;
     tn_param *embed, *norm, *head;
     tn_layer_params *layers;
+    tn_absorbed *absorbed;     /* [layer_count] */
+    tn_buffer *absorbed_table; /* as tn_gemm_pack_all has it, for any layer */
 } tn_params;
 
 tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out);
 void tn_params_destroy(tn_params *p);
 /* Renews the packed copies: what runs linear layers calls it after the values have changed. */
 tn_status tn_params_pack(tn_params *p);
+/* Weights of a layer multiplied out, unless that was done since the last tn_params_pack. */
+void tn_absorbed_destroy(tn_absorbed *a);
+tn_status tn_params_absorb(tn_params *p, int64_t layer, int64_t heads);
 /* Random start from the seed: embedding N(0,1); matrices and convolution N(0, 1/(3·fan-in)); norms 1; biases
  * and router 0. */
 tn_status tn_params_init(tn_params *p, uint64_t seed);

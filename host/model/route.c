@@ -74,6 +74,37 @@ static tn_status plan_kv(tn_workspace *ws, const tn_input *in, tn_layer_state *s
     return tn_buffer_write(st->kv_rows, 0, (size_t)at * 4, ws->kv_rows_host);
 }
 
+/* Queries of the rows of each sequence, a head each. */
+static tn_status plan_queries(tn_workspace *ws, const tn_input *in, tn_layer_state *st,
+                              const int32_t *start) {
+    int32_t *queries = ws->kv_start_host;
+    for (int64_t b = 0; b <= in->B; b++)
+        queries[b] = start[b] * (int32_t)ws->m->config.heads;
+    TN_TRY(tn_workspace_need(ws, &st->query_start, (size_t)(ws->B + 1) * 4));
+    return tn_buffer_write(st->query_start, 0, (size_t)(in->B + 1) * 4, queries);
+}
+
+/* Fewer multiply-adds absorbed than projected? A sequence's pairs are bounded by its rows times the last
+ * one's keys: the host knows no more. */
+static bool absorbing_pays(const tn_model_config *c, int64_t B, const tn_layer_state *st,
+                           const int32_t *start, const int32_t *last) {
+    double D = (double)c->d_model, H = (double)c->heads, R = (double)st->R, pairs = 0;
+    for (int64_t b = 0; b < B; b++)
+        pairs += (double)(start[b + 1] - start[b]) * (double)(last[b] + 1);
+    return 2 * H * D * D * R + 2 * D * D * D + 2 * H * D * pairs <
+           2 * D * D * (R + (double)st->P) + 2 * D * pairs;
+}
+
+static bool absorbed(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
+                     const int32_t *start, const int32_t *last) {
+    const tn_model_config *c = &ws->m->config;
+    bool can =
+        c->positions == TN_POSITIONS_NONE && c->d_model >= 16 && c->d_model <= 128 && c->d_model % 4 == 0;
+    if (!can || st->R == 0 || ws->m->absorb == TN_ABSORB_NEVER)
+        return false;
+    return ws->m->absorb == TN_ABSORB_ALWAYS || absorbing_pays(c, in->B, st, start, last);
+}
+
 static tn_status compact(tn_workspace *ws, const tn_input *in, tn_layer_state *st) {
     tn_model *m = ws->m;
     size_t N = (size_t)(ws->B * ws->T);
@@ -90,7 +121,9 @@ static tn_status compact(tn_workspace *ws, const tn_input *in, tn_layer_state *s
     for (int64_t b = 0; b < in->B; b++)
         if (start[b + 1] - start[b] > st->max_rows)
             st->max_rows = start[b + 1] - start[b];
-    return plan_kv(ws, in, st, last);
+    TN_TRY(plan_kv(ws, in, st, last));
+    st->absorbed = absorbed(ws, in, st, start, last);
+    return st->absorbed ? plan_queries(ws, in, st, start) : TN_OK;
 }
 
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
@@ -103,6 +136,6 @@ tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int6
         return compact(ws, in, st);
     st->R = st->P = in->B * in->T;
     st->max_rows = in->T;
-    st->kv_gathered = false;
+    st->kv_gathered = st->absorbed = false;
     return TN_OK;
 }

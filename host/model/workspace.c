@@ -92,7 +92,7 @@ static void state_release(tn_layer_state *s) {
             &s->bounds);
     RELEASE(&s->kv_start, &s->kv_rows, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a, &s->lse, &s->o, &s->mid,
             &s->u2);
-    RELEASE(&s->rstd2, &s->up, &s->act, &s->out);
+    RELEASE(&s->rstd2, &s->up, &s->act, &s->out, &s->query_rows, &s->query_start);
 }
 
 void tn_workspace_destroy(tn_workspace *ws) {
@@ -107,7 +107,7 @@ void tn_workspace_destroy(tn_workspace *ws) {
             &ws->dwide);
     RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg,
             &ws->dul);
-    RELEASE(&ws->dxl, &ws->order, &ws->token_start);
+    RELEASE(&ws->dxl, &ws->order, &ws->token_start, &ws->dmq, &ws->dmo);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);
     tn_free(ctx, ws->bounds_host);

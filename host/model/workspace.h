@@ -13,10 +13,13 @@ typedef struct tn_layer_state {
     tn_buffer *kv_start /* i32 [B+1] */, *kv_rows /* i32 [P] */;
     tn_buffer *uq /* [R,D] */, *ukv /* [P,D] */, *q /* [R,D] */, *k, *v /* [P,D] */, *a /* [R,D] */,
         *lse /* [R,H] */, *o;
+    /* absorbed; q and a are [R,H·D] then */
+    tn_buffer *query_rows /* i32 [R·H] */, *query_start /* i32 [B+1] */;
     tn_buffer *mid, *u2, *rstd2 /* [N] */, *up, *act /* [N,F] */, *out;
     int64_t R, P, max_rows; /* of the last pass */
     bool dense;             /* all rows took the global track: lists are the workspace's constant ones */
     bool kv_gathered;       /* ukv holds gathered rows; else k and v rows are a prefix of u1's rows */
+    bool absorbed;          /* keys and values are rows of u; see attention_absorb.h */
 } tn_layer_state;
 
 struct tn_workspace {
@@ -35,7 +38,7 @@ struct tn_workspace {
     tn_buffer *loss, *lse, *predicted; /* [L] */
     /* gradients, shared by all layers */
     tn_buffer *dx, *dmid, *du, *dwide /* [N,F] */, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul,
-        *dxl;
+        *dxl, *dmq, *dmo;
     tn_buffer *order, *token_start;
 };
 
@@ -50,6 +53,13 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
 /* dx = gradient at x from dmid; parameter gradients are written. penalty as in tn_model_backward. */
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
                             const tn_buffer *dmid, const tn_buffer *x, double penalty);
+/* out = W_o · attention of the R listed rows (+ add). */
+tn_status tn_global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                            const tn_buffer *add);
+/* Gradients of the global track from do_ [R,D]; what reaches u1 is added to du, or written where du is empty.
+ */
+tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
+                             const tn_buffer *do_, bool du_empty);
 /* Routed rows of a layer: decisions → list, read back, and the plan of k and v rows. */
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
 

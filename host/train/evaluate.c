@@ -53,6 +53,9 @@ static void count_routes(tn_evaluator *e, const tn_input *in, const tn_layer_sta
         e->totals[i].routed += stats[i].routed;
         e->totals[i].kv_rows += stats[i].kv_rows;
         e->totals[i].pairs += stats[i].pairs;
+        e->totals[i].absorbed_rows += stats[i].absorbed_rows;
+        e->totals[i].absorbed_passes += stats[i].absorbed_passes;
+        e->totals[i].absorbed_pairs += stats[i].absorbed_pairs;
         e->totals[i].soft += stats[i].soft;
         for (int64_t n = 0; in->oracle && n < N; n++)
             e->hits[i] += e->routes[i * N + n] && in->oracle[n];

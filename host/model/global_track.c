@@ -1,0 +1,237 @@
+/* The global track of a layer, for the rows that are routed: projected, with keys and values of every
+ * position up to the last of them, or absorbed, where the rows of u are keys and values themselves
+ * (attention_absorb). */
+#include "workspace.h"
+
+#include "attention_absorb.h"
+#include "flash_attention.h"
+#include "gemm.h"
+#include "rope.h"
+#include "row_gather.h"
+
+#include <math.h>
+
+/* Absorbed, every head is a query of its own on one head as wide as the model. */
+static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn_input *in,
+                                                const tn_layer_state *st) {
+    const tn_model_config *c = &ws->m->config;
+    int64_t Dh = c->d_model / c->heads;
+    if (st->absorbed)
+        return (tn_flash_attention_shape){.B = in->B,
+                                          .T = in->T,
+                                          .R = st->R * c->heads,
+                                          .Rkv = st->P,
+                                          .max_rows = st->max_rows * c->heads,
+                                          .H = 1,
+                                          .Dh = c->d_model,
+                                          .scale = 1 / sqrt((double)Dh)};
+    return (tn_flash_attention_shape){
+        .B = in->B, .T = in->T, .R = st->R, .Rkv = st->P, .max_rows = st->max_rows, .H = c->heads, .Dh = Dh};
+}
+
+/* The lists that the global track works from; borrowed. */
+typedef struct tn_row_lists {
+    const tn_buffer *rows, *q_start, *kv_rows, *kv_start;
+    const tn_buffer *q_input, *kv_input; /* rows of u1 for q; for k and v */
+} tn_row_lists;
+
+static tn_row_lists lists_of(const tn_workspace *ws, const tn_layer_state *st) {
+    if (st->dense)
+        return (tn_row_lists){ws->iota, ws->dense_start, ws->iota, ws->dense_start, st->u1, st->u1};
+    return (tn_row_lists){st->rows,     st->start, st->kv_gathered ? st->kv_rows : ws->iota,
+                          st->kv_start, st->uq,    st->kv_gathered ? st->ukv : st->u1};
+}
+
+static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, const tn_buffer *rows,
+                        bool back) {
+    const tn_model_config *c = &ws->m->config;
+    if (c->positions != TN_POSITIONS_ROPE)
+        return TN_OK;
+    tn_rope_shape s = {.R = R, .T = in->T, .H = c->heads, .Dh = c->d_model / c->heads, .base = 10000};
+    return back ? tn_rope_backward(ws->m->dev, &s, x, x, rows) : tn_rope_forward(ws->m->dev, &s, x, x, rows);
+}
+
+/* q, k and v, those of the same rows in one product where the weights allow it. */
+static tn_status project(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
+                         const tn_row_lists *l) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model;
+    tn_buffer *to[] = {st->q, st->k, st->v};
+    if (lp->qkv && l->q_input == l->kv_input)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 3 * D, D}, 3, to, &l->kv_input,
+                               lp->qkv, lp->qkv_packed, NULL);
+    TN_TRY(tn_linear(dev, st->R, lp->q, st->q, l->q_input, NULL, NULL));
+    if (lp->kv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * D, D}, 2, to + 1, &l->kv_input,
+                               lp->kv, lp->kv_packed, NULL);
+    TN_TRY(tn_linear(dev, st->P, lp->k, st->k, l->kv_input, NULL, NULL));
+    return tn_linear(dev, st->P, lp->v, st->v, l->kv_input, NULL, NULL);
+}
+
+/* Rows of u for queries, keys and values, where they are not u1 itself. */
+static tn_status gather(tn_workspace *ws, const tn_input *in, tn_layer_state *st) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model, N = in->B * in->T;
+    if (!st->dense) {
+        TN_TRY(tn_workspace_floats(ws, &st->uq, st->R, D));
+        TN_TRY(tn_row_gather_forward(dev, &(tn_row_gather_shape){st->R, N, D}, st->uq, st->u1, st->rows));
+    }
+    if (!st->kv_gathered)
+        return TN_OK;
+    TN_TRY(tn_workspace_floats(ws, &st->ukv, st->P, D));
+    return tn_row_gather_forward(dev, &(tn_row_gather_shape){st->P, N, D}, st->ukv, st->u1, st->kv_rows);
+}
+
+static tn_status absorbed_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                                  const tn_buffer *add) {
+    tn_device *dev = ws->m->dev;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_absorbed *w = &ws->m->params.absorbed[layer];
+    int64_t D = ws->m->config.d_model, H = ws->m->config.heads, R = st->R;
+    tn_row_lists l = lists_of(ws, st);
+    TN_TRY(tn_workspace_need(ws, &st->query_rows, (size_t)(R * H) * 4));
+    TN_TRY(tn_workspace_floats(ws, &st->q, R, H * D));
+    TN_TRY(tn_workspace_floats(ws, &st->a, R, H * D));
+    TN_TRY(tn_workspace_floats(ws, &st->lse, R, H));
+    TN_TRY(tn_params_absorb(&ws->m->params, layer, H));
+    TN_TRY(tn_attention_absorb_rows(dev, R, H, st->query_rows, l.rows));
+    TN_TRY(tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, R, H * D, D}, st->q, l.q_input, w->mq,
+                               w->mq_packed, NULL, NULL));
+    tn_flash_attention_shape s = attention_shape(ws, in, st);
+    TN_TRY(tn_flash_attention_forward(dev, &s, st->a, st->lse, st->q, l.kv_input, l.kv_input, st->query_rows,
+                                      st->query_start, l.kv_start, NULL, NULL));
+    return tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, R, D, H * D}, out, st->a, w->mo,
+                               w->mo_packed, NULL, add);
+}
+
+tn_status tn_global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                            const tn_buffer *add) {
+    tn_model *m = ws->m;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_layer_params *lp = &m->params.layers[layer];
+    int64_t D = m->config.d_model, R = st->R, P = st->P;
+    TN_TRY(gather(ws, in, st));
+    if (st->absorbed)
+        return absorbed_forward(ws, in, layer, out, add);
+    tn_row_lists l = lists_of(ws, st);
+    TN_TRY(tn_workspace_floats(ws, &st->q, R, D));
+    TN_TRY(tn_workspace_floats(ws, &st->k, P, D));
+    TN_TRY(tn_workspace_floats(ws, &st->v, P, D));
+    TN_TRY(tn_workspace_floats(ws, &st->a, R, D));
+    TN_TRY(tn_workspace_floats(ws, &st->lse, R, m->config.heads));
+    TN_TRY(project(ws, st, lp, &l));
+    TN_TRY(rotate(ws, in, st->q, R, l.rows, false));
+    TN_TRY(rotate(ws, in, st->k, P, l.kv_rows, false));
+    tn_flash_attention_shape s = attention_shape(ws, in, st);
+    TN_TRY(tn_flash_attention_forward(m->dev, &s, st->a, st->lse, st->q, st->k, st->v, l.rows, l.q_start,
+                                      l.kv_start, NULL, NULL));
+    return tn_linear(m->dev, R, lp->o, out, st->a, NULL, add);
+}
+
+/* Gradients of W_q, W_k, W_v. */
+static tn_status project_weight_grads(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
+                                      const tn_row_lists *l) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model;
+    const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
+    if (lp->qkv && l->q_input == l->kv_input)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 3 * D, D, st->P}, 3, &lp->qkv_grad, from,
+                               l->kv_input, NULL, NULL);
+    TN_TRY(tn_linear_weight_grad(dev, st->R, lp->q, ws->dq, l->q_input));
+    if (lp->kv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * D, D, st->P}, 2, &lp->kv_grad, from + 1,
+                               l->kv_input, NULL, NULL);
+    TN_TRY(tn_linear_weight_grad(dev, st->P, lp->k, ws->dk, l->kv_input));
+    return tn_linear_weight_grad(dev, st->P, lp->v, ws->dv, l->kv_input);
+}
+
+/* du = gradient at the input of the last `count` of q, k, v, of `rows` rows (+ add, which may be du). */
+static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, int count,
+                                    tn_buffer *du, const tn_buffer *add) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model;
+    const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
+    const tn_param *weights[] = {lp->q, lp->k, lp->v};
+    if (lp->qkv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, count * D}, count, &du,
+                               from + 3 - count, count == 3 ? lp->qkv : lp->kv, NULL, add);
+    for (int i = 3 - count; i < 3; i++) {
+        TN_TRY(tn_linear_input_grad(dev, rows, weights[i], du, from[i], add));
+        add = du;
+    }
+    return TN_OK;
+}
+
+/* M's and C's gradients from those of queries and output, and from them the weights'. */
+static tn_status absorbed_weight_grads(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
+                                       const tn_buffer *do_, const tn_buffer *q_input) {
+    tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model, H = ws->m->config.heads, R = st->R;
+    TN_TRY(tn_workspace_floats(ws, &ws->dmq, H * D, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dmo, H * D, D));
+    TN_TRY(tn_gemm_forward(dev, &(tn_gemm_shape){TN_GEMM_TN, H * D, D, R}, ws->dmq, ws->dq, q_input, NULL,
+                           NULL));
+    TN_TRY(tn_gemm_forward(dev, &(tn_gemm_shape){TN_GEMM_TN, D, H * D, R}, ws->dmo, do_, st->a, NULL, NULL));
+    return tn_attention_absorb_backward(dev, &(tn_attention_absorb_shape){H, D / H}, lp->q->grad, lp->k->grad,
+                                        lp->v->grad, lp->o->grad, ws->dmq, ws->dmo, lp->q->value,
+                                        lp->k->value, lp->v->value, lp->o->value);
+}
+
+/* A row of u is key and value at once: both gradients reach it. */
+static tn_status absorbed_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
+                                   const tn_buffer *do_) {
+    tn_device *dev = ws->m->dev;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    int64_t D = ws->m->config.d_model, H = ws->m->config.heads, R = st->R, P = st->P, N = in->B * in->T;
+    tn_row_lists l = lists_of(ws, st);
+    TN_TRY(tn_workspace_floats(ws, &ws->da, R, H * D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dq, R, H * D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dk, P, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dv, P, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->duq, R, D));
+    TN_TRY(tn_gemm_forward(dev, &(tn_gemm_shape){TN_GEMM_NN, R, H * D, D}, ws->da, do_,
+                           ws->m->params.absorbed[layer].mo, NULL, NULL));
+    tn_flash_attention_shape s = attention_shape(ws, in, st);
+    TN_TRY(tn_flash_attention_backward(dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, l.kv_input, l.kv_input,
+                                       st->a, st->lse, st->query_rows, st->query_start, l.kv_start, NULL,
+                                       NULL));
+    TN_TRY(absorbed_weight_grads(ws, st, &ws->m->params.layers[layer], do_, l.q_input));
+    TN_TRY(tn_gemm_forward(dev, &(tn_gemm_shape){TN_GEMM_NN, R, D, H * D}, ws->duq, ws->dq,
+                           ws->m->params.absorbed[layer].mq, NULL, NULL));
+    TN_TRY(tn_row_gather_backward(dev, &(tn_row_gather_shape){R, N, D}, du, ws->duq, l.rows));
+    TN_TRY(tn_row_gather_backward(dev, &(tn_row_gather_shape){P, N, D}, du, ws->dk, l.kv_rows));
+    return tn_row_gather_backward(dev, &(tn_row_gather_shape){P, N, D}, du, ws->dv, l.kv_rows);
+}
+
+tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
+                             const tn_buffer *do_, bool du_empty) {
+    tn_model *m = ws->m;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_layer_params *lp = &m->params.layers[layer];
+    int64_t D = m->config.d_model, R = st->R, P = st->P, N = in->B * in->T;
+    if (st->absorbed)
+        return absorbed_backward(ws, in, layer, du, do_);
+    tn_row_lists l = lists_of(ws, st);
+    TN_TRY(tn_workspace_floats(ws, &ws->da, R, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dq, R, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dk, P, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dv, P, D));
+    TN_TRY(tn_linear_input_grad(m->dev, R, lp->o, ws->da, do_, NULL));
+    TN_TRY(tn_linear_weight_grad(m->dev, R, lp->o, do_, st->a));
+    tn_flash_attention_shape s = attention_shape(ws, in, st);
+    TN_TRY(tn_flash_attention_backward(m->dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, st->k, st->v, st->a,
+                                       st->lse, l.rows, l.q_start, l.kv_start, NULL, NULL));
+    TN_TRY(rotate(ws, in, ws->dq, R, l.rows, true));
+    TN_TRY(rotate(ws, in, ws->dk, P, l.kv_rows, true));
+    TN_TRY(project_weight_grads(ws, st, lp, &l));
+    if (st->dense)
+        return project_input_grad(ws, lp, N, 3, du, du_empty ? NULL : du);
+    TN_TRY(tn_workspace_floats(ws, &ws->duq, R, D));
+    TN_TRY(tn_linear_input_grad(m->dev, R, lp->q, ws->duq, ws->dq, NULL));
+    TN_TRY(tn_row_gather_backward(m->dev, &(tn_row_gather_shape){R, N, D}, du, ws->duq, l.rows));
+    if (!st->kv_gathered)
+        return project_input_grad(ws, lp, P, 2, du, du);
+    TN_TRY(tn_workspace_floats(ws, &ws->dukv, P, D));
+    TN_TRY(project_input_grad(ws, lp, P, 2, ws->dukv, NULL));
+    return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){P, N, D}, du, ws->dukv, l.kv_rows);
+}
