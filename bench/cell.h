@@ -6,10 +6,10 @@
 
 typedef struct tn_cell {
     const tn_device_info *info; /* borrowed */
-    char level[12];             /* "op", "layer"; "test" in tests of the sweep itself */
+    char level[12];             /* "op", "layer", "model"; "test" in tests of the sweep itself */
     char op[48], pass[24];
     char shape[160]; /* of an op, as text */
-    char mixer[24];  /* of a layer, and what follows too: */
+    char mixer[24];  /* of a layer or model, and what follows too: */
     int64_t B, T, D, H, K;
     double rho; /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
 } tn_cell;

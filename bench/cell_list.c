@@ -13,8 +13,8 @@ typedef struct plan {
     const tn_device_info *info;
     bool tell, every_shape;
     const tn_sweep_axes *given;
-    tn_axis T, D, rho;
-    tn_words level, layer_pass;
+    tn_axis T, D, model_T, model_D, rho;
+    tn_words level, layer_pass, model_pass;
     char last_told[400];
     tn_cell_list *list;
 } plan;
@@ -124,12 +124,14 @@ static tn_status add_ops(plan *p) {
     return TN_OK;
 }
 
-/* Routed at every fraction that gives another number of rows, and dense attention. */
+/* Routed at every fraction that gives another number of rows, and what stands beside it: dense attention, or
+ * of a training step that of phase 1, both tracks for all rows. */
 static tn_status add_mixers(plan *p, const tn_cell *like) {
     int64_t seen[TN_AXIS_MAX];
     int count = 0;
     tn_cell cell = *like;
-    snprintf(cell.mixer, sizeof cell.mixer, "attention");
+    bool step = strcmp(cell.level, "model") == 0 && strcmp(cell.pass, "step") == 0;
+    snprintf(cell.mixer, sizeof cell.mixer, step ? "routed" : "attention");
     TN_TRY(add(p, &cell));
     snprintf(cell.mixer, sizeof cell.mixer, "routed");
     for (int i = 0; i < p->rho.count; i++) {
@@ -156,31 +158,34 @@ static void complete(tn_cell_dims *d) {
         d->K = 4;
 }
 
-static bool can_be(plan *p, const tn_cell_dims *d) {
+static bool can_be(plan *p, const char *level, const tn_cell_dims *d) {
     tn_model_config c = tn_model_config_default(2);
     char what[100];
     c.d_model = d->D;
     c.heads = d->H > 0 ? d->H : 1;
     c.conv_taps = d->K;
-    if (tn_model_config_check(p->ctx, &c) == TN_OK)
+    if (strcmp(level, "model") == 0 && d->T < 3)
+        tn_fail(p->ctx, TN_ERR_ARG, "the model runs on recall, which takes 3 positions at least");
+    else if (tn_model_config_check(p->ctx, &c) == TN_OK)
         return true;
     snprintf(what, sizeof what, "D=%lld, H=%lld, K=%lld", (long long)d->D, (long long)d->H, (long long)d->K);
     leave_out(p, what);
     return false;
 }
 
-static tn_status add_layers(plan *p) {
+static tn_status add_sizes(plan *p, const char *level, const char *op, const tn_axis *T, const tn_axis *D,
+                           const tn_words *passes) {
     const tn_sweep_axes *g = p->given;
-    crossing cross = {.axes = {&p->D, &g->H, &g->K, &p->T, &g->batch}};
+    crossing cross = {.axes = {D, &g->H, &g->K, T, &g->batch}};
     for (; !cross.over; crossing_step(&cross)) {
         tn_cell_dims d = crossing_dims(&cross);
         complete(&d);
-        if (!can_be(p, &d))
+        if (!can_be(p, level, &d))
             continue;
-        for (int i = 0; i < p->layer_pass.count; i++) {
-            tn_cell cell = blank(p->info, "layer");
-            snprintf(cell.op, sizeof cell.op, "mixer");
-            snprintf(cell.pass, sizeof cell.pass, "%s", p->layer_pass.v[i]);
+        for (int i = 0; i < passes->count; i++) {
+            tn_cell cell = blank(p->info, level);
+            snprintf(cell.op, sizeof cell.op, "%s", op);
+            snprintf(cell.pass, sizeof cell.pass, "%s", passes->v[i]);
             cell.B = d.B;
             cell.T = d.T;
             cell.D = d.D;
@@ -206,19 +211,21 @@ static tn_status add_tests(plan *p) {
 }
 
 static const tn_axis quick_T = {{256, 1024, 4096, 16384}, 4}, full_T = {{256, 1024, 4096, 16384, 65536}, 5},
-                     quick_D = {{64}, 1}, full_D = {{64, 256, 512}, 3},
-                     fractions = {{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1}, 7};
-static const tn_words both_levels = {{"op", "layer"}, 2}, op_level = {{"op"}, 1},
-                      quick_passes = {{"forward"}, 1}, full_passes = {{"forward", "backward", "step"}, 3};
+                     quick_D = {{64}, 1}, full_D = {{64, 256, 512}, 3}, model_T = {{256, 1024, 4096}, 3},
+                     model_D = {{64, 256}, 2}, fractions = {{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1}, 7};
+static const tn_words quick_levels = {{"op", "layer"}, 2}, full_levels = {{"op", "layer", "model"}, 3},
+                      op_level = {{"op"}, 1}, quick_passes = {{"forward"}, 1},
+                      layer_passes = {{"forward", "backward", "step"}, 3},
+                      model_passes = {{"forward", "step"}, 2};
 
-/* Those of the passes given that a layer has; all it has in the preset where none were. */
-static tn_words layer_passes(const tn_sweep_axes *given, bool full) {
+/* Those of `has` that were given; the preset's where none were. */
+static tn_words passes_of(const tn_sweep_axes *given, const tn_words *has, const tn_words *preset) {
     tn_words out = {.count = 0};
     if (!given->pass.count)
-        return full ? full_passes : quick_passes;
-    for (int i = 0; i < full_passes.count; i++)
-        if (tn_words_allow(&given->pass, full_passes.v[i]))
-            memcpy(out.v[out.count++], full_passes.v[i], sizeof out.v[0]);
+        return *preset;
+    for (int i = 0; i < has->count; i++)
+        if (tn_words_allow(&given->pass, has->v[i]))
+            memcpy(out.v[out.count++], has->v[i], sizeof out.v[0]);
     return out;
 }
 
@@ -238,18 +245,26 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
               .D = axes->D.count ? axes->D
                    : full        ? full_D
                                  : quick_D,
+              .model_T = axes->T.count ? axes->T : model_T,
+              .model_D = axes->D.count ? axes->D
+                         : full        ? model_D
+                                       : quick_D,
               .rho = axes->rho.count ? axes->rho : fractions,
               .level = axes->level.count ? axes->level
                        : axes->op.count  ? op_level
-                                         : both_levels,
-              .layer_pass = layer_passes(axes, full),
+                       : full            ? full_levels
+                                         : quick_levels,
+              .layer_pass = passes_of(axes, &layer_passes, full ? &layer_passes : &quick_passes),
+              .model_pass = passes_of(axes, &model_passes, &model_passes),
               .list = list};
     if (testing && strcmp(testing, "1") == 0)
         return add_tests(&p);
     if (tn_words_allow(&p.level, "op"))
         TN_TRY(add_ops(&p));
     if (tn_words_allow(&p.level, "layer"))
-        TN_TRY(add_layers(&p));
+        TN_TRY(add_sizes(&p, "layer", "mixer", &p.T, &p.D, &p.layer_pass));
+    if (tn_words_allow(&p.level, "model"))
+        TN_TRY(add_sizes(&p, "model", "model", &p.model_T, &p.model_D, &p.model_pass));
     if (list->count == before)
         return tn_fail(ctx, TN_ERR_ARG,
                        "no cell is left: nothing has these levels, ops, passes and sizes together; "

@@ -6,11 +6,11 @@
 #include "cell.h"
 
 /* What was given replaces what the preset has; an axis without values (count 0) stays as it is there.
- *   level  op, layer
+ *   level  op, layer, model
  *   op     of op cells; without levels, op cells alone
- *   pass   of op cells those they have; of a layer forward, backward, step
- *   T, D, H, K, batch   of layers; of ops those dimensions that they have by that name (Dh = D / H)
- *   rho    of routed layers; of ops those that name their routed rows beside their positions */
+ *   pass   of op cells those they have; of a layer forward, backward, step; of a model forward, step
+ *   T, D, H, K, batch   of layers and models; of ops those dimensions that they have by that name (Dh = D /
+ * H) rho    of routed layers and models; of ops those that name their routed rows beside their positions */
 typedef struct tn_sweep_axes {
     tn_axis T, D, H, K, batch, rho;
     tn_words level, op, pass;

@@ -6,6 +6,7 @@
 #include "cost.h"
 #include "layer_check.h"
 #include "rng.h"
+#include "twin.h"
 #include "workspace.h"
 
 #include <math.h>
@@ -118,14 +119,8 @@ static tn_status weights(layer_run *r, uint64_t seed) {
         TN_TRY(tn_buffer_write(router->value, 0, sizeof first, first));
     TN_TRY(tn_alloc(r->ctx, p->floats, sizeof(float), &r->values));
     TN_TRY(tn_buffer_read(p->values, 0, p->floats * sizeof(float), r->values));
-    for (int i = 0; r->dense.model && i < r->dense.model->params.count; i++) {
-        const tn_param *to = &r->dense.model->params.items[i];
-        const tn_param *from = tn_params_find(p, to->name);
-        if (from)
-            TN_TRY(tn_buffer_write(to->value, 0, to->count * sizeof(float), r->values + from->offset));
-    }
     TN_TRY(tn_params_pack(p));
-    return r->dense.model ? tn_params_pack(&r->dense.model->params) : TN_OK;
+    return r->dense.model ? tn_twin_weights(p, r->values, &r->dense.model->params) : TN_OK;
 }
 
 static void release(layer_run *r) {

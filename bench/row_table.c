@@ -33,7 +33,7 @@ __attribute__((format(printf, 3, 4))) static void remark(char *note, size_t size
 }
 
 static void remarks(const tn_cost_row *r, char *note, size_t size) {
-    bool step = strcmp(r->level, "step") == 0;
+    bool step = strcmp(r->level, "step") == 0 || strcmp(r->level, "model") == 0;
     note[0] = '\0';
     if (isfinite(r->peer_ratio))
         remark(note, size, "%.3f times as fast as %s (%.3f to %.3f), which takes %.4g ms", r->peer_ratio,
@@ -62,7 +62,8 @@ static void shape_of(const tn_cost_row *r, char *text, size_t size) {
 
 void tn_row_table_write(FILE *to, const tn_cost_row *r) {
     char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[120], shape[200], note[1200];
-    bool layer = strcmp(r->level, "layer") == 0, kernel = !layer && strcmp(r->level, "step") != 0;
+    bool layer = strcmp(r->level, "layer") == 0 || strcmp(r->level, "model") == 0,
+         kernel = !layer && strcmp(r->level, "step") != 0;
     snprintf(what, sizeof what, "%s%s%s %s", layer ? r->level : "", layer ? " " : "",
              kernel ? r->op : r->mixer, r->pass);
     shape_of(r, shape, sizeof shape);

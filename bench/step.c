@@ -23,28 +23,47 @@ struct tn_step {
 
 /* Routers start at zero, where a capacity would take the first rows of every sequence, the cheapest ones. */
 static tn_status routers(tn_step *s, uint64_t seed) {
-    float weight[1024];
+    float *weight;
     tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, 2);
-    for (int64_t i = 0; i < s->model->config.layers; i++) {
+    tn_status status = TN_OK;
+    TN_TRY(tn_alloc(s->ctx, (size_t)s->model->config.d_model, sizeof *weight, &weight));
+    for (int64_t i = 0; tn_mixer_has_router(&s->model->config) && i < s->model->config.layers; i++) {
         const tn_param *w = s->model->params.layers[i].router_weight;
         for (size_t d = 0; d < w->count; d++)
             weight[d] = (float)(0.1 * tn_rng_normal(&rng));
-        TN_TRY(tn_buffer_write(w->value, 0, w->count * sizeof(float), weight));
+        TN_GO(tn_buffer_write(w->value, 0, w->count * sizeof(float), weight));
+    }
+cleanup:
+    tn_free(s->ctx, weight);
+    return status;
+}
+
+/* The recall model and its training, with the sizes of `shape`. */
+static tn_status config_of(tn_context *ctx, const tn_step_shape *shape, tn_train_config *c) {
+    tn_task_config task = {.kind = TN_TASK_RECALL, .distance = shape->T - 2};
+    TN_TRY(tn_train_config_default(ctx, &task, 0, c));
+    if (shape->D > 0) {
+        c->model.d_model = shape->D;
+        c->model.mlp_width = 2 * shape->D;
+    }
+    if (shape->H > 0)
+        c->model.heads = shape->H;
+    if (shape->K > 0)
+        c->model.conv_taps = shape->K;
+    if (shape->mixer)
+        TN_TRY(tn_mixer_parse(ctx, shape->mixer, &c->model));
+    if (shape->rho >= 0) {
+        c->model.routing = TN_ROUTING_CAPACITY;
+        c->model.capacity = shape->rho;
     }
     return TN_OK;
 }
 
 static tn_status make(tn_device *dev, const tn_step_shape *shape, uint64_t seed, tn_step *s) {
     tn_train_config c;
-    tn_task_config task = {.kind = TN_TASK_RECALL, .distance = shape->T - 2};
     int64_t N = shape->B * shape->T;
-    TN_TRY(tn_train_config_default(s->ctx, &task, 0, &c));
-    s->gate = TN_GATE_SOFT;
-    if (shape->rho >= 0) {
-        s->gate = TN_GATE_COMPACT;
-        c.model.routing = TN_ROUTING_CAPACITY;
-        c.model.capacity = shape->rho;
-    }
+    TN_TRY(config_of(s->ctx, shape, &c));
+    s->gate = shape->rho >= 0 ? TN_GATE_COMPACT : TN_GATE_SOFT;
     s->optimizer = c.optimizer;
     s->optimizer.lr = c.curriculum.lr;
     TN_TRY(tn_task_make(s->ctx, &c.task, &s->task));
@@ -53,7 +72,7 @@ static tn_status make(tn_device *dev, const tn_step_shape *shape, uint64_t seed,
     TN_TRY(tn_alloc(s->ctx, (size_t)N, 4, &s->labels));
     TN_TRY(tn_task_fill(s->ctx, s->task, TN_RNG_TRAIN, 0, &s->batch));
     s->in = tn_batch_input(&s->batch, s->label_rows, s->labels);
-    TN_TRY(tn_model_create(dev, &c.model, true, &s->model));
+    TN_TRY(tn_model_create(dev, &c.model, !shape->forward_only, &s->model));
     TN_TRY(tn_workspace_create(s->model, shape->B, shape->T, &s->ws));
     TN_TRY(tn_params_init(&s->model->params, seed));
     return routers(s, seed);
@@ -98,6 +117,19 @@ tn_status tn_step_run(tn_device *dev, void *data) {
     TN_TRY(gradient(s, s->gate));
     TN_TRY(tn_model_update(s->model, &s->optimizer, ++s->done));
     return tn_device_flush(dev);
+}
+
+tn_status tn_step_forward(tn_device *dev, void *data) {
+    tn_step *s = data;
+    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, TN_GATE_COMPACT, NULL, NULL));
+    TN_TRY(tn_model_loss(s->model, s->ws, &s->in));
+    return tn_device_flush(dev);
+}
+
+tn_status tn_step_logits(tn_step *s, tn_gate gate, float *logits) {
+    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, gate, NULL, NULL));
+    return tn_buffer_read(tn_workspace_logits(s->ws), 0,
+                          (size_t)(s->in.L * s->model->config.vocab) * sizeof *logits, logits);
 }
 
 tn_model *tn_step_model(tn_step *s) {
@@ -175,8 +207,7 @@ tn_status tn_step_verify(tn_step *s) {
     return s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s);
 }
 
-/* A backward pass costs twice a forward one, up to element-wise work. */
-static double flops_of(const tn_step *s, const tn_step_shape *shape) {
+double tn_step_forward_flops(const tn_step *s, const tn_step_shape *shape) {
     const tn_model_config *c = &s->model->config;
     int64_t T = shape->T, k = shape->rho >= 0 ? (int64_t)ceil(shape->rho * (double)T) : T;
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
@@ -185,19 +216,26 @@ static double flops_of(const tn_step *s, const tn_step_shape *shape) {
         stats[i] = (tn_layer_stats){.routed = shape->B * k, .kv_rows = shape->B * T};
         stats[i].pairs = share * (double)shape->B * (double)T * (double)(T + 1) / 2;
     }
-    return 3 * tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
+    return tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
 }
 
-void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_bench_options *o,
-                      tn_cost_row *row) {
-    const tn_model_config *c = &s->model->config;
-    tn_row_set_device(row, tn_device_get_info(s->model->dev), o->cpu_model ? o->cpu_model : "");
+/* A backward pass costs twice a forward one, up to element-wise work. */
+static double flops_of(const tn_step *s, const tn_step_shape *shape) {
+    return 3 * tn_step_forward_flops(s, shape);
+}
+
+static void set_schedule(const tn_step_shape *shape, tn_cost_row *row) {
+    snprintf(row->schedule, sizeof row->schedule, shape->rho >= 0 ? "compacted" : "dense");
+    snprintf(row->verified, sizeof row->verified, "same shape");
+}
+
+static void identify(tn_device *dev, const tn_model_config *c, const tn_step_shape *shape,
+                     const tn_bench_options *o, tn_cost_row *row) {
+    tn_row_set_device(row, tn_device_get_info(dev), o->cpu_model ? o->cpu_model : "");
     snprintf(row->level, sizeof row->level, "step");
     snprintf(row->pass, sizeof row->pass, "step");
     snprintf(row->mixer, sizeof row->mixer, "routed");
-    snprintf(row->schedule, sizeof row->schedule, shape->rho >= 0 ? "compacted" : "dense");
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)o->seed);
-    snprintf(row->verified, sizeof row->verified, "same shape");
     row->B = shape->B;
     row->T = shape->T;
     row->D = c->d_model;
@@ -207,6 +245,12 @@ void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_ben
     row->rho = shape->rho;
     snprintf(row->shape, sizeof row->shape, shape->rho >= 0 ? "B=%lld T=%lld rho=%g" : "B=%lld T=%lld",
              (long long)shape->B, (long long)shape->T, shape->rho);
+}
+
+void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_bench_options *o,
+                      tn_cost_row *row) {
+    identify(s->model->dev, &s->model->config, shape, o, row);
+    set_schedule(shape, row);
 }
 
 void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_sample *sample,
@@ -222,7 +266,8 @@ static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shap
     tn_pair_sample pair;
     tn_measure_options options = {.seconds = o->seconds > 0 ? 2 * o->seconds : 2, .raw = o->raw};
     TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
-    double ideal = flops_of(dense, &(tn_step_shape){shape->B, shape->T, NAN}) / flops_of(s, shape);
+    double ideal =
+        flops_of(dense, &(tn_step_shape){.B = shape->B, .T = shape->T, .rho = NAN}) / flops_of(s, shape);
     tn_row_set_dense(row, &pair, ideal, sample);
     return TN_OK;
 }
@@ -244,26 +289,37 @@ tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *
     return TN_OK;
 }
 
-tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,
-                          tn_cost_row *row) {
+tn_status tn_step_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,
+                       tn_cost_row *row) {
     tn_step *s = NULL, *dense = NULL;
     tn_sample sample;
+    tn_step_shape all = *shape;
     tn_status status = TN_OK;
-    tn_row_init(row);
+    all.rho = NAN;
     TN_GO(tn_step_make(dev, shape, o->seed, &s));
-    tn_step_identify(s, shape, o, row);
     TN_GO(tn_step_verify(s));
     TN_GO(tn_measure(
         dev, tn_step_run, s,
         &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1, .energy = o->energy, .raw = o->raw},
         &sample));
     if (shape->rho >= 0) {
-        TN_GO(tn_step_make(dev, &(tn_step_shape){shape->B, shape->T, NAN}, o->seed, &dense));
+        TN_GO(tn_step_make(dev, &all, o->seed, &dense));
         TN_GO(time_pair(s, dense, shape, o, &sample, row));
     }
     tn_step_set_sample(s, shape, &sample, o, row);
+    set_schedule(shape, row);
 cleanup:
     tn_step_destroy(dense);
     tn_step_destroy(s);
-    return tn_row_settle(row, status, tn_device_context(dev));
+    return status;
+}
+
+tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,
+                          tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_train_config c;
+    tn_row_init(row);
+    TN_TRY(config_of(ctx, shape, &c));
+    identify(dev, &c.model, shape, o, row);
+    return tn_row_settle(row, tn_step_fill(dev, shape, o, row), ctx);
 }

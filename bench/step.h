@@ -10,6 +10,9 @@ typedef struct tn_step_shape {
     int64_t B, T;
     double rho; /* of a compacted step, exactly ⌈rho·T⌉ rows a sequence in every layer; NaN: the dense step of
                    phase 1, soft gate and both tracks for all rows */
+    int64_t D, H, K;   /* of the model, its mlp 2·D wide; 0: as the recall model has them */
+    const char *mixer; /* NULL: routed */
+    bool forward_only; /* without gradients: for tn_step_forward alone */
 } tn_step_shape;
 
 /* "B=32,T=128" or "B=32,T=128,rho=0.01". TN_ERR_ARG otherwise. */
@@ -23,11 +26,20 @@ tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *
 tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *options,
                           tn_cost_row *row);
 
+/* The same into a row whose identity (device, shape, seed) is already set; failures are passed on. */
+tn_status tn_step_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *options,
+                       tn_cost_row *row);
+
 /* The step itself, for who compares it with another's: made with weights from `seed`. */
 typedef struct tn_step tn_step;
 tn_status tn_step_make(tn_device *dev, const tn_step_shape *shape, uint64_t seed, tn_step **out);
 void tn_step_destroy(tn_step *step); /* NULL is fine */
 tn_status tn_step_run(tn_device *dev, void *step);
+tn_status tn_step_forward(tn_device *dev,
+                          void *step); /* forward and loss as evaluation runs them, compacted */
+/* [L,V], of a forward pass of its own. */
+tn_status tn_step_logits(tn_step *step, tn_gate gate, float *logits);
+double tn_step_forward_flops(const tn_step *step, const tn_step_shape *shape);
 tn_model *tn_step_model(tn_step *step);                       /* borrowed */
 const tn_input *tn_step_input(const tn_step *step);           /* borrowed */
 tn_status tn_step_loss(tn_step *step, double *cross_entropy); /* of the last step, before its update */

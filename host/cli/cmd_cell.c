@@ -72,7 +72,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     return status;
 }
 
-static const char *const levels[] = {"op", "layer", "test", "roofline", NULL};
+static const char *const levels[] = {"op", "layer", "model", "test", "roofline", NULL};
 static const tn_cli_option options[] = {
     {"level", 0, "LEVEL", TN_CLI_STRING, "what kind of cell", 0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "op of an op cell"},

@@ -42,7 +42,7 @@ static void all_passes(const char *words[TN_WORDS_MAX + 1]) {
 }
 
 tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out) {
-    static const char *const levels[] = {"op", "layer", NULL};
+    static const char *const levels[] = {"op", "layer", "model", NULL};
     const char *passes[TN_WORDS_MAX + 1], *ops[128] = {NULL};
     const char *level = tn_cli_string(args, "level", NULL), *op = tn_cli_string(args, "op", NULL),
                *pass = tn_cli_string(args, "pass", NULL);

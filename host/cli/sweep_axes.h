@@ -6,7 +6,8 @@
 #include "options.h"
 
 #define TN_SWEEP_AXES                                                                                        \
-    {"level", 0, "LIST", TN_CLI_STRING, "op, layer instead of the preset's levels"},                         \
+    {"level", 0, "LIST", TN_CLI_STRING,                                                                      \
+     "op, layer, model instead of the preset's levels (quick: op,layer; full: all)"},                        \
         {"op", 0, "LIST", TN_CLI_STRING, "ops; without --level, op cells alone"},                            \
         {"pass", 0, "LIST", TN_CLI_STRING, "forward, backward, step (both), or as an op names it"},          \
         {"T", 0, "LIST", TN_CLI_STRING, "positions in a sequence, as 256..65536*2"},                         \
