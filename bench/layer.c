@@ -230,6 +230,11 @@ static double bytes_of(const layer_run *r, const layer_side *side) {
     return 4 * (once + back);
 }
 
+static const char *keys_of(const layer_side *side) {
+    const tn_layer_state *st = tn_workspace_state(side->ws, 0);
+    return st->R == 0 ? "" : st->absorbed ? "absorbed" : "projected";
+}
+
 static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_row *row) {
     tn_measure_run run = !has_backward(r) ? forward : has_forward(r) ? step : backward;
     tn_measure_options measure = {
@@ -247,9 +252,8 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
     tn_row_set_tuned(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline, options->energy);
     snprintf(row->schedule, sizeof row->schedule, "%s", r->dense.model ? "compacted" : "dense");
-    if (r->dense.model && tn_workspace_state(r->mine.ws, 0)->R > 0)
-        snprintf(row->keys, sizeof row->keys, "%s",
-                 tn_workspace_state(r->mine.ws, 0)->absorbed ? "absorbed" : "projected");
+    if (r->dense.model)
+        snprintf(row->keys, sizeof row->keys, "%s", keys_of(&r->mine));
     snprintf(row->verified, sizeof row->verified, "same shape");
     return TN_OK;
 }
@@ -276,4 +280,58 @@ tn_status tn_layer_measure(tn_device *dev, const tn_layer_shape *shape, const tn
 cleanup:
     release(&r);
     return status;
+}
+
+struct tn_layer {
+    layer_run run;
+    tn_layer_shape shape;
+};
+
+tn_status tn_layer_open(tn_device *dev, const tn_layer_shape *shape, uint64_t seed, tn_layer **out) {
+    tn_context *ctx = tn_device_context(dev);
+    TN_TRY(tn_alloc(ctx, 1, sizeof **out, out));
+    tn_layer *l = *out;
+    l->shape = *shape;
+    l->run =
+        (layer_run){.ctx = ctx, .dev = dev, .shape = &l->shape, .in = {.B = l->shape.B, .T = l->shape.T}};
+    tn_status status = TN_OK;
+    TN_GO(inputs(&l->run, seed));
+    TN_GO(side_make(&l->run, l->shape.mixer, &l->run.mine));
+    TN_GO(weights(&l->run, seed));
+    TN_GO(check(&l->run));
+    return TN_OK;
+cleanup:
+    tn_layer_close(l);
+    *out = NULL;
+    return status;
+}
+
+void tn_layer_close(tn_layer *l) {
+    if (!l)
+        return;
+    tn_context *ctx = l->run.ctx;
+    release(&l->run);
+    tn_free(ctx, l);
+}
+
+tn_status tn_layer_forward(tn_device *dev, void *layer) {
+    return forward(dev, &((tn_layer *)layer)->run.mine);
+}
+
+tn_status tn_layer_forward_other(tn_layer *l) {
+    return tn_mixer_forward(l->run.mine.ws, &l->run.in, TN_GATE_COMPACT, 0, l->run.dmid);
+}
+
+tn_status tn_layer_part(tn_layer *l, tn_mixer_part part) {
+    return tn_mixer_part_forward(l->run.mine.ws, &l->run.in, 0, l->run.x, part);
+}
+
+const tn_buffer *tn_layer_output(tn_layer *l) {
+    return tn_workspace_state(l->run.mine.ws, 0)->mid;
+}
+
+void tn_layer_work(const tn_layer *l, double *flops, double *bytes, const char **keys) {
+    *keys = keys_of(&l->run.mine);
+    *flops = flops_of(&l->run, &l->run.mine);
+    *bytes = bytes_of(&l->run, &l->run.mine);
 }

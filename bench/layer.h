@@ -3,6 +3,7 @@
 #define TN_LAYER_H
 
 #include "op.h"
+#include "workspace.h"
 
 typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;
@@ -15,5 +16,16 @@ typedef struct tn_layer_shape {
  * columns of a row whose identity (device, shape, seed) is already set. */
 tn_status tn_layer_measure(tn_device *dev, const tn_layer_shape *shape, const tn_bench_options *options,
                            tn_cost_row *row);
+
+/* The layer itself, without a dense one beside it: inputs and weights from `seed`, its output verified. */
+typedef struct tn_layer tn_layer;
+tn_status tn_layer_open(tn_device *dev, const tn_layer_shape *shape, uint64_t seed, tn_layer **out);
+void tn_layer_close(tn_layer *layer); /* NULL is fine */
+tn_status tn_layer_forward(tn_device *dev, void *layer);
+tn_status tn_layer_forward_other(tn_layer *layer); /* on another input, which routes other rows */
+tn_status tn_layer_part(tn_layer *layer, tn_mixer_part part);
+const tn_buffer *tn_layer_output(tn_layer *layer); /* [B·T,D], borrowed */
+/* Of a whole forward pass; `keys` as the column of that name. */
+void tn_layer_work(const tn_layer *layer, double *flops, double *bytes, const char **keys);
 
 #endif

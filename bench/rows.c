@@ -81,6 +81,7 @@ static const column columns[] = {
     COLUMN(peer_max_diff, REAL),
     COLUMN(tuned, TEXT),
     COLUMN(keys, TEXT),
+    COLUMN(part, TEXT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

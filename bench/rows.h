@@ -45,6 +45,7 @@ typedef struct tn_cost_row {
     char peer[160];             /* another implementation of the same work, measured in turn with this */
     double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
     double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
+    char part[24];  /* of a routed layer whose cost is split: "whole", "router", …, "launch" */
     char tuned[16]; /* "default", "tuned", "environment"; "" when nothing ran */
     char keys[16];  /* of a compacted layer: "projected" or "absorbed" */
 } tn_cost_row;

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 /* What says which row a line is of: all of tn_row_key, and what `turnout compare` goes by. */
-static const char *const identity[] = {"version", "utc",      "host",  "platform", "device", "driver",
-                                       "pci",     "selector", "level", "op",       "pass",   "mixer",
-                                       "B",       "T",        "D",     "H",        "Dh",     "K",
-                                       "rho",     "schedule", "shape", "seed",     "peer",   NULL};
+static const char *const identity[] = {"version",  "utc",   "host", "platform", "device", "driver",   "pci",
+                                       "selector", "level", "op",   "pass",     "mixer",  "B",        "T",
+                                       "D",        "H",     "Dh",   "K",        "rho",    "schedule", "shape",
+                                       "seed",     "peer",  "part", NULL};
 
 static void add_series(json_t *line, const char *name, const double *ms, int count) {
     if (count <= 0)

@@ -12,7 +12,7 @@ enum { KEYS = sizeof key_names / sizeof key_names[0] };
 typedef struct view {
     const tn_csv *t;
     int key[KEYS];
-    int level, pass, status, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ideal;
+    int level, pass, status, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ideal, part;
 } view;
 
 static view view_of(const tn_csv *t) {
@@ -32,6 +32,7 @@ static view view_of(const tn_csv *t) {
     v.dense = tn_csv_column(t, "dense_wall_ms");
     v.ratio = tn_csv_column(t, "dense_ratio");
     v.ideal = tn_csv_column(t, "ideal_ratio");
+    v.part = tn_csv_column(t, "part");
     return v;
 }
 
@@ -39,6 +40,7 @@ static bool is_layer_row(const view *v, size_t row, const char *mixer) {
     return strcmp(tn_csv_text(v->t, row, v->level), "layer") == 0 &&
            strcmp(tn_csv_text(v->t, row, v->pass), "forward") == 0 &&
            strcmp(tn_csv_text(v->t, row, v->status), "ok") == 0 &&
+           !*tn_csv_text(v->t, row, v->part) && /* a part of a layer is no layer */
            strcmp(tn_csv_text(v->t, row, v->mixer), mixer) == 0;
 }
 

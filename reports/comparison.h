@@ -38,6 +38,7 @@ enum {
     TN_KEY_SCHEDULE,
     TN_KEY_SHAPE,
     TN_KEY_PEER,
+    TN_KEY_PART,
     TN_KEYS
 };
 extern const char *const tn_key_columns[TN_KEYS + 1]; /* their names; NULL at the end */

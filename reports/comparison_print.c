@@ -15,7 +15,8 @@ static void what_of(const tn_compared_row *row, char *text, size_t size) {
     bool op = strcmp(level, "op") == 0, step = strcmp(level, "step") == 0; /* a step's pass says so */
     const char *words[] = {
         op || step ? "" : level,   op || !*mixer ? row->key[TN_KEY_OP] : mixer, row->key[TN_KEY_PASS],
-        row->key[TN_KEY_SCHEDULE], *row->key[TN_KEY_PEER] ? "beside" : "",      row->key[TN_KEY_PEER]};
+        row->key[TN_KEY_SCHEDULE], *row->key[TN_KEY_PEER] ? "beside" : "",      row->key[TN_KEY_PEER],
+        row->key[TN_KEY_PART]};
     size_t used = 0;
     *text = '\0';
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)

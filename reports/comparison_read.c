@@ -11,7 +11,7 @@
 
 const char *const tn_key_columns[TN_KEYS + 1] = {"platform", "device",   "level", "op",   "pass", "mixer",
                                                  "B",        "T",        "D",     "H",    "Dh",   "K",
-                                                 "rho",      "schedule", "shape", "peer", NULL};
+                                                 "rho",      "schedule", "shape", "peer", "part", NULL};
 
 enum { NAME_SIZE = 2048 };
 

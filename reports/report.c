@@ -18,6 +18,7 @@ EMBEDDED(report_runs_js);
 EMBEDDED(report_study_js);
 EMBEDDED(report_costs_js);
 EMBEDDED(report_roofs_js);
+EMBEDDED(report_split_js);
 EMBEDDED(report_js);
 
 /* In the order in which they need each other. */
@@ -32,6 +33,7 @@ static const struct {
     {tn_kernel_bytes_report_study_js, &tn_kernel_size_report_study_js},
     {tn_kernel_bytes_report_costs_js, &tn_kernel_size_report_costs_js},
     {tn_kernel_bytes_report_roofs_js, &tn_kernel_size_report_roofs_js},
+    {tn_kernel_bytes_report_split_js, &tn_kernel_size_report_split_js},
     {tn_kernel_bytes_report_js, &tn_kernel_size_report_js},
 };
 

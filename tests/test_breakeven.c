@@ -13,15 +13,19 @@ static char path[] = "breakeven_XXXXXX";
     "platform,device,level,pass,mixer,B,T,D,rho,status,wall_ms,flops,dense_wall_ms,dense_ratio,ideal_"       \
     "ratio\n"
 
-static void add(const char *rows, tn_csv *t, tn_breakevens *b) {
+static void add_under(const char *header, const char *rows, tn_csv *t, tn_breakevens *b) {
     FILE *stream = fopen(path, "wb");
     ck_assert_ptr_nonnull(stream);
-    fputs(HEADER, stream);
+    fputs(header, stream);
     fputs(rows, stream);
     fclose(stream);
     ck_assert_msg(tn_csv_read(&ctx, path, t) == TN_OK, "%s", ctx.message);
     *b = (tn_breakevens){0};
     ck_assert_msg(tn_breakevens_add(&ctx, t, b) == TN_OK, "%s", ctx.message);
+}
+
+static void add(const char *rows, tn_csv *t, tn_breakevens *b) {
+    add_under(HEADER, rows, t, b);
 }
 
 static void drop(tn_csv *t, tn_breakevens *b) {
@@ -147,6 +151,22 @@ START_TEST(test_fixture) {
 }
 END_TEST
 
+/* Parts of a routed layer, and the whole that they are held against, are no points. */
+START_TEST(test_parts) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under("device,level,pass,mixer,B,T,D,rho,status,wall_ms,dense_ratio,part\n",
+              "X,layer,forward,routed,1,64,8,0.1,ok,4,2,\n"
+              "X,layer,forward,routed,1,64,8,0.2,ok,1,9,whole\n"
+              "X,layer,forward,routed,1,64,8,0.1,ok,1,9,norm\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 1);
+    ck_assert_uint_eq(b.items[0].count, 1);
+    near(b.items[0].points[0].wall_ms, 4);
+    drop(&t, &b);
+}
+END_TEST
+
 int main(void) {
     int file = mkstemp(path);
     if (file < 0)
@@ -155,6 +175,7 @@ int main(void) {
     Suite *suite = suite_create("breakeven");
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_crossing);
+    tcase_add_test(tests, test_parts);
     tcase_add_test(tests, test_interleaved_dense_wins);
     tcase_add_test(tests, test_always_and_never);
     tcase_add_test(tests, test_last_of_a_repeated_cell);

@@ -124,27 +124,41 @@ tn_status tn_device_profile_add(tn_device *dev, void *event) {
     return TN_OK;
 }
 
-tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches) {
+static tn_status event_seconds(tn_device *dev, size_t i, double *seconds) {
+    cl_ulong start = 0, end = 0;
+    cl_int code =
+        clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
+    if (code == CL_SUCCESS)
+        code = clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
+    /* Signed: an END before its START (seen on ROCm) must show up, not wrap to centuries. */
+    *seconds = 1e-9 * (double)(cl_long)(end - start);
+    return code == CL_SUCCESS ? TN_OK
+                              : tn_cl_fail(dev->ctx, code, "reading event times on %s", dev->info.name);
+}
+
+int tn_device_profile_launches(const tn_device *dev) {
+    return (int)dev->event_count;
+}
+
+tn_status tn_device_profile_end_split(tn_device *dev, const int *ends, int count, double *seconds) {
+    double one;
     dev->profiling = false;
-    *seconds = 0;
-    *launches = (int)dev->event_count;
-    TN_TRY(tn_device_finish(dev));
-    tn_status status = TN_OK;
-    for (size_t i = 0; i < dev->event_count; i++) {
-        cl_ulong start = 0, end = 0;
-        cl_int code =
-            clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
-        if (code == CL_SUCCESS)
-            code = clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
-        if (code != CL_SUCCESS) {
-            status = tn_cl_fail(dev->ctx, code, "reading event times on %s", dev->info.name);
-            break;
+    tn_status status = tn_device_finish(dev);
+    size_t i = 0;
+    for (int k = 0; k < count; k++) {
+        seconds[k] = 0;
+        for (; status == TN_OK && i < (size_t)ends[k] && i < dev->event_count; i++) {
+            status = event_seconds(dev, i, &one);
+            seconds[k] += one;
         }
-        /* Signed: an END before its START (seen on ROCm) must show up, not wrap to centuries. */
-        *seconds += 1e-9 * (double)(cl_long)(end - start);
     }
     events_release(dev);
     return status;
+}
+
+tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches) {
+    *launches = tn_device_profile_launches(dev);
+    return tn_device_profile_end_split(dev, launches, 1, seconds);
 }
 
 tn_status tn_device_at_close(tn_device *dev, void (*run)(tn_device *, void *), void *data) {

@@ -63,6 +63,9 @@ tn_status tn_device_flush(tn_device *dev);  /* hands queued work to the device w
  * `*launches` counts kernels. Times that are not plausible are the caller's to judge (bench/measure). */
 tn_status tn_device_profile_begin(tn_device *dev);
 tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches);
+/* The same in pieces: launches up to ends[i], and from ends[i−1] on, go to seconds[i]. */
+tn_status tn_device_profile_end_split(tn_device *dev, const int *ends, int count, double *seconds);
+int tn_device_profile_launches(const tn_device *dev); /* since begin */
 
 /* A kernel tunable: environment TURNOUT_TUNE ("gemm.TILE_M=8,gemm.LOCAL=1"), then the tuned file's value,
  * then the default of the device's kind. */

@@ -3,6 +3,7 @@
 #include "bench_peers.h"
 #include "common.h"
 #include "file.h"
+#include "layer_parts.h"
 #include "op.h"
 #include "samples.h"
 #include "shapes.h"
@@ -18,7 +19,7 @@
 typedef struct bench_plan {
     const tn_case *op; /* NULL: all */
     const char *pass, *shape;
-    bool steps; /* training steps instead of ops */
+    bool steps, layers; /* training steps, or routed layers and their parts, instead of ops */
     tn_bench_options options;
     tn_roofline roofline;
     tn_energy energy;
@@ -102,6 +103,25 @@ static tn_status bench_steps(tn_device *dev, bench_plan *plan) {
     return TN_OK;
 }
 
+/* The routed layer at one row in a hundred, as long as the sweep has it. */
+static tn_status bench_layers(tn_device *dev, bench_plan *plan) {
+    static const char *const usual[] = {"B=4,T=1024", "T=4096", "T=16384"};
+    tn_context *ctx = tn_device_context(dev);
+    tn_cost_row rows[TN_LAYER_PART_ROWS];
+    tn_layer_shape shape;
+    for (size_t i = 0; i < (plan->shape ? 1 : sizeof usual / sizeof usual[0]); i++) {
+        int count;
+        TN_TRY(tn_layer_parts_parse(ctx, plan->shape ? plan->shape : usual[i], &shape));
+        tn_progress(ctx, "routed layer T=%lld D=%lld and its parts", (long long)shape.T, (long long)shape.D);
+        tn_status status = tn_layer_parts_measure(dev, &shape, &plan->options, rows, &count);
+        tn_progress_end(ctx);
+        TN_TRY(status);
+        for (int k = 0; k < count; k++) /* the samples are the whole's, which comes first */
+            write_row(plan, ctx, &rows[k]);
+    }
+    return TN_OK;
+}
+
 static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void *data) {
     bench_plan *plan = data;
     tn_device *dev;
@@ -117,11 +137,13 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
         tn_cli_print_tuned(ctx, info, "tuned values: ", stderr);
     if (plan->steps && !plan->compare)
         TN_GO(bench_steps(dev, plan));
+    if (plan->layers)
+        TN_GO(bench_layers(dev, plan));
     if (plan->compare) {
         plan->peers.options = plan->options;
         TN_GO(tn_bench_peers_run(dev, &plan->peers));
     }
-    for (int i = 0; i < tn_case_count && !plan->steps && !plan->compare; i++)
+    for (int i = 0; i < tn_case_count && !plan->steps && !plan->layers && !plan->compare; i++)
         if (!plan->op || plan->op == tn_cases[i])
             TN_GO(bench_case(dev, tn_cases[i], plan));
 cleanup:
@@ -179,12 +201,19 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
         tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
     plan->steps = strcmp(tn_cli_string(args, "level", "op"), "step") == 0;
-    if (plan->steps && (plan->op || plan->pass))
-        return tn_fail(ctx, TN_ERR_ARG, "--level step takes neither --op nor --pass");
+    plan->layers = strcmp(tn_cli_string(args, "level", "op"), "layer") == 0;
+    if ((plan->steps || plan->layers) && (plan->op || plan->pass))
+        return tn_fail(ctx, TN_ERR_ARG, "--level step and --level layer take neither --op nor --pass");
+    if (plan->layers && (tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "no peer does the work of a routed layer's parts; --level op or step");
     TN_TRY(plan_peers(ctx, args, plan));
     if (plan->steps && plan->shape) {
         tn_step_shape shape;
         TN_TRY(tn_step_shape_parse(ctx, plan->shape, &shape));
+    } else if (plan->layers && plan->shape) {
+        tn_layer_shape shape;
+        TN_TRY(tn_layer_parts_parse(ctx, plan->shape, &shape));
     } else if (plan->shape) {
         tn_shape shape;
         if (!plan->op)
@@ -223,17 +252,16 @@ cleanup:
 }
 
 static const char *const formats[] = {"csv", "json", "md", NULL};
-static const char *const levels[] = {"op", "step", NULL};
+static const char *const levels[] = {"op", "step", "layer", NULL};
 static const tn_cli_option options[] = {
-    {"level", 0, "op|step", TN_CLI_STRING,
+    {"level", 0, "op|step|layer", TN_CLI_STRING,
      "op: kernels (default); step: whole training steps of the recall model, and what of them is spent "
-     "outside "
-     "kernels",
+     "outside kernels; layer: the routed layer, whole and part by part",
      0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
     {"pass", 0, "PASS", TN_CLI_STRING, "one pass: forward, backward, … as the op names it"},
     {"shape", 0, "K=V,...", TN_CLI_STRING,
-     "one shape, with --op or --level step, instead of those of bench/shapes"},
+     "one shape, with --op or --level step or layer, instead of those of bench/shapes"},
     {"peers", 0, NULL, TN_CLI_FLAG,
      "the same work through other libraries, in turn with ours, on bench/peers"},
     {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch, torch-compile"},

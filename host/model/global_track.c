@@ -68,9 +68,9 @@ static tn_status project(tn_workspace *ws, const tn_layer_state *st, const tn_la
     return tn_linear(dev, st->P, lp->v, st->v, l->kv_input, NULL, NULL);
 }
 
-/* Rows of u for queries, keys and values, where they are not u1 itself. */
-static tn_status gather(tn_workspace *ws, const tn_input *in, tn_layer_state *st) {
+tn_status tn_global_gather(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_device *dev = ws->m->dev;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
     int64_t D = ws->m->config.d_model, N = in->B * in->T;
     if (!st->dense) {
         TN_TRY(tn_workspace_floats(ws, &st->uq, st->R, D));
@@ -82,8 +82,7 @@ static tn_status gather(tn_workspace *ws, const tn_input *in, tn_layer_state *st
     return tn_row_gather_forward(dev, &(tn_row_gather_shape){st->P, N, D}, st->ukv, st->u1, st->kv_rows);
 }
 
-static tn_status absorbed_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
-                                  const tn_buffer *add) {
+static tn_status absorbed_project(tn_workspace *ws, int64_t layer) {
     tn_device *dev = ws->m->dev;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_absorbed *w = &ws->m->params.absorbed[layer];
@@ -91,41 +90,56 @@ static tn_status absorbed_forward(tn_workspace *ws, const tn_input *in, int64_t 
     tn_row_lists l = lists_of(ws, st);
     TN_TRY(tn_workspace_need(ws, &st->query_rows, (size_t)(R * H) * 4));
     TN_TRY(tn_workspace_floats(ws, &st->q, R, H * D));
-    TN_TRY(tn_workspace_floats(ws, &st->a, R, H * D));
-    TN_TRY(tn_workspace_floats(ws, &st->lse, R, H));
     TN_TRY(tn_params_absorb(&ws->m->params, layer, H));
     TN_TRY(tn_attention_absorb_rows(dev, R, H, st->query_rows, l.rows));
-    TN_TRY(tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, R, H * D, D}, st->q, l.q_input, w->mq,
-                               w->mq_packed, NULL, NULL));
+    return tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, R, H * D, D}, st->q, l.q_input, w->mq,
+                               w->mq_packed, NULL, NULL);
+}
+
+tn_status tn_global_project(tn_workspace *ws, const tn_input *in, int64_t layer) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    int64_t D = ws->m->config.d_model;
+    if (st->absorbed)
+        return absorbed_project(ws, layer);
+    tn_row_lists l = lists_of(ws, st);
+    TN_TRY(tn_workspace_floats(ws, &st->q, st->R, D));
+    TN_TRY(tn_workspace_floats(ws, &st->k, st->P, D));
+    TN_TRY(tn_workspace_floats(ws, &st->v, st->P, D));
+    TN_TRY(project(ws, st, &ws->m->params.layers[layer], &l));
+    TN_TRY(rotate(ws, in, st->q, st->R, l.rows, false));
+    return rotate(ws, in, st->k, st->P, l.kv_rows, false);
+}
+
+tn_status tn_global_attend(tn_workspace *ws, const tn_input *in, int64_t layer) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    int64_t D = ws->m->config.d_model, H = ws->m->config.heads;
+    tn_row_lists l = lists_of(ws, st);
     tn_flash_attention_shape s = attention_shape(ws, in, st);
-    TN_TRY(tn_flash_attention_forward(dev, &s, st->a, st->lse, st->q, l.kv_input, l.kv_input, st->query_rows,
-                                      st->query_start, l.kv_start, NULL, NULL));
-    return tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, R, D, H * D}, out, st->a, w->mo,
+    TN_TRY(tn_workspace_floats(ws, &st->a, st->R, st->absorbed ? H * D : D));
+    TN_TRY(tn_workspace_floats(ws, &st->lse, st->R, H));
+    return tn_flash_attention_forward(ws->m->dev, &s, st->a, st->lse, st->q,
+                                      st->absorbed ? l.kv_input : st->k, st->absorbed ? l.kv_input : st->v,
+                                      st->absorbed ? st->query_rows : l.rows,
+                                      st->absorbed ? st->query_start : l.q_start, l.kv_start, NULL, NULL);
+}
+
+tn_status tn_global_output(tn_workspace *ws, int64_t layer, tn_buffer *out, const tn_buffer *add) {
+    tn_device *dev = ws->m->dev;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    const tn_absorbed *w = &ws->m->params.absorbed[layer];
+    int64_t D = ws->m->config.d_model, H = ws->m->config.heads;
+    if (!st->absorbed)
+        return tn_linear(dev, st->R, ws->m->params.layers[layer].o, out, st->a, NULL, add);
+    return tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, st->R, D, H * D}, out, st->a, w->mo,
                                w->mo_packed, NULL, add);
 }
 
 tn_status tn_global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
                             const tn_buffer *add) {
-    tn_model *m = ws->m;
-    tn_layer_state *st = tn_workspace_state(ws, layer);
-    const tn_layer_params *lp = &m->params.layers[layer];
-    int64_t D = m->config.d_model, R = st->R, P = st->P;
-    TN_TRY(gather(ws, in, st));
-    if (st->absorbed)
-        return absorbed_forward(ws, in, layer, out, add);
-    tn_row_lists l = lists_of(ws, st);
-    TN_TRY(tn_workspace_floats(ws, &st->q, R, D));
-    TN_TRY(tn_workspace_floats(ws, &st->k, P, D));
-    TN_TRY(tn_workspace_floats(ws, &st->v, P, D));
-    TN_TRY(tn_workspace_floats(ws, &st->a, R, D));
-    TN_TRY(tn_workspace_floats(ws, &st->lse, R, m->config.heads));
-    TN_TRY(project(ws, st, lp, &l));
-    TN_TRY(rotate(ws, in, st->q, R, l.rows, false));
-    TN_TRY(rotate(ws, in, st->k, P, l.kv_rows, false));
-    tn_flash_attention_shape s = attention_shape(ws, in, st);
-    TN_TRY(tn_flash_attention_forward(m->dev, &s, st->a, st->lse, st->q, st->k, st->v, l.rows, l.q_start,
-                                      l.kv_start, NULL, NULL));
-    return tn_linear(m->dev, R, lp->o, out, st->a, NULL, add);
+    TN_TRY(tn_global_gather(ws, in, layer));
+    TN_TRY(tn_global_project(ws, in, layer));
+    TN_TRY(tn_global_attend(ws, in, layer));
+    return tn_global_output(ws, layer, out, add);
 }
 
 /* Gradients of W_q, W_k, W_v. */

@@ -26,15 +26,26 @@ tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, co
     return tn_gemm_forward(dev, &s, w->grad, dy, x, NULL, NULL);
 }
 
-static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
-                               const tn_buffer *add) {
+static tn_status convolve(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
     tn_causal_conv_shape s = {in->B, in->T, m->config.d_model, m->config.conv_taps, 1};
     TN_TRY(tn_workspace_floats(ws, &st->s, ws->B * ws->T, m->config.d_model));
-    TN_TRY(tn_causal_conv_forward(m->dev, &s, st->s, st->u1, lp->conv_weight->value, lp->conv_bias->value));
-    return tn_linear(m->dev, in->B * in->T, lp->conv_out, out, st->s, NULL, add);
+    return tn_causal_conv_forward(m->dev, &s, st->s, st->u1, lp->conv_weight->value, lp->conv_bias->value);
+}
+
+static tn_status convolve_out(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                              const tn_buffer *add) {
+    const tn_layer_params *lp = &ws->m->params.layers[layer];
+    return tn_linear(ws->m->dev, in->B * in->T, lp->conv_out, out, tn_workspace_state(ws, layer)->s, NULL,
+                     add);
+}
+
+static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
+                               const tn_buffer *add) {
+    TN_TRY(convolve(ws, in, layer));
+    return convolve_out(ws, in, layer, out, add);
 }
 
 static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
@@ -43,17 +54,30 @@ static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, 
     return (tn_route_mix_shape){.N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft};
 }
 
-tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
-                           const tn_buffer *x) {
-    tn_model *m = ws->m;
-    const tn_model_config *c = &m->config;
+static tn_status normalise(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    int64_t N = in->B * in->T, D = c->d_model, room = ws->B * ws->T;
+    int64_t D = ws->m->config.d_model, room = ws->B * ws->T;
+    tn_rms_norm_shape norm = {in->B * in->T, D, (float)ws->m->config.rms_eps};
     TN_TRY(tn_workspace_floats(ws, &st->u1, room, D));
     TN_TRY(tn_workspace_floats(ws, &st->rstd1, room, 1));
+    return tn_rms_norm_forward(ws->m->dev, &norm, st->u1, st->rstd1, x,
+                               ws->m->params.layers[layer].norm1->value);
+}
+
+static tn_status mix(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, const tn_buffer *x) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_route_mix_shape shape = mix_shape(ws, in, st, gate);
+    return tn_route_mix_forward(ws->m->dev, &shape, st->mid, x, st->c, st->o, st->p ? st->p : st->rstd1,
+                                st->h, st->dense ? NULL : st->slot);
+}
+
+tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
+                           const tn_buffer *x) {
+    const tn_model_config *c = &ws->m->config;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    int64_t D = c->d_model, room = ws->B * ws->T;
     TN_TRY(tn_workspace_floats(ws, &st->mid, room, D));
-    tn_rms_norm_shape norm = {N, D, (float)c->rms_eps};
-    TN_TRY(tn_rms_norm_forward(m->dev, &norm, st->u1, st->rstd1, x, m->params.layers[layer].norm1->value));
+    TN_TRY(normalise(ws, in, layer, x));
     if (c->mixer == TN_MIXER_CONV) {
         st->R = st->P = 0;
         return cheap_forward(ws, in, layer, st->mid, x);
@@ -66,9 +90,38 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     TN_TRY(tn_workspace_floats(ws, &st->o, st->R, D));
     if (st->R > 0)
         TN_TRY(tn_global_forward(ws, in, layer, st->o, NULL));
-    tn_route_mix_shape mix = mix_shape(ws, in, st, gate);
-    return tn_route_mix_forward(m->dev, &mix, st->mid, x, st->c, st->o, st->p ? st->p : st->rstd1, st->h,
-                                st->dense ? NULL : st->slot);
+    return mix(ws, in, gate, layer, x);
+}
+
+tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                                tn_mixer_part part) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    switch (part) {
+    case TN_PART_NORM:
+        return normalise(ws, in, layer, x);
+    case TN_PART_ROUTER:
+        return tn_route_decide(ws, in, layer);
+    case TN_PART_COMPACTION:
+        return tn_route_list(ws, in, layer);
+    case TN_PART_CONVOLUTION:
+        return convolve(ws, in, layer);
+    case TN_PART_CONVOLUTION_OUT:
+        return convolve_out(ws, in, layer, st->c, NULL);
+    case TN_PART_GATHER:
+        return tn_global_gather(ws, in, layer);
+    case TN_PART_PROJECTIONS:
+        return tn_global_project(ws, in, layer);
+    case TN_PART_ATTENTION:
+        return tn_global_attend(ws, in, layer);
+    case TN_PART_OUTPUT:
+        TN_TRY(tn_workspace_floats(ws, &st->o, st->R, ws->m->config.d_model));
+        return tn_global_output(ws, layer, st->o, NULL);
+    case TN_PART_SCATTER:
+        return mix(ws, in, TN_GATE_COMPACT, layer, x);
+    case TN_PARTS:
+        break;
+    }
+    return tn_fail(tn_device_context(ws->m->dev), TN_ERR_ARG, "a mixer has no part %d", (int)part);
 }
 
 /* Gradients of the cheap track from dc; du is overwritten. */

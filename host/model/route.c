@@ -30,8 +30,7 @@ static void control_mask(const tn_model_config *c, const tn_input *in, int64_t l
     }
 }
 
-/* p, and h by threshold, capacity or the control. */
-static tn_status decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
+tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
     const tn_model_config *c = &m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
@@ -105,8 +104,9 @@ static bool absorbed(const tn_workspace *ws, const tn_input *in, const tn_layer_
     return ws->m->absorb == TN_ABSORB_ALWAYS || absorbing_pays(c, in->B, st, start, last);
 }
 
-static tn_status compact(tn_workspace *ws, const tn_input *in, tn_layer_state *st) {
+tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
+    tn_layer_state *st = tn_workspace_state(ws, layer);
     size_t N = (size_t)(ws->B * ws->T);
     TN_TRY(tn_workspace_need(ws, &st->rows, N * 4));
     TN_TRY(tn_workspace_need(ws, &st->slot, N * 4));
@@ -131,9 +131,9 @@ tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int6
     tn_layer_state *st = tn_workspace_state(ws, layer);
     st->dense = c->mixer == TN_MIXER_ATTENTION || (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT);
     if (c->mixer != TN_MIXER_ATTENTION)
-        TN_TRY(decide(ws, in, layer));
+        TN_TRY(tn_route_decide(ws, in, layer));
     if (!st->dense)
-        return compact(ws, in, st);
+        return tn_route_list(ws, in, layer);
     st->R = st->P = in->B * in->T;
     st->max_rows = in->T;
     st->kv_gathered = st->absorbed = false;

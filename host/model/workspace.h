@@ -56,12 +56,41 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
 /* out = W_o · attention of the R listed rows (+ add). */
 tn_status tn_global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
                             const tn_buffer *add);
+/* What that is made of: rows of u1 for queries, keys and values, where they are not u1 itself; q, k and v, or
+ * only q where the weights are absorbed; attention; W_o. */
+tn_status tn_global_gather(tn_workspace *ws, const tn_input *in, int64_t layer);
+tn_status tn_global_project(tn_workspace *ws, const tn_input *in, int64_t layer);
+tn_status tn_global_attend(tn_workspace *ws, const tn_input *in, int64_t layer);
+tn_status tn_global_output(tn_workspace *ws, int64_t layer, tn_buffer *out, const tn_buffer *add);
 /* Gradients of the global track from do_ [R,D]; what reaches u1 is added to du, or written where du is empty.
  */
 tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
                              const tn_buffer *do_, bool du_empty);
 /* Routed rows of a layer: decisions → list, read back, and the plan of k and v rows. */
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
+/* Its two halves for a compacted pass: p, and h by threshold, capacity or the control; the list and the plan.
+ */
+tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer);
+tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer);
+
+/* What a compacted pass through a routed mixer is made of, in its order. */
+typedef enum tn_mixer_part {
+    TN_PART_NORM,            /* norm₁ */
+    TN_PART_ROUTER,          /* p and h of every row */
+    TN_PART_COMPACTION,      /* list of routed rows, read back, plan of k and v rows */
+    TN_PART_CONVOLUTION,     /* dwconv and SiLU */
+    TN_PART_CONVOLUTION_OUT, /* W_c */
+    TN_PART_GATHER,          /* inputs of q, and of k and v where they are no prefix */
+    TN_PART_PROJECTIONS,     /* q, k, v; absorbed: q */
+    TN_PART_ATTENTION,
+    TN_PART_OUTPUT,  /* W_o */
+    TN_PART_SCATTER, /* mixing of the two tracks and the residual */
+    TN_PARTS
+} tn_mixer_part;
+/* One part by itself: its inputs are what the parts before it, or a whole forward pass with at least one
+ * routed row, left. */
+tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                                tn_mixer_part part);
 
 /* y = x·Wᵀ, dx = dy·W (+ add), dW = dyᵀ·x: the three products of a linear layer. M rows. */
 tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,

@@ -1,0 +1,75 @@
+/* The parts of a routed layer: their rows, and what a shape may say. */
+#include "layer_parts.h"
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+static tn_status parse(const char *text, tn_layer_shape *out) {
+    tn_context ctx = {.quiet = true};
+    return tn_layer_parts_parse(&ctx, text, out);
+}
+
+START_TEST(test_shapes) {
+    static const char *const wrong[] = {"",          "B=4",         "T=0",   "T=64,rho=0", "T=64,rho=1.1",
+                                        "T=64,D=65", "T=64,X=1",    "T=64,", "T=64x,D=64", "T=64,,D=64",
+                                        "T=-1",      "T=64,rho=nan"};
+    tn_layer_shape s;
+    ck_assert_int_eq(parse("T=4096", &s), TN_OK);
+    ck_assert(s.B == 1 && s.T == 4096 && s.D == 64 && s.H == 2 && s.K == 4 && s.rho == 0.01);
+    ck_assert_int_eq(parse("rho=0.5,K=3,D=192,T=7,B=2", &s), TN_OK);
+    ck_assert(s.B == 2 && s.T == 7 && s.D == 192 && s.H == 3 && s.K == 3 && s.rho == 0.5);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        ck_assert_msg(parse(wrong[i], &s) == TN_ERR_ARG, "'%s' is taken", wrong[i]);
+}
+END_TEST
+
+/* Sequences with several and with few routed rows: with B above 1 the rows of k and v are gathered too. */
+START_TEST(test_rows) {
+    static const char *const shapes[] = {"T=64,D=32,H=2,rho=0.1", "B=3,T=50,D=32,H=2,K=2,rho=0.02",
+                                         "T=40,D=64,rho=1"};
+    tn_context ctx = {.quiet = true};
+    tn_device *dev;
+    tn_cost_row rows[TN_LAYER_PART_ROWS];
+    tn_bench_options options = {.seconds = 0.01, .seed = 3};
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        tn_layer_shape shape;
+        int count;
+        double sum = 0;
+        ck_ok(&ctx, tn_layer_parts_parse(&ctx, shapes[i], &shape));
+        ck_ok(&ctx, tn_layer_parts_measure(dev, &shape, &options, rows, &count));
+        ck_assert_str_eq(rows[0].part, "whole");
+        if (strcmp(rows[0].status, "unsupported") == 0) { /* event times that are none */
+            ck_assert_int_eq(count, 1);
+            continue;
+        }
+        ck_assert_msg(strcmp(rows[0].status, "ok") == 0, "%s", rows[0].reason);
+        ck_assert_int_eq(count, TN_LAYER_PART_ROWS);
+        ck_assert(rows[0].wall_ms > 0 && rows[0].flops > 0 && isnan(rows[0].dense_ratio));
+        for (int k = 1; k < count; k++) {
+            const char *name = k <= TN_PARTS ? tn_layer_part_name(k - 1) : "launch";
+            ck_assert_str_eq(rows[k].part, name);
+            ck_assert(rows[k].T == shape.T && rows[k].rho == rows[0].rho && rows[k].n == rows[0].n);
+            if (k <= TN_PARTS)
+                ck_assert_msg(rows[k].wall_ms > 0, "%s takes %g ms", name, rows[k].wall_ms);
+            sum += rows[k].wall_ms;
+        }
+        /* the reason stands where the sum is off, and there alone */
+        bool off = !(fabs(sum - rows[0].wall_ms) <= 0.1 * rows[0].wall_ms);
+        ck_assert_int_eq(off, strstr(rows[0].reason, "add up to") != NULL);
+    }
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("layer_parts");
+    TCase *tests = tcase_create("all");
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, test_shapes);
+    tcase_add_test(tests, test_rows);
+    suite_add_tcase(suite, tests);
+    return tn_test_main(suite);
+}
