@@ -93,7 +93,7 @@ const Split = (function () {
         },
         options: options(colours, {
           indexAxis: 'y',
-          layout: { padding: { right: 96 } },
+          layout: { padding: { right: 112 } },
           plugins: {
             legend: legend(colours, 12),
             tooltip: { mode: 'nearest', intersect: true, callbacks: { label: (item) => item.dataset.label + ': ' + show(item.parsed.x) + ' %' } },
