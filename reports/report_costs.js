@@ -6,11 +6,16 @@ const Costs = (function () {
 
   /* ---- rows ---- */
 
-  /* Names the place of every row: the device, and the file where several files know that device. */
+  /* Names the place of every row: the device, and the file where several files have rows of that kind of it. */
   function name(rows, files) {
+    const kind = (row) => [row.device, row.level, !!row.part].join();
     const sources = new Map();
-    rows.forEach((row) => sources.set(row.device, (sources.get(row.device) || new Set()).add(row.source)));
-    rows.forEach((row) => { row.place = short(row.device) + (sources.get(row.device).size > 1 ? ', ' + files[row.source].split('/').slice(-2).join('/') : ''); });
+    rows.forEach((row) => sources.set(kind(row), (sources.get(kind(row)) || new Set()).add(row.source)));
+    rows.forEach((row) => {
+      row.called = short(row.device);
+      row.file = files[row.source].split('/').slice(-2).join('/');
+      row.place = row.called + (sources.get(kind(row)).size > 1 ? ', ' + row.file : '');
+    });
   }
 
   /* PoCL puts its own word and the compiler's name of the core before the name of a CPU. */

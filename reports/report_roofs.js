@@ -25,7 +25,7 @@ const Roofs = (function () {
     return row.level + (row.mixer ? ', ' + row.mixer : '');
   }
 
-  function roofFigure(rows, index) {
+  function roofFigure(rows, index, many) {
     const first = rows[0], roof = roofOf(rows);
     const kinds = groups(rows, kindOf).sort((a, b) => (kindOf(a[0]) < kindOf(b[0]) ? -1 : 1));
     const best = rows.slice().sort((a, b) => b.roofline_pct - a.roofline_pct)[0];
@@ -37,7 +37,7 @@ const Roofs = (function () {
       .map((x) => ({ x, y: Math.min(roof.peak || Infinity, roof.copy ? roof.copy * x : Infinity) })).filter((p) => Number.isFinite(p.y));
     return figure({
       name: 'roofline-' + (index + 1),
-      title: 'Roofline of ' + first.place,
+      title: 'Roofline of ' + first.called + (many ? ', ' + first.file : ''),
       note: 'Ceilings as measured: ' + text + '. Least work and least traffic of each row: what a cache keeps may pass the slope.',
       label: 'Scatter chart on log axes: GFLOP/s against operations a byte on ' + first.device + ', below ceilings of ' + text + '. Nearest to its roof: ' +
         called(best) + ' with ' + show(best.roofline_pct) + ' %. The table below has the numbers.',
@@ -71,9 +71,10 @@ const Roofs = (function () {
 
   function roofs(rows) {
     const usable = rows.filter((row) => !row.part && row.gflops > 0 && row.gbs > 0 && row.roofline_pct > 0);
-    const places = groups(usable, field('place'));
-    if (!places.length) return null;
-    return [node('div', { class: 'figures' }, ...places.map(roofFigure))];
+    const measured = groups(usable, (row) => row.device + ' ' + row.source); /* ceilings belong to a file */
+    if (!measured.length) return null;
+    const many = (own) => measured.filter((other) => other[0].device === own[0].device).length > 1;
+    return [node('div', { class: 'figures' }, ...measured.map((own, i) => roofFigure(own, i, many(own))))];
   }
 
   return { roofs };

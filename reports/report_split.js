@@ -32,6 +32,7 @@ const Split = (function () {
     }).filter((bar) => bar.whole && bar.parts.length).sort((a, b) => a.whole.T - b.whole.T || a.whole.rho - b.whole.rho);
   }
 
+  const spoken = (part) => part.replace(/_/g, ' ');
   const title = (bar) => 'T = ' + bar.whole.T + ', ρ = ' + show(100 * bar.whole.rho) + ' %';
   const sumText = (bar) => (100 * bar.sum / bar.whole.wall_ms).toFixed(0) + ' % of ' + show(bar.whole.wall_ms) + ' ms';
 
@@ -65,7 +66,7 @@ const Split = (function () {
       return row ? (100 * row.wall_ms) / bar.whole.wall_ms : null;
     };
     const longest = bars[bars.length - 1], most = longest.parts.slice().sort((a, b) => b.wall_ms - a.wall_ms).slice(0, 3);
-    const text = title(longest) + ': ' + most.map((row) => row.part + ' ' + show(Math.round(share(longest, row.part))) + ' %').join(', ') +
+    const text = title(longest) + ': ' + most.map((row) => spoken(row.part) + ' ' + show(Math.round(share(longest, row.part))) + ' %').join(', ') +
       '; all parts ' + sumText(longest);
     const off = bars.filter((bar) => bar.whole.reason).map((bar) => title(bar) + ', ' + bar.whole.reason);
     const table = [].concat(...bars.map((bar) => bar.parts.concat(bar.whole).map((row) => Object.assign({ share: (100 * row.wall_ms) / bar.whole.wall_ms }, row))));
@@ -83,7 +84,7 @@ const Split = (function () {
         data: {
           labels: bars.map(title).map(lines),
           datasets: parts.map((part, i) => ({
-            label: part,
+            label: spoken(part),
             data: bars.map((bar) => share(bar, part)),
             backgroundColor: fill(colours, i),
             borderColor: colours.raised,
@@ -99,7 +100,7 @@ const Split = (function () {
             tooltip: { mode: 'nearest', intersect: true, callbacks: { label: (item) => item.dataset.label + ': ' + show(item.parsed.x) + ' %' } },
           },
           scales: {
-            x: { stacked: true, beginAtZero: true, suggestedMax: 100, title: axisTitle(colours, '% of the measured whole') },
+            x: { stacked: true, min: 0, max: Math.max(100, ...bars.map((bar) => 5 * Math.ceil((100 * bar.sum / bar.whole.wall_ms - 1) / 5))), title: axisTitle(colours, '% of the measured whole') },
             y: { stacked: true, ticks: { color: colours.ink }, grid: { display: false } },
           },
         }),
