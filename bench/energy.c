@@ -1,115 +1,195 @@
 #include "energy.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <stdlib.h>
+#include "clock.h"
+#include "energy_source.h"
+
+#include <dlfcn.h>
+#include <math.h>
 #include <string.h>
+#include <time.h>
 
-static bool read_text(const char *folder, const char *file, char *text, size_t size) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    FILE *stream = fopen(path, "r");
-    if (!stream)
-        return false;
-    bool ok = fgets(text, (int)size, stream) != NULL;
-    int error = errno;
-    fclose(stream);
-    errno = error;
-    if (ok)
-        text[strcspn(text, "\n")] = '\0';
-    return ok;
+/* More than a package draws: how far a counter that wraps can have come. */
+static const double most_watts = 1000;
+enum { UPDATES = 10 };
+
+static const tn_energy_source *const of_processor[] = {&tn_energy_powercap, &tn_energy_hwmon, NULL};
+static const tn_energy_source *const of_card[] = {&tn_energy_nvml, &tn_energy_rocm_smi, &tn_energy_level_zero,
+                                                  &tn_energy_hwmon, NULL};
+
+static tn_energy blank(tn_context *ctx) {
+    return (tn_energy){.ctx = ctx, .idle_w = NAN, .idle_why = "idle power was not measured"};
 }
 
-static bool parse_u64(const char *text, uint64_t *out) {
-    char *end;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    return end != text && *end == '\0' && !errno && text[0] != '-';
+/* Takes back what a source has opened, whole or not. */
+static void drop(tn_energy *e, const tn_energy_source *source) {
+    tn_sampler_stop(e->sampler);
+    if (source->close)
+        source->close(e);
+    if (e->library)
+        dlclose(e->library);
+    tn_free(e->ctx, e->state);
+    *e = blank(e->ctx);
 }
 
-/* "intel-rapl:0" is a package; "intel-rapl:0:1" a part of one; "intel-rapl-mmio:0" the same counter once
- * more. */
-static bool is_package(const char *entry) {
-    const char *prefix = "intel-rapl:";
-    return strncmp(entry, prefix, strlen(prefix)) == 0 && !strchr(entry + strlen(prefix), ':');
+static void add_reason(char *text, const char *why) {
+    size_t used = strlen(text);
+    snprintf(text + used, TN_ENERGY_TEXT - used, "%s%s", used ? "; " : "unmeasured: ", why);
 }
 
-static void add_domain(tn_energy *out, const char *root, const char *entry, const char **trouble) {
-    char folder[384], name[64], text[64];
-    uint64_t now, range;
-    snprintf(folder, sizeof folder, "%s/%.100s", root, entry);
-    if (!read_text(folder, "name", name, sizeof name) || strncmp(name, "package", 7) != 0)
-        return; /* "psys" holds the packages once more */
-    if (!read_text(folder, "energy_uj", text, sizeof text)) {
-        *trouble = errno == EACCES ? "only root may read the counters" : "the counters cannot be read";
+tn_status tn_energy_open(tn_context *ctx, const tn_device_info *info, tn_energy **out) {
+    const tn_energy_source *const *sources = info->kind == TN_KIND_CPU ? of_processor : of_card;
+    char reasons[TN_ENERGY_TEXT] = "", why[TN_ENERGY_WHY] = "";
+    tn_energy *e;
+    TN_TRY(tn_alloc(ctx, 1, sizeof *e, out));
+    e = *out;
+    *e = blank(ctx);
+    if (info->kind != TN_KIND_CPU && !info->pci[0]) {
+        add_reason(e->source, "the driver tells no PCI address to find the card's counters by");
+        return TN_OK;
+    }
+    for (; *sources; sources++) {
+        if ((*sources)->open(e, info, why)) {
+            e->from = *sources;
+            return TN_OK;
+        }
+        drop(e, *sources);
+        add_reason(reasons, why);
+    }
+    snprintf(e->source, sizeof e->source, "%s", reasons);
+    return TN_OK;
+}
+
+void tn_energy_close(tn_energy *e) {
+    if (!e)
         return;
-    }
-    if (!parse_u64(text, &now) || !read_text(folder, "max_energy_range_uj", text, sizeof text) ||
-        !parse_u64(text, &range)) {
-        *trouble = "the counters hold no numbers";
-        return;
-    }
-    size_t used = strlen(out->source);
-    snprintf(out->source + used, sizeof out->source - used, "%s%s", used ? "+" : "rapl ", name);
-    snprintf(out->path[out->count], sizeof out->path[0], "%.150s/%.80s/energy_uj", root, entry);
-    out->range_uj[out->count++] = range;
+    if (e->from)
+        drop(e, e->from);
+    tn_free(e->ctx, e);
 }
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(a, b);
+bool tn_energy_measured(const tn_energy *e) {
+    return e && e->from;
 }
 
-void tn_energy_open(const tn_device_info *info, const char *root, tn_energy *out) {
-    char names[TN_ENERGY_DOMAINS][64];
-    const char *trouble = "no package counter";
-    int count = 0;
-    *out = (tn_energy){0};
-    if (info->kind != TN_KIND_CPU) {
-        snprintf(out->source, sizeof out->source, "unmeasured: no counter for this kind of device is read");
-        return;
-    }
-    root = root ? root : "/sys/class/powercap";
-    DIR *folder = opendir(root);
-    if (!folder)
-        trouble = "this kernel has no powercap counters";
-    for (struct dirent *e; folder && count < TN_ENERGY_DOMAINS && (e = readdir(folder)) != NULL;)
-        if (is_package(e->d_name))
-            snprintf(names[count++], sizeof names[0], "%.63s", e->d_name);
-    if (folder)
-        closedir(folder);
-    qsort(names, (size_t)count, sizeof names[0], by_name);
-    for (int i = 0; i < count; i++)
-        add_domain(out, root, names[i], &trouble);
-    if (out->count < count && out->count > 0 && strcmp(trouble, "no package counter") != 0)
-        out->count = 0; /* half the packages would be half the truth */
-    if (out->count == 0)
-        snprintf(out->source, sizeof out->source, "unmeasured: %s", trouble);
+const char *tn_energy_source_text(const tn_energy *e) {
+    return e ? e->source : "unmeasured: not asked for";
 }
 
-void tn_energy_read(const tn_energy *energy, tn_energy_mark *out) {
-    char text[64];
-    *out = (tn_energy_mark){.valid = energy->count > 0};
-    for (int i = 0; i < energy->count; i++) {
-        FILE *stream = fopen(energy->path[i], "r");
-        bool ok = stream && fgets(text, sizeof text, stream);
-        if (stream)
-            fclose(stream);
-        if (ok)
-            text[strcspn(text, "\n")] = '\0';
-        out->valid = out->valid && ok && parse_u64(text, &out->uj[i]);
-    }
+double tn_energy_window(const tn_energy *e) {
+    return tn_energy_measured(e) ? UPDATES * e->update_s : 0;
 }
 
-bool tn_energy_between(const tn_energy *energy, const tn_energy_mark *from, const tn_energy_mark *to,
-                       double *joules) {
-    uint64_t sum = 0;
-    *joules = 0;
-    if (!from->valid || !to->valid || energy->count == 0)
-        return false;
-    for (int i = 0; i < energy->count; i++)
-        sum += to->uj[i] >= from->uj[i] ? to->uj[i] - from->uj[i]
-                                        : energy->range_uj[i] - from->uj[i] + to->uj[i];
-    *joules = 1e-6 * (double)sum;
+void tn_energy_read(tn_energy *e, tn_energy_mark *out) {
+    *out = (tn_energy_mark){.seconds = tn_clock_seconds()};
+    if (tn_energy_measured(e))
+        out->valid = e->from->read(e, out->raw, out->why);
+}
+
+/* Counts that counter i went on by. */
+static bool moved(const tn_energy_counter *c, uint64_t from, uint64_t to, double seconds, double *joules,
+                  char why[TN_ENERGY_WHY]) {
+    uint64_t counts = to - from;
+    if (to < from && !c->range)
+        return tn_energy_no(why, "a counter went back: its driver started anew");
+    if (c->range && seconds * most_watts > (double)c->range * c->unit_j)
+        return tn_energy_no(why, "in %.0f s a counter may have wrapped twice", seconds);
+    if (to < from)
+        counts = c->range - from + to;
+    if (counts == 0)
+        return tn_energy_no(why, "a counter stood still");
+    *joules = (double)counts * c->unit_j;
     return true;
+}
+
+bool tn_energy_between(const tn_energy *e, const tn_energy_mark *from, const tn_energy_mark *to,
+                       double *joules, char why[TN_ENERGY_WHY]) {
+    double sum = 0, seconds = to->seconds - from->seconds, part = 0;
+    *joules = 0;
+    if (!tn_energy_measured(e))
+        return tn_energy_no(why, "there is no counter");
+    if (!from->valid || !to->valid)
+        return tn_energy_no(why, "%.190s", from->valid ? to->why : from->why);
+    if (!(seconds >= tn_energy_window(e)))
+        return tn_energy_no(why, "%.3g ms are less than %d updates of the counter, %.3g ms", 1e3 * seconds,
+                            UPDATES, 1e3 * tn_energy_window(e));
+    for (int i = 0; i < e->count; i++) {
+        if (!moved(&e->counter[i], from->raw[i], to->raw[i], seconds, &part, why))
+            return false;
+        sum += part;
+    }
+    *joules = sum;
+    return true;
+}
+
+void tn_energy_of_calls(const tn_energy *e, const tn_energy_mark *from, const tn_energy_mark *to,
+                        double calls, tn_energy_result *out) {
+    char why[TN_ENERGY_WHY];
+    double joules;
+    *out = (tn_energy_result){.idle_watts = tn_energy_idle(e)};
+    snprintf(out->source, sizeof out->source, "%s", tn_energy_source_text(e));
+    if (!tn_energy_measured(e))
+        return;
+    out->ok = tn_energy_between(e, from, to, &joules, why);
+    if (!out->ok) {
+        snprintf(out->source, sizeof out->source, "unmeasured: %.150s: %.195s", e->source, why);
+        return;
+    }
+    double seconds = to->seconds - from->seconds, net = joules - e->idle_w * seconds;
+    size_t used = strlen(out->source);
+    out->joules = joules / calls;
+    out->net_ok = net > 0;
+    if (out->net_ok)
+        out->net_joules = net / calls;
+    else if (isnan(net))
+        snprintf(out->source + used, sizeof out->source - used, "; no net energy: %s", e->idle_why);
+    else
+        snprintf(out->source + used, sizeof out->source - used,
+                 "; no net energy: %.3g W are not more than the %.3g W of the idle device", joules / seconds,
+                 e->idle_w);
+}
+
+void tn_energy_set_idle(tn_energy *e, double watts) {
+    if (e)
+        e->idle_w = watts;
+}
+
+double tn_energy_idle(const tn_energy *e) {
+    return e ? e->idle_w : NAN;
+}
+
+static tn_status rest(tn_context *ctx, double seconds) {
+    for (double end = tn_clock_seconds() + seconds, left = seconds; left > 0;
+         left = end - tn_clock_seconds()) {
+        struct timespec t = {0, left > 0.05 ? 50000000L : (long)(1e9 * left)};
+        if (tn_interrupted())
+            return tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped while measuring idle power");
+        nanosleep(&t, NULL);
+    }
+    return TN_OK;
+}
+
+typedef struct known_idle {
+    bool known;
+    double watts;
+} known_idle;
+
+tn_status tn_energy_measure_idle(tn_energy *e, tn_device *dev) {
+    known_idle *known;
+    tn_energy_mark from, to;
+    double joules;
+    if (!tn_energy_measured(e) || !isnan(e->idle_w))
+        return TN_OK;
+    TN_TRY(tn_device_state(dev, "energy: idle power", sizeof *known, (void **)&known));
+    if (!known->known) {
+        TN_TRY(tn_device_finish(dev));
+        TN_TRY(rest(e->ctx, 0.2)); /* clocks and threads of what ran before come down */
+        tn_energy_read(e, &from);
+        TN_TRY(rest(e->ctx, fmax(0.5, 1.01 * tn_energy_window(e))));
+        tn_energy_read(e, &to);
+        if (!tn_energy_between(e, &from, &to, &joules, e->idle_why))
+            return TN_OK;
+        *known = (known_idle){true, joules / (to.seconds - from.seconds)};
+    }
+    e->idle_w = known->watts;
+    return TN_OK;
 }

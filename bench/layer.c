@@ -250,7 +250,7 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
         tn_row_set_dense(row, &pair, flops_of(r, &r->dense) / flops, &alone);
     }
     tn_row_set_tuned(row, r->dev, NULL);
-    tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline, options->energy);
+    tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline);
     snprintf(row->schedule, sizeof row->schedule, "%s", r->dense.model ? "compacted" : "dense");
     if (r->dense.model)
         snprintf(row->keys, sizeof row->keys, "%s", keys_of(&r->mine));

@@ -217,7 +217,7 @@ static tn_status fill_whole(const rounds *r, const tn_bench_options *o, tn_cost_
     }
     tn_layer_work(r->layer, &flops, &bytes, &keys);
     snprintf(row->keys, sizeof row->keys, "%s", keys);
-    tn_row_set_sample(row, &sample, flops, bytes, o->roofline, o->energy);
+    tn_row_set_sample(row, &sample, flops, bytes, o->roofline);
     return TN_OK;
 }
 

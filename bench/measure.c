@@ -124,26 +124,36 @@ static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
     return TN_OK;
 }
 
+/* More calls, untimed, until the energy's counter has had its updates; *calls is how many there were in all.
+ */
+static tn_status fill_window(tn_device *dev, const series *s, const tn_energy *energy,
+                             const tn_energy_mark *from, double *calls) {
+    double seconds;
+    *calls = (double)s->n * s->calls;
+    while (from->valid && tn_clock_seconds() - from->seconds < tn_energy_window(energy)) {
+        TN_TRY(batch(dev, s, s->calls, &seconds));
+        *calls += s->calls;
+    }
+    return TN_OK;
+}
+
 tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_measure_options *options,
                      tn_sample *out) {
     tn_measure_options o = with_defaults(options);
     series s = {.run = run, .data = data};
-    tn_energy none = {0};
-    const tn_energy *energy = o.energy ? o.energy : &none;
     tn_energy_mark from, to;
-    double joules;
+    double calls;
     *out = (tn_sample){0};
-    TN_TRY(calibrate(dev, &s, o.batch_seconds, energy->count ? INFINITY : o.seconds));
-    tn_energy_read(energy, &from);
+    TN_TRY(calibrate(dev, &s, o.batch_seconds, tn_energy_measured(o.energy) ? INFINITY : o.seconds));
+    tn_energy_read(o.energy, &from);
     double start = tn_clock_seconds();
     do
         TN_TRY(add_batch(dev, &s));
     while (!settled(&s, o.spread) && !time_is_up(s.n, start, o.seconds));
-    tn_energy_read(energy, &to);
+    TN_TRY(fill_window(dev, &s, o.energy, &from, &calls));
+    tn_energy_read(o.energy, &to);
     fill_sample(&s, out);
-    out->energy_ok = tn_energy_between(energy, &from, &to, &joules);
-    if (out->energy_ok)
-        out->energy_j = joules / ((double)s.n * s.calls);
+    tn_energy_of_calls(o.energy, &from, &to, calls, &out->energy);
     TN_TRY(events(dev, &s, out));
     if (o.raw) {
         keep(&s, &o.raw->wall, o.raw->wall_ms);

@@ -21,10 +21,10 @@ typedef struct tn_raw {
 } tn_raw;
 
 typedef struct tn_measure_options {
-    double seconds;          /* time to spend at most once warm; 0: 0.4. One call is always finished */
-    double batch_seconds;    /* calls are repeated until a batch lasts this long; 0: 0.005 */
-    double spread;           /* stop when (q3 − q1) / median is at most this with ≥ 9 batches; 0: 0.01 */
-    const tn_energy *energy; /* read around the batches; NULL: no energy */
+    double seconds;       /* time to spend at most once warm; 0: 0.4. One call is always finished */
+    double batch_seconds; /* calls are repeated until a batch lasts this long; 0: 0.005 */
+    double spread;        /* stop when (q3 − q1) / median is at most this with ≥ 9 batches; 0: 0.01 */
+    tn_energy *energy;    /* read around the batches, and calls go on until its window is full; NULL: none */
     tn_raw *raw; /* gets the batches, and keeps what was not measured by this call; NULL: nobody wants them */
 } tn_measure_options;
 
@@ -37,8 +37,7 @@ typedef struct tn_sample {
                         time: a driver whose clock is made up, or that mixes clocks */
     double outside;  /* share of that batch's wall time in which no kernel ran; when event_ok */
     int launches;    /* kernels a call */
-    bool energy_ok;
-    double energy_j;
+    tn_energy_result energy; /* of tn_measure alone */
     double
         drift; /* share by which the batches rose from first to last; beyond ±0.1 the machine was not quiet */
 } tn_sample;

@@ -64,7 +64,7 @@ static tn_status time_it(tn_device *dev, const tn_case *c, int pass, const tn_sh
                      &(tn_measure_options){.seconds = o->seconds, .energy = o->energy, .raw = o->raw},
                      &sample));
     tn_row_set_tuned(row, dev, c->op);
-    tn_row_set_sample(row, &sample, c->flops(shape, pass), c->bytes(shape, pass), o->roofline, o->energy);
+    tn_row_set_sample(row, &sample, c->flops(shape, pass), c->bytes(shape, pass), o->roofline);
 cleanup:
     tn_problem_free(ctx, &p);
     return status;

@@ -8,7 +8,7 @@ typedef struct tn_bench_options {
     double seconds;              /* of timing a row; 0: measure's default */
     uint64_t seed;               /* of the data */
     const tn_roofline *roofline; /* may be NULL */
-    const tn_energy *energy;     /* may be NULL */
+    tn_energy *energy;           /* may be NULL */
     const char *cpu_model;
     tn_raw *raw; /* gets the batches of the row, and nothing of a row that fails before it is timed; may be
                     NULL */

@@ -99,9 +99,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_ste
     tn_context *ctx = tn_device_context(dev);
     tn_peer *peer;
     tn_pair_sample pair;
-    tn_bench_options plain = *o;
     tn_measure_options m = {.seconds = o->seconds > 0 ? 5 * o->seconds : 2, .raw = o->raw};
-    plain.energy = NULL;
     if (shape->rho >= 0)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED,
                        "nothing else does a compacted step; the dense one has peers");
@@ -111,7 +109,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_ste
     TN_TRY(tn_step_verify(step));
     TN_TRY(compare(peer, step, row));
     TN_TRY(tn_measure_against(dev, tn_step_run, step, run_peer, peer, &m, &pair));
-    tn_step_set_sample(step, shape, &pair.a, &plain, row);
+    tn_step_set_sample(step, shape, &pair.a, o, row);
     tn_row_set_pair(row, &pair);
     return TN_OK;
 }

@@ -133,7 +133,7 @@ static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_optio
     else
         TN_TRY(tn_measure_pair(dev, tn_peer_work_run, w, run_clblast, other, &m, &pair));
     tn_row_set_tuned(row, dev, w->first.c->op);
-    tn_row_set_sample(row, &pair.a, tn_peer_work_flops(w), tn_peer_work_bytes(w), o->roofline, NULL);
+    tn_row_set_sample(row, &pair.a, tn_peer_work_flops(w), tn_peer_work_bytes(w), o->roofline);
     tn_row_set_pair(row, &pair);
     return TN_OK;
 }

@@ -82,6 +82,8 @@ static const column columns[] = {
     COLUMN(tuned, TEXT),
     COLUMN(keys, TEXT),
     COLUMN(part, TEXT),
+    COLUMN(energy_net_j, REAL),
+    COLUMN(idle_w, REAL),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -162,8 +164,21 @@ void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape)
     tn_shape_print(c, shape, row->shape, sizeof row->shape);
 }
 
+/* A sample that was not asked for energy has none, nor a source. */
+static void set_energy(tn_cost_row *row, const tn_energy_result *energy) {
+    bool asked = energy->source[0] != '\0';
+    if (energy->ok)
+        row->energy_j = energy->joules;
+    if (energy->net_ok)
+        row->energy_net_j = energy->net_joules;
+    if (asked)
+        row->idle_w = energy->idle_watts;
+    snprintf(row->energy_source, sizeof row->energy_source, "%s",
+             asked ? energy->source : "unmeasured: not asked for");
+}
+
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
-                       const tn_roofline *roofline, const tn_energy *energy) {
+                       const tn_roofline *roofline) {
     double seconds = 1e-3 * sample->wall_ms;
     row->n = sample->n;
     row->wall_ms = sample->wall_ms;
@@ -184,10 +199,7 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
         if (roofline && roofline->flops > 0)
             row->roofline_pct = tn_roofline_pct(roofline, flops, bytes, seconds);
     }
-    if (sample->energy_ok)
-        row->energy_j = sample->energy_j;
-    snprintf(row->energy_source, sizeof row->energy_source, "%s",
-             energy && energy->source[0] ? energy->source : "unmeasured: not asked for");
+    set_energy(row, &sample->energy);
 }
 
 void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair) {

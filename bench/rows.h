@@ -29,7 +29,7 @@ typedef struct tn_cost_row {
     int64_t event_ok;
     double flops, bytes, gflops, gbs, roofline_pct;
     double energy_j; /* a call */
-    char energy_source[160];
+    char energy_source[TN_ENERGY_TEXT];
     char seed[24];
     int64_t event_ms_launches; /* launches whose times event_ms adds up */
     double dense_wall_ms;      /* dense attention of the same shape, measured in turn with this */
@@ -45,9 +45,10 @@ typedef struct tn_cost_row {
     char peer[160];             /* another implementation of the same work, measured in turn with this */
     double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
     double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
-    char part[24];  /* of a routed layer whose cost is split: "whole", "router", …, "launch" */
-    char tuned[16]; /* "default", "tuned", "environment"; "" when nothing ran */
-    char keys[16];  /* of a compacted layer: "projected" or "absorbed" */
+    char part[24];               /* of a routed layer whose cost is split: "whole", "router", …, "launch" */
+    char tuned[16];              /* "default", "tuned", "environment"; "" when nothing ran */
+    char keys[16];               /* of a compacted layer: "projected" or "absorbed" */
+    double energy_net_j, idle_w; /* energy_j without what the idle device draws; that power */
 } tn_cost_row;
 
 /* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */
@@ -58,7 +59,7 @@ void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char 
 void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape);
 /* Times, rates and energy. `roofline` may be NULL. */
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
-                       const tn_roofline *roofline, const tn_energy *energy);
+                       const tn_roofline *roofline);
 /* Columns of the peer's times, ours being a of the pair. */
 void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair);
 /* Columns of the dense twin's times, this being a of the pair; `ideal`: the ratio by counted operations. The

@@ -54,22 +54,25 @@ static tn_status prepare(tn_savings_run *r, tn_model *m, const tn_task *task, in
 }
 
 static tn_status energy_of(tn_device *dev, tn_savings_side *mine, tn_savings_side *dense, tn_savings *out) {
-    tn_energy energy;
+    tn_energy *energy;
     tn_sample a, b;
-    tn_energy_open(tn_device_get_info(dev), NULL, &energy);
-    snprintf(out->energy_source, sizeof out->energy_source, "%s", energy.source);
-    if (energy.count == 0)
-        return TN_OK;
-    tn_measure_options options = {.seconds = 1, .spread = 1e-9, .energy = &energy};
-    TN_TRY(tn_measure(dev, forward, mine, &options, &a));
-    TN_TRY(tn_measure(dev, forward, dense, &options, &b));
-    out->energy_ok = a.energy_ok && b.energy_ok && b.energy_j > 0;
+    tn_status status = TN_OK;
+    TN_TRY(tn_energy_open(tn_device_context(dev), tn_device_get_info(dev), &energy));
+    snprintf(out->energy_source, sizeof out->energy_source, "%s", tn_energy_source_text(energy));
+    if (!tn_energy_measured(energy))
+        goto cleanup;
+    tn_measure_options options = {.seconds = 1, .spread = 1e-9, .energy = energy};
+    TN_GO(tn_measure(dev, forward, mine, &options, &a));
+    TN_GO(tn_measure(dev, forward, dense, &options, &b));
+    out->energy_ok = a.energy.ok && b.energy.ok;
     if (out->energy_ok)
-        out->energy_saved_pct = 100 * (1 - a.energy_j / b.energy_j);
+        out->energy_saved_pct = 100 * (1 - a.energy.joules / b.energy.joules);
     else
-        snprintf(out->energy_source, sizeof out->energy_source,
-                 "unmeasured: the counters could not be read throughout");
-    return TN_OK;
+        snprintf(out->energy_source, sizeof out->energy_source, "%s",
+                 a.energy.ok ? b.energy.source : a.energy.source);
+cleanup:
+    tn_energy_close(energy);
+    return status;
 }
 
 tn_status tn_savings_measure(tn_model *m, const tn_task *task, double seconds, tn_savings *out) {

@@ -12,9 +12,9 @@ typedef struct tn_savings {
     double time_saved_pct, time_saved_pct_q1,
         time_saved_pct_q3; /* 100·(1 − this / dense), from neighbouring batches */
     bool energy_ok;
-    double energy_saved_pct; /* when energy_ok */
-    char energy_source[160]; /* which counter, or "unmeasured: reason" */
-    int64_t batch;           /* sequences a pass */
+    double energy_saved_pct;            /* when energy_ok */
+    char energy_source[TN_ENERGY_TEXT]; /* which counter, or "unmeasured: reason" */
+    int64_t batch;                      /* sequences a pass */
 } tn_savings;
 
 /* seconds: for the pair; 0: about two. The twin's weights are random: they do not change what is computed. */

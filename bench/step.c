@@ -257,8 +257,8 @@ void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_s
                         const tn_bench_options *o, tn_cost_row *row) {
     tn_row_set_tuned(row, s->model->dev, NULL);
     /* Weights, gradients and moments alone: activations may stay in a cache. */
-    tn_row_set_sample(row, sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats, o->roofline,
-                      o->energy);
+    tn_row_set_sample(row, sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats,
+                      o->roofline);
 }
 
 static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shape, const tn_bench_options *o,

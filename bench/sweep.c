@@ -17,6 +17,7 @@ typedef struct ceiling {
     bool known;
     tn_roofline roofline;
     double attention_rate; /* operations a second that attention reaches on a small shape */
+    double idle_w;         /* power of the idle device; NaN where it was not measured */
 } ceiling;
 
 typedef struct sweep {
@@ -122,8 +123,9 @@ static tn_status measure_ceilings(sweep *s, int i) {
     tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
     say_device(&w, s, info, "roofline");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
-    s->ceilings[i].known = r.output && sscanf(r.output, "%lg,%lg,%lg,%lg", &c->flops, &c->copy_bytes,
-                                              &c->read_bytes, &s->ceilings[i].attention_rate) == 4;
+    s->ceilings[i].known =
+        r.output && sscanf(r.output, "%lg,%lg,%lg,%lg,%lg", &c->flops, &c->copy_bytes, &c->read_bytes,
+                           &s->ceilings[i].attention_rate, &s->ceilings[i].idle_w) == 5;
     if (!s->ceilings[i].known && !r.interrupted) {
         end_of(&r, timeout_of(s), reason, sizeof reason);
         tn_warn(s->ctx, "%s: its ceilings could not be measured, and rows have no roofline_pct: %s",
@@ -174,6 +176,8 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     if (c->known)
         say(&w, "--ceilings=%.17g,%.17g,%.17g", c->roofline.flops, c->roofline.copy_bytes,
             c->roofline.read_bytes);
+    if (c->known && c->idle_w > 0)
+        say(&w, "--idle=%.17g", c->idle_w);
     if (s->samples.stream)
         say(&w, "--samples");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));

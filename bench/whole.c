@@ -70,8 +70,7 @@ static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *r
     }
     tn_row_set_tuned(row, r->dev, NULL);
     /* Weights alone: activations may stay in a cache. */
-    tn_row_set_sample(row, &alone, flops, 4.0 * (double)tn_step_model(mine)->params.floats, o->roofline,
-                      o->energy);
+    tn_row_set_sample(row, &alone, flops, 4.0 * (double)tn_step_model(mine)->params.floats, o->roofline);
     snprintf(row->schedule, sizeof row->schedule, routed ? "compacted" : "dense");
     snprintf(row->verified, sizeof row->verified, "same shape");
     return TN_OK;

@@ -48,7 +48,7 @@ START_TEST(a_known_length) {
     ck_assert_int_ge(s.calls, 2); /* a batch lasts 5 ms */
     ck_assert_int_le(calls, 400);
     ck_assert(!s.event_ok && s.launches == 0); /* nothing was launched */
-    ck_assert(!s.energy_ok);
+    ck_assert(!s.energy.ok);
 }
 END_TEST
 

@@ -22,7 +22,6 @@ typedef struct bench_plan {
     bool steps, layers; /* training steps, or routed layers and their parts, instead of ops */
     tn_bench_options options;
     tn_roofline roofline;
-    tn_energy energy;
     tn_row_format format;
     tn_outfile out, samples;
     tn_raw raw;       /* of the row being measured */
@@ -125,12 +124,14 @@ static tn_status bench_layers(tn_device *dev, bench_plan *plan) {
 static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void *data) {
     bench_plan *plan = data;
     tn_device *dev;
+    tn_energy *energy = NULL;
     tn_status status = TN_OK;
     TN_TRY(tn_device_open(ctx, info, &dev));
+    TN_GO(tn_energy_open(ctx, info, &energy));
+    TN_GO(tn_energy_measure_idle(energy, dev)); /* before there is work */
     TN_GO(tn_roofline_measure(dev, &plan->roofline));
-    tn_energy_open(info, NULL, &plan->energy);
     plan->options.roofline = &plan->roofline;
-    plan->options.energy = &plan->energy;
+    plan->options.energy = energy;
     if (!ctx->quiet)
         print_ceilings(info, &plan->roofline);
     if (!ctx->quiet)
@@ -147,6 +148,7 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
         if (!plan->op || plan->op == tn_cases[i])
             TN_GO(bench_case(dev, tn_cases[i], plan));
 cleanup:
+    tn_energy_close(energy);
     tn_device_close(dev);
     return status;
 }

@@ -27,10 +27,16 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
 
 static tn_status ceilings(tn_device *dev) {
     tn_roofline r;
+    tn_energy *energy;
     double rate;
+    TN_TRY(tn_energy_open(tn_device_context(dev), tn_device_get_info(dev), &energy));
+    tn_status status = tn_energy_measure_idle(energy, dev); /* before there is work */
+    double idle = tn_energy_idle(energy);
+    tn_energy_close(energy);
+    TN_TRY(status);
     TN_TRY(tn_roofline_measure(dev, &r));
     TN_TRY(tn_cell_attention_rate(dev, &rate));
-    printf("%.17g,%.17g,%.17g,%.17g\n", r.flops, r.copy_bytes, r.read_bytes, rate);
+    printf("%.17g,%.17g,%.17g,%.17g,%.17g\n", r.flops, r.copy_bytes, r.read_bytes, rate, idle);
     return TN_OK;
 }
 
@@ -39,7 +45,8 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     const tn_device_info *info = tn_device_get_info(dev);
     const char *peaks = tn_cli_string(args, "ceilings", NULL);
     tn_roofline roofline = {0};
-    tn_energy energy;
+    tn_energy *energy;
+    tn_status status = TN_OK;
     tn_topology topology;
     tn_cell cell;
     tn_cost_row row;
@@ -49,17 +56,23 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
         return tn_fail(ctx, TN_ERR_ARG, "--ceilings wants three numbers, not '%s'", peaks);
     TN_TRY(cell_make(ctx, args, info, &cell));
     TN_TRY(tn_topology_read(ctx, &topology));
-    tn_energy_open(info, NULL, &energy);
-    TN_TRY(tn_cell_run(dev, &cell,
-                       &(tn_bench_options){.seconds = tn_cli_real(args, "seconds", 0.4),
-                                           .seed = tn_cli_uint64(args, "seed", 1),
-                                           .roofline = peaks ? &roofline : NULL,
-                                           .energy = &energy,
-                                           .cpu_model = topology.cpu_model,
-                                           .raw = &raw},
-                       &row));
+    TN_TRY(tn_energy_open(ctx, info, &energy));
+    tn_energy_set_idle(energy, tn_cli_real(args, "idle", NAN));
+    TN_GO(tn_energy_measure_idle(energy, dev));
+    TN_GO(tn_cell_run(dev, &cell,
+                      &(tn_bench_options){.seconds = tn_cli_real(args, "seconds", 0.4),
+                                          .seed = tn_cli_uint64(args, "seed", 1),
+                                          .roofline = peaks ? &roofline : NULL,
+                                          .energy = energy,
+                                          .cpu_model = topology.cpu_model,
+                                          .raw = &raw},
+                      &row));
     tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
-    return tn_cli_given(args, "samples") ? tn_samples_write(ctx, stdout, &row, &raw) : TN_OK;
+    if (tn_cli_given(args, "samples"))
+        TN_GO(tn_samples_write(ctx, stdout, &row, &raw));
+cleanup:
+    tn_energy_close(energy);
+    return status;
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
@@ -84,6 +97,7 @@ static const tn_cli_option options[] = {
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing", 0.001, 3600},
     {"ceilings", 0, "F,C,R", TN_CLI_STRING, "the device's flops, copied and read bytes a second"},
+    {"idle", 0, "W", TN_CLI_REAL, "power of the idle device, else measured where it can be", 0, 100000},
     {"samples", 0, NULL, TN_CLI_FLAG, "a line of raw samples behind the row"},
     TN_CLI_DEVICE,
     {NULL},

@@ -1,16 +1,30 @@
 #include "commands.h"
 
 #include "common.h"
+#include "energy.h"
 #include "quirks.h"
 #include "topology.h"
 
 #include <jansson.h>
 
+/* Where its energy would be read, or why nowhere. */
+static void energy_text(tn_context *ctx, const tn_device_info *d, char *text, size_t size) {
+    tn_energy *energy;
+    if (tn_energy_open(ctx, d, &energy) != TN_OK) {
+        snprintf(text, size, "unmeasured: no memory");
+        return;
+    }
+    snprintf(text, size, "%s", tn_energy_source_text(energy));
+    tn_energy_close(energy);
+}
+
 static json_t *device_json(tn_context *ctx, const tn_device_info *d) {
     tn_place place = {.numa_node = -1, .method = "unknown"};
-    char selector[24];
-    if (!d->skip_reason[0])
+    char selector[24], energy[TN_ENERGY_TEXT] = "";
+    if (!d->skip_reason[0]) {
         (void)tn_topology_place(ctx, d, &place); /* stays "unknown" where hwloc cannot say */
+        energy_text(ctx, d, energy, sizeof energy);
+    }
     snprintf(selector, sizeof selector, "%d:%d", d->platform, d->index);
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "selector", selector, "name",
                           d->name, "vendor", d->vendor, "platform", d->platform_name, "driver", d->driver,
@@ -29,6 +43,7 @@ static json_t *device_json(tn_context *ctx, const tn_device_info *d) {
     json_object_set_new(o, "numa_node", place.numa_node >= 0 ? json_integer(place.numa_node) : json_null());
     json_object_set_new(o, "near_cpus", place.cpus[0] ? json_string(place.cpus) : json_null());
     json_object_set_new(o, "place_method", json_string(place.method));
+    json_object_set_new(o, "energy_source", energy[0] ? json_string(energy) : json_null());
     json_object_set_new(o, "skipped", d->skip_reason[0] ? json_string(d->skip_reason) : json_null());
     return o;
 }
@@ -83,7 +98,7 @@ static void print_quirks(const tn_device_info *d) {
 }
 
 static void print_device(tn_context *ctx, const tn_device_info *d) {
-    char a[24], b[24], c[24];
+    char a[24], b[24], c[24], energy[TN_ENERGY_TEXT];
     tn_place place;
     printf("%d:%-3d %s\n", d->platform, d->index, d->name);
     if (d->skip_reason[0])
@@ -101,6 +116,10 @@ static void print_device(tn_context *ctx, const tn_device_info *d) {
         if (place.numa_node >= 0)
             printf("NUMA node %d, ", place.numa_node);
         printf("CPUs %s (%s)\n", place.cpus[0] ? place.cpus : "unknown", place.method);
+    }
+    if (!d->skip_reason[0]) {
+        energy_text(ctx, d, energy, sizeof energy);
+        printf("      energy  %s\n", energy);
     }
     print_quirks(d);
     if (!d->skip_reason[0])

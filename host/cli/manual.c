@@ -74,6 +74,9 @@ static const char *const environment[][2] = {
     {"TURNOUT_CACHE", "the folder of built kernels, or off"},
     {"TURNOUT_GEMM", "own, auto or clblast: who multiplies matrices"},
     {"TURNOUT_TRACE", "1 prints the time by kernel"},
+    {"TURNOUT_POWERCAP, TURNOUT_HWMON", "folders in place of /sys/class/powercap and /sys/class/hwmon"},
+    {"TURNOUT_NVML, TURNOUT_ROCM_SMI, TURNOUT_LEVEL_ZERO",
+     "libraries that tell a GPU's energy in place of the installed ones"},
     {"TURNOUT_PYTHON", "Python that has PyTorch, for bench --peers"},
     {NULL, NULL}};
 
