@@ -2,7 +2,7 @@
 const Costs = (function () {
   'use strict';
 
-  const { node, isNumber, show, field, figure, options, legend, axisTitle, logScale, barLabels, lines, groups, SHAPES, DASHES } = Parts;
+  const { node, isNumber, show, field, figure, options, legend, axisTitle, logScale, barLabels, lines, legendRoom, groups, SHAPES, DASHES } = Parts;
 
   /* ---- rows ---- */
 
@@ -118,7 +118,7 @@ const Costs = (function () {
       note: ['D = ' + show(first.D), 'H = ' + show(first.H), first.schedule, files > 1 ? first.file : '']
         .filter(Boolean).join(', ') + '. Dashed: dense attention; ring: break-even ρ*.' + zero,
       label: 'Line chart on log axes: time of a layer against the routed fraction on ' + first.device + ', a line a length. The table below has the numbers.',
-      height: 380,
+      height: 340 + legendRoom(group.map((g) => 'T = ' + g.T + ', routed')),
       columns: POINT_COLUMNS,
       rows: rows,
       make: (colours) => ({
@@ -174,7 +174,7 @@ const Costs = (function () {
       note: dims(first) + ', ' + first.pass + '. Dashed: dense attention. Counter: ' + show(first.energy_source) + '.',
       label: 'Line chart on log axes: energy of a layer against the routed fraction on ' + first.device + '. Break-even by energy: ' +
         (even.join('; ') || 'none') + '. The table below has the numbers.',
-      height: 360,
+      height: 310 + legendRoom([].concat(...lines.map((line) => ['T = ' + line.T, line.dense === null ? '' : 'T = ' + line.T + ', dense, ρ* = 0.1234']))),
       columns: [['T', field('T')], ['B', field('B')], ['mixer', field('mixer')], ['rho', field('rho')], ['energy J', field('energy_j')], ['ms', median],
         ['source', field('energy_source')]],
       rows: rows,
@@ -255,7 +255,7 @@ const Costs = (function () {
       title: 'Time against the length on ' + first.place,
       note: dims(first) + ', ' + first.pass + '. Fitted over T ≥ 1024, exponent ± standard error: ' + text + '.',
       label: 'Line chart on log axes: time of a sequence against its length on ' + first.device + '. Fitted over T of 1024 and more: ' + text + '. The table below has the numbers.',
-      height: 360,
+      height: 310 + legendRoom(lines.map((line) => line.title + ': ' + fitText(line.fit))),
       columns: [['layer', field('line')], ['T', field('T')], ['B', field('B')], ['rho', field('rho')], ['ms a sequence', field('each')], ['ms a call', median],
         ['first quartile ms', field('wall_ms_q1')], ['third quartile ms', field('wall_ms_q3')], ['exponent', (row) => (row.fit ? row.fit.slope : null)],
         ['standard error', (row) => (row.fit ? row.fit.error : null)], ['lengths in the fit', (row) => (row.fit ? row.fit.n : null)]],

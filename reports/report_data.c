@@ -193,6 +193,7 @@ static const char *const cell_names[] = {"device",
                                          "roofline_pct",
                                          "energy_j",
                                          "energy_source",
+                                         "keys",
                                          NULL};
 static const char *const op_names[] = {"device",
                                        "level",

@@ -8,8 +8,9 @@ const Parts = (function () {
   const opened = new Map(); /* which tables the reader opened or closed, so that a filter leaves them so */
   const LONGEST = 400; /* rows of a table in the page; downloads have all */
 
-  /* Okabe and Ito's colours, which colour-blind readers can tell apart; line dashes and point shapes repeat the difference. */
-  const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
+  /* Okabe and Ito's colours, which colour-blind readers can tell apart, the last two darkened until they stand out from white;
+     line dashes and point shapes repeat the difference. */
+  const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#b87d00', '#2f97d6'];
   const COLOURS_DARK = ['#4aa3df', '#f08a3c', '#2fc79a', '#e39ac4', '#f2b632', '#8ccff5'];
   const SHAPES = ['circle', 'rect', 'triangle', 'rectRot', 'crossRot', 'star'];
   const DASHES = [[], [8, 3], [2, 3], [8, 3, 2, 3], [14, 4], [4, 4]];
@@ -247,6 +248,12 @@ const Parts = (function () {
     },
   });
 
+  /* Pixels that a legend of such names takes below a chart, for the chart to keep its own height. */
+  function legendRoom(names) {
+    const wide = names.reduce((sum, name) => sum + 6.5 * String(name).length + 34, 0);
+    return 24 * Math.ceil(wide / Math.min(page.clientWidth - 60, 480));
+  }
+
   /* A label of a bar in lines that a phone has room for. */
   function lines(text) {
     if (!narrow()) return text;
@@ -271,6 +278,6 @@ const Parts = (function () {
 
   return {
     page, body, contents, node, isNumber, show, table, tableDetails, field, filled, download, section, figure, draw, fit, print,
-    check, clear, narrow, barLabels, lines, groups, SHAPES, DASHES, options, legend, axisTitle, logScale, darkness,
+    check, clear, narrow, barLabels, lines, legendRoom, theme, groups, SHAPES, DASHES, options, legend, axisTitle, logScale, darkness,
   };
 })();

@@ -2,7 +2,7 @@
 const Roofs = (function () {
   'use strict';
 
-  const { node, isNumber, show, field, figure, groups, options, legend, logScale, SHAPES } = Parts;
+  const { node, isNumber, show, field, figure, groups, legendRoom, options, legend, logScale, SHAPES } = Parts;
 
   const intensity = (row) => row.gflops / row.gbs;
 
@@ -41,7 +41,7 @@ const Roofs = (function () {
       note: 'Ceilings as measured: ' + text + '. Least work and least traffic of each row: what a cache keeps may pass the slope.',
       label: 'Scatter chart on log axes: GFLOP/s against operations a byte on ' + first.device + ', below ceilings of ' + text + '. Nearest to its roof: ' +
         called(best) + ' with ' + show(best.roofline_pct) + ' %. The table below has the numbers.',
-      height: 360,
+      height: 310 + legendRoom(['ceilings'].concat(kinds.map((own) => kindOf(own[0])))),
       columns: [['what', called], ['shape', (row) => row.shape || ['B', 'T', 'D'].map((d) => d + '=' + show(row[d])).join(',') + (isNumber(row.rho) ? ',rho=' + show(row.rho) : ''), 'text'],
         ['operations a byte', intensity], ['GFLOP/s', field('gflops')], ['GB/s', field('gbs')], ['share of the roof %', field('roofline_pct')]],
       rows: rows,

@@ -2,7 +2,7 @@
 const Runs = (function () {
   'use strict';
 
-  const { isNumber, show, field, filled, figure, options, legend, axisTitle, logScale, barLabels, lines, DASHES } = Parts;
+  const { isNumber, show, field, filled, figure, options, legend, axisTitle, logScale, barLabels, lines, legendRoom, DASHES } = Parts;
 
   const SAVINGS = [
     ['score_flops_saved_pct', 'score FLOPs'],
@@ -48,15 +48,19 @@ const Runs = (function () {
     ['note', (run) => of(run, 'reason'), 'text'],
   ];
 
-  function savingsFigure(runs) {
+  const MOST = 40; /* bars of runs: a canvas has an end */
+
+  function savingsFigure(all) {
+    const runs = all.slice(0, MOST);
     return figure({
       name: 'savings',
       title: 'What routing saved, %',
-      note: 'Against the same model with attention in every row, on the same device in the same run. Below 0: it cost more.',
+      note: 'Against the same model with attention in every row, on the same device in the same run. Below 0: it cost more.' +
+        (all.length > MOST ? ' The first ' + MOST + ' of ' + all.length + ' runs; the table has all.' : ''),
       label: 'Bar chart: savings in score FLOPs, all FLOPs, time and energy, a group of bars a run. The table below has the numbers.',
       height: 90 + runs.length * 92,
-      columns: filled([RUN_COLUMNS[0], ['mixer', (run) => of(run, 'mixer')]].concat(SAVING_COLUMNS_ALL), runs),
-      rows: runs,
+      columns: filled([RUN_COLUMNS[0], ['mixer', (run) => of(run, 'mixer')]].concat(SAVING_COLUMNS_ALL), all),
+      rows: all,
       open: true,
       make: (colours) => ({
         type: 'bar',
@@ -148,7 +152,7 @@ const Runs = (function () {
       title: spec.title,
       note: spec.note,
       label: 'Line chart: ' + spec.title + ' against the training step, a line a run. The table below has numbers.',
-      height: 300,
+      height: 260 + legendRoom(runs.map(field('name'))),
       columns: [['run', field('run')], ['step', field('step')], ['phase', field('phase')], [spec.metric, field('value')]],
       rows: rows,
       shown: shown,

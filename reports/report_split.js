@@ -2,7 +2,7 @@
 const Split = (function () {
   'use strict';
 
-  const { node, isNumber, show, field, figure, groups, lines, options, legend, axisTitle } = Parts;
+  const { node, isNumber, show, field, figure, groups, lines, legendRoom, options, legend, axisTitle } = Parts;
 
   /* Six colours for eleven parts: the second six are striped. */
   function fill(colours, i) {
@@ -75,7 +75,7 @@ const Split = (function () {
       title: 'Parts of a routed layer on ' + first.place,
       note: 'D = ' + first.D + ', H = ' + first.H + ', ' + first.pass + '. ' + text + '. Dashed: the whole as measured.' + (off.length ? ' More than 10 % off: ' + off.join('; ') + '.' : ''),
       label: 'Stacked bars: parts of a routed layer’s time on ' + first.device + ', in percent of the measured whole. ' + text + '. The table below has the numbers.',
-      height: 130 + bars.length * 46,
+      height: 60 + bars.length * 46 + legendRoom(parts),
       columns: [['part', field('part')], ['T', field('T')], ['B', field('B')], ['rho', field('rho')], ['ms', field('wall_ms')], ['first quartile ms', field('wall_ms_q1')],
         ['third quartile ms', field('wall_ms_q3')], ['% of the whole', field('share')]],
       rows: table,

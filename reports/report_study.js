@@ -2,7 +2,7 @@
 const Study = (function () {
   'use strict';
 
-  const { node, isNumber, show, field, filled, tableDetails, download, figure, groups, options, legend, axisTitle, logScale, SHAPES } = Parts;
+  const { node, isNumber, show, field, filled, tableDetails, download, figure, groups, legendRoom, options, legend, axisTitle, logScale, SHAPES } = Parts;
   const { of, percent, taskText } = Runs;
 
   /* "random:0.002" and "periodic:496" are one mixer each; routing by capacity, and training without the curriculum, are others. */
@@ -75,7 +75,7 @@ const Study = (function () {
       title: 'Accuracy and attention, ' + task,
       note: 'Least attention within 1 % of the best accuracy, ' + text + '.',
       label: 'Scatter chart: accuracy against the share of rows that take attention, a series a mixer. At ' + text + '. The table below has every run.',
-      height: 380,
+      height: 330 + legendRoom(kinds.map((own) => kindOf(own[0]))),
       columns: filled(COLUMNS, runs),
       rows: runs,
       make: (colours) => ({

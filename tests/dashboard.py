@@ -36,7 +36,7 @@ PROBE = """<script>
     const layers = document.querySelector('[aria-label="Download layers.csv"]');
     return { drawn, layers: layers ? (await press([layers]))[0] : '' };
   };
-  const result = { all: await state(), filters: [], buttons: document.querySelectorAll('button').length };
+  const result = { all: await state(), theme: Parts.theme(), filters: [], buttons: document.querySelectorAll('button').length };
   result.heads = (await press(Array.from(document.querySelectorAll('button')))).map((text) => text.split('\\n')[0]);
   for (const id of ['device', 'T', 'pass']) {
     const select = document.getElementById('filter-' + id);
@@ -86,6 +86,22 @@ def wrong_figures(name, state):
     return wrong
 
 
+def contrast(one, other):
+    """WCAG 2's ratio of two colours #rrggbb."""
+    def light(colour):
+        parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+        return sum(w * (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4) for w, p in zip((0.2126, 0.7152, 0.0722), parts))
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def wrong_colours(theme):
+    """AA: 4.5 for text, 3 for lines and marks."""
+    pairs = [(name, theme[name], 4.5) for name in ("ink", "soft")] + [("a series", colour, 3) for colour in theme["colours"]]
+    return [f"{name} {colour} on {theme['raised']}: a contrast of {contrast(colour, theme['raised']):.2f}, {least} wanted"
+            for name, colour, least in pairs if contrast(colour, theme["raised"]) < least]
+
+
 def wrong_filters(result):
     """Each filter must leave rows of its own value alone, and change what the charts hold."""
     wrong = []
@@ -124,7 +140,7 @@ def check_report(out, page, probed):
             wrong.append(f"{scheme}: the page's script did not end")
             continue
         result = json.loads(unescaped(found.group(1)))
-        wrong += wrong_figures(scheme, result["all"]) + wrong_filters(result)
+        wrong += wrong_figures(scheme, result["all"]) + wrong_filters(result) + wrong_colours(result["theme"])
         if len(result["heads"]) != result["buttons"] or not all("," in head for head in result["heads"]):
             wrong.append(f"{scheme}: {result['buttons']} downloads hold: {result['heads']}")
         if result["tables"] != len(FIGURES):
@@ -174,12 +190,13 @@ def write_many(path, like, count):
 
 
 def check_speed(out, make_report, like):
-    """Real time from the request for the page to its last chart, as the page's own clock has it; the better of two."""
+    """Real time from the request for the page to its last chart, as the page's own clock has it; the best of up to
+    four, for a busy machine is no slow page."""
     rows, page = out / "many.csv", out / "many.html"
     write_many(rows, like, 10000)
     subprocess.run([make_report, page, rows], check=True)
     took = []
-    for _ in range(2):
+    while len(took) < 4 and min(took, default=SECONDS) >= SECONDS:
         dom, noise = chromium(out, page, "--dump-dom", "--window-size=1280,900")
         if noise:
             return [f"10 000 rows: console: {line}" for line in noise]

@@ -1,8 +1,8 @@
 """pictures.py MAKE_REPORT OUT FILE...: the figures that README shows, as a reader of the report sees them.
 
 From the top of the tree, after ./dev build:
-    python3 tests/pictures.py build/tests/make_report reports/pictures reports/baselines/demo-pocl \\
-        reports/baselines/demo-pocl/parts.csv reports/baselines/recall-pocl/controls.csv
+    python3 tests/pictures.py build/tests/make_report reports/pictures \\
+        reports/baselines/demo-pocl reports/baselines/recall-pocl/controls.csv
 """
 
 import pathlib
