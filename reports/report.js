@@ -178,7 +178,7 @@
     breakevenSection();
     costSections();
     rowsSection('layers', 'Layers and models', 'Every measured layer and model pass.', data.cells,
-      ['device', 'level', 'pass', 'mixer', 'part', 'schedule', 'B', 'T', 'D', 'H', 'K', 'rho', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'energy_source', 'keys']);
+      ['device', 'level', 'pass', 'mixer', 'part', 'schedule', 'B', 'T', 'D', 'H', 'K', 'rho', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'energy_net_j', 'idle_w', 'energy_source', 'keys']);
     rowsSection('ops', 'Kernels', 'Each op by itself: median wall time of a call, its rates, and its share of the measured roof.', data.ops,
       ['device', 'op', 'pass', 'shape', 'B', 'T', 'D', 'schedule', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'event_ms', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'verified', 'peer', 'peer_ratio', 'peer_ratio_q1', 'peer_ratio_q3']);
     rowsSection('failures', 'Cells without a number', 'Not measured, and why. They take no part in anything above.', data.failures,

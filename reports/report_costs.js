@@ -175,7 +175,8 @@ const Costs = (function () {
       label: 'Line chart on log axes: energy of a layer against the routed fraction on ' + first.device + '. Break-even by energy: ' +
         (even.join('; ') || 'none') + '. The table below has the numbers.',
       height: 310 + legendRoom([].concat(...lines.map((line) => ['T = ' + line.T, line.dense === null ? '' : 'T = ' + line.T + ', dense, ρ* = 0.1234']))),
-      columns: [['T', field('T')], ['B', field('B')], ['mixer', field('mixer')], ['rho', field('rho')], ['energy J', field('energy_j')], ['ms', median],
+      columns: [['T', field('T')], ['B', field('B')], ['mixer', field('mixer')], ['rho', field('rho')], ['energy J', field('energy_j')],
+        ['above idle J', field('energy_net_j')], ['ms', median],
         ['source', field('energy_source')]],
       rows: rows,
       make: (colours) => ({

@@ -192,6 +192,8 @@ static const char *const cell_names[] = {"device",
                                          "gbs",
                                          "roofline_pct",
                                          "energy_j",
+                                         "energy_net_j",
+                                         "idle_w",
                                          "energy_source",
                                          "keys",
                                          NULL};

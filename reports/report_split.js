@@ -34,7 +34,7 @@ const Split = (function () {
 
   const spoken = (part) => part.replace(/_/g, ' ');
   const title = (bar) => 'T = ' + bar.whole.T + ', ρ = ' + show(100 * bar.whole.rho) + ' %';
-  const sumText = (bar) => (100 * bar.sum / bar.whole.wall_ms).toFixed(0) + ' % of ' + show(bar.whole.wall_ms) + ' ms';
+  const sumText = (bar) => (100 * bar.sum / bar.whole.wall_ms).toFixed(0) + ' % of ' + show(Number(bar.whole.wall_ms.toPrecision(3))) + ' ms';
 
   /* The whole as a line at 100 %, and at each bar's end what its parts add up to. */
   const sums = (colours, bars) => ({
