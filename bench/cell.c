@@ -20,6 +20,8 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
     snprintf(row->pass, sizeof row->pass, "%s", cell->pass);
     snprintf(row->mixer, sizeof row->mixer, "%s", cell->mixer);
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)seed);
+    if (cell->cores > 0)
+        row->compute_units = row->cores = cell->cores;
     row->B = cell->B;
     row->T = cell->T;
     row->D = cell->D;
@@ -32,22 +34,23 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
 }
 
 void tn_row_key(const tn_cost_row *r, char *key, size_t size) {
-    snprintf(key, size, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%.6g|%s|%s", r->platform,
+    snprintf(key, size, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%.6g|%s|%s|%lld", r->platform,
              r->device, r->selector, r->driver, r->version, r->level, r->op, r->pass, r->mixer,
              (long long)r->B, (long long)r->T, (long long)r->D, (long long)r->H, (long long)r->K,
-             r->rho >= 0 ? r->rho : -1.0, r->shape, r->seed);
+             r->rho >= 0 ? r->rho : -1.0, r->shape, r->seed, (long long)r->cores);
 }
 
 void tn_cell_describe(const tn_cell *cell, char *text, size_t size) {
-    if (cell->T <= 0) {
-        snprintf(text, size, "%s %s %s", cell->op, cell->pass, cell->shape);
-        return;
-    }
-    int used =
-        snprintf(text, size, "%s %s %s B=%lld T=%lld D=%lld H=%lld", cell->level, cell->mixer, cell->pass,
-                 (long long)cell->B, (long long)cell->T, (long long)cell->D, (long long)cell->H);
-    if (cell->rho >= 0 && used >= 0 && (size_t)used < size)
-        snprintf(text + used, size - (size_t)used, " rho=%.4g", cell->rho);
+    char rho[40] = "", cores[40] = "";
+    if (cell->rho >= 0)
+        snprintf(rho, sizeof rho, " rho=%.4g", cell->rho);
+    if (cell->cores > 0)
+        snprintf(cores, sizeof cores, " on %d core%s", cell->cores, cell->cores == 1 ? "" : "s");
+    if (cell->T <= 0)
+        snprintf(text, size, "%s %s %s%s", cell->op, cell->pass, cell->shape, cores);
+    else
+        snprintf(text, size, "%s %s %s B=%lld T=%lld D=%lld H=%lld%s%s", cell->level, cell->mixer, cell->pass,
+                 (long long)cell->B, (long long)cell->T, (long long)cell->D, (long long)cell->H, rho, cores);
 }
 
 double tn_cell_flops(const tn_cell *cell) {
@@ -125,7 +128,9 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
         if (!c || tn_case_pass(c, cell->pass) < 0)
             return tn_fail(ctx, TN_ERR_ARG, "there is no pass '%s' of an op '%s'", cell->pass, cell->op);
         TN_TRY(tn_shape_parse(ctx, c, cell->shape, &shape));
-        return tn_bench_op(dev, c, tn_case_pass(c, cell->pass), &shape, options, row);
+        TN_TRY(tn_bench_op(dev, c, tn_case_pass(c, cell->pass), &shape, options, row));
+        row->cores = cell->cores > 0 ? cell->cores : -1;
+        return TN_OK;
     }
     tn_cell_identify(cell, options->seed, options->cpu_model ? options->cpu_model : "", row);
     if (strcmp(cell->level, "test") == 0)

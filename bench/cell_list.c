@@ -229,6 +229,26 @@ static tn_words passes_of(const tn_sweep_axes *given, const tn_words *has, const
     return out;
 }
 
+/* The cells from `from` on, once for every number of cores. */
+static tn_status cross_cores(plan *p, size_t from) {
+    const size_t end = p->list->count;
+    const tn_axis *cores = &p->given->cores;
+    if (p->info->kind != TN_KIND_CPU && cores->count > 0)
+        tn_warn(p->ctx, "%s is no CPU: --cores leaves it whole", p->info->name);
+    if (p->info->kind != TN_KIND_CPU)
+        return TN_OK;
+    for (int c = 0; c < cores->count; c++)
+        for (size_t i = from; i < end; i++) {
+            tn_cell cell = p->list->items[i];
+            cell.cores = (int)cores->v[c];
+            if (c == 0)
+                p->list->items[i] = cell;
+            else
+                TN_TRY(add(p, &cell));
+        }
+    return TN_OK;
+}
+
 tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes *axes,
                         const tn_device_info *info, bool tell, tn_cell_list *list) {
     const char *testing = getenv("TURNOUT_TEST_CELLS");
@@ -269,7 +289,7 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
         return tn_fail(ctx, TN_ERR_ARG,
                        "no cell is left: nothing has these levels, ops, passes and sizes together; "
                        "`turnout sweep --help` lists the axes");
-    return TN_OK;
+    return cross_cores(&p, before);
 }
 
 void tn_cell_list_free(tn_context *ctx, tn_cell_list *list) {

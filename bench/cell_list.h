@@ -5,15 +5,16 @@
 #include "axis.h"
 #include "cell.h"
 
-/* What was given replaces what the preset has; an axis without values (count 0) stays as it is there.
- *   level  op, layer, model
- *   op     of op cells; without levels, op cells alone
- *   pass   of op cells those they have; of a layer forward, backward, step; of a model forward, step
- *   T, D, H, K, batch   of layers and models; of ops those dimensions that they have by that name (Dh = D /
- * H) rho    of routed layers and models; of ops those that name their routed rows beside their positions */
+/* What was given replaces what the preset has; an axis without values (count 0) stays as it is there. Of an
+ * op, T, D, H, K and batch are those dimensions that it has by that name (Dh = D / H), and rho its routed
+ * rows where it names them beside its positions. */
 typedef struct tn_sweep_axes {
-    tn_axis T, D, H, K, batch, rho;
-    tn_words level, op, pass;
+    tn_axis T, D, H, K, batch;
+    tn_axis rho;    /* of routed layers and models */
+    tn_axis cores;  /* of CPU devices, each with all the rest; other devices stay whole */
+    tn_words level; /* op, layer, model */
+    tn_words op;    /* of op cells; without levels, op cells alone */
+    tn_words pass;  /* of an op those it has; of a layer forward, backward, step; of a model forward, step */
 } tn_sweep_axes;
 
 typedef struct tn_cell_list {

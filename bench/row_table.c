@@ -60,6 +60,12 @@ static void shape_of(const tn_cost_row *r, char *text, size_t size) {
         snprintf(text + used, size - used, ",rho=%.4g", r->rho);
 }
 
+static void cores_of(const tn_cost_row *r, char *text, size_t size) {
+    size_t used = strlen(text);
+    if (r->cores > 0)
+        snprintf(text + used, size - used, " on %lld core%s", (long long)r->cores, r->cores == 1 ? "" : "s");
+}
+
 void tn_row_table_write(FILE *to, const tn_cost_row *r) {
     char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[160], shape[200], note[1200];
     bool layer = strcmp(r->level, "layer") == 0 || strcmp(r->level, "model") == 0,
@@ -67,6 +73,7 @@ void tn_row_table_write(FILE *to, const tn_cost_row *r) {
     snprintf(what, sizeof what, "%s%s%s %s%s%s", layer ? r->level : "", layer ? " " : "",
              kernel ? r->op : r->mixer, r->pass, r->part[0] ? ": " : "", r->part);
     shape_of(r, shape, sizeof shape);
+    cores_of(r, shape, sizeof shape);
     remarks(r, note, sizeof note);
     fprintf(to, "| %-34s | %-40s | %11s | %7s | %8s | %7s | %6s | %-11s | ", what, shape,
             cell(r->wall_ms, "%.4g", wall, sizeof wall),

@@ -84,6 +84,7 @@ static const column columns[] = {
     COLUMN(part, TEXT),
     COLUMN(energy_net_j, REAL),
     COLUMN(idle_w, REAL),
+    COLUMN(cores, COUNT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

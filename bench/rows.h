@@ -49,6 +49,7 @@ typedef struct tn_cost_row {
     char tuned[16];              /* "default", "tuned", "environment"; "" when nothing ran */
     char keys[16];               /* of a compacted layer: "projected" or "absorbed" */
     double energy_net_j, idle_w; /* energy_j without what the idle device draws; that power */
+    int64_t cores;               /* of a CPU that the row was measured on; −1: the whole device */
 } tn_cost_row;
 
 /* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */

@@ -15,7 +15,7 @@
 static const char *const identity[] = {"version",  "utc",   "host", "platform", "device", "driver",   "pci",
                                        "selector", "level", "op",   "pass",     "mixer",  "B",        "T",
                                        "D",        "H",     "Dh",   "K",        "rho",    "schedule", "shape",
-                                       "seed",     "peer",  "part", NULL};
+                                       "seed",     "peer",  "part", "cores",    "cache",  NULL};
 
 static void add_series(json_t *line, const char *name, const double *ms, int count) {
     if (count <= 0)

@@ -126,8 +126,11 @@ tn_status tn_step_forward(tn_device *dev, void *data) {
     return tn_device_flush(dev);
 }
 
-tn_status tn_step_logits(tn_step *s, tn_gate gate, float *logits) {
-    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, gate, NULL, NULL));
+tn_status tn_step_logits(tn_step *s, tn_gate gate, float *logits, double *flops) {
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
+    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, gate, NULL, flops ? stats : NULL));
+    if (flops)
+        *flops = tn_cost_forward(&s->model->config, s->in.B * s->in.T, s->in.L, stats).flops;
     return tn_buffer_read(tn_workspace_logits(s->ws), 0,
                           (size_t)(s->in.L * s->model->config.vocab) * sizeof *logits, logits);
 }
@@ -207,7 +210,8 @@ tn_status tn_step_verify(tn_step *s) {
     return s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s);
 }
 
-double tn_step_forward_flops(const tn_step *s, const tn_step_shape *shape) {
+/* A backward pass costs twice a forward one, up to element-wise work. */
+static double flops_of(const tn_step *s, const tn_step_shape *shape) {
     const tn_model_config *c = &s->model->config;
     int64_t T = shape->T, k = shape->rho >= 0 ? (int64_t)ceil(shape->rho * (double)T) : T;
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
@@ -216,12 +220,7 @@ double tn_step_forward_flops(const tn_step *s, const tn_step_shape *shape) {
         stats[i] = (tn_layer_stats){.routed = shape->B * k, .kv_rows = shape->B * T};
         stats[i].pairs = share * (double)shape->B * (double)T * (double)(T + 1) / 2;
     }
-    return tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
-}
-
-/* A backward pass costs twice a forward one, up to element-wise work. */
-static double flops_of(const tn_step *s, const tn_step_shape *shape) {
-    return 3 * tn_step_forward_flops(s, shape);
+    return 3 * tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
 }
 
 static void set_schedule(const tn_step_shape *shape, tn_cost_row *row) {

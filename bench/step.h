@@ -37,9 +37,8 @@ void tn_step_destroy(tn_step *step); /* NULL is fine */
 tn_status tn_step_run(tn_device *dev, void *step);
 tn_status tn_step_forward(tn_device *dev,
                           void *step); /* forward and loss as evaluation runs them, compacted */
-/* [L,V], of a forward pass of its own. */
-tn_status tn_step_logits(tn_step *step, tn_gate gate, float *logits);
-double tn_step_forward_flops(const tn_step *step, const tn_step_shape *shape);
+/* [L,V], of a forward pass of its own; `flops` (may be NULL): its least work, from what was routed. */
+tn_status tn_step_logits(tn_step *step, tn_gate gate, float *logits, double *flops);
 tn_model *tn_step_model(tn_step *step);                       /* borrowed */
 const tn_input *tn_step_input(const tn_step *step);           /* borrowed */
 tn_status tn_step_loss(tn_step *step, double *cross_entropy); /* of the last step, before its update */

@@ -13,7 +13,10 @@
  * small shape. */
 static const double quick_call_s = 2.5;
 
+/* Of a device, or so many of its cores. */
 typedef struct ceiling {
+    const tn_device_info *info;
+    int cores;
     bool known;
     tn_roofline roofline;
     double attention_rate; /* operations a second that attention reaches on a small shape */
@@ -26,7 +29,8 @@ typedef struct sweep {
     tn_part part;
     tn_samples_file samples;
     tn_cell_list cells;
-    ceiling *ceilings; /* one a device */
+    ceiling *ceilings;
+    size_t ceiling_count, ceiling_capacity;
     double start;
     size_t done, to_do;
 } sweep;
@@ -51,10 +55,12 @@ static void say(words *w, const char *format, ...) {
     w->argv[++w->count] = NULL;
 }
 
-static void say_device(words *w, const sweep *s, const tn_device_info *info, const char *level) {
+static void say_device(words *w, const sweep *s, const tn_device_info *info, int cores, const char *level) {
     say(w, "%s", s->o->program);
     say(w, "cell");
     say(w, "--device=%d:%d", info->platform, info->index);
+    if (cores > 0)
+        say(w, "--cores=%d", cores);
     say(w, "--level=%s", level);
     say(w, "--seed=%llu", (unsigned long long)s->o->seed);
     say(w, "--seconds=%g", s->o->seconds > 0 ? s->o->seconds : 0.4);
@@ -78,11 +84,24 @@ static double timeout_of(const sweep *s) {
     return s->o->timeout_s > 0 ? s->o->timeout_s : 60;
 }
 
-static int device_number(const sweep *s, const tn_device_info *info) {
-    for (int i = 0; i < s->o->device_count; i++)
-        if (s->o->devices[i] == info)
-            return i;
-    return 0;
+static ceiling *ceiling_of(const sweep *s, const tn_cell *cell) {
+    for (size_t i = 0; i < s->ceiling_count; i++)
+        if (s->ceilings[i].info == cell->info && s->ceilings[i].cores == cell->cores)
+            return &s->ceilings[i];
+    return NULL;
+}
+
+/* One for every device and number of cores among the cells. */
+static tn_status list_ceilings(sweep *s) {
+    for (size_t i = 0; i < s->cells.count; i++) {
+        const tn_cell *cell = &s->cells.items[i];
+        if (ceiling_of(s, cell))
+            continue;
+        TN_TRY(
+            tn_grow(s->ctx, &s->ceilings, &s->ceiling_capacity, s->ceiling_count + 1, sizeof *s->ceilings));
+        s->ceilings[s->ceiling_count++] = (ceiling){.info = cell->info, .cores = cell->cores};
+    }
+    return TN_OK;
 }
 
 /* The last line of a child's stderr, without the program's own prefix. */
@@ -112,32 +131,35 @@ static const char *end_of(tn_child_result *r, double timeout, char *reason, size
 
 /* Ceilings come from a child too: this process never opens a device. Without them a row has no roofline_pct.
  */
-static tn_status measure_ceilings(sweep *s, int i) {
+static tn_status measure_ceilings(sweep *s, ceiling *c) {
     words w = {.count = 0};
     char reason[1300];
-    tn_child_result r;
-    tn_roofline *c = &s->ceilings[i].roofline;
-    const tn_device_info *info = s->o->devices[i];
+    tn_child_result child;
+    tn_roofline *r = &c->roofline;
+    const tn_device_info *info = c->info;
     if (s->cells.count && strcmp(s->cells.items[0].level, "test") == 0)
         return TN_OK;
-    tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
-    say_device(&w, s, info, "roofline");
-    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
-    s->ceilings[i].known =
-        r.output && sscanf(r.output, "%lg,%lg,%lg,%lg,%lg", &c->flops, &c->copy_bytes, &c->read_bytes,
-                           &s->ceilings[i].attention_rate, &s->ceilings[i].idle_w) == 5;
-    if (!s->ceilings[i].known && !r.interrupted) {
-        end_of(&r, timeout_of(s), reason, sizeof reason);
+    if (c->cores > 0)
+        tn_progress(s->ctx, "%d:%d %s: measuring the ceilings of %d of its cores", info->platform,
+                    info->index, info->name, c->cores);
+    else
+        tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
+    say_device(&w, s, info, c->cores, "roofline");
+    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &child));
+    c->known = child.output && sscanf(child.output, "%lg,%lg,%lg,%lg,%lg", &r->flops, &r->copy_bytes,
+                                      &r->read_bytes, &c->attention_rate, &c->idle_w) == 5;
+    if (!c->known && !child.interrupted) {
+        end_of(&child, timeout_of(s), reason, sizeof reason);
         tn_warn(s->ctx, "%s: its ceilings could not be measured, and rows have no roofline_pct: %s",
                 info->name, reason);
     }
-    tn_child_free(s->ctx, &r);
+    tn_child_free(s->ctx, &child);
     return TN_OK;
 }
 
 /* True, and a row, where the quick preset does not try: one call alone would take too long on this device. */
 static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
-    const ceiling *c = &s->ceilings[device_number(s, cell->info)];
+    const ceiling *c = ceiling_of(s, cell);
     char reason[200];
     double seconds = c->known && c->attention_rate > 0 ? tn_cell_flops(cell) / c->attention_rate : 0;
     if (strcmp(s->o->preset, "quick") != 0 || seconds <= quick_call_s)
@@ -167,11 +189,11 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     tn_child_result r;
     tn_cost_row found;
     char want[1400], got[1400];
-    const ceiling *c = &s->ceilings[device_number(s, cell->info)];
+    const ceiling *c = ceiling_of(s, cell);
     tn_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
     if (too_slow(s, cell, row))
         return TN_OK;
-    say_device(&w, s, cell->info, cell->level);
+    say_device(&w, s, cell->info, cell->cores, cell->level);
     say_cell(&w, cell);
     if (c->known)
         say(&w, "--ceilings=%.17g,%.17g,%.17g", c->roofline.flops, c->roofline.copy_bytes,
@@ -272,13 +294,13 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     for (int i = 0; i < options->device_count; i++)
         TN_GO(tn_cells_make(ctx, options->preset, &options->axes, options->devices[i], i == 0, &s.cells));
     tn_cells_shuffle(&s.cells, options->seed);
-    TN_GO(tn_alloc(ctx, (size_t)options->device_count, sizeof *s.ceilings, &s.ceilings));
+    TN_GO(list_ceilings(&s));
     TN_GO(tn_part_open(ctx, options->path, options->format, &s.part));
     TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
     out->cells = (int)s.cells.count;
     TN_GO(check_kept(&s, out));
-    for (int i = 0; i < options->device_count && s.to_do > 0; i++)
-        TN_GO(measure_ceilings(&s, i));
+    for (size_t i = 0; i < s.ceiling_count && s.to_do > 0; i++)
+        TN_GO(measure_ceilings(&s, &s.ceilings[i]));
     status = run_all(&s, out);
     tn_progress_end(ctx);
     if (status == TN_ERR_INTERRUPTED && options->path)

@@ -11,6 +11,7 @@ typedef struct whole_run {
     tn_step *routed, *dense; /* the same weights */
     float *logits[2];        /* [L,V] */
     size_t count;
+    double flops, dense_flops; /* of a pass */
 } whole_run;
 
 /* `what` against what is known to be right, logit by logit. */
@@ -28,14 +29,14 @@ static tn_status check(whole_run *r) {
     r->count = (size_t)(tn_step_input(r->routed)->L * c->vocab);
     TN_TRY(tn_alloc(r->ctx, r->count, sizeof(float), &r->logits[0]));
     TN_TRY(tn_alloc(r->ctx, r->count, sizeof(float), &r->logits[1]));
-    TN_TRY(tn_step_logits(r->routed, TN_GATE_COMPACT, r->logits[0]));
-    TN_TRY(tn_step_logits(r->routed, TN_GATE_DENSE, r->logits[1]));
+    TN_TRY(tn_step_logits(r->routed, TN_GATE_COMPACT, r->logits[0], &r->flops));
+    TN_TRY(tn_step_logits(r->routed, TN_GATE_DENSE, r->logits[1], NULL));
     TN_TRY(compare(r, "the compacted pass beside the dense one"));
     c->capacity = 1;
-    tn_status status = tn_step_logits(r->routed, TN_GATE_DENSE, r->logits[1]);
+    tn_status status = tn_step_logits(r->routed, TN_GATE_DENSE, r->logits[1], NULL);
     c->capacity = capacity;
     TN_TRY(status);
-    TN_TRY(tn_step_logits(r->dense, TN_GATE_COMPACT, r->logits[0]));
+    TN_TRY(tn_step_logits(r->dense, TN_GATE_COMPACT, r->logits[0], &r->dense_flops));
     return compare(r, "attention beside the model with every row routed");
 }
 
@@ -57,7 +58,7 @@ cleanup:
 static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *row) {
     const bool routed = r->shape.rho >= 0;
     tn_step *mine = routed ? r->routed : r->dense;
-    double flops = tn_step_forward_flops(mine, routed ? &r->shape : &r->dense_shape);
+    double flops = routed ? r->flops : r->dense_flops;
     tn_measure_options measure = {.seconds = o->seconds, .energy = o->energy, .raw = o->raw};
     tn_sample alone;
     TN_TRY(tn_measure(r->dev, tn_step_forward, mine, &measure, &alone));
@@ -66,7 +67,7 @@ static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *r
         measure.energy = NULL;
         measure.seconds = o->seconds > 0 ? 2 * o->seconds : 0.8;
         TN_TRY(tn_measure_pair(r->dev, tn_step_forward, mine, tn_step_forward, r->dense, &measure, &pair));
-        tn_row_set_dense(row, &pair, tn_step_forward_flops(r->dense, &r->dense_shape) / flops, &alone);
+        tn_row_set_dense(row, &pair, r->dense_flops / flops, &alone);
     }
     tn_row_set_tuned(row, r->dev, NULL);
     /* Weights alone: activations may stay in a cache. */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* Columns that make a group; also those that the attention row must share, but for the schedule. */
-static const char *const key_names[] = {"host", "platform", "device", "pci", "driver", "version",
-                                        "B",    "T",        "D",      "H",   "K"};
+static const char *const key_names[] = {"host",  "platform", "device", "pci", "driver", "version", "cores",
+                                        "cache", "B",        "T",      "D",   "H",      "K"};
 enum { KEYS = sizeof key_names / sizeof key_names[0] };
 
 typedef struct view {
@@ -105,7 +105,7 @@ static tn_breakeven group_of(const view *v, size_t row) {
     const tn_csv *t = v->t;
     tn_breakeven b = {.file = t->path, .row = row};
     b.platform = tn_csv_text(t, row, tn_csv_column(t, "platform"));
-    b.device = tn_csv_text(t, row, tn_csv_column(t, "device"));
+    tn_csv_device(t, row, b.device, sizeof b.device);
     b.device_kind = tn_csv_text(t, row, tn_csv_column(t, "kind"));
     b.schedule = tn_csv_text(t, row, v->schedule);
     (void)tn_csv_number(t, row, tn_csv_column(t, "B"), &b.B);

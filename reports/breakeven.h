@@ -21,9 +21,10 @@ typedef struct tn_breakeven_point {
 } tn_breakeven_point;
 
 typedef struct tn_breakeven {
-    const char *file, *platform, *device, *device_kind, *schedule; /* borrowed from the table */
-    size_t row;                                                    /* first row of the group in the table */
-    double B, T, D, H, K;                                          /* NaN where the cell is empty */
+    const char *file, *platform, *device_kind, *schedule; /* borrowed from the table */
+    char device[320];                                     /* as tn_csv_device */
+    size_t row;                                           /* first row of the group in the table */
+    double B, T, D, H, K;                                 /* NaN where the cell is empty */
     tn_breakeven_kind kind;
     double rho;                 /* ρ*, or the bound that `kind` says */
     tn_breakeven_point *points; /* [count], ρ rising */
@@ -37,10 +38,10 @@ typedef struct tn_breakevens {
 } tn_breakevens;
 
 /* Adds the groups of one table (level = layer, pass = forward, status = ok, mixer = routed) to `out`, which
- * starts zeroed. A group is a version, host, device, driver, PCI address, schedule, B, T, D, H and K. Dense
- * time: dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A ρ measured
- * twice counts once, the later row. Points without a dense time are left out, and groups without a point. The
- * table must outlive `out`. */
+ * starts zeroed. A group is a version, host, device, cores, caches, driver, PCI address, schedule, B, T, D, H
+ * and K. Dense time: dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A
+ * ρ measured twice counts once, the later row. Points without a dense time are left out, and groups without a
+ * point. The table must outlive `out`. */
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
 void tn_breakevens_free(tn_breakevens *b);
 

@@ -39,6 +39,8 @@ enum {
     TN_KEY_SHAPE,
     TN_KEY_PEER,
     TN_KEY_PART,
+    TN_KEY_CORES,
+    TN_KEY_CACHE, /* empty, as files had it that did not know it, is warm */
     TN_KEYS
 };
 extern const char *const tn_key_columns[TN_KEYS + 1]; /* their names; NULL at the end */

@@ -9,9 +9,9 @@
 
 #define SAMPLES_SCHEMA "turnout-samples-1"
 
-const char *const tn_key_columns[TN_KEYS + 1] = {"platform", "device",   "level", "op",   "pass", "mixer",
-                                                 "B",        "T",        "D",     "H",    "Dh",   "K",
-                                                 "rho",      "schedule", "shape", "peer", "part", NULL};
+const char *const tn_key_columns[TN_KEYS + 1] = {
+    "platform", "device", "level", "op",       "pass",  "mixer", "B",    "T",     "D",     "H",
+    "Dh",       "K",      "rho",   "schedule", "shape", "peer",  "part", "cores", "cache", NULL};
 
 enum { NAME_SIZE = 2048 };
 
@@ -27,6 +27,11 @@ typedef struct reading {
     claim *claims; /* one a row of the side that is ok */
     size_t count, capacity;
 } reading;
+
+/* A key of a row as text, which a file without the column lacks. */
+static const char *key_text(int key, const char *text) {
+    return key == TN_KEY_CACHE && !*text ? "warm" : text;
+}
 
 /* One more field of a row's name; numbers written in different ways are the same number. */
 static size_t add_text(char *name, size_t used, const char *text) {
@@ -76,7 +81,7 @@ static tn_status add_row(reading *r, const tn_csv *t, size_t row) {
     size_t used = 0, at;
     const char *status = tn_csv_text(t, row, tn_csv_column(t, "status"));
     for (int k = 0; k < TN_KEYS; k++)
-        used = add_text(name, used, tn_csv_text(t, row, tn_csv_column(t, tn_key_columns[k])));
+        used = add_text(name, used, key_text(k, tn_csv_text(t, row, tn_csv_column(t, tn_key_columns[k]))));
     TN_TRY(find_row(c, name, &at));
     tn_compared_row *compared = &c->rows[at];
     tn_compared_side *side = &compared->side[r->side];
@@ -117,7 +122,7 @@ static void name_of(const json_t *line, char *name) {
         const json_t *value = json_object_get(line, tn_key_columns[k]);
         if (json_is_number(value))
             snprintf(number, sizeof number, "%.12g", json_number_value(value));
-        used = add_text(name, used, json_is_string(value) ? json_string_value(value) : number);
+        used = add_text(name, used, key_text(k, json_is_string(value) ? json_string_value(value) : number));
     }
 }
 

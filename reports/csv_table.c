@@ -271,3 +271,15 @@ bool tn_csv_number(const tn_csv *t, size_t row, int column, double *out) {
     *out = ok ? value : NAN;
     return ok;
 }
+
+void tn_csv_device(const tn_csv *t, size_t row, char *text, size_t size) {
+    const char *cores = tn_csv_text(t, row, tn_csv_column(t, "cores"));
+    bool one = strcmp(cores, "1") == 0,
+         cold = strcmp(tn_csv_text(t, row, tn_csv_column(t, "cache")), "cold") == 0;
+    snprintf(text, size, "%s%s%s%s%s", tn_csv_text(t, row, tn_csv_column(t, "device")), *cores ? ", " : "",
+             cores,
+             !*cores ? ""
+             : one   ? " core"
+                     : " cores",
+             cold ? ", cold caches" : "");
+}

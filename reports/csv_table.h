@@ -37,6 +37,9 @@ tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out);
 int tn_csv_column(const tn_csv *t, const char *name); /* −1 where there is none */
 const char *tn_csv_name(const tn_csv *t, size_t column);
 /* "" for a column of −1: a column that older files lack reads as empty. Borrowed from the table. */
+/* What a cost row was measured on: the device, and where they are not its own, cores and caches:
+ * "name, 2 cores, cold caches". */
+void tn_csv_device(const tn_csv *t, size_t row, char *text, size_t size);
 const char *tn_csv_text(const tn_csv *t, size_t row, int column);
 /* False, with NaN, where the cell is empty, is not a number or is not finite. */
 bool tn_csv_number(const tn_csv *t, size_t row, int column, double *out);

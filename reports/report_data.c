@@ -24,11 +24,15 @@ static const char *text_of(const tn_csv *t, size_t row, const char *name) {
     return tn_csv_text(t, row, tn_csv_column(t, name));
 }
 
-/* The named columns of a row as an object (NULL-ended). */
+/* The named columns of a row as an object (NULL-ended); the device with its cores and caches. */
 static json_t *row_json(const tn_csv *t, size_t row, const char *const *names) {
+    char device[320];
     json_t *object = json_object();
+    tn_csv_device(t, row, device, sizeof device);
     for (; *names; names++)
-        json_object_set_new(object, *names, cell_json(t, row, tn_csv_column(t, *names)));
+        json_object_set_new(object, *names,
+                            strcmp(*names, "device") == 0 ? json_string(device)
+                                                          : cell_json(t, row, tn_csv_column(t, *names)));
     return object;
 }
 

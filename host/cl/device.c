@@ -37,6 +37,66 @@ cleanup:
     return status;
 }
 
+/* Asked before it is tried: a driver that cannot may also not have the function, and crash. */
+static bool can_partition(const tn_device_info *info, cl_device_partition_property how) {
+    cl_device_partition_property ways[16] = {0};
+    size_t size = 0;
+    if (clGetDeviceInfo(info->cl_device, CL_DEVICE_PARTITION_PROPERTIES, sizeof ways, ways, &size) !=
+        CL_SUCCESS)
+        return false;
+    for (size_t i = 0; i < size / sizeof ways[0]; i++)
+        if (ways[i] == how)
+            return true;
+    return false;
+}
+
+/* `cores` compute units of `info`, as a device of its own. */
+static tn_status partition(tn_context *ctx, const tn_device_info *info, int cores, cl_device_id *out) {
+    const cl_device_partition_property counts[] = {CL_DEVICE_PARTITION_BY_COUNTS, cores,
+                                                   CL_DEVICE_PARTITION_BY_COUNTS_LIST_END, 0};
+    const cl_device_partition_property equally[] = {CL_DEVICE_PARTITION_EQUALLY, cores, 0};
+    cl_uint made = 0;
+    cl_device_id parts[256];
+    cl_int code = CL_INVALID_VALUE;
+    if (can_partition(info, CL_DEVICE_PARTITION_BY_COUNTS))
+        code = clCreateSubDevices(info->cl_device, counts, 1, out, NULL);
+    if (code == CL_SUCCESS)
+        return TN_OK;
+    if (!can_partition(info, CL_DEVICE_PARTITION_EQUALLY) ||
+        clCreateSubDevices(info->cl_device, equally, 0, NULL, &made) != CL_SUCCESS || made == 0 ||
+        made > 256 || clCreateSubDevices(info->cl_device, equally, made, parts, NULL) != CL_SUCCESS)
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED,
+                       "%s (%s) gives no sub-device of %d of its %u compute units; leave --cores out for it",
+                       info->name, info->platform_name, cores, info->compute_units);
+    *out = parts[0];
+    for (cl_uint i = 1; i < made; i++)
+        clReleaseDevice(parts[i]);
+    return TN_OK;
+}
+
+tn_status tn_device_open_cores(tn_context *ctx, const tn_device_info *info, int cores, tn_device **out) {
+    tn_device_info fewer = *info;
+    cl_device_id part;
+    *out = NULL;
+    if (cores == 0 || (unsigned)cores == info->compute_units)
+        return tn_device_open(ctx, info, out);
+    if (info->kind != TN_KIND_CPU)
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED, "%s is no CPU: its compute units are not cores to choose",
+                       info->name);
+    if ((unsigned)cores > info->compute_units)
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED, "%s has %u compute units, not %d", info->name,
+                       info->compute_units, cores);
+    TN_TRY(partition(ctx, info, cores, &part));
+    fewer.cl_device = part;
+    fewer.compute_units = (unsigned)cores;
+    tn_status status = tn_device_open(ctx, &fewer, out);
+    if (status == TN_OK)
+        (*out)->part = part;
+    else
+        clReleaseDevice(part);
+    return status;
+}
+
 tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_device **out) {
     tn_device_list list;
     const tn_device_info *info;
@@ -78,6 +138,8 @@ void tn_device_close(tn_device *dev) {
         clReleaseCommandQueue(dev->queue);
     if (dev->context)
         clReleaseContext(dev->context);
+    if (dev->part)
+        clReleaseDevice(dev->part);
     tn_free(ctx, dev);
 }
 

@@ -49,6 +49,10 @@ typedef struct tn_device tn_device;
 tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out);
 /* List, select one, open: what most commands and tests want. */
 tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_device **out);
+/* The same on `cores` compute units of a CPU device, a sub-device where that is not all of them (0: the whole
+ * device): bind the process to as many cores first (tn_topology_bind). TN_ERR_UNSUPPORTED where the device is
+ * no CPU, has fewer or cannot be partitioned. */
+tn_status tn_device_open_cores(tn_context *ctx, const tn_device_info *info, int cores, tn_device **out);
 void tn_device_close(
     tn_device *dev); /* NULL is fine; waits for the queue; releases kernels, scratch, context */
 

@@ -52,6 +52,7 @@ typedef struct tn_tunables {
 struct tn_device {
     tn_context *ctx;
     tn_device_info info;
+    cl_device_id part; /* the sub-device that info.cl_device is, to be released; NULL for a whole device */
     cl_context context;
     cl_command_queue queue;
     tn_program *programs;

@@ -1,6 +1,7 @@
 #include "internal.h"
 #include "topology.h"
 
+#include <errno.h>
 #include <hwloc.h>
 #include <hwloc/opencl.h>
 #include <string.h>
@@ -39,6 +40,24 @@ tn_status tn_topology_read(tn_context *ctx, tn_topology *out) {
     snprintf(out->cpu_model, sizeof out->cpu_model, "%s", model ? model : "unknown");
     hwloc_topology_destroy(topology);
     return TN_OK;
+}
+
+tn_status tn_topology_bind(tn_context *ctx, int cores) {
+    hwloc_topology_t topology;
+    TN_TRY(load(ctx, &topology));
+    tn_status status = TN_OK;
+    int have = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+    hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    for (int i = 0; set && i < cores && i < have; i++)
+        hwloc_bitmap_or(set, set, hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i)->cpuset);
+    if (cores > have)
+        status = tn_fail(ctx, TN_ERR_UNSUPPORTED, "this machine has %d cores, not %d", have, cores);
+    else if (!set || hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_PROCESS) != 0)
+        status = tn_fail(ctx, TN_ERR_UNSUPPORTED, "the system does not bind a process to %d of its cores: %s",
+                         cores, strerror(errno));
+    hwloc_bitmap_free(set);
+    hwloc_topology_destroy(topology);
+    return status;
 }
 
 static void place_from_set(hwloc_topology_t topology, hwloc_const_cpuset_t set, tn_place *out) {

@@ -18,6 +18,10 @@ typedef struct tn_place {
 } tn_place;
 
 tn_status tn_topology_read(tn_context *ctx, tn_topology *out);
+/* Binds this process, all its threads to come included, to the first `cores` cores. Before the first call of
+ * OpenCL: a run-time's own threads inherit it. TN_ERR_UNSUPPORTED where there are fewer or the system does
+ * not let it. */
+tn_status tn_topology_bind(tn_context *ctx, int cores);
 tn_status tn_topology_place(tn_context *ctx, const tn_device_info *info, tn_place *out);
 
 #endif

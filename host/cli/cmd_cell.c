@@ -17,12 +17,17 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
         return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
     *cell =
         (tn_cell){.info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
+    cell->cores = (int)tn_cli_int(args, "cores", 0);
     snprintf(cell->level, sizeof cell->level, "%s", tn_cli_string(args, "level", "op"));
     snprintf(cell->op, sizeof cell->op, "%s", tn_cli_string(args, "op", ""));
     snprintf(cell->pass, sizeof cell->pass, "%s", tn_cli_string(args, "pass", "forward"));
     snprintf(cell->shape, sizeof cell->shape, "%s", tn_cli_string(args, "shape", ""));
     snprintf(cell->mixer, sizeof cell->mixer, "%s", tn_cli_string(args, "mixer", ""));
     return TN_OK;
+}
+
+static bool is_roofline(const tn_cli_args *args) {
+    return strcmp(tn_cli_string(args, "level", ""), "roofline") == 0;
 }
 
 static tn_status ceilings(tn_device *dev) {
@@ -75,13 +80,43 @@ cleanup:
     return status;
 }
 
+/* A row of a cell whose device does not open as it is wanted; ceilings have no row, and so no such end. */
+static tn_status row_of_failure(tn_context *ctx, const tn_device_info *info, const tn_cli_args *args,
+                                tn_status failure) {
+    char message[sizeof((tn_cost_row *)0)->reason];
+    tn_topology topology;
+    tn_cell cell;
+    tn_cost_row row;
+    if (failure != TN_ERR_UNSUPPORTED || is_roofline(args))
+        return failure;
+    snprintf(message, sizeof message, "%.*s", (int)sizeof message - 1, ctx->message);
+    TN_TRY(cell_make(ctx, args, info, &cell));
+    TN_TRY(tn_topology_read(ctx, &topology));
+    tn_cell_identify(&cell, tn_cli_uint64(args, "seed", 1), topology.cpu_model, &row);
+    tn_row_set_failure(&row, failure, message);
+    tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
+    return TN_OK;
+}
+
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
-    tn_device *dev;
+    tn_device *dev = NULL;
+    tn_device_list list;
+    const tn_device_info *info;
+    int cores = (int)tn_cli_int(args, "cores", 0);
+    tn_status bound, status = TN_OK;
     ctx->quiet = true;
-    TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
-    tn_status status =
-        strcmp(tn_cli_string(args, "level", ""), "roofline") == 0 ? ceilings(dev) : measure(dev, args);
+    /* Before the first call of OpenCL: the run-time's threads inherit it. */
+    bound = cores > 0 ? tn_topology_bind(ctx, cores) : TN_OK;
+    TN_TRY(tn_device_list_make(ctx, &list));
+    TN_GO(tn_device_select(ctx, &list, tn_cli_string(args, "device", NULL), &info));
+    status = bound == TN_OK ? tn_device_open_cores(ctx, info, cores, &dev) : bound;
+    if (status != TN_OK)
+        status = row_of_failure(ctx, info, args, status);
+    else
+        status = is_roofline(args) ? ceilings(dev) : measure(dev, args);
+cleanup:
     tn_device_close(dev);
+    tn_device_list_free(ctx, &list);
     return status;
 }
 
@@ -94,6 +129,7 @@ static const tn_cli_option options[] = {
     {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
     {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
     {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
+    {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing", 0.001, 3600},
     {"ceilings", 0, "F,C,R", TN_CLI_STRING, "the device's flops, copied and read bytes a second"},

@@ -35,8 +35,8 @@ static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli
                           .timeout_s = tn_cli_real(args, "timeout", 60),
                           .seconds = tn_cli_real(args, "seconds", 0.4),
                           .cpu_model = topology.cpu_model};
-    TN_GO(tn_sweep_axes_read(ctx, args, &o.axes));
     TN_GO(tn_topology_read(ctx, &topology));
+    TN_GO(tn_sweep_axes_read(ctx, args, topology.cores, &o.axes));
     TN_GO(tn_alloc(ctx, (size_t)list->count, sizeof *chosen, &chosen));
     TN_GO(tn_device_select_all(ctx, list, tn_cli_string(args, "device", NULL), chosen, &o.device_count));
     o.devices = chosen;

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static tn_status number_lists(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out) {
+static tn_status number_lists(tn_context *ctx, const tn_cli_args *args, int machine_cores,
+                              tn_sweep_axes *out) {
     const struct {
         tn_axis_kind kind;
         tn_axis *axis;
@@ -14,6 +15,7 @@ static tn_status number_lists(tn_context *ctx, const tn_cli_args *args, tn_sweep
         {{"H", "1..8*2 or 2,4", 1, 128, true}, &out->H},
         {{"K", "2,4 or 1..16+1", 1, 16, true}, &out->K},
         {{"batch", "1..32*2 or 1,8", 1, 1 << 16, true}, &out->batch},
+        {{"cores", "1..N*2 or 1,2", 1, 4096, true, machine_cores}, &out->cores},
         {{"rho", "0,0.001..1*10 or 0..1+0.25", 0, 1, false}, &out->rho},
     };
     for (size_t i = 0; i < sizeof axes / sizeof axes[0]; i++) {
@@ -41,7 +43,8 @@ static void all_passes(const char *words[TN_WORDS_MAX + 1]) {
     words[count] = NULL;
 }
 
-tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out) {
+tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, int machine_cores,
+                             tn_sweep_axes *out) {
     static const char *const levels[] = {"op", "layer", "model", NULL};
     const char *passes[TN_WORDS_MAX + 1], *ops[128] = {NULL};
     const char *level = tn_cli_string(args, "level", NULL), *op = tn_cli_string(args, "op", NULL),
@@ -56,5 +59,5 @@ tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, tn_sweep_
         TN_TRY(tn_words_parse(ctx, "op", op, ops, &out->op));
     if (pass)
         TN_TRY(tn_words_parse(ctx, "pass", pass, passes, &out->pass));
-    return number_lists(ctx, args, out);
+    return number_lists(ctx, args, machine_cores, out);
 }

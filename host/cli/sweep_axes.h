@@ -14,15 +14,16 @@
         {"D", 0, "LIST", TN_CLI_STRING, "model widths"},                                                     \
         {"H", 0, "LIST", TN_CLI_STRING, "heads (2 below D = 128, else D / 64)"},                             \
         {"K", 0, "LIST", TN_CLI_STRING, "taps of the convolution (4)"},                                      \
-        {"batch", 0, "LIST", TN_CLI_STRING, "sequences in a batch (4096 / T, at least 1)"}, {                \
-        "rho", 0, "LIST", TN_CLI_STRING, "routed fractions, as 0,0.001..1*10; rounded up to whole rows"      \
+        {"batch", 0, "LIST", TN_CLI_STRING, "sequences in a batch (4096 / T, at least 1)"},                  \
+        {"rho", 0, "LIST", TN_CLI_STRING, "routed fractions, as 0,0.001..1*10; rounded up to whole rows"}, { \
+        "cores", 0, "LIST", TN_CLI_STRING, "cores of CPU devices, N for all: 1..N*2; bound, on a sub-device" \
     }
 #define TN_SWEEP_AXES_HELP                                                                                   \
     "A LIST is values and ranges with commas: 256,1024 or 256..65536*2 or 0..1+0.25, both ends included. "   \
     "What is given\n"                                                                                        \
     "replaces what the preset has there; an op takes the sizes it has by that name, the others stay."
 
-/* TN_ERR_ARG with the offending item and an example. */
-tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, tn_sweep_axes *out);
+/* machine_cores: what N means. TN_ERR_ARG with the offending item and an example. */
+tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, int machine_cores, tn_sweep_axes *out);
 
 #endif
