@@ -36,6 +36,11 @@ static void add_reason(char *text, const char *why) {
     snprintf(text + used, TN_ENERGY_TEXT - used, "%s%s", used ? "; " : "unmeasured: ", why);
 }
 
+static void add_remark(char *text, const char *remark) {
+    size_t used = strlen(text);
+    snprintf(text + used, TN_ENERGY_TEXT - used, "%s", remark);
+}
+
 tn_status tn_energy_open(tn_context *ctx, const tn_device_info *info, tn_energy **out) {
     const tn_energy_source *const *sources = info->kind == TN_KIND_CPU ? of_processor : of_card;
     char reasons[TN_ENERGY_TEXT] = "", why[TN_ENERGY_WHY] = "";
@@ -50,6 +55,8 @@ tn_status tn_energy_open(tn_context *ctx, const tn_device_info *info, tn_energy 
     for (; *sources; sources++) {
         if ((*sources)->open(e, info, why)) {
             e->from = *sources;
+            if (info->kind != TN_KIND_CPU && info->unified_memory)
+                add_remark(e->source, " (integrated: the domain may hold the processor too)");
             return TN_OK;
         }
         drop(e, *sources);

@@ -40,6 +40,10 @@ static void remarks(const tn_cost_row *r, char *note, size_t size) {
                r->peer, r->peer_ratio_q1, r->peer_ratio_q3, r->peer_wall_ms);
     if (r->reason[0])
         remark(note, size, "%s", r->reason);
+    if (isfinite(r->energy_j))
+        remark(note, size, "%.3g J a call", r->energy_j);
+    if (isfinite(r->energy_net_j))
+        remark(note, size, "%.3g J above %.3g W idle", r->energy_net_j, r->idle_w);
     if (step && isfinite(r->outside_kernels_pct))
         remark(note, size, "%lld launches, %.1f %% of the time outside kernels",
                (long long)r->event_ms_launches, r->outside_kernels_pct);

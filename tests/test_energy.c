@@ -155,6 +155,11 @@ START_TEST(a_card_by_its_address) {
     tn_energy_read(e, &to);
     ck_assert_double_eq_tol(energy_joules(e, &from, &to), 2, 1e-9);
     tn_energy_close(e);
+    tn_device_info integrated = gpu;
+    integrated.unified_memory = true; /* one package, one counter */
+    e = energy_open(&integrated);
+    ck_assert_ptr_nonnull(strstr(tn_energy_source_text(e), "card (integrated: the domain may hold"));
+    tn_energy_close(e);
 }
 END_TEST
 
