@@ -19,8 +19,9 @@ typedef struct tn_flash_attention_shape {
     double scale;     /* of the scores; 0: 1/√Dh */
 } tn_flash_attention_shape;
 
-/* rows [R]: b·T + t, ascending, a position as often as it has queries; sequence b owns q_start[b] … q_start[b+1]−1 of them and the key rows
- * kv_start[b] … kv_start[b+1]−1, which are its positions 0, 1, … and must reach its last listed row. */
+/* rows [R]: b·T + t, ascending, a position as often as it has queries; sequence b owns q_start[b] …
+ * q_start[b+1]−1 of them and the key rows kv_start[b] … kv_start[b+1]−1, which are its positions 0, 1, … and
+ * must reach its last listed row. */
 tn_status tn_flash_attention_forward(
     tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *o /* [R,H·Dh] */,
     tn_buffer *lse /* [R,H] natural log of Σ exp(score), 0 where nothing is allowed */,
