@@ -85,16 +85,11 @@ inline void put16(int16 v, global int *p) {
     *(global int16_near *)p = v;
 }
 
-kernel void route_compact_place(global int *restrict rows, /* [B·T], the first start[B] are written */
-                                global int *restrict slot, /* [B,T] */
-                                const global int *restrict offsets, /* [B,tiles] */
-                                const global uchar *restrict mask /* [B,T] */, int B, int T, int tiles) {
-    const int tile = get_global_id(0), b = get_global_id(1), t0 = tile * TILE, t1 = min(T, t0 + TILE);
-    if (tile >= tiles || b >= B)
-        return;
-    const global uchar *m = mask + b * T;
-    global int *s = slot + b * T;
-    int at = offsets[b * tiles + tile], t = t0, waiting = 0, queue[36];
+/* Positions t0 … t1 − 1 of sequence b: slots, and rows from place `at` on. Returns the next place; *last: the
+ * last routed position, left alone where there is none. */
+inline int place(global int *rows, global int *s, const global uchar *m, int t0, int t1, int row0, int at,
+                 int *last) {
+    int t = t0, waiting = 0, hit = -1, queue[36];
     for (; t + 16 <= t1; t += 16) {
         const uchar16 flags = vload16(0, m + t);
         const ulong2 any = as_ulong2(flags);
@@ -102,6 +97,7 @@ kernel void route_compact_place(global int *restrict rows, /* [B·T], the first 
             put16((int16)(-1), s + t);
             continue;
         }
+        hit = t;
         /* No branch on a mask that nobody can predict, and no step of 16 that waits for the one before: a
          * product adds up the bytes below each byte (the lowest comes first on every device there is). Rows
          * queue up here and leave by sixteens, because the place behind the last one may be another item's.
@@ -113,7 +109,7 @@ kernel void route_compact_place(global int *restrict rows, /* [B·T], the first 
         put16((upto + (at + waiting - 1)) | ~convert_int16(as_char16(routed)), s + t);
         const uint4 four =
             as_uint4(routed & (uchar16)(1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)) * 0x01010101u >> 24;
-        const int row = b * T + t;
+        const int row = row0 + t;
         vstore4(set_of[four.x] + row, 0, queue + waiting);
         vstore4(set_of[four.y] + (row + 4), 0, queue + waiting + upto.s3);
         vstore4(set_of[four.z] + (row + 8), 0, queue + waiting + upto.s7);
@@ -128,9 +124,41 @@ kernel void route_compact_place(global int *restrict rows, /* [B·T], the first 
     }
     for (int i = 0; i < waiting; i++)
         rows[at++] = queue[i];
+    if (hit >= 0)
+        for (int i = 0; i < 16; i++)
+            *last = m[hit + i] ? hit + i : *last;
     for (; t < t1; t++) {
         s[t] = m[t] ? at : -1;
-        if (m[t])
-            rows[at++] = b * T + t;
+        if (m[t]) {
+            *last = t;
+            rows[at++] = row0 + t;
+        }
     }
+    return at;
+}
+
+kernel void route_compact_place(global int *restrict rows, /* [B·T], the first start[B] are written */
+                                global int *restrict slot, /* [B,T] */
+                                const global int *restrict offsets, /* [B,tiles] */
+                                const global uchar *restrict mask /* [B,T] */, int B, int T, int tiles) {
+    const int tile = get_global_id(0), b = get_global_id(1), t0 = tile * TILE, t1 = min(T, t0 + TILE);
+    int last;
+    if (tile < tiles && b < B)
+        place(rows, slot + b * T, mask + b * T, t0, t1, b * T, offsets[b * tiles + tile], &last);
+}
+
+/* All in one item, one launch instead of three: for few positions. */
+kernel void route_compact_whole(global int *restrict rows, global int *restrict start /* [B+1] */,
+                                global int *restrict slot, global int *restrict last /* [B] */,
+                                const global uchar *restrict mask, int B, int T) {
+    int at = 0;
+    if (get_global_id(0) != 0)
+        return;
+    for (int b = 0; b < B; b++) {
+        int latest = -1;
+        start[b] = at;
+        at = place(rows, slot + b * T, mask + b * T, 0, T, b * T, at, &latest);
+        last[b] = latest;
+    }
+    start[B] = at;
 }

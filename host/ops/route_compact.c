@@ -6,6 +6,16 @@ static tn_range grid(const tn_kernel *k, int64_t tiles, int64_t B, size_t wanted
     return tn_range_2d((size_t)tiles, (size_t)B, tn_kernel_group(k, wanted), 1);
 }
 
+static tn_status whole(tn_device *dev, const tn_route_compact_shape *s, const tn_options *options,
+                       tn_buffer *rows, tn_buffer *start, tn_buffer *slot, tn_buffer *last,
+                       const tn_buffer *mask) {
+    tn_kernel *k;
+    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_whole", options, &k));
+    return tn_launch(dev, k, tn_range_1d(1, 1), tn_arg_buffer(rows), tn_arg_buffer(start),
+                     tn_arg_buffer(slot), tn_arg_buffer(last), tn_arg_buffer(mask), tn_arg_i32(s->B),
+                     tn_arg_i32(s->T));
+}
+
 tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape *s, tn_buffer *rows,
                                    tn_buffer *start, tn_buffer *slot, tn_buffer *last,
                                    const tn_buffer *mask) {
@@ -16,6 +26,8 @@ tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape 
     tn_kernel *count, *scan, *place;
     tn_buffer *counts, *lasts;
     tn_options_int(&options, "TILE", (long)tile);
+    if (s->B * s->T <= tn_tunable(dev, "route_compact", "WHOLE", 32768, 0))
+        return whole(dev, s, &options, rows, start, slot, last, mask);
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_count", &options, &count));
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_scan", &options, &scan));
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_place", &options, &place));

@@ -1,5 +1,6 @@
 /* Routing compaction (kernels/route_compact.cl): mask → count → scan → stable row list. Launches are sized by
- * B and T alone: ⌈T / TILE⌉ × B items count and place, one work-group scans. How many rows came out stands in
+ * B and T alone: ⌈T / TILE⌉ × B items count and place, one work-group scans; few positions (WHOLE)
+ * are one item's work. How many rows came out stands in
  * start[B] on the device, and whoever launches over the list reads it back. */
 #ifndef TN_ROUTE_COMPACT_H
 #define TN_ROUTE_COMPACT_H
