@@ -39,6 +39,23 @@ kernel void route_mix_forward(
     }
 }
 
+/* Where y holds res + c already: y = res + o for the routed rows alone. Grid: R. */
+kernel void route_mix_few(global float *restrict y,         /* [N,D] */
+                          const global float *restrict res, /* [N,D] */
+                          const global float *restrict o,   /* [R,D] */
+                          const global int *restrict rows,  /* [R] */
+                          int R, int D) {
+    const int r = get_global_id(0);
+    if (r >= R)
+        return;
+    const int at = rows[r] * D;
+    int d = 0;
+    for (; d + 16 <= D; d += 16)
+        vstore16(vload16(0, res + at + d) + vload16(0, o + r * D + d), 0, y + at + d);
+    for (; d < D; d++)
+        y[at + d] = res[at + d] + o[r * D + d];
+}
+
 /* dc, do and the gate's gradient dp = Σ_d dy·(o − c): straight-through, so with a hard gate too, for every
  * row whose o is known. */
 kernel void route_mix_backward(global float *restrict dc,       /* [N,D] */

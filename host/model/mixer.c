@@ -71,6 +71,17 @@ static tn_status mix(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t
                                 st->h, st->dense ? NULL : st->slot);
 }
 
+/* Nobody will ask for c: the cheap track goes straight to mid, and the routed rows are put over it. */
+static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
+    return !ws->m->training && !st->dense;
+}
+
+static tn_status overwrite(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_route_mix_shape shape = mix_shape(ws, in, st, TN_GATE_COMPACT);
+    return tn_route_mix_few(ws->m->dev, &shape, st->mid, x, st->o, st->rows);
+}
+
 tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
                            const tn_buffer *x) {
     const tn_model_config *c = &ws->m->config;
@@ -85,12 +96,14 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     TN_TRY(tn_route_plan(ws, in, gate, layer));
     if (c->mixer == TN_MIXER_ATTENTION)
         return tn_global_forward(ws, in, layer, st->mid, x);
-    TN_TRY(tn_workspace_floats(ws, &st->c, room, D));
-    TN_TRY(cheap_forward(ws, in, layer, st->c, NULL));
     TN_TRY(tn_workspace_floats(ws, &st->o, st->R, D));
+    bool over = overwrites(ws, st);
+    if (!over)
+        TN_TRY(tn_workspace_floats(ws, &st->c, room, D));
+    TN_TRY(cheap_forward(ws, in, layer, over ? st->mid : st->c, over ? x : NULL));
     if (st->R > 0)
         TN_TRY(tn_global_forward(ws, in, layer, st->o, NULL));
-    return mix(ws, in, gate, layer, x);
+    return over ? overwrite(ws, in, layer, x) : mix(ws, in, gate, layer, x);
 }
 
 tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
@@ -106,7 +119,8 @@ tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t la
     case TN_PART_CONVOLUTION:
         return convolve(ws, in, layer);
     case TN_PART_CONVOLUTION_OUT:
-        return convolve_out(ws, in, layer, st->c, NULL);
+        return overwrites(ws, st) ? convolve_out(ws, in, layer, st->mid, x)
+                                  : convolve_out(ws, in, layer, st->c, NULL);
     case TN_PART_GATHER:
         return tn_global_gather(ws, in, layer);
     case TN_PART_PROJECTIONS:
@@ -117,7 +131,7 @@ tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t la
         TN_TRY(tn_workspace_floats(ws, &st->o, st->R, ws->m->config.d_model));
         return tn_global_output(ws, layer, st->o, NULL);
     case TN_PART_SCATTER:
-        return mix(ws, in, TN_GATE_COMPACT, layer, x);
+        return overwrites(ws, st) ? overwrite(ws, in, layer, x) : mix(ws, in, TN_GATE_COMPACT, layer, x);
     case TN_PARTS:
         break;
     }
