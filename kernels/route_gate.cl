@@ -13,18 +13,38 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
                                const global float *restrict b, /* [1] */
                                float margin, int N, int D) {
     const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
-    for (int n = first; n < last; n++) {
-        const global float *row = u + n * D;
-        float16 dots = 0.0f;
-        float tail = 0.0f;
-        int d = 0;
-        for (; d + 16 <= D; d += 16)
-            dots += vload16(0, row + d) * vload16(0, w + d);
-        for (; d < D; d++)
-            tail += row[d] * w[d];
-        const float logit = sum16(dots) + tail + b[0];
-        p[n] = 1.0f / (1.0f + exp(-logit));
-        h[n] = logit >= margin ? 1 : 0;
+    for (int n0 = first; n0 < last; n0 += 16) {
+        float logits[16];
+        const int rows = min(16, last - n0);
+        for (int i = 0; i < rows; i++) {
+            const global float *row = u + (n0 + i) * D;
+            float16 dots = 0.0f;
+            float tail = 0.0f;
+            int d = 0;
+            for (; d + 16 <= D; d += 16)
+                dots += vload16(0, row + d) * vload16(0, w + d);
+            for (; d < D; d++)
+                tail += row[d] * w[d];
+            logits[i] = sum16(dots) + tail + b[0];
+        }
+        for (int i = rows; i < 16; i++)
+            logits[i] = 0.0f;
+        /* One sigmoid for 16 rows. */
+        const float16 z = vload16(0, logits), gates = 1.0f / (1.0f + exp16(-z));
+        const uchar16 routed = convert_uchar16((z >= margin) & 1);
+        if (rows == 16) {
+            vstore16(gates, 0, p + n0);
+            vstore16(routed, 0, h + n0);
+            continue;
+        }
+        float some[16];
+        uchar flags[16];
+        vstore16(gates, 0, some);
+        vstore16(routed, 0, flags);
+        for (int i = 0; i < rows; i++) {
+            p[n0 + i] = some[i];
+            h[n0 + i] = flags[i];
+        }
     }
 }
 
