@@ -20,6 +20,7 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
     snprintf(row->pass, sizeof row->pass, "%s", cell->pass);
     snprintf(row->mixer, sizeof row->mixer, "%s", cell->mixer);
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)seed);
+    tn_row_set_cache(row, cell->cold);
     if (cell->cores > 0)
         row->compute_units = row->cores = cell->cores;
     row->B = cell->B;
@@ -34,18 +35,20 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
 }
 
 void tn_row_key(const tn_cost_row *r, char *key, size_t size) {
-    snprintf(key, size, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%.6g|%s|%s|%lld", r->platform,
+    snprintf(key, size, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%.6g|%s|%s|%lld|%s", r->platform,
              r->device, r->selector, r->driver, r->version, r->level, r->op, r->pass, r->mixer,
              (long long)r->B, (long long)r->T, (long long)r->D, (long long)r->H, (long long)r->K,
-             r->rho >= 0 ? r->rho : -1.0, r->shape, r->seed, (long long)r->cores);
+             r->rho >= 0 ? r->rho : -1.0, r->shape, r->seed, (long long)r->cores, r->cache);
 }
 
 void tn_cell_describe(const tn_cell *cell, char *text, size_t size) {
-    char rho[40] = "", cores[40] = "";
+    char rho[40] = "", cores[60] = "";
     if (cell->rho >= 0)
         snprintf(rho, sizeof rho, " rho=%.4g", cell->rho);
     if (cell->cores > 0)
         snprintf(cores, sizeof cores, " on %d core%s", cell->cores, cell->cores == 1 ? "" : "s");
+    if (cell->cold)
+        strcat(cores, ", cold");
     if (cell->T <= 0)
         snprintf(text, size, "%s %s %s%s", cell->op, cell->pass, cell->shape, cores);
     else

@@ -11,6 +11,7 @@ typedef struct tn_cell {
     char shape[160]; /* of an op, as text */
     char mixer[24];  /* of a layer or model, and what follows too: */
     int64_t B, T, D, H, K;
+    bool cold;  /* caches written over before each call */
     int cores;  /* of a CPU device; 0: the whole device */
     double rho; /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
 } tn_cell;

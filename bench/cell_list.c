@@ -47,8 +47,9 @@ static tn_cell_dims crossing_dims(const crossing *c) {
                           .rho = NAN};
 }
 
-static tn_cell blank(const tn_device_info *info, const char *level) {
-    tn_cell cell = {.info = info, .B = -1, .T = -1, .D = -1, .H = -1, .K = -1, .rho = NAN};
+static tn_cell blank(const plan *p, const char *level) {
+    tn_cell cell = {
+        .info = p->info, .cold = p->given->cold, .B = -1, .T = -1, .D = -1, .H = -1, .K = -1, .rho = NAN};
     snprintf(cell.level, sizeof cell.level, "%s", level);
     return cell;
 }
@@ -80,7 +81,7 @@ static bool is_new_shape(const plan *p, size_t from, const tn_cell *cell) {
 /* One shape of one op in all its passes, unless it is there already. */
 static tn_status add_op_shape(plan *p, const tn_case *c, const tn_shape *shape, size_t from) {
     for (int i = 0; c->passes[i]; i++) {
-        tn_cell cell = blank(p->info, "op");
+        tn_cell cell = blank(p, "op");
         if (!tn_words_allow(&p->given->pass, c->passes[i]))
             continue;
         snprintf(cell.op, sizeof cell.op, "%s", c->op);
@@ -183,7 +184,7 @@ static tn_status add_sizes(plan *p, const char *level, const char *op, const tn_
         if (!can_be(p, level, &d))
             continue;
         for (int i = 0; i < passes->count; i++) {
-            tn_cell cell = blank(p->info, level);
+            tn_cell cell = blank(p, level);
             snprintf(cell.op, sizeof cell.op, "%s", op);
             snprintf(cell.pass, sizeof cell.pass, "%s", passes->v[i]);
             cell.B = d.B;
@@ -202,7 +203,7 @@ static const char *const test_kinds[] = {"ok-1", "ok-2", "ok-3",   "slow",  "han
 
 static tn_status add_tests(plan *p) {
     for (int i = 0; test_kinds[i]; i++) {
-        tn_cell cell = blank(p->info, "test");
+        tn_cell cell = blank(p, "test");
         snprintf(cell.op, sizeof cell.op, "%s", test_kinds[i]);
         snprintf(cell.pass, sizeof cell.pass, "forward");
         TN_TRY(add(p, &cell));

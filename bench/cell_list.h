@@ -12,6 +12,7 @@ typedef struct tn_sweep_axes {
     tn_axis T, D, H, K, batch;
     tn_axis rho;    /* of routed layers and models */
     tn_axis cores;  /* of CPU devices, each with all the rest; other devices stay whole */
+    bool cold;      /* caches written over before each call */
     tn_words level; /* op, layer, model */
     tn_words op;    /* of op cells; without levels, op cells alone */
     tn_words pass;  /* of an op those it has; of a layer forward, backward, step; of a model forward, step */

@@ -238,7 +238,7 @@ static const char *keys_of(const layer_side *side) {
 static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_row *row) {
     tn_measure_run run = !has_backward(r) ? forward : has_forward(r) ? step : backward;
     tn_measure_options measure = {
-        .seconds = options->seconds, .energy = options->energy, .raw = options->raw};
+        .seconds = options->seconds, .energy = options->energy, .evict = options->evict, .raw = options->raw};
     tn_sample alone;
     double flops = flops_of(r, &r->mine);
     TN_TRY(tn_measure(r->dev, run, &r->mine, &measure, &alone));

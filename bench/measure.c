@@ -12,6 +12,7 @@ typedef struct series {
     tn_measure_run run;
     tn_measure_timed timed; /* instead of run: clocked where it runs */
     void *data;
+    tn_evict *evict;
     bool warm; /* a call goes before each batch: who ran last had the caches and let the threads sleep */
     int calls, n;
     double ms[MAX_BATCHES]; /* per call, in order of time */
@@ -22,6 +23,8 @@ static tn_measure_options with_defaults(const tn_measure_options *given) {
     o.seconds = o.seconds > 0 ? o.seconds : 0.4;
     o.batch_seconds = o.batch_seconds > 0 ? o.batch_seconds : 0.005;
     o.spread = o.spread > 0 ? o.spread : 0.01;
+    if (o.evict)
+        o.energy = NULL;
     return o;
 }
 
@@ -46,9 +49,9 @@ static tn_status calibrate(tn_device *dev, series *s, double wanted, double long
     TN_TRY(batch(dev, s, 1, &seconds));
     s->calls = 1;
     TN_TRY(batch(dev, s, 1, &seconds));
-    if (seconds >= long_call)
+    if (seconds >= long_call && !s->evict) /* which was warm */
         s->ms[s->n++] = 1e3 * seconds;
-    while (seconds < wanted && s->calls < 1 << 20) {
+    while (!s->evict && seconds < wanted && s->calls < 1 << 20) {
         double factor = seconds > 0 ? 1.2 * wanted / seconds : 16;
         s->calls = (int)ceil(s->calls * (factor > 16 ? 16 : factor < 1.5 ? 1.5 : factor));
         TN_TRY(batch(dev, s, s->calls, &seconds));
@@ -56,8 +59,14 @@ static tn_status calibrate(tn_device *dev, series *s, double wanted, double long
     return TN_OK;
 }
 
+/* What must be outside of the time and of the events. */
+static tn_status make_cold(const series *s) {
+    return s->evict ? tn_evict_run(s->evict) : TN_OK;
+}
+
 static tn_status add_batch(tn_device *dev, series *s) {
     double seconds;
+    TN_TRY(make_cold(s));
     if (s->warm && s->calls > 1)
         TN_TRY(batch(dev, s, 1, &seconds));
     TN_TRY(batch(dev, s, s->calls, &seconds));
@@ -111,6 +120,7 @@ static void keep_events(const tn_sample *sample, tn_raw *raw) {
 static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
     int calls = s->calls < 64 ? s->calls : 64, launches = 0;
     double wall = 0, device = 0;
+    TN_TRY(make_cold(s));
     TN_TRY(tn_device_profile_begin(dev));
     tn_status status = batch(dev, s, calls, &wall);
     tn_status ended = tn_device_profile_end(dev, &device, &launches);
@@ -140,7 +150,7 @@ static tn_status fill_window(tn_device *dev, const series *s, const tn_energy *e
 tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_measure_options *options,
                      tn_sample *out) {
     tn_measure_options o = with_defaults(options);
-    series s = {.run = run, .data = data};
+    series s = {.run = run, .data = data, .evict = o.evict};
     tn_energy_mark from, to;
     double calls;
     *out = (tn_sample){0};
@@ -165,6 +175,7 @@ tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_me
 static tn_status in_turn(tn_device *dev, series a, series b, const tn_measure_options *options,
                          tn_pair_sample *out) {
     tn_measure_options o = with_defaults(options);
+    a.evict = b.evict = o.evict;
     double ratios[MAX_BATCHES];
     tn_summary summary;
     *out = (tn_pair_sample){0};

@@ -4,6 +4,7 @@
 #define TN_MEASURE_H
 
 #include "energy.h"
+#include "evict.h"
 #include "statistics.h"
 
 /* Queues the work of one call on `dev`, or fails. It need not wait: a batch ends with a wait for the queue.
@@ -25,6 +26,8 @@ typedef struct tn_measure_options {
     double batch_seconds; /* calls are repeated until a batch lasts this long; 0: 0.005 */
     double spread;        /* stop when (q3 − q1) / median is at most this with ≥ 9 batches; 0: 0.01 */
     tn_energy *energy;    /* read around the batches, and calls go on until its window is full; NULL: none */
+    tn_evict *evict; /* cold: run before every batch, outside its time, and a batch is one call; NULL: warm.
+                        Energy is not measured then: its counter cannot leave the writing out */
     tn_raw *raw; /* gets the batches, and keeps what was not measured by this call; NULL: nobody wants them */
 } tn_measure_options;
 

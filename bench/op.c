@@ -60,9 +60,10 @@ static tn_status time_it(tn_device *dev, const tn_case *c, int pass, const tn_sh
     tn_status status = TN_OK;
     TN_GO(tn_problem_make(ctx, dev, c, pass, shape, o->seed, &p));
     TN_GO(tn_problem_upload(&p));
-    TN_GO(tn_measure(dev, run_problem, &p,
-                     &(tn_measure_options){.seconds = o->seconds, .energy = o->energy, .raw = o->raw},
-                     &sample));
+    TN_GO(tn_measure(
+        dev, run_problem, &p,
+        &(tn_measure_options){.seconds = o->seconds, .energy = o->energy, .evict = o->evict, .raw = o->raw},
+        &sample));
     tn_row_set_tuned(row, dev, c->op);
     tn_row_set_sample(row, &sample, c->flops(shape, pass), c->bytes(shape, pass), o->roofline);
 cleanup:
@@ -78,6 +79,7 @@ void tn_bench_identify(tn_device *dev, const tn_case *c, const char *pass, const
     snprintf(row->level, sizeof row->level, "op");
     snprintf(row->op, sizeof row->op, "%s", c->op);
     snprintf(row->pass, sizeof row->pass, "%s", pass);
+    tn_row_set_cache(row, o->evict != NULL);
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)o->seed);
 }
 

@@ -10,6 +10,7 @@ typedef struct tn_bench_options {
     const tn_roofline *roofline; /* may be NULL */
     tn_energy *energy;           /* may be NULL */
     const char *cpu_model;
+    tn_evict *evict; /* cold caches; NULL: warm */
     tn_raw *raw; /* gets the batches of the row, and nothing of a row that fails before it is timed; may be
                     NULL */
 } tn_bench_options;

@@ -110,6 +110,15 @@ kernel void roofline_read(global float *restrict out,      /* [items] */
     out[item] = VSUM(a + b + c + d);
 }
 
+/* Every value of [n] vectors read and written: the caches hold this and nothing else afterwards. */
+kernel void roofline_touch(global vec *restrict all, /* [n] vectors */
+                           int n, int items) {
+    const int item = get_global_id(0);
+    SHARE(n, items, item);
+    for (int i = begin; item < items && i < end; i += step)
+        all[i] = all[i] + 1.0f;
+}
+
 kernel void roofline_empty(global float *restrict out /* [1] */) {
     if (get_global_id(0) > 0)
         out[0] = 0.0f;

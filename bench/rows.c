@@ -85,6 +85,7 @@ static const column columns[] = {
     COLUMN(energy_net_j, REAL),
     COLUMN(idle_w, REAL),
     COLUMN(cores, COUNT),
+    COLUMN(cache, TEXT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -135,6 +136,10 @@ void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char 
     snprintf(row->pci, sizeof row->pci, "%s", info->pci);
     row->compute_units = info->compute_units;
     snprintf(row->selector, sizeof row->selector, "%d:%d", info->platform, info->index);
+}
+
+void tn_row_set_cache(tn_cost_row *row, bool cold) {
+    snprintf(row->cache, sizeof row->cache, cold ? "cold" : "warm");
 }
 
 void tn_row_set_tuned(tn_cost_row *row, const tn_device *dev, const char *op) {

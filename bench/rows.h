@@ -49,6 +49,7 @@ typedef struct tn_cost_row {
     char tuned[16];              /* "default", "tuned", "environment"; "" when nothing ran */
     char keys[16];               /* of a compacted layer: "projected" or "absorbed" */
     double energy_net_j, idle_w; /* energy_j without what the idle device draws; that power */
+    char cache[8];               /* "warm" or "cold"; of the work's data before a call */
     int64_t cores;               /* of a CPU that the row was measured on; −1: the whole device */
 } tn_cost_row;
 
@@ -56,6 +57,7 @@ typedef struct tn_cost_row {
 void tn_row_set_tuned(tn_cost_row *row, const tn_device *dev, const char *op);
 void tn_row_init(tn_cost_row *row); /* schema, version and time; all else empty; status "ok" */
 void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char *cpu_model);
+void tn_row_set_cache(tn_cost_row *row, bool cold);
 /* Dimensions that have a column of their own, and `shape`. D = H·Dh where the op names those two only. */
 void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape);
 /* Times, rates and energy. `roofline` may be NULL. */

@@ -233,6 +233,7 @@ static void identify(tn_device *dev, const tn_model_config *c, const tn_step_sha
     tn_row_set_device(row, tn_device_get_info(dev), o->cpu_model ? o->cpu_model : "");
     snprintf(row->level, sizeof row->level, "step");
     snprintf(row->pass, sizeof row->pass, "step");
+    tn_row_set_cache(row, o->evict != NULL);
     snprintf(row->mixer, sizeof row->mixer, "routed");
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)o->seed);
     row->B = shape->B;
@@ -263,7 +264,8 @@ void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_s
 static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shape, const tn_bench_options *o,
                            tn_sample *sample, tn_cost_row *row) {
     tn_pair_sample pair;
-    tn_measure_options options = {.seconds = o->seconds > 0 ? 2 * o->seconds : 2, .raw = o->raw};
+    tn_measure_options options = {
+        .seconds = o->seconds > 0 ? 2 * o->seconds : 2, .evict = o->evict, .raw = o->raw};
     TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
     double ideal =
         flops_of(dense, &(tn_step_shape){.B = shape->B, .T = shape->T, .rho = NAN}) / flops_of(s, shape);
@@ -297,10 +299,12 @@ tn_status tn_step_fill(tn_device *dev, const tn_step_shape *shape, const tn_benc
     all.rho = NAN;
     TN_GO(tn_step_make(dev, shape, o->seed, &s));
     TN_GO(tn_step_verify(s));
-    TN_GO(tn_measure(
-        dev, tn_step_run, s,
-        &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1, .energy = o->energy, .raw = o->raw},
-        &sample));
+    TN_GO(tn_measure(dev, tn_step_run, s,
+                     &(tn_measure_options){.seconds = o->seconds > 0 ? o->seconds : 1,
+                                           .energy = o->energy,
+                                           .evict = o->evict,
+                                           .raw = o->raw},
+                     &sample));
     if (shape->rho >= 0) {
         TN_GO(tn_step_make(dev, &all, o->seed, &dense));
         TN_GO(time_pair(s, dense, shape, o, &sample, row));

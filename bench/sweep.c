@@ -71,6 +71,8 @@ static void say_cell(words *w, const tn_cell *c) {
     say(w, "--pass=%s", c->pass);
     if (c->shape[0])
         say(w, "--shape=%s", c->shape);
+    if (c->cold)
+        say(w, "--cache=cold");
     if (c->mixer[0])
         say(w, "--mixer=%s", c->mixer);
     if (c->T > 0)

@@ -59,7 +59,8 @@ static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *r
     const bool routed = r->shape.rho >= 0;
     tn_step *mine = routed ? r->routed : r->dense;
     double flops = routed ? r->flops : r->dense_flops;
-    tn_measure_options measure = {.seconds = o->seconds, .energy = o->energy, .raw = o->raw};
+    tn_measure_options measure = {
+        .seconds = o->seconds, .energy = o->energy, .evict = o->evict, .raw = o->raw};
     tn_sample alone;
     TN_TRY(tn_measure(r->dev, tn_step_forward, mine, &measure, &alone));
     if (routed) {

@@ -66,6 +66,27 @@ START_TEST(test_crossing) {
 }
 END_TEST
 
+/* One core, all of them and cold caches are devices of their own. */
+START_TEST(test_cores_and_caches_apart) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under("device,level,pass,mixer,T,rho,status,wall_ms,dense_ratio,cores,cache\n",
+              "X,layer,forward,routed,64,0.1,ok,1,2,,warm\n"
+              "X,layer,forward,routed,64,0.1,ok,1,3,1,warm\n"
+              "X,layer,forward,routed,64,0.1,ok,1,4,2,warm\n"
+              "X,layer,forward,routed,64,0.1,ok,1,5,2,cold\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 4);
+    ck_assert_str_eq(b.items[0].device, "X");
+    ck_assert_str_eq(b.items[1].device, "X, 1 core");
+    ck_assert_str_eq(b.items[2].device, "X, 2 cores");
+    ck_assert_str_eq(b.items[3].device, "X, 2 cores, cold caches");
+    for (int i = 0; i < 4; i++)
+        near(b.items[i].points[0].speedup, 2 + i);
+    drop(&t, &b);
+}
+END_TEST
+
 START_TEST(test_interleaved_dense_wins) {
     tn_csv t;
     tn_breakevens b;
@@ -175,6 +196,7 @@ int main(void) {
     Suite *suite = suite_create("breakeven");
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_crossing);
+    tcase_add_test(tests, test_cores_and_caches_apart);
     tcase_add_test(tests, test_parts);
     tcase_add_test(tests, test_interleaved_dense_wins);
     tcase_add_test(tests, test_always_and_never);

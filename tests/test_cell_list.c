@@ -8,7 +8,7 @@
 
 static tn_context ctx;
 static tn_cell_list list;
-static const tn_device_info info = {.name = "none"};
+static const tn_device_info info = {.name = "none", .kind = TN_KIND_CPU};
 
 static void empty_list(void) {
     ctx = (tn_context){.quiet = true};
@@ -86,6 +86,29 @@ START_TEST(axes_of_layers_and_models) {
 }
 END_TEST
 
+START_TEST(cores_and_caches_are_other_rows) {
+    tn_sweep_axes axes = {.op = {{"gelu"}, 1}, .cold = true, .cores = {{1, 2}, 2}};
+    tn_device_info gpu = {.name = "none", .kind = TN_KIND_GPU};
+    tn_cost_row cold, warm;
+    char keys[2][1400];
+    make("quick", &axes);
+    check_unique();
+    ck_assert_int_eq((int)list.count, 4); /* passes × cores */
+    tn_cell_identify(&list.items[0], 1, "", &cold);
+    ck_assert_str_eq(cold.cache, "cold");
+    ck_assert(cold.cores == 1 && cold.compute_units == 1);
+    list.items[0].cold = false;
+    tn_cell_identify(&list.items[0], 1, "", &warm);
+    tn_row_key(&cold, keys[0], sizeof keys[0]);
+    tn_row_key(&warm, keys[1], sizeof keys[1]);
+    ck_assert_str_ne(keys[0], keys[1]);
+    tn_cell_list_free(&ctx, &list);
+    ck_assert_int_eq(tn_cells_make(&ctx, "quick", &axes, &gpu, false, &list), TN_OK);
+    ck_assert_int_eq((int)list.count, 2); /* a GPU stays whole */
+    ck_assert_int_eq(list.items[0].cores, 0);
+}
+END_TEST
+
 START_TEST(passes_choose) {
     make("quick", &(tn_sweep_axes){.pass = {{"step"}, 1}});
     ck_assert_int_eq(count_of("op", NULL, NULL), 0); /* no op has it */
@@ -158,6 +181,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, empty_list, check_live);
     tcase_add_loop_test(tests, every_preset, 0, 2);
     tcase_add_test(tests, axes_of_layers_and_models);
+    tcase_add_test(tests, cores_and_caches_are_other_rows);
     tcase_add_test(tests, passes_choose);
     tcase_add_test(tests, axes_of_ops);
     tcase_add_test(tests, the_order_is_that_of_the_seed);

@@ -3,6 +3,7 @@
 #include "measure.h"
 
 #include "buffer.h"
+#include "clock.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -102,6 +103,32 @@ START_TEST(device_work) {
 }
 END_TEST
 
+/* The caches are written over before every call, and none of that counts. */
+START_TEST(cold_calls) {
+    long ns = 1000000;
+    tn_evict *evict;
+    tn_sample s;
+    tn_pair_sample pair;
+    ck_assert_msg(tn_evict_create(dev, &evict) == TN_OK, "%s", ctx.message);
+    ck_assert_uint_ge(tn_evict_bytes(evict), (size_t)32 << 20);
+    ck_assert_int_eq(tn_evict_run(evict), TN_OK); /* builds the kernel */
+    double start = tn_clock_seconds();
+    ck_assert_int_eq(tn_evict_run(evict), TN_OK);
+    double writing_ms = 1e3 * (tn_clock_seconds() - start);
+    tn_measure_options options = {.seconds = 0.2, .evict = evict};
+    calls = 0;
+    ck_assert_int_eq(tn_measure(dev, sleeper, &ns, &options, &s), TN_OK);
+    ck_assert_int_eq(s.calls, 1);
+    ck_assert_int_eq(calls, s.n + 3); /* two to warm up, one for the events */
+    ck_assert_msg(s.wall_ms >= 1 && s.wall_ms < 1 + writing_ms / 2, "%g ms, writing takes %g", s.wall_ms,
+                  writing_ms);
+    ck_assert_int_eq(tn_measure_pair(dev, sleeper, &ns, sleeper, &ns, &options, &pair), TN_OK);
+    ck_assert_int_eq(pair.b.calls, 1);
+    ck_assert(pair.b.wall_ms >= 1 && pair.b.wall_ms < 1 + writing_ms / 2);
+    tn_evict_destroy(evict);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("measure");
     TCase *tests = tcase_create("measure");
@@ -112,6 +139,7 @@ int main(void) {
     tcase_add_test(tests, pairs_give_the_ratio);
     tcase_add_test(tests, a_failure_comes_through);
     tcase_add_test(tests, device_work);
+    tcase_add_test(tests, cold_calls);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -14,6 +14,7 @@ typedef struct tn_device_info {
     unsigned compute_units;
     size_t max_work_group, local_bytes, global_bytes, max_alloc_bytes;
     size_t sub_buffer_align; /* bytes */
+    size_t cache_bytes;      /* of its cache of global memory, as the driver tells; 0: it does not */
     unsigned clock_mhz;
     bool has_fp64, has_fp16, unified_memory;
     char pci[24];                  /* "0000:65:00.0", or "" where the driver does not tell */

@@ -61,6 +61,7 @@ static void describe(cl_device_id device, tn_device_info *info) {
     info->global_bytes = number(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
     info->max_alloc_bytes = number(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
     info->sub_buffer_align = number(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
+    info->cache_bytes = number(device, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof(cl_ulong));
     info->unified_memory = number(device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_uint)) != 0;
     info->has_fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     info->has_fp16 = strstr(extensions, "cl_khr_fp16") != NULL;

@@ -21,6 +21,7 @@ typedef struct bench_plan {
     const char *pass, *shape;
     bool steps, layers; /* training steps, or routed layers and their parts, instead of ops */
     tn_bench_options options;
+    bool cold;
     tn_roofline roofline;
     tn_row_format format;
     tn_outfile out, samples;
@@ -125,6 +126,7 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
     bench_plan *plan = data;
     tn_device *dev;
     tn_energy *energy = NULL;
+    tn_evict *evict = NULL;
     tn_status status = TN_OK;
     TN_TRY(tn_device_open(ctx, info, &dev));
     TN_GO(tn_energy_open(ctx, info, &energy));
@@ -132,6 +134,9 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
     TN_GO(tn_roofline_measure(dev, &plan->roofline));
     plan->options.roofline = &plan->roofline;
     plan->options.energy = energy;
+    if (plan->cold)
+        TN_GO(tn_evict_create(dev, &evict));
+    plan->options.evict = evict;
     if (!ctx->quiet)
         print_ceilings(info, &plan->roofline);
     if (!ctx->quiet)
@@ -148,6 +153,7 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
         if (!plan->op || plan->op == tn_cases[i])
             TN_GO(bench_case(dev, tn_cases[i], plan));
 cleanup:
+    tn_evict_destroy(evict);
     tn_energy_close(energy);
     tn_device_close(dev);
     return status;
@@ -209,6 +215,12 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     if (plan->layers && (tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
         return tn_fail(ctx, TN_ERR_ARG,
                        "no peer does the work of a routed layer's parts; --level op or step");
+    plan->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
+    if (plan->cold && (plan->layers || tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "--cache cold goes with --level op and step and without peers: the others time several calls "
+            "behind one another");
     TN_TRY(plan_peers(ctx, args, plan));
     if (plan->steps && plan->shape) {
         tn_step_shape shape;
@@ -270,6 +282,7 @@ static const tn_cli_option options[] = {
     {"python", 0, "PATH", TN_CLI_STRING, "Python that has PyTorch (TURNOUT_PYTHON, else python3)"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
+    TN_CLI_CACHE,
     TN_CLI_SAMPLES,
     TN_CLI_OUTPUT("write rows to FILE instead of stdout; its ending chooses the format"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,

@@ -17,6 +17,7 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
         return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
     *cell =
         (tn_cell){.info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
+    cell->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
     cell->cores = (int)tn_cli_int(args, "cores", 0);
     snprintf(cell->level, sizeof cell->level, "%s", tn_cli_string(args, "level", "op"));
     snprintf(cell->op, sizeof cell->op, "%s", tn_cli_string(args, "op", ""));
@@ -45,12 +46,31 @@ static tn_status ceilings(tn_device *dev) {
     return TN_OK;
 }
 
+/* A row of a cell that cannot begin as it is wanted; ceilings have no row, and so no such end. */
+static tn_status row_of_failure(tn_context *ctx, const tn_device_info *info, const tn_cli_args *args,
+                                tn_status failure) {
+    char message[sizeof((tn_cost_row *)0)->reason];
+    tn_topology topology;
+    tn_cell cell;
+    tn_cost_row row;
+    if ((failure != TN_ERR_UNSUPPORTED && failure != TN_ERR_MEMORY) || is_roofline(args))
+        return failure;
+    snprintf(message, sizeof message, "%.*s", (int)sizeof message - 1, ctx->message);
+    TN_TRY(cell_make(ctx, args, info, &cell));
+    TN_TRY(tn_topology_read(ctx, &topology));
+    tn_cell_identify(&cell, tn_cli_uint64(args, "seed", 1), topology.cpu_model, &row);
+    tn_row_set_failure(&row, failure, message);
+    tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
+    return TN_OK;
+}
+
 static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     tn_context *ctx = tn_device_context(dev);
     const tn_device_info *info = tn_device_get_info(dev);
     const char *peaks = tn_cli_string(args, "ceilings", NULL);
     tn_roofline roofline = {0};
-    tn_energy *energy;
+    tn_energy *energy = NULL;
+    tn_evict *evict = NULL;
     tn_status status = TN_OK;
     tn_topology topology;
     tn_cell cell;
@@ -64,38 +84,26 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     TN_TRY(tn_energy_open(ctx, info, &energy));
     tn_energy_set_idle(energy, tn_cli_real(args, "idle", NAN));
     TN_GO(tn_energy_measure_idle(energy, dev));
+    if (cell.cold && tn_evict_create(dev, &evict) != TN_OK) {
+        status = row_of_failure(ctx, info, args, ctx->status);
+        goto cleanup;
+    }
     TN_GO(tn_cell_run(dev, &cell,
                       &(tn_bench_options){.seconds = tn_cli_real(args, "seconds", 0.4),
                                           .seed = tn_cli_uint64(args, "seed", 1),
                                           .roofline = peaks ? &roofline : NULL,
                                           .energy = energy,
                                           .cpu_model = topology.cpu_model,
+                                          .evict = evict,
                                           .raw = &raw},
                       &row));
     tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
     if (tn_cli_given(args, "samples"))
         TN_GO(tn_samples_write(ctx, stdout, &row, &raw));
 cleanup:
+    tn_evict_destroy(evict);
     tn_energy_close(energy);
     return status;
-}
-
-/* A row of a cell whose device does not open as it is wanted; ceilings have no row, and so no such end. */
-static tn_status row_of_failure(tn_context *ctx, const tn_device_info *info, const tn_cli_args *args,
-                                tn_status failure) {
-    char message[sizeof((tn_cost_row *)0)->reason];
-    tn_topology topology;
-    tn_cell cell;
-    tn_cost_row row;
-    if (failure != TN_ERR_UNSUPPORTED || is_roofline(args))
-        return failure;
-    snprintf(message, sizeof message, "%.*s", (int)sizeof message - 1, ctx->message);
-    TN_TRY(cell_make(ctx, args, info, &cell));
-    TN_TRY(tn_topology_read(ctx, &topology));
-    tn_cell_identify(&cell, tn_cli_uint64(args, "seed", 1), topology.cpu_model, &row);
-    tn_row_set_failure(&row, failure, message);
-    tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
-    return TN_OK;
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
@@ -135,6 +143,7 @@ static const tn_cli_option options[] = {
     {"ceilings", 0, "F,C,R", TN_CLI_STRING, "the device's flops, copied and read bytes a second"},
     {"idle", 0, "W", TN_CLI_REAL, "power of the idle device, else measured where it can be", 0, 100000},
     {"samples", 0, NULL, TN_CLI_FLAG, "a line of raw samples behind the row"},
+    TN_CLI_CACHE,
     TN_CLI_DEVICE,
     {NULL},
 };

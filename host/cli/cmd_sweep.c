@@ -66,6 +66,7 @@ static const char *const presets[] = {"quick", "full", NULL};
 static const tn_cli_option options[] = {
     {"preset", 0, "quick|full", TN_CLI_STRING, "how much to measure (quick)", 0, 0, presets},
     TN_SWEEP_AXES,
+    TN_CLI_CACHE,
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the order and of the data (1)"},
     {"timeout", 0, "S", TN_CLI_REAL, "seconds after which a cell is killed (60)", 0.1, 86400},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a cell at most (0.4)", 0.001, 3600},

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const tn_cli_caches[] = {"warm", "cold", NULL};
+
 static int option_count(const tn_cli_command *command) {
     int count = 0;
     while (command->options[count].name && count < TN_CLI_MAX_OPTIONS)

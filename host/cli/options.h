@@ -35,6 +35,12 @@ typedef struct tn_cli_option {
             "all, P:D as `turnout devices` prints it, cpu, gpu, a PCI address or part of a name; default: "  \
             "the first GPU, else the first CPU"                                                              \
     }
+#define TN_CLI_CACHE                                                                                         \
+    {                                                                                                        \
+        "cache", 0, "warm|cold", TN_CLI_STRING,                                                              \
+            "cold: write over the caches before each call, outside its time (warm)", 0, 0, tn_cli_caches     \
+    }
+extern const char *const tn_cli_caches[]; /* "warm", "cold" */
 #define TN_CLI_QUIET                                                                                         \
     { "quiet", 'q', NULL, TN_CLI_FLAG, "no progress on stderr" }
 #define TN_CLI_SAMPLES                                                                                       \

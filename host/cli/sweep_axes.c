@@ -49,7 +49,7 @@ tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, int machi
     const char *passes[TN_WORDS_MAX + 1], *ops[128] = {NULL};
     const char *level = tn_cli_string(args, "level", NULL), *op = tn_cli_string(args, "op", NULL),
                *pass = tn_cli_string(args, "pass", NULL);
-    *out = (tn_sweep_axes){.T.count = 0};
+    *out = (tn_sweep_axes){.cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0};
     for (int i = 0; i < tn_case_count && i < 127; i++)
         ops[i] = tn_cases[i]->op;
     all_passes(passes);
