@@ -1,5 +1,10 @@
 /* Counters that are files, in a made-up folder: powercap's packages, hwmon's sockets and cards. */
+#include "energy_sampler.h"
 #include "energy_tree.h"
+
+#include "clock.h"
+
+#include <stdatomic.h>
 
 static void package(const char *folder, const char *name, const char *energy) {
     char line[64];
@@ -190,6 +195,51 @@ START_TEST(power_is_sampled) {
 }
 END_TEST
 
+typedef struct slope {
+    double start, watts_a_s;
+    atomic_int pause_ms; /* before the next answer */
+} slope;
+
+static bool rising(void *data, double *watts, char why[TN_ENERGY_WHY]) {
+    slope *s = data;
+    (void)why;
+    wait_s(1e-3 * atomic_exchange(&s->pause_ms, 0));
+    *watts = s->watts_a_s * (tn_clock_seconds() - s->start);
+    return true;
+}
+
+/* On a slope trapezoids are exact wherever the samples lie; steps of 20 ms would be 7 % off. */
+START_TEST(trapezoids_follow_a_slope) {
+    slope s = {tn_clock_seconds(), 1000, 0};
+    tn_sampler *sampler;
+    uint64_t from, to;
+    char why[TN_ENERGY_WHY];
+    ck_assert_int_eq(tn_sampler_start(&ctx, rising, &s, &sampler), TN_OK);
+    double first = tn_clock_seconds() - s.start;
+    ck_assert(tn_sampler_microjoules(sampler, &from, why));
+    wait_s(0.3);
+    ck_assert(tn_sampler_microjoules(sampler, &to, why));
+    double last = tn_clock_seconds() - s.start, exact = 500 * (last * last - first * first);
+    ck_assert_double_eq_tol(1e-6 * (double)(to - from), exact, 0.02 * exact);
+    tn_sampler_stop(sampler);
+}
+END_TEST
+
+START_TEST(samples_too_far_apart) {
+    slope s = {tn_clock_seconds(), 1, 0};
+    tn_sampler *sampler;
+    uint64_t joules;
+    char why[TN_ENERGY_WHY] = "";
+    ck_assert_int_eq(tn_sampler_start(&ctx, rising, &s, &sampler), TN_OK);
+    ck_assert(tn_sampler_microjoules(sampler, &joules, why));
+    atomic_store(&s.pause_ms, 3 * TN_SAMPLER_GAP_MS / 2);
+    wait_s(2e-3 * TN_SAMPLER_GAP_MS);
+    ck_assert(!tn_sampler_microjoules(sampler, &joules, why));
+    ck_assert_ptr_nonnull(strstr(why, "ms apart"));
+    tn_sampler_stop(sampler);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("energy");
     TCase *tests = tcase_create("energy");
@@ -203,6 +253,8 @@ int main(void) {
     tcase_add_test(tests, sockets_of_hwmon);
     tcase_add_test(tests, a_card_by_its_address);
     tcase_add_test(tests, power_is_sampled);
+    tcase_add_test(tests, trapezoids_follow_a_slope);
+    tcase_add_test(tests, samples_too_far_apart);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
