@@ -253,9 +253,9 @@ const Costs = (function () {
     const text = lines.map((line) => line.title + ' ' + fitText(line.fit)).join('; ');
     return figure({
       name: 'scaling-' + (index + 1),
-      title: 'Time against the length on ' + first.place,
+      title: (first.level === 'model' ? 'A whole model’s time' : 'A layer’s time') + ' against the length on ' + first.place,
       note: dims(first) + ', ' + first.pass + '. Fitted over T ≥ 1024, exponent ± standard error: ' + text + '.',
-      label: 'Line chart on log axes: time of a sequence against its length on ' + first.device + '. Fitted over T of 1024 and more: ' + text + '. The table below has the numbers.',
+      label: 'Line chart on log axes: time of a ' + first.level + ' for one sequence against its length on ' + first.device + '. Fitted over T of 1024 and more: ' + text + '. The table below has the numbers.',
       height: 310 + legendRoom(lines.map((line) => line.title + ': ' + fitText(line.fit))),
       columns: [['layer', field('line')], ['T', field('T')], ['B', field('B')], ['rho', field('rho')], ['ms a sequence', field('each')], ['ms a call', median],
         ['first quartile ms', field('wall_ms_q1')], ['third quartile ms', field('wall_ms_q3')], ['exponent', (row) => (row.fit ? row.fit.slope : null)],
@@ -285,7 +285,8 @@ const Costs = (function () {
   }
 
   function scaling(cells) {
-    const charts = groups(layers(cells), (row) => [row.place, row.pass, dims(row)].join()).map(lengthLines).filter((lines) => lines.length);
+    const models = cells.filter((row) => row.level === 'model' && row.T > 0 && row.B > 0 && row.wall_ms > 0);
+    const charts = groups(layers(cells).concat(models), (row) => [row.level, row.place, row.pass, dims(row)].join()).map(lengthLines).filter((lines) => lines.length);
     if (!charts.length) return null;
     return [node('p', {}, 'Time of one sequence of a batch. The exponent is the slope on log axes: 1 is a layer that costs the same for every position, 2 one whose positions cost more the longer the sequence.'),
       node('div', { class: 'figures' }, ...charts.map(scalingFigure))];
