@@ -127,7 +127,8 @@ const Parts = (function () {
   }
 
   /* spec: {name, title, note, label, height, columns, rows, shown (rows of the table), open, and make(theme) → Chart
-     config or paint(context, width, height, theme)} */
+     config or paint(context, width, height, theme), which may give areas {x, y, width, height, text} to be read under the
+     pointer} */
   function figure(spec) {
     const canvas = node('canvas', { role: 'img', 'aria-label': spec.label });
     const box = node('div', { class: 'chart', style: 'height:' + spec.height + 'px' }, canvas);
@@ -135,7 +136,12 @@ const Parts = (function () {
       node('figcaption', {}, spec.title, node('small', {}, spec.note || '')), box,
       download(spec.name, spec.columns, spec.rows),
       tableDetails('figure-' + spec.name, 'The same as a table', spec.title, spec.columns, spec.rows, spec.shown || spec.rows, spec.open));
-    figures.push({ node: made, canvas: canvas, make: spec.make, paint: spec.paint, height: spec.height, chart: null, width: 0 });
+    const f = { node: made, canvas: canvas, make: spec.make, paint: spec.paint, height: spec.height, chart: null, width: 0, areas: [] };
+    canvas.addEventListener('pointermove', (event) => {
+      const under = f.areas.find((a) => event.offsetX >= a.x && event.offsetX < a.x + a.width && event.offsetY >= a.y && event.offsetY < a.y + a.height);
+      if (f.paint) canvas.title = under ? under.text : '';
+    });
+    figures.push(f);
     return made;
   }
 
@@ -148,7 +154,7 @@ const Parts = (function () {
     f.canvas.style.height = f.height + 'px';
     const context = f.canvas.getContext('2d');
     context.scale(scale, scale);
-    f.paint(context, f.width, f.height, colours);
+    f.areas = f.paint(context, f.width, f.height, colours) || [];
   }
 
   function draw() {

@@ -82,7 +82,8 @@ const Routes = (function () {
     ctx.textAlign = 'left';
   }
 
-  function strip(ctx, colours, sequence, width, top) {
+  function strip(ctx, colours, sequence, width, top, areas) {
+    const at = new Map(sequence.positions.map((p, i) => [p, i]));
     const { needed, routed, marked } = marksOf(sequence);
     const room = Math.floor((width - LEFT - 8) / LEAST);
     const cells = windows(sequence, marked, room);
@@ -102,6 +103,7 @@ const Routes = (function () {
       ctx.fillText(name, 0, y + LANE / 2 - 1);
       cells.forEach((p, i) => {
         const x = LEFT + i * wide;
+        if (p !== null) areas.push({ x, y, width: wide, height: LANE, text: 'position ' + p + ', token ' + sequence.tokens[at.get(p)] });
         if (p === null) {
           ctx.fillStyle = colours.soft;
           for (let k = 1; k < 4 && layer >= 0; k++) ctx.fillRect(x + (k * wide) / 4 - 0.5, y + LANE / 2 - 2, 1, 1);
@@ -187,13 +189,15 @@ const Routes = (function () {
         .concat(known ? [['the task needs it', field('needed')]] : []),
       rows: rows,
       paint: (ctx, width, height, colours) => {
+        const areas = [];
         let top = 0;
         ctx.textBaseline = 'middle';
         sequences.forEach((sequence) => {
-          strip(ctx, colours, sequence, width, top);
+          strip(ctx, colours, sequence, width, top, areas);
           top += heightOf(sequence);
         });
         key(ctx, colours, known, width, top + 2);
+        return areas;
       },
     });
   }

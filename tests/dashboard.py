@@ -51,6 +51,14 @@ PROBE = """<script>
     select.dispatchEvent(new Event('change'));
   }
   result.after = await state();
+  const strips = document.querySelector('#figure-strips-routed canvas');
+  const hover = (x, y) => {
+    const event = new MouseEvent('pointermove');
+    Object.defineProperties(event, { offsetX: { value: x }, offsetY: { value: y } });
+    strips.dispatchEvent(event);
+    return strips.title;
+  };
+  result.hover = [hover(60, 40), hover(0, 0)];
   document.querySelectorAll('details').forEach((details) => { details.open = true; });
   await new Promise((done) => setTimeout(done, 100));
   result.tables = document.querySelectorAll('figure table').length;
@@ -124,6 +132,8 @@ def wrong_filters(result):
         wrong.append("T = 1024: its time chart holds as many points as that of all lengths")
     if "time-1" in of["pass", "backward"]:
         wrong.append("pass = backward: there is a chart of forward times")
+    if result["hover"] != ["position 0, token 0", ""]:
+        wrong.append(f"under the pointer the strips say {result['hover']}")
     if result["after"] != result["all"]:
         wrong.append("with the filters back at all, the page is not what it was")
     return wrong
