@@ -11,7 +11,7 @@
 
 /* The quick preset does not begin a call that would take longer than this at the rate attention reached on a
  * small shape. */
-static const double quick_call_s = 2.5;
+static const double quick_call_s = 0.8;
 
 /* Of a device, or so many of its cores. */
 typedef struct ceiling {
