@@ -271,3 +271,22 @@ inline floatv sigmoidv(floatv z, floatv *e) {
     floatv held;
     return sigmoidv_held(z, e, &held);
 }
+
+/* gelu is ½x·(1 + tanh g) = x·s with s = 1/(1 + e^-2g), which keeps its digits where the result is close to
+ * 0; 2g = x·(GELU_TWICE + GELU_CUBIC·x²). */
+#define GELU_TWICE 1.5957691216f
+#define GELU_CUBIC 0.0713548162726f
+
+inline floatv gelu_value(floatv x) {
+    floatv e;
+    return x * sigmoidv(x * (GELU_TWICE + GELU_CUBIC * x * x), &e);
+}
+
+/* s + x·s·(1 - s)·(2g)'. Past |x| = 7 it is 0 or 1 in fp32; x is held there, so that nothing overflows on the
+ * way. */
+inline floatv gelu_slope(floatv x) {
+    x = x > (floatv)(7.0f) ? (floatv)(7.0f) : x < (floatv)(-7.0f) ? (floatv)(-7.0f) : x;
+    floatv e;
+    const floatv square = x * x, s = sigmoidv(x * (GELU_TWICE + GELU_CUBIC * square), &e);
+    return s + x * s * (e * s) * (GELU_TWICE + 3.0f * GELU_CUBIC * square);
+}

@@ -23,6 +23,9 @@
 #ifndef KC
 #define KC 512 /* k of a block with COPY_A */
 #endif
+#ifndef ACT
+#define ACT 0 /* 1: act = gelu(C), and C too unless act is C; 2: C times the slope of gelu at act */
+#endif
 #ifndef A_ROWS
 #define A_ROWS 1 /* 1: A is [M,K]; 0: A is [K,M] */
 #endif
@@ -69,12 +72,27 @@ ALWAYS_INLINE void store_columns(VEC v, global float *p, int j, int left) {
         p[j * VW + n] = tmp[n];
 }
 
+/* A vector of sums to C; `last`: they are whole. */
+ALWAYS_INLINE void put(VEC v, global float *c, global float *act, int j, int left, int last) {
+#if ACT == 2
+    if (last)
+        v *= gelu_slope(load_columns(act, j, left));
+#endif
+#if ACT == 1
+    if (last)
+        store_columns(gelu_value(v), act, j, left);
+    if (last && act == c)
+        return;
+#endif
+    store_columns(v, c, j, left);
+}
+
 /* `left`: columns of the panel that exist. first: this block of k begins the sum, at bias and add; they go in
  * front because C, where sums rest, may be `add` itself. */
 #define DEFINE_TILE_(H)                                                                                      \
     ALWAYS_INLINE void tile_##H(global float *c, int N, const A_SPACE float *a, int lda,                     \
                                 const global float *b, int ldb, int count, const global float *bias,         \
-                                const global float *add, int left, int first) {                              \
+                                const global float *add, int left, int first, global float *act, int last) { \
         VEC acc[H][NV];                                                                                      \
         const global float *const from = first ? add : c;                                                    \
         _Pragma("unroll") for (int i = 0; i < H; i++) _Pragma("unroll") for (int j = 0; j < NV; j++)         \
@@ -93,7 +111,7 @@ ALWAYS_INLINE void store_columns(VEC v, global float *p, int j, int left) {
             }                                                                                                \
         }                                                                                                    \
         _Pragma("unroll") for (int i = 0; i < H; i++) _Pragma("unroll") for (int j = 0; j < NV; j++)         \
-            store_columns(acc[i][j], c + i * N, j, left);                                                    \
+            put(acc[i][j], c + i * N, act + i * N, j, left, last);                                           \
     }
 
 #define DEFINE_TILE(H) DEFINE_TILE_(H)
@@ -153,6 +171,7 @@ kernel void gemm_tiles(
     const global float *restrict b, /* panels: element (k,n) at (n / PANEL)·panel + k·ldb + n % PANEL */
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
+    global float *act,              /* [M,N] with ACT, one part and one C */
     int M, int N, int K, int panel, int ldb, int part, int rows, int group, int c_width, int a_width) {
     const int m0 = get_global_id(0) * rows, p0 = get_global_id(1) * group, z = get_global_id(2);
     const int k0 = z * part, k1 = min(K, k0 + part);
@@ -193,7 +212,8 @@ kernel void gemm_tiles(
     for (; m + H <= m1; m += H)                                                                              \
         TILE(H)                                                                                              \
     (to + m * c_width, c_width, A_TILE, a_width, b + p * panel + k * ldb, ldb, count,                        \
-     bias ? bias + n : bias, add ? add + m * N + n : add, left, first)
+     bias ? bias + n : bias, add ? add + m * N + n : add, left, first, act ? act + m * N + n : act,          \
+     k + count == k1)
 #if TM > 1
             RUN(TM);
 #endif

@@ -1,5 +1,6 @@
 #include "case.h"
 
+#include "gelu_ref.h"
 #include "gemm.h"
 #include "gemm_ref.h"
 
@@ -7,10 +8,14 @@
 
 enum { DIM_M, DIM_N, DIM_K, DIM_EPILOGUE };
 enum { NN, NT, TN_FORM, BIAS_BACKWARD };
-enum { T_C, T_A, T_B, T_BIAS };
+enum { T_C, T_A, T_B, T_BIAS, T_ACT };
 enum { T_DB, T_DY };
 /* EPILOGUE bits */
-enum { WITH_BIAS = 1, WITH_ADD = 2 };
+enum { WITH_BIAS = 1, WITH_ADD = 2, WITH_GELU = 4, WITH_SLOPE = 8, GELU_ALONE = WITH_GELU | WITH_SLOPE };
+
+static int gelu_of(const tn_shape *s) {
+    return (int)(s->v[DIM_EPILOGUE] & GELU_ALONE);
+}
 
 static int64_t side(tn_rng *rng) {
     switch (tn_rng_below(rng, 4)) {
@@ -27,13 +32,18 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_M] = side(rng);
     s->v[DIM_N] = side(rng);
     s->v[DIM_K] = tn_rng_below(rng, 5) == 0 ? tn_rng_range(rng, 500, 1300) : side(rng);
-    s->v[DIM_EPILOGUE] = (int64_t)tn_rng_below(rng, 4);
+    static const int64_t epilogues[] = {0, 1, 2, 3, 4, 5, 8, 13};
+    s->v[DIM_EPILOGUE] = epilogues[tn_rng_below(rng, 8)];
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
-    if (s->v[DIM_EPILOGUE] > 3)
-        return tn_fail(ctx, TN_ERR_ARG, "gemm: epilogue is 0, or 1 with bias, 2 with add, 3 with both");
-    return TN_OK;
+    int64_t e = s->v[DIM_EPILOGUE];
+    if (e <= 15 && !(gelu_of(s) && e & WITH_ADD) && !(gelu_of(s) == WITH_SLOPE && e & WITH_BIAS))
+        return TN_OK;
+    return tn_fail(
+        ctx, TN_ERR_ARG,
+        "gemm: epilogue is 0, or 1 with bias, 2 with add, 3 with both; 4 with gelu beside the product, 12 "
+        "with gelu alone, 5 and 13 with bias too; 8 times the slope of gelu");
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
@@ -48,7 +58,11 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     t[T_A] = (tn_tensor){"a", TN_F32, TN_IN, M * K};
     t[T_B] = (tn_tensor){"b", TN_F32, TN_IN, K * N};
     t[T_BIAS] = (tn_tensor){"bias", TN_F32, TN_IN, bias ? N : 0};
-    return 4;
+    t[T_ACT] = gelu_of(s) == WITH_GELU
+                   ? (tn_tensor){"act", TN_F32, TN_OUT, M * N, t[T_C].tol + 4e-6}
+                   : (tn_tensor){"at", TN_F32, TN_IN, gelu_of(s) == WITH_SLOPE ? M * N : 0};
+    t[T_C].tol += gelu_of(s) ? 4e-6 : 0;
+    return 5;
 }
 
 static tn_status run(tn_device *dev, const tn_shape *s, int pass, tn_tensor *t) {
@@ -56,29 +70,44 @@ static tn_status run(tn_device *dev, const tn_shape *s, int pass, tn_tensor *t) 
     if (pass == BIAS_BACKWARD)
         return tn_gemm_bias_backward(dev, s->v[DIM_M], s->v[DIM_N], t[T_DB].buffer, t[T_DY].buffer);
     tn_gemm_shape shape = {forms[pass], s->v[DIM_M], s->v[DIM_N], s->v[DIM_K]};
+    if (gelu_of(s) == WITH_SLOPE)
+        return tn_gemm_gelu_backward(dev, &shape, t[T_C].buffer, t[T_A].buffer, t[T_B].buffer,
+                                     t[T_ACT].buffer);
+    if (gelu_of(s))
+        return tn_gemm_gelu_forward(dev, &shape, t[T_C].buffer,
+                                    gelu_of(s) == GELU_ALONE ? t[T_C].buffer : t[T_ACT].buffer, t[T_A].buffer,
+                                    t[T_B].buffer, NULL, t[T_BIAS].buffer);
     return tn_gemm_forward(dev, &shape, t[T_C].buffer, t[T_A].buffer, t[T_B].buffer, t[T_BIAS].buffer,
                            s->v[DIM_EPILOGUE] & WITH_ADD ? t[T_C].buffer : NULL);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
-    if (pass == BIAS_BACKWARD)
+    int64_t count = s->v[DIM_M] * s->v[DIM_N];
+    if (pass == BIAS_BACKWARD) {
         tn_gemm_bias_backward_ref(s->v[DIM_M], s->v[DIM_N], t[T_DB].f64, t[T_DY].f64);
-    else
-        tn_gemm_ref(pass == TN_FORM, pass == NT, s->v[DIM_M], s->v[DIM_N], s->v[DIM_K], t[T_C].f64,
-                    t[T_A].f64, t[T_B].f64, t[T_BIAS].f64, s->v[DIM_EPILOGUE] & WITH_ADD ? t[T_C].f64 : NULL);
+        return;
+    }
+    tn_gemm_ref(pass == TN_FORM, pass == NT, s->v[DIM_M], s->v[DIM_N], s->v[DIM_K], t[T_C].f64, t[T_A].f64,
+                t[T_B].f64, t[T_BIAS].f64, s->v[DIM_EPILOGUE] & WITH_ADD ? t[T_C].f64 : NULL);
+    if (gelu_of(s) == WITH_SLOPE)
+        tn_gelu_backward_ref(count, t[T_C].f64, t[T_C].f64, t[T_ACT].f64);
+    else if (gelu_of(s))
+        tn_gelu_forward_ref(count, gelu_of(s) == GELU_ALONE ? t[T_C].f64 : t[T_ACT].f64, t[T_C].f64);
 }
 
 static double flops(const tn_shape *s, int pass) {
     double M = (double)s->v[DIM_M], N = (double)s->v[DIM_N], K = (double)s->v[DIM_K];
     double extra = ((s->v[DIM_EPILOGUE] & WITH_BIAS) != 0) + ((s->v[DIM_EPILOGUE] & WITH_ADD) != 0);
+    extra += gelu_of(s) ? 8 : 0;
     return pass == BIAS_BACKWARD ? M * N : 2 * M * N * K + extra * M * N;
 }
 
 static double bytes(const tn_shape *s, int pass) {
     double M = (double)s->v[DIM_M], N = (double)s->v[DIM_N], K = (double)s->v[DIM_K];
     bool bias = s->v[DIM_EPILOGUE] & WITH_BIAS, add = s->v[DIM_EPILOGUE] & WITH_ADD;
+    bool both = gelu_of(s) == WITH_GELU || gelu_of(s) == WITH_SLOPE;
     return pass == BIAS_BACKWARD ? 4 * (M * N + N)
-                                 : 4 * (M * K + K * N + M * N * (add ? 2 : 1) + (bias ? N : 0));
+                                 : 4 * (M * K + K * N + M * N * (add || both ? 2 : 1) + (bias ? N : 0));
 }
 
 static const char *const dims[] = {"M", "N", "K", "epilogue", NULL};

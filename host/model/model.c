@@ -1,7 +1,6 @@
 #include "workspace.h"
 
 #include "embedding.h"
-#include "gelu.h"
 #include "gemm.h"
 #include "rms_norm.h"
 #include "row_gather.h"
@@ -69,13 +68,16 @@ static tn_status mlp_forward(tn_workspace *ws, int64_t N, int64_t layer) {
     int64_t D = m->config.d_model, F = m->config.mlp_width, room = ws->B * ws->T;
     TN_TRY(tn_workspace_floats(ws, &st->u2, room, D));
     TN_TRY(tn_workspace_floats(ws, &st->rstd2, room, 1));
-    TN_TRY(tn_workspace_floats(ws, &st->up, room, F));
+    /* Only the gradient wants what gelu was taken of. */
+    if (m->training)
+        TN_TRY(tn_workspace_floats(ws, &st->up, room, F));
     TN_TRY(tn_workspace_floats(ws, &st->act, room, F));
     TN_TRY(tn_workspace_floats(ws, &st->out, room, D));
     tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
     TN_TRY(tn_rms_norm_forward(m->dev, &norm, st->u2, st->rstd2, st->mid, lp->norm2->value));
-    TN_TRY(tn_linear(m->dev, N, lp->up_weight, st->up, st->u2, lp->up_bias->value, NULL));
-    TN_TRY(tn_gelu_forward(m->dev, N * F, st->act, st->up));
+    TN_TRY(tn_gemm_gelu_forward(m->dev, &(tn_gemm_shape){TN_GEMM_NT, N, F, D}, m->training ? st->up : st->act,
+                                st->act, st->u2, lp->up_weight->value, lp->up_weight->packed,
+                                lp->up_bias->value));
     return tn_linear(m->dev, N, lp->down_weight, st->out, st->act, lp->down_bias->value, st->mid);
 }
 
@@ -90,8 +92,8 @@ static tn_status mlp_backward(tn_workspace *ws, int64_t N, int64_t layer) {
     TN_TRY(tn_workspace_floats(ws, &ws->dmid, room, D));
     TN_TRY(tn_linear_weight_grad(m->dev, N, lp->down_weight, ws->dx, st->act));
     TN_TRY(tn_gemm_bias_backward(m->dev, N, D, lp->down_bias->grad, ws->dx));
-    TN_TRY(tn_linear_input_grad(m->dev, N, lp->down_weight, ws->dwide, ws->dx, NULL));
-    TN_TRY(tn_gelu_backward(m->dev, N * F, ws->dwide, ws->dwide, st->up));
+    TN_TRY(tn_gemm_gelu_backward(m->dev, &(tn_gemm_shape){TN_GEMM_NN, N, F, D}, ws->dwide, ws->dx,
+                                 lp->down_weight->value, st->up));
     TN_TRY(tn_linear_weight_grad(m->dev, N, lp->up_weight, ws->dwide, st->u2));
     TN_TRY(tn_gemm_bias_backward(m->dev, N, F, lp->up_bias->grad, ws->dwide));
     TN_TRY(tn_linear_input_grad(m->dev, N, lp->up_weight, ws->du, ws->dwide, NULL));

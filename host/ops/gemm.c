@@ -1,6 +1,7 @@
 #include "gemm.h"
 
 #include "clock.h"
+#include "gelu.h"
 #include "launch.h"
 #include "quirks.h"
 #include "rng.h"
@@ -20,6 +21,9 @@ enum {
     PLACE_NK = 1 << 13, /* and one up to this size, which fits beside them all the same */
     SPLIT_MN = 1 << 16  /* a product of more elements than this has work enough without splitting its k */
 };
+
+/* What a product ends in. */
+typedef enum tn_gemm_gelu { GELU_NONE, GELU_VALUE, GELU_SLOPE } tn_gemm_gelu;
 
 typedef struct tn_gemm_tiles {
     int64_t vw, nv, tm, tiles, kc, cache;
@@ -50,9 +54,13 @@ static tn_gemm_tiles tall_tiles_of(const tn_device *dev, const tn_gemm_shape *s)
     return t;
 }
 
-static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, const char *file,
-                        const char *name, tn_kernel **out) {
+static tn_status kernel_with(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, tn_gemm_gelu gelu,
+                             const char *file, const char *name, tn_kernel **out) {
     tn_options options = {""};
+    if (gelu) {
+        tn_options_int(&options, "ACT", gelu == GELU_SLOPE ? 2 : 1);
+        tn_options_int(&options, "LANES", (long)t->vw);
+    }
     tn_options_int(&options, "VW", (long)t->vw);
     tn_options_int(&options, "NV", (long)t->nv);
     tn_options_int(&options, "TM", (long)t->tm);
@@ -62,6 +70,11 @@ static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, con
     tn_options_int(&options, "A_ROWS", a_rows);
     tn_options_int(&options, "PACK_K", PACK_K);
     return tn_kernel_get(dev, file, name, &options, out);
+}
+
+static tn_status kernel(tn_device *dev, const tn_gemm_tiles *t, bool a_rows, const char *file,
+                        const char *name, tn_kernel **out) {
+    return kernel_with(dev, t, a_rows, GELU_NONE, file, name, out);
 }
 
 /* An item's copied rows are private memory, which a GPU has little of. */
@@ -96,6 +109,8 @@ typedef struct tn_operands {
     int c_count, a_count;
     const tn_buffer *b, *packed; /* packed may be NULL */
     const tn_buffer *bias, *add;
+    tn_gemm_gelu gelu;
+    const tn_buffer *act; /* [M,N] of gelu: written as its value, read for its slope */
 } tn_operands;
 
 /* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
@@ -177,7 +192,7 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     bool split = s->form == TN_GEMM_TN && s->K > PART_K && s->M * s->N <= SPLIT_MN;
     int64_t part = split ? PART_K : s->K, parts = tn_ceil_div(s->K, part);
     TN_TRY(place_copy(dev, &t));
-    TN_TRY(kernel(dev, &t, s->form != TN_GEMM_TN, "gemm", "gemm_tiles", &k));
+    TN_TRY(kernel_with(dev, &t, s->form != TN_GEMM_TN, o->gelu, "gemm", "gemm_tiles", &k));
     TN_TRY(panels(dev, &t, s, o, split, &packed, &panel, &ldb));
     if (parts > 1)
         TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * s->M * s->N) * sizeof(float), &to));
@@ -190,9 +205,9 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     TN_TRY(tn_launch(dev, k, range, tn_arg_buffer(to), tn_arg_buffer(c1), tn_arg_buffer(c2),
                      tn_arg_buffer(o->a[0]), tn_arg_buffer(a1), tn_arg_buffer(a2), tn_arg_buffer(packed),
                      tn_arg_buffer(parts > 1 ? NULL : o->bias), tn_arg_buffer(parts > 1 ? NULL : o->add),
-                     tn_arg_i32(s->M), tn_arg_i32(s->N), tn_arg_i32(s->K), tn_arg_i32(panel), tn_arg_i32(ldb),
-                     tn_arg_i32(part), tn_arg_i32(tiles * t.tm), tn_arg_i32(group), tn_arg_i32(o->c_width),
-                     tn_arg_i32(o->a_width)));
+                     tn_arg_buffer(o->act), tn_arg_i32(s->M), tn_arg_i32(s->N), tn_arg_i32(s->K),
+                     tn_arg_i32(panel), tn_arg_i32(ldb), tn_arg_i32(part), tn_arg_i32(tiles * t.tm),
+                     tn_arg_i32(group), tn_arg_i32(o->c_width), tn_arg_i32(o->a_width)));
     return parts > 1 ? reduce(dev, &t, o->c[0], to, parts, s->M, s->N, o->bias, o->add) : TN_OK;
 }
 
@@ -380,4 +395,50 @@ tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer 
     tn_gemm_back_end back_end;
     TN_TRY(choose(dev, s->form, &back_end));
     return run(dev, back_end, s, c, a, b, packed, bias, add);
+}
+
+/* One launch where our own kernel does the product whole; else the product, then gelu. */
+static bool fusible(const tn_gemm_shape *s, tn_gemm_back_end back_end) {
+    return back_end == TN_GEMM_OWN && s->form != TN_GEMM_TN && s->K > 0 && s->M > 0 && s->N > 0;
+}
+
+tn_status tn_gemm_gelu_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, tn_buffer *act,
+                               const tn_buffer *a, const tn_buffer *b, const tn_buffer *packed,
+                               const tn_buffer *bias) {
+    tn_gemm_back_end back_end;
+    TN_TRY(choose(dev, s->form, &back_end));
+    if (fusible(s, back_end))
+        return own(dev, s,
+                   &(tn_operands){.c = &c,
+                                  .a = &a,
+                                  .c_width = s->N,
+                                  .a_width = s->K,
+                                  .c_count = 1,
+                                  .a_count = 1,
+                                  .b = b,
+                                  .packed = packed,
+                                  .bias = bias,
+                                  .gelu = GELU_VALUE,
+                                  .act = act});
+    TN_TRY(run(dev, back_end, s, c, a, b, packed, bias, NULL));
+    return tn_gelu_forward(dev, s->M * s->N, act, c);
+}
+
+tn_status tn_gemm_gelu_backward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                                const tn_buffer *b, const tn_buffer *at) {
+    tn_gemm_back_end back_end;
+    TN_TRY(choose(dev, s->form, &back_end));
+    if (fusible(s, back_end))
+        return own(dev, s,
+                   &(tn_operands){.c = &c,
+                                  .a = &a,
+                                  .c_width = s->N,
+                                  .a_width = s->K,
+                                  .c_count = 1,
+                                  .a_count = 1,
+                                  .b = b,
+                                  .gelu = GELU_SLOPE,
+                                  .act = at});
+    TN_TRY(run(dev, back_end, s, c, a, b, NULL, NULL, NULL));
+    return tn_gelu_backward(dev, s->M * s->N, c, c, at);
 }

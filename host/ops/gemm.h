@@ -31,6 +31,14 @@ tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /
 tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
                               const tn_buffer *b, const tn_buffer *packed /* tn_gemm_packed_floats(N, K) */,
                               const tn_buffer *bias, const tn_buffer *add);
+/* c = product (+ bias), act = gelu(c), in one launch where it can be. act may be c, whose product nobody
+ * wants then. */
+tn_status tn_gemm_gelu_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
+                               tn_buffer *act /* [M,N] */, const tn_buffer *a, const tn_buffer *b,
+                               const tn_buffer *packed /* as above, or NULL */, const tn_buffer *bias);
+/* c = product · gelu'(at), element by element: the gradient before the gelu of `at`. */
+tn_status tn_gemm_gelu_backward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
+                                const tn_buffer *a, const tn_buffer *b, const tn_buffer *at /* [M,N] */);
 /* Matrices [N,K] of the buffer `from` into the layout our kernel wants of B, all in one launch. Row i of the
  * table: floats to skip in `packed`, in `from`; N; K; blocks of matrices 0 … i together. */
 tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks /* all */, tn_buffer *packed,
