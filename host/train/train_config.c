@@ -92,7 +92,7 @@ tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out) {
 }
 
 static int64_t usual_steps(tn_task_kind kind) {
-    return kind == TN_TASK_RECALL ? 2000 : kind == TN_TASK_MQAR ? 4000 : 3000;
+    return kind == TN_TASK_RECALL ? 2500 : kind == TN_TASK_MQAR ? 4000 : 3000;
 }
 
 tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
@@ -114,6 +114,7 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
         return TN_OK;
     out->penalty = TN_PENALTY_ROWS;
     out->router_bias = 2;
+    out->curriculum.phase1 = out->curriculum.steps / 5; /* attention has learned by then */
     out->curriculum.lr = 3e-3;
     out->curriculum.decay = 0.5;
     out->curriculum.margin = 4;
