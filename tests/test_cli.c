@@ -3,17 +3,20 @@
 #include "commands.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 static const char *const colours[] = {"red", "green", NULL};
+static const char *const prices[] = {"free", NULL};
 static const tn_cli_option options[] = {
     {"op", 0, "OP", TN_CLI_STRING, "an op"},
     {"colour", 0, "C", TN_CLI_STRING, "a colour", 0, 0, colours},
     {"cases", 'n', "N", TN_CLI_INT, "a count", 1, 100},
     {"seed", 's', "S", TN_CLI_UINT64, "a seed"},
     {"share", 0, "R", TN_CLI_REAL, "a share", 0, 1},
+    {"price", 0, "X|free", TN_CLI_REAL, "a number or a word", 0, 9, prices},
     TN_CLI_DEVICE,
     TN_CLI_QUIET,
     {NULL},
@@ -47,6 +50,11 @@ START_TEST(values_of_every_type) {
     ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 6); /* the last one counts */
     ck_assert_int_eq(tn_cli_int(&args, "seed", 3), 3);  /* not given */
     ck_assert(!tn_cli_given(&args, "quiet"));
+    ck_assert_int_eq(parse("--price 2.5"), TN_OK);
+    ck_assert(tn_cli_real(&args, "price", 1) == 2.5);
+    ck_assert_int_eq(parse("--price free"), TN_OK); /* a word in a number's place */
+    ck_assert(isnan(tn_cli_real(&args, "price", 1)));
+    ck_assert_str_eq(tn_cli_string(&args, "price", ""), "free");
 }
 END_TEST
 
@@ -67,6 +75,8 @@ START_TEST(mistakes_are_named) {
     refused("--seed -1", "not '-1'");
     refused("--share 1.5", "from 0 to 1");
     refused("--share nan", "not 'nan'");
+    refused("--price fre", "wants a number or free, not 'fre'");
+    refused("--price 10", "from 0 to 9");
     refused("--quiet=1", "takes no value");
     refused("--op=", "empty");
     refused("--colour blue", "one of red, green");

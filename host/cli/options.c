@@ -94,12 +94,23 @@ static tn_status value_uint64(tn_context *ctx, const tn_cli_option *o, const cha
     return TN_OK;
 }
 
+static bool is_choice(const tn_cli_option *o, const char *text) {
+    for (int i = 0; o->choices && o->choices[i]; i++)
+        if (strcmp(o->choices[i], text) == 0)
+            return true;
+    return false;
+}
+
 static tn_status value_real(tn_context *ctx, const tn_cli_option *o, const char *text, tn_cli_args *out,
                             int i) {
     char *end;
     double value = strtod(text, &end);
+    out->number[i] = NAN;
+    if (is_choice(o, text))
+        return TN_OK;
     if (end == text || *end || !isfinite(value))
-        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a number, not '%s'", o->name, text);
+        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a number%s%s, not '%s'", o->name,
+                       o->choices ? " or " : "", o->choices ? o->choices[0] : "", text);
     if (o->low < o->high && !(value >= o->low && value <= o->high))
         return tn_fail(ctx, TN_ERR_ARG, "--%s wants a number from %g to %g, not %s", o->name, o->low, o->high,
                        text);
@@ -112,14 +123,10 @@ static tn_status value_string(tn_context *ctx, const tn_cli_option *o, const cha
     size_t used = 0;
     if (!text[0])
         return tn_fail(ctx, TN_ERR_ARG, "--%s wants a value, not an empty text", o->name);
-    if (!o->choices)
+    if (!o->choices || is_choice(o, text))
         return TN_OK;
-    for (int i = 0; o->choices[i]; i++) {
-        if (strcmp(o->choices[i], text) == 0)
-            return TN_OK;
-        if (used < sizeof list)
-            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", o->choices[i]);
-    }
+    for (int i = 0; o->choices[i] && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", o->choices[i]);
     return tn_fail(ctx, TN_ERR_ARG, "--%s is one of %s, not '%s'", o->name, list, text);
 }
 

@@ -9,7 +9,7 @@ typedef enum tn_cli_type {
     TN_CLI_STRING, /* any text but the empty one */
     TN_CLI_INT,    /* low ≤ value ≤ high, where low < high */
     TN_CLI_UINT64, /* decimal or 0x… */
-    TN_CLI_REAL    /* finite, low ≤ value ≤ high, where low < high */
+    TN_CLI_REAL    /* finite, low ≤ value ≤ high, where low < high; or one of its choices */
 } tn_cli_type;
 
 typedef struct tn_cli_option {
@@ -17,9 +17,10 @@ typedef struct tn_cli_option {
     char letter;         /* short form, 0 for none */
     const char *metavar; /* what stands for the value in help */
     tn_cli_type type;
-    const char *help;           /* one or two lines; NULL: works, but is not shown */
-    double low, high;           /* bounds of INT and REAL */
-    const char *const *choices; /* NULL-terminated words of a STRING, or NULL for any */
+    const char *help; /* one or two lines; NULL: works, but is not shown */
+    double low, high; /* bounds of INT and REAL */
+    /* NULL-terminated words: of a STRING, NULL for any; of a REAL, what may stand in place of a number */
+    const char *const *choices;
 } tn_cli_option;
 
 /* Shared by most commands; put them at the end of a table. */
@@ -88,7 +89,7 @@ bool tn_cli_given(const tn_cli_args *args, const char *name);
 const char *tn_cli_string(const tn_cli_args *args, const char *name, const char *fallback);
 int64_t tn_cli_int(const tn_cli_args *args, const char *name, int64_t fallback);
 uint64_t tn_cli_uint64(const tn_cli_args *args, const char *name, uint64_t fallback);
-double tn_cli_real(const tn_cli_args *args, const char *name, double fallback);
+double tn_cli_real(const tn_cli_args *args, const char *name, double fallback); /* NaN for a word */
 
 void tn_cli_help(FILE *to, const tn_cli_command *command);
 /* The word of `words` nearest to `given`, or NULL when none is near enough to be meant. */
