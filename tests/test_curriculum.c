@@ -81,6 +81,16 @@ START_TEST(test_config_file) {
     ck_ok(&ctx, tn_train_config_load(&ctx, path, &b));
     ck_ok(&ctx, tn_train_config_same(&ctx, &a, &b));
     ck_assert(b.curriculum.lr == a.curriculum.lr && b.task.seed == 12 && b.model.capacity == 0.0625);
+    ck_assert(b.row_cost.unrouted_ms == 0);
+    b.row_cost = (tn_row_cost){-1.0 / 7, 1.0 / 3}; /* noise may be larger than a row's cost */
+    ck_ok(&ctx, tn_train_config_save(&ctx, &b, path));
+    ck_ok(&ctx, tn_train_config_load(&ctx, path, &b));
+    ck_assert(b.row_cost.routed_ms == -1.0 / 7 && b.row_cost.unrouted_ms == 1.0 / 3);
+    ck_assert_int_eq(tn_train_config_same(&ctx, &a, &b), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "routed_row_ms") != NULL);
+    b.row_cost.unrouted_ms = -1;
+    ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
+    b.row_cost = a.row_cost;
     b.curriculum.lambda = 0.25;
     ck_assert_int_eq(tn_train_config_same(&ctx, &a, &b), TN_ERR_ARG);
     ck_assert(strstr(ctx.message, "lambda") != NULL);

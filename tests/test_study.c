@@ -5,6 +5,7 @@
 #include "file.h"
 #include "study_rows.h"
 
+#include <math.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -139,6 +140,36 @@ START_TEST(nothing_is_done_twice_and_seeds_may_grow) {
 }
 END_TEST
 
+/* The row whose λ is the device's own keeps it when the rows are written anew. */
+START_TEST(a_measured_price_is_kept) {
+    static const char line[] =
+        "study --only lambda --seeds 1 --steps 4 --distances 14 --sequences 8 --seconds "
+        "0.02 --quiet -o";
+    static const char name[] = "lambda-recall14-routed-lambda-measured-s1";
+    char path[200], first[40] = "";
+    for (int time = 0; time < 2; time++) {
+        tn_study_rows rows;
+        ck_assert_msg(program_run("%s %s/l", line, folder) == 0, "%s", program_output);
+        load("l", &rows);
+        const tn_study_row *row = tn_study_rows_find(&rows, name);
+        ck_assert(rows.count == 8 && row != NULL && tn_study_row_ok(row));
+        double routed = tn_study_row_value(row, "routed_row_ms"),
+               unrouted = tn_study_row_value(row, "unrouted_row_ms"),
+               lambda = fmin(fmax(0.5 * routed / unrouted, 0.01), 100);
+        ck_assert_double_eq_tol(tn_study_row_value(row, "lambda"), lambda, 1e-6 * lambda);
+        row = tn_study_rows_find(&rows, "lambda-recall14-routed-lambda2-s1");
+        ck_assert(row != NULL && !*tn_study_row_text(row, "routed_row_ms"));
+        row = tn_study_rows_find(&rows, name);
+        if (time == 1)
+            ck_assert_str_eq(first, tn_study_row_text(row, "lambda"));
+        snprintf(first, sizeof first, "%s", tn_study_row_text(row, "lambda"));
+        tn_study_rows_free(&rows);
+        snprintf(path, sizeof path, "%s/l/study.csv", folder);
+        ck_assert_int_eq(unlink(path), 0);
+    }
+}
+END_TEST
+
 /* A run that cannot start is a row; what depends on it too; the others go on. Repaired, they are tried again.
  */
 START_TEST(a_failure_is_a_row) {
@@ -270,6 +301,7 @@ int main(void) {
     tcase_add_test(t, killed_and_resumed);
     tcase_add_test(t, nothing_is_done_twice_and_seeds_may_grow);
     tcase_add_test(t, a_failure_is_a_row);
+    tcase_add_test(t, a_measured_price_is_kept);
     tcase_add_test(t, interrupted);
     tcase_add_test(t, routes);
     tcase_add_test(t, what_would_take_days_is_skipped);

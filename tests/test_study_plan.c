@@ -46,7 +46,8 @@ static void names_are_sound(void) {
             if (strcmp(a->run, b->run) == 0)
                 ck_ok(&ctx, tn_train_config_same(&ctx, &a->config, &b->config));
             else
-                ck_assert_msg(tn_train_config_same(&ctx, &a->config, &b->config) != TN_OK || a->matched >= 0,
+                ck_assert_msg(tn_train_config_same(&ctx, &a->config, &b->config) != TN_OK ||
+                                  a->matched >= 0 || a->price_measured != b->price_measured,
                               "%s and %s are the same run", a->run, b->run);
         }
 }
@@ -96,7 +97,7 @@ END_TEST
 
 START_TEST(other_parts) {
     make("mqar,lambda,devices", NULL, 1);
-    ck_assert_uint_eq(plan.count, 4 * 4 + 7 + 2);
+    ck_assert_uint_eq(plan.count, 4 * 4 + 8 + 2);
     names_are_sound();
     const tn_study_item *m = find("mqar-mqar512x64-routed-capacity0.25-s1");
     ck_assert(m->config.model.routing == TN_ROUTING_CAPACITY && m->config.model.capacity == 0.25);
@@ -104,7 +105,11 @@ START_TEST(other_parts) {
     double lambdas[] = {0.01, 0.03, 0.1, 0.3, 1, 2, 5};
     for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) /* in the plan's order of parts */
         ck_assert(plan.items[16 + i].part == TN_STUDY_LAMBDA &&
-                  plan.items[16 + i].config.curriculum.lambda == lambdas[i]);
+                  plan.items[16 + i].config.curriculum.lambda == lambdas[i] &&
+                  !plan.items[16 + i].price_measured);
+    const tn_study_item *priced = find("lambda-recall126-routed-lambda-measured-s1");
+    ck_assert(priced->part == TN_STUDY_LAMBDA && priced->price_measured);
+    ck_assert_str_eq(priced->attention, "recall126-attention-s1");
     ck_assert_str_eq(find("devices-recall126-routed-s1-on1:0")->device, "1:0");
     ck_assert_str_eq(plan.items[plan.count - 2].device, "1:0"); /* the study's own first */
     drop();

@@ -143,6 +143,46 @@ START_TEST(test_interrupt) {
 }
 END_TEST
 
+/* The number that stands behind "lambda" in a run's config.json, and how it is written there. */
+static double recorded_lambda(const char *run, char text[40]) {
+    size_t size;
+    char *config = slurp(run, "config.json", &size), *at = strstr(config, "\"lambda\": ");
+    ck_assert(at != NULL && strstr(config, "\"unrouted_row_ms\": ") != NULL);
+    snprintf(text, 40, "%.*s", (int)strcspn(at + 10, ",\n"), at + 10);
+    free(config);
+    return strtod(text, NULL);
+}
+
+/* A run's λ is measured once. Another price is written over it: what goes on from there must be the run with
+ * that price, not one of a new measurement. */
+START_TEST(test_price_is_measured_once) {
+    static const char run[] = SMALL " --steps 12 --phase1 0 --ramp 2 --explore-below 0";
+    char command[300], text[40], line[400];
+    ck_assert_msg(program_run("%s --lambda measured -o %s/m", run, folder) == 0, "%s", program_output);
+    double lambda = recorded_lambda("m", text);
+    ck_assert_msg(lambda >= 0.01 && lambda <= 100, "λ is %g", lambda);
+    ck_assert_msg(program_run("%s --lambda measured --resume -o %s/m", run, folder) == 0, "%s",
+                  program_output);
+    snprintf(command, sizeof command,
+             "rm %s/m/state.safetensors && sed -i 's/\"lambda\": .*,/\"lambda\": 7.25,/' %s/m/config.json",
+             folder, folder);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_msg(program_run("%s --lambda measured --resume -o %s/m", run, folder) == 0, "%s",
+                  program_output);
+    ck_assert_msg(program_run("%s --lambda 7.25 -o %s/given", run, folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("%s --lambda 0.01 -o %s/cheap", run, folder) == 0, "%s", program_output);
+    ck_assert(recorded_lambda("m", text) == 7.25);
+    same_file("m", "given", "model.safetensors");
+    ck_assert(!same_bytes("m", "cheap", "model.safetensors"));
+    snprintf(line, sizeof line, "%s --lambda measured --resume -o %s/given", run, folder);
+    program_gives(2, line, "7.25", "did not measure");
+    snprintf(line, sizeof line, "%s --lambda 7.25 --resume -o %s/m", run, folder);
+    program_gives(2, line, "routed_row_ms");
+    snprintf(line, sizeof line, "%s --lambda measured -o %s/m", run, folder);
+    program_gives(2, line, "already holds a run");
+}
+END_TEST
+
 START_TEST(test_bad_arguments) {
     static const struct {
         const char *line, *word;
@@ -157,6 +197,11 @@ START_TEST(test_bad_arguments) {
                {"train --mixer random:1.5 -o x", "0..1"},
                {"train --routing capacity:-0.1 -o x", "0..1"},
                {"train --mixer conv --routing threshold -o x", "--routing"},
+               {"train --mixer conv --lambda measured -o x", "--lambda measured belongs to the mixer routed"},
+               {"train --mixer oracle --lambda measured -o x", "mixer routed"},
+               {"train --lambda measurd -o x", "a number or measured"},
+               {"train --lambda -1 -o x", "from 0 to"},
+               {"train --resume --lambda measured --quiet -o test_train_nothing_here", "no run to resume"},
                {"train --heads 5 -o x", "head"},
                {"train --steps 0 -o x", "steps"},
                {"train --steps 1 --quiet -d nosuch -o x", "nosuch"},
@@ -212,6 +257,7 @@ int main(void) {
     tcase_add_test(t, test_wrong_answers_run_again);
     tcase_add_test(t, test_killed_and_resumed);
     tcase_add_test(t, test_interrupt);
+    tcase_add_test(t, test_price_is_measured_once);
     tcase_add_test(t, test_bad_arguments);
     tcase_add_test(t, test_damaged_run);
     suite_add_tcase(suite, t);

@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "common.h"
+#include "row_price.h"
 #include "run_finish.h"
 #include "task_options.h"
 #include "version.h"
@@ -8,6 +9,8 @@
 #include <string.h>
 
 enum { SUMMARY_SEQUENCES = 2000 };
+
+static const char *const lambda_words[] = {"measured", NULL};
 
 static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_config *task) {
     *task = (tn_task_config){.distance = 126, .pairs = 4, .seed = tn_cli_uint64(args, "seed", 1)};
@@ -29,6 +32,11 @@ static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_con
     return tn_positions_parse(ctx, tn_cli_string(args, "positions", "none"), m);
 }
 
+/* `--lambda measured`. */
+static bool wants_price(const tn_cli_args *args) {
+    return strcmp(tn_cli_string(args, "lambda", ""), lambda_words[0]) == 0;
+}
+
 static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_config *c) {
     tn_task_config task;
     TN_TRY(task_of(ctx, args, &task));
@@ -40,7 +48,11 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     u->enabled = !tn_cli_given(args, "no-curriculum");
     if (!u->enabled && !tn_mixer_has_router(&c->model))
         return tn_fail(ctx, TN_ERR_ARG, "--no-curriculum belongs to the mixer routed");
-    u->lambda = tn_cli_real(args, "lambda", u->lambda);
+    if (wants_price(args) && !tn_mixer_has_router(&c->model))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "--lambda measured belongs to the mixer routed: no other has a price");
+    if (!wants_price(args))
+        u->lambda = tn_cli_real(args, "lambda", u->lambda);
     u->margin = tn_cli_real(args, "gate-margin", u->margin);
     u->lr = tn_cli_real(args, "lr", u->lr);
     u->decay = tn_cli_real(args, "decay", u->decay);
@@ -58,6 +70,23 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     c->log_every = tn_cli_int(args, "log-every", c->log_every);
     c->checkpoint_every = tn_cli_int(args, "checkpoint-every", c->checkpoint_every);
     return tn_train_config_check(ctx, c);
+}
+
+/* λ from the device, or from the folder where its run has it already. Without a run to resume training says
+ * so, and nothing need be measured. */
+static tn_status price(tn_device *dev, const char *folder, bool resume, tn_train_config *c) {
+    tn_context *ctx = tn_device_context(dev);
+    bool found;
+    TN_TRY(tn_row_price_recorded(ctx, folder, c, &found));
+    if (!found && resume)
+        return TN_OK;
+    if (!found)
+        TN_TRY(tn_row_price_measure(dev, c));
+    if (!ctx->quiet)
+        fprintf(stderr, "λ %.4g: a routed row %.4g ms a layer, one that is not %.4g ms%s\n",
+                c->curriculum.lambda, c->row_cost.routed_ms, c->row_cost.unrouted_ms,
+                found ? ", as the folder has it" : "");
+    return TN_OK;
 }
 
 static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder,
@@ -81,7 +110,10 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     if (tn_version_slow_build())
         tn_warn(ctx, "%s", tn_version_slow_build());
     TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
-    tn_status status = tn_train(dev, &config, folder, tn_cli_given(args, "resume"), &result);
+    bool resume = tn_cli_given(args, "resume");
+    tn_status status = wants_price(args) ? price(dev, folder, resume, &config) : TN_OK;
+    if (status == TN_OK)
+        status = tn_train(dev, &config, folder, resume, &result);
     if (status == TN_OK)
         status = summarise(dev, &config, folder, &result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES));
     tn_device_close(dev);
@@ -111,7 +143,10 @@ static const tn_cli_option options[] = {
     {"lr", 0, "X", TN_CLI_REAL, "top learning rate", 1e-9, 10},
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
-    {"lambda", 0, "X", TN_CLI_REAL, "final cost of attention (0.5)", 0, 1e6},
+    {"lambda", 0, "X|measured", TN_CLI_REAL,
+     "final cost of attention (0.5); measured: 0.5 times what a routed row takes on this device over what "
+     "one that is not takes, at this batch and length, within 0.01 to 100",
+     0, 1e6, lambda_words},
     {"penalty", 0, "FORM", TN_CLI_STRING,
      "mean: λ times the mean gate; rows: λ times the gates a sequence and layer (recall rows, else mean)"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},

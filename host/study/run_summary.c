@@ -116,6 +116,9 @@ json_t *tn_run_summary_json(const tn_run_summary *s) {
     set_number(root, "oracle_recall", e->oracle_recall >= 0 ? e->oracle_recall : NAN);
     set_savings(root, s);
     set_number(root, "train_s", s->train_s);
+    bool priced = s->config.row_cost.unrouted_ms > 0;
+    set_number(root, "routed_row_ms", priced ? s->config.row_cost.routed_ms : NAN);
+    set_number(root, "unrouted_row_ms", priced ? s->config.row_cost.unrouted_ms : NAN);
     json_object_set_new(root, "status", json_string("ok"));
     json_object_set_new(root, "reason", json_string(s->savings.energy_ok ? "" : s->savings.energy_source));
     return root;

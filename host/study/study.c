@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "file.h"
+#include "row_price.h"
 #include "run_finish.h"
 #include "study_estimate.h"
 #include "study_fill.h"
@@ -28,9 +29,23 @@ typedef struct study {
     tn_study_result result;
 } study;
 
+/* λ of a run that measures it: from its folder, else, once there is a device, from that. */
+static tn_status price(const study *s, const tn_study_item *item, tn_train_config *out) {
+    bool found;
+    char *folder;
+    TN_TRY(tn_study_folder_run(&s->folder, item->run, &folder));
+    tn_status status = tn_row_price_recorded(s->ctx, folder, out, &found);
+    if (status == TN_OK && !found && s->dev)
+        status = tn_row_price_measure(s->dev, out);
+    tn_free(s->ctx, folder);
+    return status;
+}
+
 /* The config an item trains with: a control's fraction is known once its routed run has a row. */
 static tn_status config_of(const study *s, const tn_study_item *item, tn_train_config *out) {
     *out = item->config;
+    if (item->price_measured)
+        return price(s, item, out);
     if (item->matched < 0)
         return TN_OK;
     const char *name = s->plan.items[item->matched].name;

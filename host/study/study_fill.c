@@ -28,7 +28,8 @@ tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const t
         return TN_OK;
     TN_TRY(tn_study_row_set(ctx, row, "routing", "%s", routing));
     TN_TRY(tn_study_row_set(ctx, row, "curriculum", "%s", config->curriculum.enabled ? "true" : "false"));
-    return tn_study_row_number(ctx, row, "lambda", config->curriculum.lambda);
+    bool unknown = item->price_measured && !(config->row_cost.unrouted_ms > 0);
+    return tn_study_row_number(ctx, row, "lambda", unknown ? NAN : config->curriculum.lambda);
 }
 
 tn_status tn_study_fill_error(tn_context *ctx, tn_study_row *row) {

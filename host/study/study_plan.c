@@ -235,8 +235,10 @@ static tn_status add_text(tn_study_plan *plan, const tn_study_options *o, int64_
     return TN_OK;
 }
 
+/* Fixed prices, then the device's own. */
 static tn_status add_lambda(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
     static const double lambdas[] = {0.01, 0.03, 0.1, 0.3, 1, 2, 5};
+    tn_study_item *measured;
     tn_task_config task = recall(first_distance(o), seed);
     for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) {
         char label[40];
@@ -250,6 +252,9 @@ static tn_status add_lambda(tn_study_plan *plan, const tn_study_options *o, int6
         item->config.curriculum.lambda = lambdas[i];
         name_run(&task, "attention", item->attention);
     }
+    TN_TRY(add(plan, o, TN_STUDY_LAMBDA, &task, "routed-lambda-measured", "routed", &measured));
+    measured->price_measured = true;
+    name_run(&task, "attention", measured->attention);
     return TN_OK;
 }
 

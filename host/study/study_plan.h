@@ -38,7 +38,8 @@ typedef struct tn_study_item {
     tn_train_config config;
     tn_task_config task; /* evaluated */
     int64_t sequences;
-    int matched; /* item whose measured fraction a control takes (tn_study_match); −1: none */
+    int matched;         /* item whose measured fraction a control takes (tn_study_match); −1: none */
+    bool price_measured; /* λ is measured on the study's device before the run begins (row_price.h) */
     char attention[TN_STUDY_NAME];  /* run of the attention mixer beside it; "": none is planned */
     char device[TN_STUDY_SELECTOR]; /* where it is evaluated; "": on the study's device */
     double work;                    /* estimated operations, for the time left */

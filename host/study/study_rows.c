@@ -58,7 +58,9 @@ const char *const tn_study_columns[TN_STUDY_COLUMNS + 1] = {"task",
                                                             "break_even_sequences",
                                                             "decisions_differ",
                                                             "decisions_compared",
-                                                            "max_logit_diff"};
+                                                            "max_logit_diff",
+                                                            "routed_row_ms",
+                                                            "unrouted_row_ms"};
 
 static int column_of(const char *name) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)

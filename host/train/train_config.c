@@ -14,10 +14,13 @@ typedef struct tn_field {
     const char *name;
     tn_field_type type;
     size_t offset;
+    bool optional; /* not written where it is 0, and 0 where it is absent */
 } tn_field;
 
 #define FIELD(name, type, member)                                                                            \
-    { name, type, offsetof(tn_train_config, member) }
+    { name, type, offsetof(tn_train_config, member), false }
+#define OPTIONAL(name, member)                                                                               \
+    { name, FIELD_F64, offsetof(tn_train_config, member), true }
 static const tn_field fields[] = {
     FIELD("distance", FIELD_I64, task.distance),
     FIELD("length", FIELD_I64, task.length),
@@ -51,6 +54,8 @@ static const tn_field fields[] = {
     FIELD("seed", FIELD_U64, seed),
     FIELD("log_every", FIELD_I64, log_every),
     FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
+    OPTIONAL("routed_row_ms", row_cost.routed_ms),
+    OPTIONAL("unrouted_row_ms", row_cost.unrouted_ms),
 };
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 
@@ -147,7 +152,15 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
             ctx, TN_ERR_ARG,
             "λ must be 0 or more, the learning rate in (0,10), its decay and explore_below in 0..1, "
             "the gate's margin in 0..100, the routers' bias in -100..100");
+    if (!isfinite(c->row_cost.routed_ms) || !(c->row_cost.unrouted_ms >= 0) ||
+        !isfinite(c->row_cost.unrouted_ms))
+        return tn_fail(ctx, TN_ERR_ARG, "the measured cost of a row is no time: routed %g ms, unrouted %g ms",
+                       c->row_cost.routed_ms, c->row_cost.unrouted_ms);
     return TN_OK;
+}
+
+static bool is_absent(const tn_train_config *c, const tn_field *f) {
+    return f->optional && fpclassify(*(const double *)(const void *)((const char *)c + f->offset)) == FP_ZERO;
 }
 
 static json_t *field_json(const tn_train_config *c, const tn_field *f) {
@@ -167,7 +180,8 @@ tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const 
     for (int i = 0; i < TEXT_COUNT; i++)
         json_object_set_new(root, text_names[i], json_string(text_of(c, i, buffer)));
     for (int i = 0; i < FIELD_COUNT; i++)
-        json_object_set_new(root, fields[i].name, field_json(c, &fields[i]));
+        if (!is_absent(c, &fields[i]))
+            json_object_set_new(root, fields[i].name, field_json(c, &fields[i]));
     tn_status status = tn_outfile_open(ctx, path, &file);
     if (status == TN_OK) {
         json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
@@ -182,6 +196,8 @@ static tn_status field_load(tn_context *ctx, const char *path, json_t *root, con
                             tn_train_config *c) {
     json_t *value = json_object_get(root, f->name);
     char *at = (char *)c + f->offset;
+    if (!value && f->optional)
+        return TN_OK;
     bool fits = f->type == FIELD_BOOL  ? json_is_boolean(value)
                 : f->type == FIELD_F64 ? json_is_number(value)
                                        : json_is_integer(value);

@@ -13,13 +13,20 @@ typedef enum tn_penalty {
 } tn_penalty;
 tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out); /* "mean", "rows" */
 
+/* What a row costs on a device: where λ was priced by it. Both 0: λ was given. */
+typedef struct tn_row_cost {
+    double routed_ms;   /* one more routed row, beyond what every row costs */
+    double unrouted_ms; /* a row where none is routed */
+} tn_row_cost;
+
 typedef struct tn_train_config {
     tn_task_config task;
     tn_model_config model;
     tn_curriculum curriculum;
     tn_optimizer optimizer; /* lr is the curriculum's */
     tn_penalty penalty;
-    double router_bias; /* of every router at the start: p = sigmoid(router_bias) for all rows */
+    tn_row_cost row_cost; /* behind the curriculum's λ */
+    double router_bias;   /* of every router at the start: p = sigmoid(router_bias) for all rows */
     int64_t batch;
     uint64_t seed;
     int64_t log_every, checkpoint_every; /* steps */
