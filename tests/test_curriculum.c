@@ -70,6 +70,35 @@ START_TEST(test_recipes) {
 }
 END_TEST
 
+static double row_price_of(const tn_task_config *config, int64_t batch, tn_penalty penalty) {
+    tn_train_config c;
+    tn_task *task;
+    ck_ok(&ctx, tn_train_config_default(&ctx, config, 0, &c));
+    c.batch = batch;
+    c.penalty = penalty;
+    ck_ok(&ctx, tn_task_make(&ctx, config, &task));
+    double price = tn_penalty_of_row(&c, task, 0.5);
+    tn_task_free(&ctx, task);
+    return price;
+}
+
+/* By the mean a row's price falls with length; by rows with what the task needs, and with nothing else. */
+START_TEST(test_price_of_a_row) {
+    tn_task_config recall = {.kind = TN_TASK_RECALL, .distance = 126, .seed = 1}, far = recall;
+    tn_task_config mqar = {.kind = TN_TASK_MQAR, .length = 64, .pairs = 4, .seed = 1}, longer = mqar;
+    far.distance = 510;
+    longer.length = 256;
+    ck_assert(row_price_of(&recall, 32, TN_PENALTY_ROWS) == 0.5 / (4 * 32));
+    ck_assert(row_price_of(&recall, 8, TN_PENALTY_ROWS) == 0.5 / (4 * 8));
+    ck_assert(row_price_of(&far, 32, TN_PENALTY_ROWS) == 0.5 / (4 * 32));
+    ck_assert(row_price_of(&mqar, 32, TN_PENALTY_ROWS) == 0.5 / (4 * 32 * 4));
+    ck_assert(row_price_of(&longer, 32, TN_PENALTY_ROWS) == 0.5 / (4 * 32 * 4));
+    ck_assert(row_price_of(&recall, 32, TN_PENALTY_MEAN) == 0.5 / (4 * 32 * 128));
+    ck_assert(row_price_of(&mqar, 32, TN_PENALTY_MEAN) == 0.5 / (4 * 32 * 64));
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_config_file) {
     static const char path[] = "test_curriculum.json";
     tn_task_config task = {.kind = TN_TASK_MQAR, .length = 64, .pairs = 4, .seed = 12};
@@ -120,6 +149,7 @@ int main(void) {
     tcase_add_test(t, test_phases);
     tcase_add_test(t, test_ablation);
     tcase_add_test(t, test_recipes);
+    tcase_add_test(t, test_price_of_a_row);
     tcase_add_test(t, test_config_file);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

@@ -148,7 +148,8 @@ static const tn_cli_option options[] = {
      "one that is not takes, at this batch and length, within 0.01 to 100",
      0, 1e6, lambda_words},
     {"penalty", 0, "FORM", TN_CLI_STRING,
-     "mean: λ times the mean gate; rows: λ times the gates a sequence and layer (recall rows, else mean)"},
+     "mean: λ times the mean gate; rows: λ times the gates of a sequence and layer over the rows that the "
+     "task needs there (recall rows, else mean)"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},

@@ -112,11 +112,11 @@ static tn_status next_batch(tn_trainer *t) {
     return TN_OK;
 }
 
-/* λ's penalty as the gradient of Σp: the mean form divides by layers and positions, the rows form by layers
- * and sequences. */
-static double penalty_of(const tn_train_config *c, double lambda, int64_t T) {
-    double rows = lambda / (double)(c->model.layers * c->batch);
-    return c->penalty == TN_PENALTY_ROWS ? rows : rows / (double)T;
+double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, double lambda) {
+    double sequence = lambda / (double)(c->model.layers * c->batch), floor = tn_task_floor_rows(task);
+    if (c->penalty == TN_PENALTY_MEAN)
+        return sequence / (double)tn_task_length(task);
+    return floor > 0 ? sequence / floor : sequence;
 }
 
 /* Of the predictions read last. */
@@ -140,7 +140,7 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     row.accuracy = share_right(t);
     row.attention_pct = 100 * (double)row.routed_rows / (double)rows;
     row.attention_pct_soft = 100 * soft / (double)rows;
-    row.loss = row.cross_entropy + penalty_of(c, plan->lambda, T) * soft;
+    row.loss = row.cross_entropy + tn_penalty_of_row(c, t->task, plan->lambda) * soft;
     TN_TRY(tn_device_finish(t->model->dev));
     row.elapsed_s = t->elapsed_before + tn_clock_seconds() - t->started;
     row.step_ms = 1000 * (row.elapsed_s - t->logged_elapsed) / (double)(t->step + 1 - t->logged_step);
@@ -191,7 +191,7 @@ static tn_status one_step(tn_trainer *t) {
     TN_TRY(next_batch(t));
     t->in.gate_margin = plan.margin;
     TN_TRY(forward(t, &plan, log ? stats : NULL));
-    TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, penalty_of(c, plan.lambda, t->in.T)));
+    TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, tn_penalty_of_row(c, t->task, plan.lambda)));
     TN_TRY(tn_model_update(t->model, &o, t->step + 1));
     TN_TRY(tn_device_flush(t->model->dev));
     if (log)

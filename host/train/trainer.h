@@ -8,8 +8,10 @@
 
 typedef enum tn_penalty {
     TN_PENALTY_MEAN, /* λ · mean over layers and positions of p: the published form */
-    TN_PENALTY_ROWS /* λ · Σp / (layers · B): priced by the row of a sequence, so it does not fade with length
-                     */
+    /* λ · Σp / (layers · B · rows that the task needs in a layer of a sequence): priced by the needed row, so
+     * it neither fades with length nor, beside a loss that is a mean over the queries, grows with their
+     * number. Text, where nobody knows how many: as for one. */
+    TN_PENALTY_ROWS
 } tn_penalty;
 tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out); /* "mean", "rows" */
 
@@ -47,6 +49,10 @@ typedef struct tn_train_result {
     double accuracy; /* of the last logged training batch */
     int64_t params;
 } tn_train_result;
+
+/* What a row adds to the loss with p = 1 at this λ: the penalty is this times Σp over layers, sequences and
+ * positions. */
+double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, double lambda);
 
 /* Trains in `folder` (made when missing). resume: goes on from state.safetensors, which must be of the same
  * config; without it a folder that holds a run is refused. Ctrl-C ends with TN_ERR_INTERRUPTED after the
