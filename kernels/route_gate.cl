@@ -48,15 +48,15 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
     }
 }
 
-/* dl = (dp + dp_const)·p·(1 − p); du = add + dl·w; each item leaves Σ
+/* dl = dp·max(p·(1 − p), least) + dp_const·p·(1 − p); du = add + dl·w; each item leaves Σ
  * dl·u and, behind it, Σ dl over its rows in partial. */
-kernel void route_gate_backward(global float *du,                               /* [N,D] */
-                                global float *restrict partial,                 /* [items,D+1] */
-                                const global float *restrict dp,                /* [N] */
-                                float dp_const, const global float *restrict p, /* [N] */
-                                const global float *restrict u,                 /* [N,D] */
-                                const global float *restrict w,                 /* [D] */
-                                const global float *add,                        /* [N,D] or NULL; may be du */
+kernel void route_gate_backward(global float *du,                                            /* [N,D] */
+                                global float *restrict partial,                              /* [items,D+1] */
+                                const global float *restrict dp,                             /* [N] */
+                                float dp_const, float least, const global float *restrict p, /* [N] */
+                                const global float *restrict u,                              /* [N,D] */
+                                const global float *restrict w,                              /* [D] */
+                                const global float *add, /* [N,D] or NULL; may be du */
                                 int N, int D) {
     const int item = get_global_id(0), first = item * ROWS, last = min(N, first + ROWS);
     if (first >= N)
@@ -66,7 +66,7 @@ kernel void route_gate_backward(global float *du,                               
     for (int d = 0; d < D; d++)
         sums[d] = 0.0f;
     for (int n = first; n < last; n++) {
-        const float dl = (dp[n] + dp_const) * p[n] * (1.0f - p[n]);
+        const float slope = p[n] * (1.0f - p[n]), dl = dp[n] * max(slope, least) + dp_const * slope;
         const int at = n * D;
         bias += dl;
         int d = 0;

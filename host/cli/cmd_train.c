@@ -156,7 +156,7 @@ static const tn_cli_option options[] = {
     {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (recall 2, else 0)",
      -100, 100},
     {"explore-below", 0, "X", TN_CLI_REAL,
-     "a batch of phase 2 with a smaller share of right answers is run again, dense; 0: none (recall "
+     "a batch of phase 2 with a smaller share of right answers is run again whole; 0: none (recall "
      "1, else 0)",
      0, 1},
     {"gate-margin", 0, "X", TN_CLI_REAL,

@@ -172,7 +172,8 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
         return TN_OK;
     tn_route_gate_shape shape = {in->B * in->T, D};
     return tn_route_gate_backward(m->dev, &shape, ws->du, lp->router_weight->grad, lp->router_bias->grad,
-                                  ws->dg, penalty, st->p, st->u1, lp->router_weight->value, ws->du);
+                                  ws->dg, penalty, in->gate_slope, st->p, st->u1, lp->router_weight->value,
+                                  ws->du);
 }
 
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,

@@ -27,8 +27,9 @@ tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn
 }
 
 tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *du, tn_buffer *dw,
-                                 tn_buffer *db, const tn_buffer *dp, double dp_const, const tn_buffer *p,
-                                 const tn_buffer *u, const tn_buffer *w, const tn_buffer *add) {
+                                 tn_buffer *db, const tn_buffer *dp, double dp_const, double least_slope,
+                                 const tn_buffer *p, const tn_buffer *u, const tn_buffer *w,
+                                 const tn_buffer *add) {
     tn_kernel *rows, *weight;
     tn_buffer *partial;
     size_t items = (size_t)((s->N + rows_an_item(dev) - 1) / rows_an_item(dev));
@@ -36,9 +37,9 @@ tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, t
     TN_TRY(kernel(dev, "route_gate_weight", &weight));
     TN_TRY(tn_device_scratch(dev, 0, items * (size_t)(s->D + 1) * sizeof(float), &partial));
     TN_TRY(tn_launch(dev, rows, tn_range_1d(items, group(dev, rows)), tn_arg_buffer(du),
-                     tn_arg_buffer(partial), tn_arg_buffer(dp), tn_arg_f32(dp_const), tn_arg_buffer(p),
-                     tn_arg_buffer(u), tn_arg_buffer(w), tn_arg_buffer(add), tn_arg_i32(s->N),
-                     tn_arg_i32(s->D)));
+                     tn_arg_buffer(partial), tn_arg_buffer(dp), tn_arg_f32(dp_const), tn_arg_f32(least_slope),
+                     tn_arg_buffer(p), tn_arg_buffer(u), tn_arg_buffer(w), tn_arg_buffer(add),
+                     tn_arg_i32(s->N), tn_arg_i32(s->D)));
     return tn_launch(dev, weight, tn_range_1d((size_t)s->D + 1, group(dev, weight)), tn_arg_buffer(dw),
                      tn_arg_buffer(db), tn_arg_buffer(partial), tn_arg_i32((int64_t)items), tn_arg_i32(s->D));
 }

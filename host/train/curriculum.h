@@ -16,7 +16,7 @@ typedef struct tn_curriculum {
     int64_t steps, warmup; /* of the whole run; of the learning rate */
     int64_t phase1, ramp;  /* steps of phase 1; of λ's rise after it */
     int64_t explore;       /* every explore-th step of phase 2 is dense; 0: never */
-    double explore_below;  /* a compacted batch with a smaller share of right answers is run again, dense; 0:
+    double explore_below;  /* a compacted batch with a smaller share of right answers is run again whole; 0:
                               none */
     double margin;         /* what a logit must reach to be routed when λ is at its top; rises with λ */
     double lambda, lr;     /* final λ; top learning rate */
@@ -27,7 +27,7 @@ typedef struct tn_step_plan {
     int phase; /* 1 or 2 */
     double lambda, lr, margin;
     tn_gate gate;
-    double again_below; /* with a smaller share of right answers the batch is run again, dense; 0: never */
+    double again_below; /* with a smaller share of right answers the batch is run again whole; 0: never */
 } tn_step_plan;
 
 /* The usual split of a run: phase 1 is a quarter of it, λ rises over the next quarter, the learning rate

@@ -163,9 +163,12 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     return tn_metrics_add(&t->metrics, &row);
 }
 
+static const double shut_slope = 0.05; /* that of the sigmoid at a logit of ±2.9 */
+
 /* A row that is routed away gets no gradient that could bring it back in a compacted pass. Where its absence
  * shows, in a wrong answer, the same batch is run again with both tracks for all rows, and without a price:
- * attention is not to get rarer before it is right. */
+ * attention is not to get rarer before it is right. The row's gate may be as good as shut by then, where the
+ * sigmoid passes next to no gradient: it passes that of `shut_slope` at least. */
 static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stats) {
     double cross_entropy;
     TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
@@ -177,6 +180,7 @@ static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stat
         return TN_OK;
     plan->gate = TN_GATE_DENSE;
     plan->lambda = 0;
+    t->in.gate_slope = shut_slope;
     TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
     return tn_model_loss(t->model, t->ws, &t->in);
 }
