@@ -162,6 +162,15 @@ inline void copy_columns(float *to, const global float *a, int lda, int m0, int 
 #endif
 #endif
 
+/* In gemm_tiles: A of the tile at row m. */
+#if COPY_A
+#define A_TILE (block + (A_ROWS ? (m - m0) * COPY_LD : (m - m0) / TM * TM * KC + (m - m0) % TM))
+#elif A_ROWS
+#define A_TILE (from + m * a_width + ka)
+#else
+#define A_TILE (source_of(a, a1, a2, m / a_width) + k * a_width + m % a_width)
+#endif
+
 /* Grid: blocks of `rows` rows (a multiple of TM, at most TM·TILES) × groups of `group` panels × parts of k.
  * With several parts C is [parts,M,N], added up by gemm_reduce, and bias and add are left to it. */
 kernel void gemm_tiles(
@@ -201,13 +210,6 @@ kernel void gemm_tiles(
             const int n = p * PANEL, column = n % c_width, left = c_width - column;
             global float *const to = (n < c_width ? c : n < 2 * c_width ? c1 : c2) + z * M * N + column;
             int m = m0;
-#if COPY_A
-#define A_TILE (block + (A_ROWS ? (m - m0) * COPY_LD : (m - m0) / TM * TM * KC + (m - m0) % TM))
-#elif A_ROWS
-#define A_TILE (from + m * a_width + ka)
-#else
-#define A_TILE (source_of(a, a1, a2, m / a_width) + k * a_width + m % a_width)
-#endif
 #define RUN(H)                                                                                               \
     for (; m + H <= m1; m += H)                                                                              \
         TILE(H)                                                                                              \
