@@ -1,6 +1,7 @@
 #include "breakeven.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@ enum { KEYS = sizeof key_names / sizeof key_names[0] };
 typedef struct view {
     const tn_csv *t;
     int key[KEYS];
-    int level, pass, status, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ideal, part;
+    int level, pass, status, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3,
+        ideal, part;
 } view;
 
 static view view_of(const tn_csv *t) {
@@ -31,6 +33,8 @@ static view view_of(const tn_csv *t) {
     v.flops = tn_csv_column(t, "flops");
     v.dense = tn_csv_column(t, "dense_wall_ms");
     v.ratio = tn_csv_column(t, "dense_ratio");
+    v.ratio_q1 = tn_csv_column(t, "dense_ratio_q1");
+    v.ratio_q3 = tn_csv_column(t, "dense_ratio_q3");
     v.ideal = tn_csv_column(t, "ideal_ratio");
     v.part = tn_csv_column(t, "part");
     return v;
@@ -63,9 +67,27 @@ static bool find_dense(const view *v, size_t row, double *ms, double *flops) {
     return false;
 }
 
+/* The ratio of neighbouring batches is steadier than the ratio of two medians, and has quartiles. Those of a
+ * file that holds them on the wrong side of their median are none. */
+static void read_speedup(const view *v, size_t row, tn_breakeven_point *p) {
+    double ratio;
+    p->speedup_q1 = p->speedup_q3 = NAN;
+    if (!tn_csv_number(v->t, row, v->ratio, &ratio) || !(ratio > 0)) {
+        p->speedup = p->dense_ms / p->wall_ms;
+        return;
+    }
+    double q1, q3;
+    p->speedup = ratio;
+    if (tn_csv_number(v->t, row, v->ratio_q1, &q1) && tn_csv_number(v->t, row, v->ratio_q3, &q3) && q1 > 0 &&
+        q1 <= ratio && ratio <= q3) {
+        p->speedup_q1 = q1;
+        p->speedup_q3 = q3;
+    }
+}
+
 /* False where the row cannot be a point. */
 static bool read_point(const view *v, size_t row, tn_breakeven_point *p) {
-    double dense_ms, dense_flops, flops, ratio;
+    double dense_ms, dense_flops, flops;
     if (!tn_csv_number(v->t, row, v->rho, &p->rho) || p->rho < 0 || p->rho > 1 ||
         !tn_csv_number(v->t, row, v->wall, &p->wall_ms) || !(p->wall_ms > 0))
         return false;
@@ -75,8 +97,7 @@ static bool read_point(const view *v, size_t row, tn_breakeven_point *p) {
     bool beside = tn_csv_number(v->t, row, v->dense, &p->dense_ms) && p->dense_ms > 0;
     if (!beside)
         p->dense_ms = dense_ms;
-    /* the ratio of neighbouring batches is steadier than the ratio of two medians */
-    p->speedup = tn_csv_number(v->t, row, v->ratio, &ratio) && ratio > 0 ? ratio : p->dense_ms / p->wall_ms;
+    read_speedup(v, row, p);
     if (!(p->speedup > 0))
         return false;
     if (!(p->dense_ms > 0))
@@ -163,30 +184,58 @@ void tn_breakevens_free(tn_breakevens *b) {
     *b = (tn_breakevens){0};
 }
 
-void tn_breakeven_solve(tn_breakeven *b) {
-    const tn_breakeven_point *p = b->points;
-    if (p[0].speedup <= 1) {
-        b->kind = p[0].speedup == 1 ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER;
-        b->rho = p[0].rho;
-        return;
-    }
-    for (size_t i = 1; i < b->count; i++) {
-        if (p[i].speedup > 1)
-            continue;
-        /* routed / dense goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
-        double low = 1 / p[i - 1].speedup, high = 1 / p[i].speedup;
-        b->kind = TN_BREAKEVEN_FOUND;
-        b->rho = p[i - 1].rho + (p[i].rho - p[i - 1].rho) * (1 - low) / (high - low);
-        return;
-    }
-    b->kind = TN_BREAKEVEN_ALWAYS;
-    b->rho = p[b->count - 1].rho;
+/* `offset`: of the ratio within a point. */
+static double ratio_of(const tn_breakeven_point *p, size_t offset) {
+    return *(const double *)((const char *)p + offset);
 }
 
-void tn_breakeven_text(const tn_breakeven *b, char *text, size_t size) {
-    const char *sign = b->kind == TN_BREAKEVEN_ALWAYS ? "≥ " : b->kind == TN_BREAKEVEN_NEVER ? "< " : "";
-    if (b->kind == TN_BREAKEVEN_NEVER && b->rho == 0) /* nothing is below 0 */
+static tn_breakeven_bound first_crossing(const tn_breakeven *b, size_t offset) {
+    const tn_breakeven_point *p = b->points;
+    double first = ratio_of(&p[0], offset);
+    if (first <= 1)
+        return (tn_breakeven_bound){first == 1 ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER, p[0].rho};
+    for (size_t i = 1; i < b->count; i++) {
+        if (ratio_of(&p[i], offset) > 1)
+            continue;
+        /* routed / dense goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
+        double low = 1 / ratio_of(&p[i - 1], offset), high = 1 / ratio_of(&p[i], offset);
+        double rho = p[i - 1].rho + (p[i].rho - p[i - 1].rho) * (1 - low) / (high - low);
+        return (tn_breakeven_bound){TN_BREAKEVEN_FOUND, rho};
+    }
+    return (tn_breakeven_bound){TN_BREAKEVEN_ALWAYS, p[b->count - 1].rho};
+}
+
+void tn_breakeven_solve(tn_breakeven *b) {
+    b->even = first_crossing(b, offsetof(tn_breakeven_point, speedup));
+    b->has_interval = true;
+    for (size_t i = 0; i < b->count; i++)
+        b->has_interval = b->has_interval && isfinite(b->points[i].speedup_q1);
+    if (b->has_interval) {
+        b->low = first_crossing(b, offsetof(tn_breakeven_point, speedup_q1));
+        b->high = first_crossing(b, offsetof(tn_breakeven_point, speedup_q3));
+    }
+}
+
+void tn_breakeven_text(const tn_breakeven_bound *bound, char *text, size_t size) {
+    const char *sign = bound->kind == TN_BREAKEVEN_ALWAYS  ? "≥ "
+                       : bound->kind == TN_BREAKEVEN_NEVER ? "< "
+                                                           : "";
+    if (bound->kind == TN_BREAKEVEN_NEVER && bound->rho == 0) /* nothing is below 0 */
         snprintf(text, size, "none");
     else
-        snprintf(text, size, "%s%.3g", sign, b->rho);
+        snprintf(text, size, "%s%.3g", sign, bound->rho);
+}
+
+void tn_breakeven_interval_text(const tn_breakeven *b, char *text, size_t size) {
+    char low[32], high[32];
+    if (!b->has_interval) {
+        snprintf(text, size, "no quartiles");
+        return;
+    }
+    tn_breakeven_text(&b->low, low, sizeof low);
+    tn_breakeven_text(&b->high, high, sizeof high);
+    if (b->low.kind == b->high.kind && b->low.kind != TN_BREAKEVEN_FOUND)
+        snprintf(text, size, "%s", low); /* both ends say the same */
+    else
+        snprintf(text, size, "%s … %s", low, high);
 }

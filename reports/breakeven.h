@@ -11,11 +11,18 @@ typedef enum tn_breakeven_kind {
     TN_BREAKEVEN_NEVER   /* slower already at the smallest measured ρ: ρ* < rho, the smallest of them */
 } tn_breakeven_kind;
 
+/* Where a curve crosses 1, or what it does instead. */
+typedef struct tn_breakeven_bound {
+    tn_breakeven_kind kind;
+    double rho; /* ρ*, or the measured bound that `kind` says */
+} tn_breakeven_bound;
+
 typedef struct tn_breakeven_point {
     double rho;                             /* 0..1 */
     double wall_ms, wall_ms_q1, wall_ms_q3; /* routed; quartiles NaN where absent */
     double dense_ms;                        /* dense attention beside it */
     double speedup;                         /* dense / routed, measured */
+    double speedup_q1, speedup_q3;          /* its quartiles over neighbouring batches; NaN where absent */
     double ideal;                           /* dense flops / routed flops; NaN where flops are absent */
     double share_pct;                       /* 100 · speedup / ideal; NaN likewise */
 } tn_breakeven_point;
@@ -25,9 +32,10 @@ typedef struct tn_breakeven {
     char device[320];                                     /* as tn_csv_device */
     size_t row;                                           /* first row of the group in the table */
     double B, T, D, H, K;                                 /* NaN where the cell is empty */
-    tn_breakeven_kind kind;
-    double rho;                 /* ρ*, or the bound that `kind` says */
-    tn_breakeven_point *points; /* [count], ρ rising */
+    tn_breakeven_bound even;                              /* by the medians: ρ* */
+    bool has_interval;                                    /* every point has quartiles */
+    tn_breakeven_bound low, high; /* by the lower and the upper quartiles; low ≤ even ≤ high */
+    tn_breakeven_point *points;   /* [count], ρ rising */
     size_t count, capacity;
 } tn_breakeven;
 
@@ -45,12 +53,16 @@ typedef struct tn_breakevens {
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
 void tn_breakevens_free(tn_breakevens *b);
 
-/* kind and rho of points with rising ρ: the first crossing of speedup = 1, by straight lines in ρ of the
- * ratio routed / dense. count ≥ 1. Where the smallest ρ is already slower the answer is NEVER, whatever noise
- * says further on. */
+/* The bounds of points with rising ρ: the first crossing of speedup = 1, by straight lines in ρ of the ratio
+ * routed / dense. count ≥ 1. Where the smallest ρ is already slower the answer is NEVER, whatever noise says
+ * further on. The same for the quartiles where every point has them: without one of them the line would pass
+ * over a point that was measured. */
 void tn_breakeven_solve(tn_breakeven *b);
 
-/* "0.31", "≥ 1", "< 0.01" */
-void tn_breakeven_text(const tn_breakeven *b, char *text, size_t size);
+/* "0.31", "≥ 1", "< 0.01", "none" */
+void tn_breakeven_text(const tn_breakeven_bound *bound, char *text, size_t size);
+/* "0.28 … 0.35", "none … 0.02", "0.9 … ≥ 1"; one word where both ends say the same, as "≥ 1"; "no quartiles"
+ */
+void tn_breakeven_interval_text(const tn_breakeven *b, char *text, size_t size);
 
 #endif

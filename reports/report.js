@@ -124,14 +124,15 @@
     const smallest = (name) => (b) => b.points[0][name];
     const verdict = { found: 'pays below ρ*', always: 'pays at every measured ρ', never: 'pays at no measured ρ' };
     const columns = [['device', field('device')], ['schedule', field('schedule')], ['B', field('B')], ['T', field('T')], ['D', field('D')],
-      ['break-even ρ*', (b) => (b.verdict === 'found' ? b.rho : b.text)], ['routing', (b) => verdict[b.verdict]],
+      ['break-even ρ*', (b) => (b.verdict === 'found' ? b.rho : b.text)], ['ρ* by quartiles', field('interval_text')], ['routing', (b) => verdict[b.verdict]],
       ['smallest ρ', smallest('rho')], ['faster there, ×', smallest('speedup')], ['ideal, ×', smallest('ideal')],
       ['share of ideal %', smallest('share_pct')]];
     if (whole.costFiles > 1) columns.push(['file', field('file')]);
     const charts = Array.from(groups.values()).filter((g) => g.some((b) => b.points.some((p) => p.rho > 0)));
     section('break-even', 'Where routing pays',
       node('p', {}, 'Below the break-even ρ* a routed layer is faster than dense attention on that device at that length. ' +
-        'The ideal is the speed-up that counting operations promises; its share is what arrives.'),
+        'By quartiles: where the lower and the upper quartile of the ratio of neighbouring batches cross 1; that is the spread within ' +
+        'a run, no confidence interval. The ideal is the speed-up that counting operations promises; its share is what arrives.'),
       table('Break-even and share of the ideal', columns, data.breakevens), download('break-even', columns, data.breakevens),
       node('div', { class: 'figures' }, ...charts.map((group, i) => Costs.timeFigure(group, i, whole.costFiles))));
   }

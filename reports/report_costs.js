@@ -41,6 +41,8 @@ const Costs = (function () {
     ['third quartile ms', field('wall_ms_q3')],
     ['dense ms', field('dense_ms')],
     ['speed-up', field('speedup')],
+    ['its first quartile', field('speedup_q1')],
+    ['its third quartile', field('speedup_q3')],
     ['ideal speed-up', field('ideal')],
     ['share of ideal %', field('share_pct')],
   ];
@@ -68,6 +70,19 @@ const Costs = (function () {
     return line;
   }
 
+  /* From where the lower quartile crosses to where the upper one does, on the part of the axis that was measured; null where
+     neither crosses. */
+  function intervalBar(group) {
+    const interval = group.interval;
+    if (!interval || (interval.low.verdict !== 'found' && interval.high.verdict !== 'found')) return null;
+    const first = group.points.find((p) => p.rho > 0);
+    if (!first || !(interval.high.rho > 0)) return null;
+    return [Math.max(interval.low.rho, Math.min(first.rho, interval.high.rho)), interval.high.rho];
+  }
+
+  const evenWords = (group) => 'T = ' + show(group.T) + (group.varied ? ', B = ' + show(group.B) : '') + ': ρ* ' + (group.verdict === 'found' ? '= ' : '') + group.text +
+    (group.interval ? ', by quartiles ' + group.interval_text : '');
+
   function timeSets(group, i, colours) {
     const colour = colours.colours[i % 6];
     const name = 'T = ' + show(group.T) + (group.varied ? ', B = ' + show(group.B) : '');
@@ -92,6 +107,20 @@ const Costs = (function () {
       pointRadius: 0,
       pointStyle: 'line',
     }];
+    const bar = intervalBar(group);
+    if (bar)
+      sets.push({
+        label: name + ', ρ* by quartiles ' + group.interval_text,
+        data: bar.map((rho) => ({ x: rho, y: denseAt(group.points, rho) })),
+        borderColor: colours.ink,
+        backgroundColor: colours.ink,
+        borderWidth: 2,
+        pointStyle: 'line',
+        rotation: 90,
+        pointRadius: ['low', 'high'].map((end) => (group.interval[end].verdict === 'found' ? 6 : 0)), /* no cap where the measured range ends it */
+        mark: true,
+        showLine: true,
+      });
     if (group.verdict === 'found' && group.rho > 0)
       sets.push({
         label: name + ', break-even ρ* = ' + show(group.rho),
@@ -116,8 +145,10 @@ const Costs = (function () {
       name: 'time-' + (index + 1),
       title: 'A layer’s time on ' + short(first.device),
       note: ['D = ' + show(first.D), 'H = ' + show(first.H), first.schedule, files > 1 ? first.file : '']
-        .filter(Boolean).join(', ') + '. Dashed: dense attention; ring: break-even ρ*.' + zero,
-      label: 'Line chart on log axes: time of a layer against the routed fraction on ' + first.device + ', a line a length. The table below has the numbers.',
+        .filter(Boolean).join(', ') + '. Dashed: dense attention; ring: break-even ρ*; ' +
+          (group.some(intervalBar) ? 'bar: its quartiles.' : 'no bar: ' + (group.some(field('interval')) ? 'no quartile crosses.' : 'no quartiles in the file.')) + zero,
+      label: 'Line chart on log axes: time of a layer against the routed fraction on ' + first.device + ', a line a length. Break-even: ' +
+        group.map(evenWords).join('; ') + '. The table below has the numbers.',
       height: 340 + legendRoom(group.map((g) => 'T = ' + g.T + ', routed')),
       columns: POINT_COLUMNS,
       rows: rows,

@@ -131,6 +131,8 @@ static json_t *points_json(const tn_breakeven *b) {
         json_object_set_new(object, "wall_ms_q3", real_json(p->wall_ms_q3));
         json_object_set_new(object, "dense_ms", real_json(p->dense_ms));
         json_object_set_new(object, "speedup", real_json(p->speedup));
+        json_object_set_new(object, "speedup_q1", real_json(p->speedup_q1));
+        json_object_set_new(object, "speedup_q3", real_json(p->speedup_q3));
         json_object_set_new(object, "ideal", real_json(p->ideal));
         json_object_set_new(object, "share_pct", real_json(p->share_pct));
         json_array_append_new(points, object);
@@ -138,10 +140,30 @@ static json_t *points_json(const tn_breakeven *b) {
     return points;
 }
 
-static json_t *breakeven_json(const tn_breakeven *b) {
+static void set_bound(json_t *object, const tn_breakeven_bound *bound) {
     static const char *const verdicts[] = {"found", "always", "never"};
     char text[32];
-    tn_breakeven_text(b, text, sizeof text);
+    tn_breakeven_text(bound, text, sizeof text);
+    json_object_set_new(object, "verdict", json_string(verdicts[bound->kind]));
+    json_object_set_new(object, "rho", real_json(bound->rho));
+    json_object_set_new(object, "text", json_string(text));
+}
+
+/* Null without quartiles. */
+static json_t *interval_json(const tn_breakeven *b) {
+    if (!b->has_interval)
+        return json_null();
+    json_t *object = json_object(), *low = json_object(), *high = json_object();
+    set_bound(low, &b->low);
+    set_bound(high, &b->high);
+    json_object_set_new(object, "low", low);
+    json_object_set_new(object, "high", high);
+    return object;
+}
+
+static json_t *breakeven_json(const tn_breakeven *b) {
+    char interval[80];
+    tn_breakeven_interval_text(b, interval, sizeof interval);
     json_t *object = json_object();
     json_object_set_new(object, "file", json_string(b->file));
     json_object_set_new(object, "platform", json_string(b->platform));
@@ -152,9 +174,9 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     json_object_set_new(object, "D", real_json(b->D));
     json_object_set_new(object, "H", real_json(b->H));
     json_object_set_new(object, "K", real_json(b->K));
-    json_object_set_new(object, "verdict", json_string(verdicts[b->kind]));
-    json_object_set_new(object, "rho", real_json(b->rho));
-    json_object_set_new(object, "text", json_string(text));
+    set_bound(object, &b->even);
+    json_object_set_new(object, "interval", interval_json(b));
+    json_object_set_new(object, "interval_text", json_string(interval));
     json_object_set_new(object, "points", points_json(b));
     return object;
 }

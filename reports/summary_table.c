@@ -76,13 +76,15 @@ cleanup:
 }
 
 static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
-    char text[32];
+    char text[32], interval[80];
     const tn_breakeven_point *first = &b->points[0];
-    tn_breakeven_text(b, text, sizeof text);
+    tn_breakeven_text(&b->even, text, sizeof text);
+    tn_breakeven_interval_text(b, interval, sizeof interval);
     TN_TRY(tn_text_table_cell(table, "%s", b->device));
     TN_TRY(number_cell(table, b->T, "%.0f"));
     TN_TRY(number_cell(table, b->D, "%.0f"));
     TN_TRY(tn_text_table_cell(table, "%s", text));
+    TN_TRY(tn_text_table_cell(table, "%s", interval));
     TN_TRY(tn_text_table_cell(table, "%.3g", first->rho));
     TN_TRY(tn_text_table_cell(table, "%.3g×", first->speedup));
     TN_TRY(number_cell(table, first->ideal, "%.3g×"));
@@ -90,8 +92,9 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
 }
 
 static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_table_format format) {
-    static const char *const titles[] = {"device",        "T",      "D",     "break-even ρ*",
-                                         "at smallest ρ", "faster", "ideal", "share of ideal %"};
+    static const char *const titles[] = {
+        "device",        "T",      "D",     "break-even ρ*",   "ρ* by quartiles",
+        "at smallest ρ", "faster", "ideal", "share of ideal %"};
     tn_text_table *table;
     TN_TRY(tn_text_table_make(found->ctx, titles, sizeof titles / sizeof titles[0], &table));
     tn_status status = TN_OK;
@@ -124,7 +127,8 @@ tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn
         TN_GO(print_breakevens(&found, stream, format));
         if (prose)
             fputs("\nρ is the share of rows that take attention; below ρ* a routed layer is faster than a "
-                  "dense one.\n",
+                  "dense one.\nBy quartiles: where the lower and the upper quartile of the ratio of batches "
+                  "cross 1; the spread within a run, no confidence interval.\n",
                   stream);
     }
 cleanup:

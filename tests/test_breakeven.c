@@ -52,15 +52,15 @@ START_TEST(test_crossing) {
         "P,X,op,forward,routed,1,64,8,0.4,ok,1,1,,,\n",
         &t, &b);
     ck_assert_uint_eq(b.count, 1);
-    ck_assert_int_eq(b.items[0].kind, TN_BREAKEVEN_FOUND);
+    ck_assert_int_eq(b.items[0].even.kind, TN_BREAKEVEN_FOUND);
     ck_assert_uint_eq(b.items[0].count, 3);
-    near(b.items[0].rho, 0.3);
+    near(b.items[0].even.rho, 0.3);
     near(b.items[0].points[0].speedup, 2.5);
     near(b.items[0].points[0].ideal, 10);
     near(b.items[0].points[0].share_pct, 25);
     near(b.items[0].points[2].dense_ms, 10);
     char text[32];
-    tn_breakeven_text(&b.items[0], text, sizeof text);
+    tn_breakeven_text(&b.items[0].even, text, sizeof text);
     ck_assert_str_eq(text, "0.3");
     drop(&t, &b);
 }
@@ -101,7 +101,7 @@ START_TEST(test_interleaved_dense_wins) {
     near(b.items[0].points[0].share_pct, 25);
     near(b.items[0].points[1].speedup, 0.25);
     near(b.items[0].points[1].ideal, 0.5); /* from the flops */
-    near(b.items[0].rho, 0.5 / 3.5);
+    near(b.items[0].even.rho, 0.5 / 3.5);
     drop(&t, &b);
 }
 END_TEST
@@ -119,18 +119,18 @@ START_TEST(test_always_and_never) {
         "P,Y,layer,forward,routed,1,512,8,0,ok,10,,,,\n", /* nothing to compare with */
         &t, &b);
     ck_assert_uint_eq(b.count, 4);
-    ck_assert_int_eq(b.items[0].kind, TN_BREAKEVEN_ALWAYS);
-    near(b.items[0].rho, 0.5);
-    tn_breakeven_text(&b.items[0], text, sizeof text);
+    ck_assert_int_eq(b.items[0].even.kind, TN_BREAKEVEN_ALWAYS);
+    near(b.items[0].even.rho, 0.5);
+    tn_breakeven_text(&b.items[0].even, text, sizeof text);
     ck_assert_str_eq(text, "≥ 0.5");
     ck_assert(isnan(b.items[0].points[0].ideal) && isnan(b.items[0].points[0].share_pct));
-    ck_assert_int_eq(b.items[1].kind, TN_BREAKEVEN_NEVER);
-    tn_breakeven_text(&b.items[1], text, sizeof text);
+    ck_assert_int_eq(b.items[1].even.kind, TN_BREAKEVEN_NEVER);
+    tn_breakeven_text(&b.items[1].even, text, sizeof text);
     ck_assert_str_eq(text, "< 0.1");
-    tn_breakeven_text(&b.items[2], text, sizeof text);
+    tn_breakeven_text(&b.items[2].even, text, sizeof text);
     ck_assert_str_eq(text, "none");
-    ck_assert_int_eq(b.items[3].kind, TN_BREAKEVEN_FOUND);
-    near(b.items[3].rho, 0);
+    ck_assert_int_eq(b.items[3].even.kind, TN_BREAKEVEN_FOUND);
+    near(b.items[3].even.rho, 0);
     drop(&t, &b);
 }
 END_TEST
@@ -162,11 +162,11 @@ START_TEST(test_fixture) {
         ck_assert_uint_eq(b.items[i].count, 7);
         ck_assert(isfinite(b.items[i].points[0].share_pct));
         if (on_a && b.items[i].T == 256)
-            ck_assert_int_eq(b.items[i].kind, TN_BREAKEVEN_NEVER);
+            ck_assert_int_eq(b.items[i].even.kind, TN_BREAKEVEN_NEVER);
         else if (!on_a && b.items[i].T == 4096)
-            ck_assert_int_eq(b.items[i].kind, TN_BREAKEVEN_ALWAYS);
+            ck_assert_int_eq(b.items[i].even.kind, TN_BREAKEVEN_ALWAYS);
         else
-            ck_assert_int_eq(b.items[i].kind, TN_BREAKEVEN_FOUND);
+            ck_assert_int_eq(b.items[i].even.kind, TN_BREAKEVEN_FOUND);
     }
     drop(&t, &b);
 }
@@ -188,6 +188,120 @@ START_TEST(test_parts) {
 }
 END_TEST
 
+#define QUARTILES                                                                                            \
+    "device,level,pass,mixer,T,rho,status,wall_ms,dense_wall_ms,dense_ratio,dense_ratio_q1,dense_ratio_q3\n"
+
+static void reads(const tn_breakeven *b, const char *want) {
+    char text[80];
+    tn_breakeven_interval_text(b, text, sizeof text);
+    ck_assert_str_eq(text, want);
+}
+
+/* Inverses, routed / dense: 0.5 to 2, lower quartiles of the ratio 0.8 to 2.5, upper 0.4 to 1.6. */
+START_TEST(test_interval) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(QUARTILES,
+              "X,layer,forward,routed,64,0.6,ok,20,,0.5,0.4,0.625\n"
+              "X,layer,forward,routed,64,0.2,ok,5,,2,1.25,2.5\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 1);
+    ck_assert(b.items[0].has_interval);
+    near(b.items[0].points[0].speedup_q1, 1.25);
+    near(b.items[0].points[1].speedup_q3, 0.625);
+    near(b.items[0].even.rho, 0.2 + 0.4 * 0.5 / 1.5);
+    ck_assert_int_eq(b.items[0].low.kind, TN_BREAKEVEN_FOUND);
+    near(b.items[0].low.rho, 0.2 + 0.4 * 0.2 / 1.7);
+    ck_assert_int_eq(b.items[0].high.kind, TN_BREAKEVEN_FOUND);
+    near(b.items[0].high.rho, 0.4);
+    reads(&b.items[0], "0.247 … 0.4");
+    drop(&t, &b);
+}
+END_TEST
+
+/* Down, up and down again: the first crossing of each line, that of the upper quartiles comes behind the
+ * hump.
+ */
+START_TEST(test_interval_of_two_crossings) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(QUARTILES,
+              "X,layer,forward,routed,64,0,ok,5,,2,1.25,2.5\n"
+              "X,layer,forward,routed,64,0.2,ok,20,,0.5,0.4,1.25\n"
+              "X,layer,forward,routed,64,0.4,ok,5,,2,1.25,2.5\n"
+              "X,layer,forward,routed,64,0.6,ok,20,,0.5,0.4,0.625\n",
+              &t, &b);
+    near(b.items[0].low.rho, 0.2 * 0.2 / 1.7);
+    near(b.items[0].even.rho, 0.2 * 0.5 / 1.5);
+    near(b.items[0].high.rho, 0.5);
+    reads(&b.items[0], "0.0235 … 0.5");
+    drop(&t, &b);
+}
+END_TEST
+
+/* The flags stand on either side by themselves. */
+START_TEST(test_interval_at_the_ends) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(QUARTILES,
+              "A,layer,forward,routed,64,0.1,ok,5,,0.8,0.5,0.9\n"
+              "A,layer,forward,routed,64,0.5,ok,5,,2,1.25,2.5\n"
+              "B,layer,forward,routed,64,0.1,ok,5,,0.8,0.5,1.25\n"
+              "B,layer,forward,routed,64,0.5,ok,5,,0.5,0.4,0.625\n"
+              "C,layer,forward,routed,64,0,ok,5,,0.8,0.5,1.25\n"
+              "C,layer,forward,routed,64,0.4,ok,5,,0.5,0.4,0.625\n"
+              "D,layer,forward,routed,64,0.1,ok,5,,2,1.25,2.5\n"
+              "D,layer,forward,routed,64,0.5,ok,5,,1.25,0.8,1.6\n"
+              "E,layer,forward,routed,64,0.1,ok,5,,2,1.25,2.5\n"
+              "E,layer,forward,routed,64,0.5,ok,5,,1.6,1.25,2\n"
+              "F,layer,forward,routed,64,0,ok,5,,1.25,0.8,1.6\n"
+              "F,layer,forward,routed,64,1,ok,5,,1.25,0.8,1.6\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 6);
+    ck_assert_int_eq(b.items[0].even.kind, TN_BREAKEVEN_NEVER); /* nor does a later point count */
+    reads(&b.items[0], "< 0.1");
+    ck_assert_int_eq(b.items[1].even.kind, TN_BREAKEVEN_NEVER);
+    ck_assert_int_eq(b.items[1].low.kind, TN_BREAKEVEN_NEVER);
+    near(b.items[1].high.rho, 0.2);
+    reads(&b.items[1], "< 0.1 … 0.2");
+    reads(&b.items[2], "none … 0.1");
+    ck_assert_int_eq(b.items[3].high.kind, TN_BREAKEVEN_ALWAYS);
+    near(b.items[3].low.rho, 0.1 + 0.4 * 0.2 / 0.45);
+    reads(&b.items[3], "0.278 … ≥ 0.5");
+    reads(&b.items[4], "≥ 0.5");
+    reads(&b.items[5], "none … ≥ 1");
+    drop(&t, &b);
+}
+END_TEST
+
+/* A point without quartiles, quartiles of no ratio or on the wrong side of it, and a file without the
+ * columns. */
+START_TEST(test_no_interval) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(QUARTILES,
+              "A,layer,forward,routed,64,0.2,ok,5,,2,1.25,2.5\n"
+              "A,layer,forward,routed,64,0.4,ok,5,,2,,\n"
+              "A,layer,forward,routed,64,0.6,ok,20,,0.5,0.4,0.625\n"
+              "B,layer,forward,routed,64,0.2,ok,5,10,,1.25,2.5\n"
+              "C,layer,forward,routed,64,0.2,ok,5,,2,2.25,2.5\n"
+              "D,layer,forward,routed,64,0.2,ok,5,,2,1.25,1.5\n"
+              "E,layer,forward,routed,64,0.2,ok,5,,2,1.25,\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 5);
+    for (size_t i = 0; i < b.count; i++) {
+        ck_assert(!b.items[i].has_interval);
+        reads(&b.items[i], "no quartiles");
+        near(b.items[i].points[0].speedup, 2); /* the median stays */
+    }
+    near(b.items[0].even.rho, 0.4 + 0.2 * 0.5 / 1.5);
+    drop(&t, &b);
+    add("P,X,layer,forward,routed,1,64,8,0.1,ok,5,,,2,\n", &t, &b);
+    ck_assert(!b.items[0].has_interval);
+    drop(&t, &b);
+}
+END_TEST
+
 int main(void) {
     int file = mkstemp(path);
     if (file < 0)
@@ -201,6 +315,10 @@ int main(void) {
     tcase_add_test(tests, test_interleaved_dense_wins);
     tcase_add_test(tests, test_always_and_never);
     tcase_add_test(tests, test_last_of_a_repeated_cell);
+    tcase_add_test(tests, test_interval);
+    tcase_add_test(tests, test_interval_of_two_crossings);
+    tcase_add_test(tests, test_interval_at_the_ends);
+    tcase_add_test(tests, test_no_interval);
     tcase_add_test(tests, test_fixture);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
