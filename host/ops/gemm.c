@@ -334,6 +334,18 @@ static tn_status without_product(tn_device *dev, const tn_gemm_shape *s, tn_buff
                      tn_arg_buffer(bias), tn_arg_i32(s->M), tn_arg_i32(s->N));
 }
 
+/* One tensor each. */
+static tn_operands operands(const tn_gemm_shape *s, tn_buffer *const *c, const tn_buffer *const *a,
+                            const tn_buffer *b) {
+    return (tn_operands){.c = c,
+                         .a = a,
+                         .c_width = s->N,
+                         .a_width = s->form == TN_GEMM_TN ? s->M : s->K,
+                         .c_count = 1,
+                         .a_count = 1,
+                         .b = b};
+}
+
 static tn_status run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
                      const tn_buffer *a, const tn_buffer *b, const tn_buffer *packed, const tn_buffer *bias,
                      const tn_buffer *add) {
@@ -343,17 +355,11 @@ static tn_status run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_sh
         return without_product(dev, s, c, bias, add);
     if (back_end == TN_GEMM_CLBLAST)
         return clblast(dev, s, c, a, b, bias, add);
-    return own(dev, s,
-               &(tn_operands){.c = &c,
-                              .a = &a,
-                              .c_width = s->N,
-                              .a_width = s->form == TN_GEMM_TN ? s->M : s->K,
-                              .c_count = 1,
-                              .a_count = 1,
-                              .b = b,
-                              .packed = packed,
-                              .bias = bias,
-                              .add = add});
+    tn_operands o = operands(s, &c, &a, b);
+    o.packed = packed;
+    o.bias = bias;
+    o.add = add;
+    return own(dev, s, &o);
 }
 
 tn_status tn_gemm_run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
@@ -407,19 +413,14 @@ tn_status tn_gemm_gelu_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer
                                const tn_buffer *bias) {
     tn_gemm_back_end back_end;
     TN_TRY(choose(dev, s->form, &back_end));
-    if (fusible(s, back_end))
-        return own(dev, s,
-                   &(tn_operands){.c = &c,
-                                  .a = &a,
-                                  .c_width = s->N,
-                                  .a_width = s->K,
-                                  .c_count = 1,
-                                  .a_count = 1,
-                                  .b = b,
-                                  .packed = packed,
-                                  .bias = bias,
-                                  .gelu = GELU_VALUE,
-                                  .act = act});
+    if (fusible(s, back_end)) {
+        tn_operands o = operands(s, &c, &a, b);
+        o.packed = packed;
+        o.bias = bias;
+        o.gelu = GELU_VALUE;
+        o.act = act;
+        return own(dev, s, &o);
+    }
     TN_TRY(run(dev, back_end, s, c, a, b, packed, bias, NULL));
     return tn_gelu_forward(dev, s->M * s->N, act, c);
 }
@@ -428,17 +429,12 @@ tn_status tn_gemm_gelu_backward(tn_device *dev, const tn_gemm_shape *s, tn_buffe
                                 const tn_buffer *b, const tn_buffer *at) {
     tn_gemm_back_end back_end;
     TN_TRY(choose(dev, s->form, &back_end));
-    if (fusible(s, back_end))
-        return own(dev, s,
-                   &(tn_operands){.c = &c,
-                                  .a = &a,
-                                  .c_width = s->N,
-                                  .a_width = s->K,
-                                  .c_count = 1,
-                                  .a_count = 1,
-                                  .b = b,
-                                  .gelu = GELU_SLOPE,
-                                  .act = at});
+    if (fusible(s, back_end)) {
+        tn_operands o = operands(s, &c, &a, b);
+        o.gelu = GELU_SLOPE;
+        o.act = at;
+        return own(dev, s, &o);
+    }
     TN_TRY(run(dev, back_end, s, c, a, b, NULL, NULL, NULL));
     return tn_gelu_backward(dev, s->M * s->N, c, c, at);
 }
