@@ -125,6 +125,17 @@ static tn_status add_ops(plan *p) {
     return TN_OK;
 }
 
+/* Beside the compacted layers of a forward pass one that runs both tracks for all rows and then chooses. It
+ * does the same work whatever is routed, so one fraction stands for all: that in the middle of the axis. */
+static tn_status add_masked(plan *p, const tn_cell *like) {
+    tn_cell cell = *like;
+    if (strcmp(cell.level, "layer") != 0 || strcmp(cell.pass, "forward") != 0 || p->rho.count == 0)
+        return TN_OK;
+    cell.masked = true;
+    cell.rho = ceil(p->rho.v[p->rho.count / 2] * (double)cell.T - 1e-9) / (double)cell.T;
+    return add(p, &cell);
+}
+
 /* Routed at every fraction that gives another number of rows, and what stands beside it: dense attention, or
  * of a training step that of phase 1, both tracks for all rows. */
 static tn_status add_mixers(plan *p, const tn_cell *like) {
@@ -146,7 +157,7 @@ static tn_status add_mixers(plan *p, const tn_cell *like) {
         cell.rho = (double)rows / (double)cell.T;
         TN_TRY(add(p, &cell));
     }
-    return TN_OK;
+    return add_masked(p, &cell);
 }
 
 /* Sizes that were not given: as many tokens in the short cells as in the first long one; heads of 64. */

@@ -18,6 +18,7 @@ typedef struct layer_side {
     const tn_input *in;
     const tn_buffer *x, *dmid;
     tn_buffer *dx;
+    tn_gate gate;
 } layer_side;
 
 typedef struct layer_run {
@@ -35,13 +36,13 @@ typedef struct layer_run {
 static tn_status forward(tn_device *dev, void *data) {
     layer_side *s = data;
     (void)dev;
-    return tn_mixer_forward(s->ws, s->in, TN_GATE_COMPACT, 0, s->x);
+    return tn_mixer_forward(s->ws, s->in, s->gate, 0, s->x);
 }
 
 static tn_status backward(tn_device *dev, void *data) {
     layer_side *s = data;
     (void)dev;
-    return tn_mixer_backward(s->ws, s->in, TN_GATE_COMPACT, 0, s->dx, s->dmid, s->x, 0);
+    return tn_mixer_backward(s->ws, s->in, s->gate, 0, s->dx, s->dmid, s->x, 0);
 }
 
 /* What training does with it: forward, then backward. */
@@ -106,6 +107,7 @@ static tn_status side_make(layer_run *r, const char *mixer, layer_side *side) {
     side->x = r->x;
     side->dx = r->dx;
     side->dmid = r->dmid;
+    side->gate = r->shape->masked ? TN_GATE_DENSE : TN_GATE_COMPACT;
     return TN_OK;
 }
 
@@ -159,6 +161,16 @@ static tn_status check_row(layer_run *r, const layer_side *side, int64_t row, bo
     return status;
 }
 
+/* Compacted, as many rows take the global track as were wanted; masked, all of them. */
+static tn_status check_routed(layer_run *r) {
+    int64_t N = r->shape->B * r->shape->T, wanted = 0, got = tn_workspace_state(r->mine.ws, 0)->R;
+    for (int64_t n = 0; n < N; n++)
+        wanted += r->mask[n] || r->shape->masked;
+    return got == wanted ? TN_OK
+                         : tn_fail(r->ctx, TN_ERR_CHECK, "%lld rows were routed instead of %lld",
+                                   (long long)got, (long long)wanted);
+}
+
 /* Rows of the last sequence against the naive layer: the last, the first and some between, of each track. */
 static tn_status check(layer_run *r) {
     const tn_model_config *c = &r->mine.model->config;
@@ -173,16 +185,8 @@ static tn_status check(layer_run *r) {
     TN_GO(forward(r->dev, &r->mine));
     if (r->dense.model)
         TN_GO(forward(r->dev, &r->dense));
-    if (tn_mixer_has_router(c)) {
-        int64_t wanted = 0;
-        for (int64_t n = 0; n < r->shape->B * T; n++)
-            wanted += r->mask[n];
-        if (tn_workspace_state(r->mine.ws, 0)->R != wanted) {
-            status = tn_fail(r->ctx, TN_ERR_CHECK, "%lld rows were routed instead of %lld",
-                             (long long)tn_workspace_state(r->mine.ws, 0)->R, (long long)wanted);
-            goto cleanup;
-        }
-    }
+    if (tn_mixer_has_router(c))
+        TN_GO(check_routed(r));
     for (int i = 0; i < 6; i++) {
         int64_t t = i == 0 ? T - 1 : i == 1 ? 0 : (int64_t)((double)T * i / 7);
         bool global = c->mixer == TN_MIXER_ATTENTION || (keys && r->mask[base + t]);
@@ -200,14 +204,15 @@ cleanup:
     return status;
 }
 
-/* Forward work, from what was routed; a backward pass costs twice that, up to element-wise work. */
+/* Forward work, from the rows that took the global track; a backward pass costs twice that, up to
+ * element-wise work. */
 static double flops_of(const layer_run *r, const layer_side *side) {
     const tn_layer_state *st = tn_workspace_state(side->ws, 0);
     int64_t B = r->shape->B, T = r->shape->T;
     tn_layer_stats stats = {
         .routed = st->R, .kv_rows = st->absorbed ? 0 : st->P, .absorbed_passes = st->absorbed};
     for (int64_t n = 0; n < B * T; n++)
-        if (side->model->config.mixer == TN_MIXER_ATTENTION || r->mask[n])
+        if (st->dense || r->mask[n])
             stats.pairs += (double)(n % T + 1);
     if (st->absorbed) {
         stats.absorbed_rows = stats.routed;
@@ -251,7 +256,10 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
     }
     tn_row_set_tuned(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline);
-    snprintf(row->schedule, sizeof row->schedule, "%s", r->dense.model ? "compacted" : "dense");
+    snprintf(row->schedule, sizeof row->schedule, "%s",
+             r->shape->masked ? "masked"
+             : r->dense.model ? "compacted"
+                              : "dense");
     if (r->dense.model)
         snprintf(row->keys, sizeof row->keys, "%s", keys_of(&r->mine));
     snprintf(row->verified, sizeof row->verified, "same shape");
@@ -270,6 +278,9 @@ tn_status tn_layer_measure(tn_device *dev, const tn_layer_shape *shape, const tn
         strcmp(shape->pass, "step") != 0)
         return tn_fail(r.ctx, TN_ERR_ARG, "unknown pass '%s' of a layer; there is forward, backward, step",
                        shape->pass);
+    if (shape->masked && !routed)
+        return tn_fail(r.ctx, TN_ERR_ARG, "a masked '%s' layer: only a routed one can be run masked",
+                       shape->mixer);
     TN_GO(inputs(&r, options->seed));
     TN_GO(side_make(&r, shape->mixer, &r.mine));
     if (routed)

@@ -8,6 +8,7 @@
 typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;
     double rho;        /* exactly ⌈rho·T⌉ rows of every sequence are routed; ignored by other mixers */
+    bool masked;       /* a routed layer with both tracks for all rows and a hard choice between them */
     const char *mixer; /* "conv", "attention", "routed" */
     const char *pass;  /* "forward", "backward", "step": one after the other */
 } tn_layer_shape;

@@ -48,6 +48,11 @@ static bool is_layer_row(const view *v, size_t row, const char *mixer) {
            strcmp(tn_csv_text(v->t, row, v->mixer), mixer) == 0;
 }
 
+/* A routed layer run for all rows: something to compare with, not a curve over ρ. */
+static bool is_masked(const view *v, size_t row) {
+    return strcmp(tn_csv_text(v->t, row, v->schedule), "masked") == 0;
+}
+
 static bool same_key(const view *v, size_t a, size_t b) {
     for (int i = 0; i < KEYS; i++)
         if (strcmp(tn_csv_text(v->t, a, v->key[i]), tn_csv_text(v->t, b, v->key[i])) != 0)
@@ -137,6 +142,20 @@ static tn_breakeven group_of(const view *v, size_t row) {
     return b;
 }
 
+/* The last masked row of the group, if its schedule is the one that is an alternative to it. */
+static void find_masked(const view *v, tn_breakeven *b) {
+    tn_breakeven_point p;
+    b->masked_speedup = NAN;
+    if (strcmp(b->schedule, "compacted") != 0)
+        return;
+    for (size_t i = v->t->rows; i-- > 0;)
+        if (is_layer_row(v, i, "routed") && is_masked(v, i) && same_key(v, i, b->row) &&
+            read_point(v, i, &p)) {
+            b->masked_speedup = p.speedup;
+            return;
+        }
+}
+
 /* A sweep's rows come in random order; people read lengths in theirs. NaN, an empty cell, counts as 0. */
 static int by_shape(const void *a, const void *b) {
     const tn_breakeven *x = a, *y = b;
@@ -157,7 +176,7 @@ tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens 
     out->ctx = ctx;
     for (size_t row = 0; row < costs->rows; row++) {
         tn_breakeven_point point;
-        if (!is_layer_row(&v, row, "routed") || !read_point(&v, row, &point))
+        if (!is_layer_row(&v, row, "routed") || is_masked(&v, row) || !read_point(&v, row, &point))
             continue;
         size_t i = first;
         while (i < out->count && !(same_key(&v, out->items[i].row, row) &&
@@ -169,8 +188,10 @@ tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens 
         }
         TN_TRY(insert_point(ctx, &out->items[i], &point));
     }
-    for (size_t i = first; i < out->count; i++)
+    for (size_t i = first; i < out->count; i++) {
+        find_masked(&v, &out->items[i]);
         tn_breakeven_solve(&out->items[i]);
+    }
     if (out->count > first)
         qsort(out->items + first, out->count - first, sizeof *out->items, by_shape);
     return TN_OK;
@@ -189,16 +210,17 @@ static double ratio_of(const tn_breakeven_point *p, size_t offset) {
     return *(const double *)((const char *)p + offset);
 }
 
-static tn_breakeven_bound first_crossing(const tn_breakeven *b, size_t offset) {
+/* Where the ratio first falls to `other`: 1 is dense attention. */
+static tn_breakeven_bound first_crossing(const tn_breakeven *b, size_t offset, double other) {
     const tn_breakeven_point *p = b->points;
     double first = ratio_of(&p[0], offset);
-    if (first <= 1)
-        return (tn_breakeven_bound){first == 1 ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER, p[0].rho};
+    if (first <= other)
+        return (tn_breakeven_bound){first == other ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER, p[0].rho};
     for (size_t i = 1; i < b->count; i++) {
-        if (ratio_of(&p[i], offset) > 1)
+        if (ratio_of(&p[i], offset) > other)
             continue;
-        /* routed / dense goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
-        double low = 1 / ratio_of(&p[i - 1], offset), high = 1 / ratio_of(&p[i], offset);
+        /* routed / other goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
+        double low = other / ratio_of(&p[i - 1], offset), high = other / ratio_of(&p[i], offset);
         double rho = p[i - 1].rho + (p[i].rho - p[i - 1].rho) * (1 - low) / (high - low);
         return (tn_breakeven_bound){TN_BREAKEVEN_FOUND, rho};
     }
@@ -206,13 +228,15 @@ static tn_breakeven_bound first_crossing(const tn_breakeven *b, size_t offset) {
 }
 
 void tn_breakeven_solve(tn_breakeven *b) {
-    b->even = first_crossing(b, offsetof(tn_breakeven_point, speedup));
+    b->even = first_crossing(b, offsetof(tn_breakeven_point, speedup), 1);
+    if (isfinite(b->masked_speedup))
+        b->compact = first_crossing(b, offsetof(tn_breakeven_point, speedup), b->masked_speedup);
     b->has_interval = true;
     for (size_t i = 0; i < b->count; i++)
         b->has_interval = b->has_interval && isfinite(b->points[i].speedup_q1);
     if (b->has_interval) {
-        b->low = first_crossing(b, offsetof(tn_breakeven_point, speedup_q1));
-        b->high = first_crossing(b, offsetof(tn_breakeven_point, speedup_q3));
+        b->low = first_crossing(b, offsetof(tn_breakeven_point, speedup_q1), 1);
+        b->high = first_crossing(b, offsetof(tn_breakeven_point, speedup_q3), 1);
     }
 }
 

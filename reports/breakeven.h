@@ -33,7 +33,9 @@ typedef struct tn_breakeven {
     size_t row;                                           /* first row of the group in the table */
     double B, T, D, H, K;                                 /* NaN where the cell is empty */
     tn_breakeven_bound even;                              /* by the medians: ρ* */
-    bool has_interval;                                    /* every point has quartiles */
+    double masked_speedup;      /* dense / masked, which costs the same at every ρ; NaN where not measured */
+    tn_breakeven_bound compact; /* up to where compacted is faster than masked; where that was measured */
+    bool has_interval;          /* every point has quartiles */
     tn_breakeven_bound low, high; /* by the lower and the upper quartiles; low ≤ even ≤ high */
     tn_breakeven_point *points;   /* [count], ρ rising */
     size_t count, capacity;
@@ -49,7 +51,8 @@ typedef struct tn_breakevens {
  * starts zeroed. A group is a version, host, device, cores, caches, driver, PCI address, schedule, B, T, D, H
  * and K. Dense time: dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A
  * ρ measured twice counts once, the later row. Points without a dense time are left out, and groups without a
- * point. The table must outlive `out`. */
+ * point. Rows of the schedule `masked` are no points: they stand beside the compacted ones of the same group.
+ * The table must outlive `out`. */
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
 void tn_breakevens_free(tn_breakevens *b);
 

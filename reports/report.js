@@ -126,13 +126,16 @@
     const columns = [['device', field('device')], ['schedule', field('schedule')], ['B', field('B')], ['T', field('T')], ['D', field('D')],
       ['break-even ρ*', (b) => (b.verdict === 'found' ? b.rho : b.text)], ['ρ* by quartiles', field('interval_text')], ['routing', (b) => verdict[b.verdict]],
       ['smallest ρ', smallest('rho')], ['faster there, ×', smallest('speedup')], ['ideal, ×', smallest('ideal')],
-      ['share of ideal %', smallest('share_pct')]];
+      ['share of ideal %', smallest('share_pct')],
+      ['masked, ×', (b) => (isNumber(b.masked_speedup) ? b.masked_speedup : 'not measured')],
+      ['compacted beats masked below ρ', (b) => (!b.compact ? 'not measured' : b.compact.verdict === 'found' ? b.compact.rho : b.compact.text)]];
     if (whole.costFiles > 1) columns.push(['file', field('file')]);
     const charts = Array.from(groups.values()).filter((g) => g.some((b) => b.points.some((p) => p.rho > 0)));
     section('break-even', 'Where routing pays',
       node('p', {}, 'Below the break-even ρ* a routed layer is faster than dense attention on that device at that length. ' +
         'By quartiles: where the lower and the upper quartile of the ratio of neighbouring batches cross 1; that is the spread within ' +
-        'a run, no confidence interval. The ideal is the speed-up that counting operations promises; its share is what arrives.'),
+        'a run, no confidence interval. Masked runs both tracks for all rows and then chooses: as fast at every ρ, above 1 where it is faster than dense ' +
+        'attention. Evaluation and inference always run compacted, whichever is the faster. The ideal is the speed-up that counting operations promises; its share is what arrives.'),
       table('Break-even and share of the ideal', columns, data.breakevens), download('break-even', columns, data.breakevens),
       node('div', { class: 'figures' }, ...charts.map((group, i) => Costs.timeFigure(group, i, whole.costFiles))));
   }

@@ -149,15 +149,19 @@ static void set_bound(json_t *object, const tn_breakeven_bound *bound) {
     json_object_set_new(object, "text", json_string(text));
 }
 
+static json_t *bound_json(const tn_breakeven_bound *bound) {
+    json_t *object = json_object();
+    set_bound(object, bound);
+    return object;
+}
+
 /* Null without quartiles. */
 static json_t *interval_json(const tn_breakeven *b) {
     if (!b->has_interval)
         return json_null();
-    json_t *object = json_object(), *low = json_object(), *high = json_object();
-    set_bound(low, &b->low);
-    set_bound(high, &b->high);
-    json_object_set_new(object, "low", low);
-    json_object_set_new(object, "high", high);
+    json_t *object = json_object();
+    json_object_set_new(object, "low", bound_json(&b->low));
+    json_object_set_new(object, "high", bound_json(&b->high));
     return object;
 }
 
@@ -175,6 +179,9 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     json_object_set_new(object, "H", real_json(b->H));
     json_object_set_new(object, "K", real_json(b->K));
     set_bound(object, &b->even);
+    json_object_set_new(object, "masked_speedup", real_json(b->masked_speedup));
+    json_object_set_new(object, "compact",
+                        isfinite(b->masked_speedup) ? bound_json(&b->compact) : json_null());
     json_object_set_new(object, "interval", interval_json(b));
     json_object_set_new(object, "interval_text", json_string(interval));
     json_object_set_new(object, "points", points_json(b));

@@ -88,13 +88,26 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
     TN_TRY(tn_text_table_cell(table, "%.3g", first->rho));
     TN_TRY(tn_text_table_cell(table, "%.3g×", first->speedup));
     TN_TRY(number_cell(table, first->ideal, "%.3g×"));
-    return number_cell(table, first->share_pct, "%.0f");
+    TN_TRY(number_cell(table, first->share_pct, "%.0f"));
+    TN_TRY(number_cell(table, b->masked_speedup, "%.3g×"));
+    if (!isfinite(b->masked_speedup))
+        return tn_text_table_cell(table, "not measured");
+    tn_breakeven_text(&b->compact, text, sizeof text);
+    return tn_text_table_cell(table, "%s", text);
 }
 
 static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_table_format format) {
-    static const char *const titles[] = {
-        "device",        "T",      "D",     "break-even ρ*",   "ρ* by quartiles",
-        "at smallest ρ", "faster", "ideal", "share of ideal %"};
+    static const char *const titles[] = {"device",
+                                         "T",
+                                         "D",
+                                         "break-even ρ*",
+                                         "ρ* by quartiles",
+                                         "at smallest ρ",
+                                         "faster",
+                                         "ideal",
+                                         "share of ideal %",
+                                         "masked",
+                                         "compacted beats it below ρ"};
     tn_text_table *table;
     TN_TRY(tn_text_table_make(found->ctx, titles, sizeof titles / sizeof titles[0], &table));
     tn_status status = TN_OK;
@@ -128,7 +141,9 @@ tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn
         if (prose)
             fputs("\nρ is the share of rows that take attention; below ρ* a routed layer is faster than a "
                   "dense one.\nBy quartiles: where the lower and the upper quartile of the ratio of batches "
-                  "cross 1; the spread within a run, no confidence interval.\n",
+                  "cross 1; the spread within a run, no confidence interval.\nMasked: both tracks for all "
+                  "rows, "
+                  "then a choice, as fast at every ρ. Evaluation and inference always run compacted.\n",
                   stream);
     }
 cleanup:

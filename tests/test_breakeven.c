@@ -161,6 +161,8 @@ START_TEST(test_fixture) {
         bool on_a = strstr(b.items[i].device, "accelerator A") != NULL;
         ck_assert_uint_eq(b.items[i].count, 7);
         ck_assert(isfinite(b.items[i].points[0].share_pct));
+        ck_assert_int_eq(b.items[i].has_interval, !on_a);
+        ck_assert_int_eq(isfinite(b.items[i].masked_speedup), b.items[i].T == 1024);
         if (on_a && b.items[i].T == 256)
             ck_assert_int_eq(b.items[i].even.kind, TN_BREAKEVEN_NEVER);
         else if (!on_a && b.items[i].T == 4096)
@@ -302,6 +304,44 @@ START_TEST(test_no_interval) {
 }
 END_TEST
 
+#define SCHEDULES "device,level,pass,mixer,T,rho,schedule,status,wall_ms,dense_wall_ms,dense_ratio\n"
+
+/* Masked is at 0.8 of dense attention. A falls from 4 to 0.5 between 0 and 1: 0.8 over it goes from 0.2
+ * to 1.6. */
+START_TEST(test_masked) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(SCHEDULES,
+              "A,layer,forward,routed,64,0.5,masked,ok,9,,0.1\n"
+              "A,layer,forward,routed,64,1,compacted,ok,20,,0.5\n"
+              "A,layer,forward,routed,64,0,compacted,ok,2,,4\n"
+              "A,layer,forward,routed,64,0.5,masked,ok,12.5,,0.8\n" /* the later row */
+              "A,layer,forward,routed,64,0.5,masked,error,1,,9\n"
+              "A,layer,backward,routed,64,0.5,masked,ok,1,,9\n"
+              "A,layer,forward,routed,128,0.5,masked,ok,1,,9\n" /* another shape, alone */
+              "B,layer,forward,routed,64,0,compacted,ok,2,,4\n"
+              "B,layer,forward,routed,64,1,compacted,ok,2,,1\n"
+              "B,layer,forward,routed,64,1,masked,ok,12.5,10,\n" /* 0.8 of two medians */
+              "C,layer,forward,routed,64,0.2,compacted,ok,20,,0.5\n"
+              "C,layer,forward,routed,64,0.2,masked,ok,12.5,,0.8\n"
+              "D,layer,forward,routed,64,0.2,compacted,ok,20,,0.5\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 4);
+    ck_assert_uint_eq(b.items[0].count, 2);
+    near(b.items[0].masked_speedup, 0.8);
+    ck_assert_int_eq(b.items[0].compact.kind, TN_BREAKEVEN_FOUND);
+    near(b.items[0].compact.rho, 0.8 / 1.4);
+    near(b.items[0].even.rho, 0.75 / 1.75); /* is not moved by it */
+    near(b.items[1].masked_speedup, 0.8);
+    ck_assert_int_eq(b.items[1].compact.kind, TN_BREAKEVEN_ALWAYS);
+    near(b.items[1].compact.rho, 1);
+    ck_assert_int_eq(b.items[2].compact.kind, TN_BREAKEVEN_NEVER);
+    near(b.items[2].compact.rho, 0.2);
+    ck_assert(isnan(b.items[3].masked_speedup));
+    drop(&t, &b);
+}
+END_TEST
+
 int main(void) {
     int file = mkstemp(path);
     if (file < 0)
@@ -319,6 +359,7 @@ int main(void) {
     tcase_add_test(tests, test_interval_of_two_crossings);
     tcase_add_test(tests, test_interval_at_the_ends);
     tcase_add_test(tests, test_no_interval);
+    tcase_add_test(tests, test_masked);
     tcase_add_test(tests, test_fixture);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -32,6 +32,18 @@ static int count_of(const char *level, const char *op, const char *pass) {
     return count;
 }
 
+/* Masked cells, which can only be routed layers of a forward pass. */
+static int count_masked(void) {
+    int count = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const tn_cell *c = &list.items[i];
+        count += c->masked;
+        ck_assert(!c->masked || (strcmp(c->level, "layer") == 0 && strcmp(c->pass, "forward") == 0 &&
+                                 strcmp(c->mixer, "routed") == 0 && c->rho >= 0));
+    }
+    return count;
+}
+
 static int shapes_like(const char *op, const char *part) {
     int count = 0;
     for (size_t i = 0; i < list.count; i++)
@@ -74,8 +86,10 @@ START_TEST(axes_of_layers_and_models) {
     make("quick", &axes);
     check_unique();
     /* T × batch × (64 over 2, 64 over 4) × (beside it + three fractions); 64 over 3 cannot be */
-    ck_assert_int_eq(count_of("layer", NULL, "forward"), 2 * 2 * 2 * 4 + 0);
-    ck_assert_int_eq(count_of("layer", NULL, NULL), 32); /* quick has no other pass */
+    /* and one masked */
+    ck_assert_int_eq(count_of("layer", NULL, "forward"), 2 * 2 * 2 * 5);
+    ck_assert_int_eq(count_masked(), 8);
+    ck_assert_int_eq(count_of("layer", NULL, NULL), 40); /* quick has no other pass */
     ck_assert_int_eq(count_of("model", NULL, "forward"), 32);
     ck_assert_int_eq(count_of("model", NULL, "step"), 32);
     ck_assert_int_eq(count_of("op", NULL, NULL), 0);

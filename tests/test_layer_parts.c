@@ -24,6 +24,43 @@ START_TEST(test_shapes) {
 }
 END_TEST
 
+/* Masked: verified, as compacted is, by measuring; the work is that of all rows, whatever ρ. */
+START_TEST(test_masked) {
+    tn_context ctx = {.quiet = true};
+    tn_device *dev;
+    tn_bench_options options = {.seconds = 0.01, .seed = 3};
+    double flops[2];
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    for (int i = 0; i < 2; i++) {
+        tn_layer_shape shape = {.B = 2,
+                                .T = 50,
+                                .D = 32,
+                                .H = 2,
+                                .K = 4,
+                                .rho = i ? 0.5 : 0.02,
+                                .mixer = "routed",
+                                .pass = "forward"};
+        tn_cost_row compacted, masked;
+        tn_row_init(&compacted);
+        tn_row_init(&masked);
+        ck_ok(&ctx, tn_layer_measure(dev, &shape, &options, &compacted));
+        shape.masked = true;
+        ck_ok(&ctx, tn_layer_measure(dev, &shape, &options, &masked));
+        ck_assert_str_eq(compacted.schedule, "compacted");
+        ck_assert_str_eq(masked.schedule, "masked");
+        ck_assert(masked.wall_ms > 0 && masked.dense_ratio > 0);
+        ck_assert_double_gt(masked.flops, compacted.flops);
+        ck_assert(masked.ideal_ratio < 1); /* dense attention, the convolution and the router */
+        flops[i] = masked.flops;
+        shape.mixer = "attention";
+        ck_assert_int_eq(tn_layer_measure(dev, &shape, &options, &masked), TN_ERR_ARG);
+    }
+    ck_assert_double_eq(flops[0], flops[1]);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 /* Sequences with several and with few routed rows: with B above 1 the rows of k and v are gathered too. */
 START_TEST(test_rows) {
     static const char *const shapes[] = {"T=64,D=32,H=2,rho=0.1", "B=3,T=50,D=32,H=2,K=2,rho=0.02",
@@ -70,6 +107,7 @@ int main(void) {
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, test_shapes);
     tcase_add_test(tests, test_rows);
+    tcase_add_test(tests, test_masked);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
 }

@@ -41,6 +41,17 @@ START_TEST(test_data) {
     ck_assert_uint_eq(count_of(data, "runs"), 10);
     ck_assert_uint_eq(count_of(data, "breakevens"), 9);
     ck_assert_uint_eq(count_of(data, "failures"), 3);
+    /* a device whose rows have no quartiles, and one whose rows do; masked at one length */
+    const json_t *a = json_array_get(json_object_get(data, "breakevens"), 1);
+    const json_t *b = json_array_get(json_object_get(data, "breakevens"), 4);
+    ck_assert(json_is_null(json_object_get(a, "interval")));
+    ck_assert_str_eq(json_string_value(json_object_get(a, "interval_text")), "no quartiles");
+    const json_t *low = json_object_get(json_object_get(b, "interval"), "low");
+    ck_assert_str_eq(json_string_value(json_object_get(low, "verdict")), "found");
+    ck_assert_double_lt(json_real_value(json_object_get(low, "rho")),
+                        json_real_value(json_object_get(b, "rho")));
+    ck_assert_double_eq(json_real_value(json_object_get(b, "masked_speedup")), 0.9);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(b, "compact"), "verdict")), "found");
     ck_assert_uint_eq(count_of(data, "files"), 6);
     const json_t *run = json_array_get(json_object_get(data, "runs"), 2);
     ck_assert_str_eq(json_string_value(json_object_get(run, "name")), "routed");

@@ -23,6 +23,7 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
     snprintf(cell->op, sizeof cell->op, "%s", tn_cli_string(args, "op", ""));
     snprintf(cell->pass, sizeof cell->pass, "%s", tn_cli_string(args, "pass", "forward"));
     snprintf(cell->shape, sizeof cell->shape, "%s", tn_cli_string(args, "shape", ""));
+    cell->masked = tn_cli_given(args, "masked");
     snprintf(cell->mixer, sizeof cell->mixer, "%s", tn_cli_string(args, "mixer", ""));
     return TN_OK;
 }
@@ -136,6 +137,7 @@ static const tn_cli_option options[] = {
     {"shape", 0, "K=V,...", TN_CLI_STRING, "shape of the op"},
     {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
     {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
+    {"masked", 0, NULL, TN_CLI_FLAG, "a routed layer with both tracks for all rows"},
     {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
     {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},
