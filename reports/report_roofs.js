@@ -22,14 +22,14 @@ const Roofs = (function () {
 
   function kindOf(row) {
     if (row.level === 'op') return 'kernels';
-    return row.level + (row.mixer ? ', ' + row.mixer : '');
+    return row.level + (row.mixer ? ', ' + row.mixer : '') + (row.schedule === 'masked' ? ', masked' : '');
   }
 
   function roofFigure(rows, index, many) {
     const first = rows[0], roof = roofOf(rows);
     const kinds = groups(rows, kindOf).sort((a, b) => (kindOf(a[0]) < kindOf(b[0]) ? -1 : 1));
     const best = rows.slice().sort((a, b) => b.roofline_pct - a.roofline_pct)[0];
-    const called = (row) => (row.op && row.level === 'op' ? row.op + ' ' : row.mixer + ' layer ') + row.pass;
+    const called = (row) => (row.op && row.level === 'op' ? row.op + ' ' : row.mixer + (row.schedule === 'masked' ? ', masked' : '') + ' layer ') + row.pass;
     const text = (roof.peak ? show(Math.round(roof.peak)) + ' GFLOP/s' : 'arithmetic ceiling unknown') + ', ' +
       (roof.copy ? show(roof.copy) + ' GB/s' : 'memory ceiling unknown');
     const xs = rows.map(intensity), low = Math.min(...xs) / 1.5, high = Math.max(...xs) * 1.5;
