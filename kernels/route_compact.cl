@@ -142,7 +142,7 @@ kernel void route_compact_place(global int *restrict rows, /* [B·T], the first 
                                 const global int *restrict offsets, /* [B,tiles] */
                                 const global uchar *restrict mask /* [B,T] */, int B, int T, int tiles) {
     const int tile = get_global_id(0), b = get_global_id(1), t0 = tile * TILE, t1 = min(T, t0 + TILE);
-    int last;
+    int last = -1; /* route_compact_scan knows it */
     if (tile < tiles && b < B)
         place(rows, slot + b * T, mask + b * T, t0, t1, b * T, offsets[b * tiles + tile], &last);
 }
