@@ -335,6 +335,11 @@ START_TEST(test_bad_input) {
     tokens[5] = 0;
     in.T = T + 1;
     ck_assert_int_eq(tn_model_forward(m, ws, &in, TN_GATE_COMPACT, NULL, NULL), TN_ERR_ARG);
+    setenv("TURNOUT_ABSORB", "sometimes", 1);
+    tn_model *none;
+    ck_assert_int_eq(tn_model_create(dev, &c, false, &none), TN_ERR_ARG);
+    ck_assert(none == NULL);
+    unsetenv("TURNOUT_ABSORB");
     ck_assert_int_eq(tn_mixer_parse(&ctx, "random:1.5", &c), TN_ERR_ARG);
     ck_assert_int_eq(tn_mixer_parse(&ctx, "periodic:0", &c), TN_ERR_ARG);
     ck_assert_int_eq(tn_mixer_parse(&ctx, "ring", &c), TN_ERR_ARG);

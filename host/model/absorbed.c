@@ -11,31 +11,25 @@ void tn_absorbed_destroy(tn_absorbed *a) {
     *a = (tn_absorbed){0};
 }
 
-/* Floats of a matrix and of its packed copy, up to where the next may begin. */
-static size_t aligned(const tn_params *p, size_t floats) {
-    size_t align = tn_buffer_align(p->dev) / sizeof(float);
-    return (floats + align - 1) / align * align;
-}
-
 static tn_status make_table(tn_params *p, int64_t D, int64_t H) {
     int32_t b = (int32_t)tn_gemm_packed_blocks(p->dev, H * D, D), d = (int32_t)D, hd = (int32_t)(H * D);
-    int32_t from = (int32_t)aligned(p, (size_t)(H * D * D));
-    int32_t to = (int32_t)aligned(p, (size_t)tn_gemm_packed_floats(p->dev, H * D, D));
+    int32_t from = (int32_t)tn_params_aligned(p, (size_t)(H * D * D));
+    int32_t to = (int32_t)tn_params_aligned(p, (size_t)tn_gemm_packed_floats(p->dev, H * D, D));
     int32_t table[] = {0, 0, hd, d, b, to, from, d, hd, b + (int32_t)tn_gemm_packed_blocks(p->dev, D, H * D)};
     TN_TRY(tn_buffer_create(p->dev, sizeof table, &p->absorbed_table));
     return tn_buffer_write(p->absorbed_table, 0, sizeof table, table);
 }
 
 static tn_status make_buffers(tn_params *p, tn_absorbed *a, int64_t D, int64_t H) {
-    size_t each = (size_t)(H * D * D), second = aligned(p, each);
+    size_t each = (size_t)(H * D * D), second = tn_params_aligned(p, each);
     size_t q = (size_t)tn_gemm_packed_floats(p->dev, H * D, D),
            o = (size_t)tn_gemm_packed_floats(p->dev, D, H * D);
     TN_TRY(tn_buffer_create(p->dev, (second + each) * 4, &a->both));
     TN_TRY(tn_buffer_view(a->both, 0, each * 4, &a->mq));
     TN_TRY(tn_buffer_view(a->both, second * 4, each * 4, &a->mo));
-    TN_TRY(tn_buffer_create(p->dev, (aligned(p, q) + o) * 4, &a->packed));
+    TN_TRY(tn_buffer_create(p->dev, (tn_params_aligned(p, q) + o) * 4, &a->packed));
     TN_TRY(tn_buffer_view(a->packed, 0, q * 4, &a->mq_packed));
-    return tn_buffer_view(a->packed, aligned(p, q) * 4, o * 4, &a->mo_packed);
+    return tn_buffer_view(a->packed, tn_params_aligned(p, q) * 4, o * 4, &a->mo_packed);
 }
 
 tn_status tn_params_absorb(tn_params *p, int64_t layer, int64_t heads) {

@@ -9,21 +9,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tn_absorb absorb_wanted(void) {
+static tn_status absorb_wanted(tn_context *ctx, tn_absorb *out) {
     const char *text = getenv("TURNOUT_ABSORB");
-    if (text && strcmp(text, "never") == 0)
-        return TN_ABSORB_NEVER;
-    return text && strcmp(text, "always") == 0 ? TN_ABSORB_ALWAYS : TN_ABSORB_AUTO;
+    *out = TN_ABSORB_AUTO;
+    if (!text || !text[0] || strcmp(text, "auto") == 0)
+        return TN_OK;
+    *out = strcmp(text, "never") == 0 ? TN_ABSORB_NEVER : TN_ABSORB_ALWAYS;
+    if (*out == TN_ABSORB_NEVER || strcmp(text, "always") == 0)
+        return TN_OK;
+    return tn_fail(ctx, TN_ERR_ARG, "TURNOUT_ABSORB=%s is unknown; there is auto, never and always", text);
 }
 
 tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool training, tn_model **out) {
     tn_context *ctx = tn_device_context(dev);
     tn_model *m;
     *out = NULL;
+    tn_absorb absorb;
     TN_TRY(tn_model_config_check(ctx, c));
+    TN_TRY(absorb_wanted(ctx, &absorb));
     TN_TRY(tn_alloc(ctx, 1, sizeof *m, &m));
-    *m = (tn_model){.dev = dev, .config = *c, .training = training};
-    m->absorb = absorb_wanted();
+    *m = (tn_model){.dev = dev, .config = *c, .training = training, .absorb = absorb};
     tn_status status = tn_params_create(dev, c, training, &m->params);
     if (status != TN_OK) {
         tn_free(ctx, m);

@@ -87,15 +87,20 @@ static void bind_layers(tn_params *p, int64_t layers) {
     p->head = tn_params_find(p, "head.weight");
 }
 
+size_t tn_params_aligned(const tn_params *p, size_t floats) {
+    size_t align = tn_buffer_align(p->dev) / sizeof(float);
+    return (floats + align - 1) / align * align;
+}
+
 static void place(tn_params *p) {
-    size_t align = tn_buffer_align(p->dev) / sizeof(float), at = 0;
+    size_t at = 0;
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < p->count; i++) {
             tn_param *t = &p->items[i];
             if (t->decay != (round == 0))
                 continue;
             t->offset = at;
-            at += (t->count + align - 1) / align * align;
+            at += tn_params_aligned(p, t->count);
             p->trainable += (int64_t)t->count;
         }
         if (round == 0)
@@ -116,7 +121,7 @@ static bool is_linear(const tn_param *t) {
 /* Packed copies of the linear layers' weights, one after the other as the weights lie. */
 static tn_status make_packed(tn_params *p) {
     tn_context *ctx = tn_device_context(p->dev);
-    int64_t align = (int64_t)(tn_buffer_align(p->dev) / sizeof(float)), at = 0, n = 0;
+    int64_t at = 0, n = 0;
     int32_t *table;
     TN_TRY(tn_alloc(ctx, (size_t)p->count * 5, sizeof *table, &table));
     for (int i = 0; i < p->count; i++) {
@@ -128,7 +133,7 @@ static tn_status make_packed(tn_params *p) {
         int32_t row[5] = {(int32_t)at, (int32_t)t->offset, (int32_t)t->dims[0], (int32_t)t->dims[1],
                           (int32_t)p->packed_blocks};
         memcpy(table + 5 * n++, row, sizeof row);
-        at += (tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]) + align - 1) / align * align;
+        at += (int64_t)tn_params_aligned(p, (size_t)tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]));
     }
     p->packed_count = n;
     tn_status status = TN_OK;

@@ -54,8 +54,10 @@ tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool traini
 void tn_params_destroy(tn_params *p);
 /* Renews the packed copies: what runs linear layers calls it after the values have changed. */
 tn_status tn_params_pack(tn_params *p);
-/* Weights of a layer multiplied out, unless that was done since the last tn_params_pack. */
+/* `floats`, rounded up to where the view of another tensor may begin behind them. */
+size_t tn_params_aligned(const tn_params *p, size_t floats);
 void tn_absorbed_destroy(tn_absorbed *a);
+/* Weights of a layer multiplied out, unless that was done since the last tn_params_pack. */
 tn_status tn_params_absorb(tn_params *p, int64_t layer, int64_t heads);
 /* Random start from the seed: embedding N(0,1); matrices and convolution N(0, 1/(3·fan-in)); norms 1; biases
  * and router 0. */
