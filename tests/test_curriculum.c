@@ -77,7 +77,7 @@ static double row_price_of(const tn_task_config *config, int64_t batch, tn_penal
     c.batch = batch;
     c.penalty = penalty;
     ck_ok(&ctx, tn_task_make(&ctx, config, &task));
-    double price = tn_penalty_of_row(&c, task, 0.5);
+    double price = tn_penalty_of_row(&c, task, c.batch, 0.5);
     tn_task_free(&ctx, task);
     return price;
 }

@@ -285,6 +285,28 @@ END_TEST
 
 /* What is absorbed and what that counts as: few rows are, all rows are not, and never with rotated positions.
  */
+/* A head from the embedding: its values, every other tensor as at the usual start. */
+START_TEST(test_head_from_embedding) {
+    tn_model_config c = small("routed");
+    tn_model *usual = make(&c, true, 5), *m = make(&c, true, 5);
+    ck_ok(&ctx, tn_params_head_from_embedding(&m->params, 0.25));
+    double *before = values_of(usual), *after = values_of(m);
+    const tn_param *embed = m->params.embed, *head = m->params.head;
+    int moved = 0;
+    for (size_t k = 0; k < m->params.floats; k++) {
+        bool in_head = k >= head->offset && k < head->offset + head->count;
+        double want = in_head ? (float)(0.25 * before[embed->offset + k - head->offset]) : before[k];
+        ck_assert_msg(!(fabs(after[k] - want) > 0), "value %zu is %g, not %g", k, after[k], want);
+        moved += in_head && fabs(after[k] - before[k]) > 0;
+    }
+    ck_assert_int_eq(moved, (int)head->count);
+    free(before);
+    free(after);
+    tn_model_destroy(usual);
+    tn_model_destroy(m);
+}
+END_TEST
+
 START_TEST(test_absorbing_pays) {
     enum { LONG = 300 };
     static int32_t tokens[LONG];
@@ -358,6 +380,7 @@ int main(void) {
     tcase_add_loop_test(t, test_gradients, 0, 2 * MIXERS);
     tcase_add_loop_test(t, test_causality, 0, 2 * MIXERS);
     tcase_add_loop_test(t, test_batch_independence, 0, 2 * MIXERS);
+    tcase_add_test(t, test_head_from_embedding);
     tcase_add_test(t, test_absorbing_pays);
     tcase_add_test(t, test_bad_input);
     suite_add_tcase(suite, t);

@@ -12,6 +12,14 @@
     "train --distance 14 --layers 2 --width 32 --batch 8 --steps 60 --phase1 20 --ramp 20 --log-every 1 "    \
     "--checkpoint-every 7 --sequences 20 --quiet --seed 3"
 
+/* The shorter task first, then the run's own, with a head that starts as the embedding. */
+#define MQAR                                                                                                 \
+    "train --task mqar --length 32 --pairs 4 --layers 2 --width 32 --batch 4 --steps 60 --phase1 20 "        \
+    "--ramp 20 --short-steps 30 --short-length 16 --head-init 0.1 --log-every 1 --checkpoint-every 7 "       \
+    "--sequences 20 --quiet --seed 3"
+
+static const char *const cut_lines[] = {SMALL, MQAR};
+
 static char folder[] = "test_train.XXXXXX";
 
 static void setup(void) {
@@ -99,27 +107,57 @@ START_TEST(test_wrong_answers_run_again) {
 }
 END_TEST
 
-static int start_and_signal(const char *run, int number, unsigned ms) {
-    char line[2000], config[200];
+/* As long as it lasts the shorter task is that task, with as many positions a step. */
+START_TEST(test_shorter_task) {
+    char line[300];
+    static const char rest[] = "--layers 2 --width 32 --steps 6 --phase1 2 --ramp 2 --explore-below 0.5 "
+                               "--penalty rows --sequences 20 --quiet";
+    ck_assert_msg(program_run("train --task mqar --length 64 --pairs 8 --batch 2 --short-steps 6 "
+                              "--short-length 16 %s -o %s/shorter",
+                              rest, folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(
+        program_run("train --task mqar --length 16 --pairs 2 --batch 8 %s -o %s/short", rest, folder) == 0,
+        "%s", program_output);
+    ck_assert_msg(program_run("train --task mqar --length 64 --pairs 8 --batch 2 --short-steps 5 "
+                              "--short-length 16 %s -o %s/both",
+                              rest, folder) == 0,
+                  "%s", program_output);
+    same_file("shorter", "short", "model.safetensors");
+    ck_assert(!same_bytes("shorter", "both", "model.safetensors"));
+    snprintf(line, sizeof line, MQAR " --short-length 12 -o %s/x", folder);
+    program_gives(2, line, "can be divided", "12");
+    snprintf(line, sizeof line, MQAR " --short-length 4 -o %s/x", folder);
+    program_gives(2, line, "4 pairs");
+    snprintf(line, sizeof line, MQAR " --short-steps 0 -o %s/x", folder);
+    program_gives(2, line, "0 steps");
+    snprintf(line, sizeof line, SMALL " --short-steps 3 --short-length 8 -o %s/x", folder);
+    program_gives(2, line, "mqar");
+}
+END_TEST
+
+static int start_and_signal(const char *line, const char *run, int number, unsigned ms) {
+    char full[2000], config[200];
     snprintf(config, sizeof config, "%s/%s/config.json", folder, run);
-    snprintf(line, sizeof line, SMALL " %s -o %s/%s", access(config, F_OK) == 0 ? "--resume" : "", folder,
+    snprintf(full, sizeof full, "%s %s -o %s/%s", line, access(config, F_OK) == 0 ? "--resume" : "", folder,
              run);
-    return program_signal(line, number, ms);
+    return program_signal(full, number, ms);
 }
 
 START_TEST(test_killed_and_resumed) {
     unsigned seed =
         (unsigned)getpid(); /* the moments are random; that the result does not depend on them is the test */
     int killed = 0;
-    ck_assert_msg(program_run(SMALL " -o %s/whole", folder) == 0, "%s", program_output);
+    const char *line = cut_lines[_i];
+    ck_assert_msg(program_run("%s -o %s/whole", line, folder) == 0, "%s", program_output);
     for (int attempt = 0; attempt < 40 && killed < 3; attempt++) {
-        int status = start_and_signal("cut", SIGKILL, 100 + (unsigned)rand_r(&seed) % 900);
+        int status = start_and_signal(line, "cut", SIGKILL, 100 + (unsigned)rand_r(&seed) % 900);
         if (WIFSIGNALED(status))
             killed++;
         else
             break; /* it was through */
     }
-    int code = program_run(SMALL " --resume -o %s/cut", folder);
+    int code = program_run("%s --resume -o %s/cut", line, folder);
     ck_assert_msg(code == 0, "resuming after %d kills exits with %d: %s", killed, code, program_output);
     same_file("whole", "cut", "model.safetensors");
     same_file("whole", "cut", "state.safetensors");
@@ -129,7 +167,7 @@ END_TEST
 
 START_TEST(test_interrupt) {
     char line[300];
-    int status = start_and_signal("stopped", SIGINT, 700);
+    int status = start_and_signal(SMALL, "stopped", SIGINT, 700);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return; /* it was faster than the signal */
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 3, "Ctrl-C gives status %x", (unsigned)status);
@@ -255,7 +293,8 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, test_same_bits);
     tcase_add_test(t, test_wrong_answers_run_again);
-    tcase_add_test(t, test_killed_and_resumed);
+    tcase_add_test(t, test_shorter_task);
+    tcase_add_loop_test(t, test_killed_and_resumed, 0, 2);
     tcase_add_test(t, test_interrupt);
     tcase_add_test(t, test_price_is_measured_once);
     tcase_add_test(t, test_bad_arguments);

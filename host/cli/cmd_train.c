@@ -66,6 +66,9 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     c->optimizer.weight_decay = tn_cli_real(args, "weight-decay", c->optimizer.weight_decay);
     c->optimizer.clip = tn_cli_real(args, "clip", c->optimizer.clip);
     c->router_bias = tn_cli_real(args, "router-bias", c->router_bias);
+    c->shorter.steps = tn_cli_int(args, "short-steps", c->shorter.steps);
+    c->shorter.length = tn_cli_int(args, "short-length", c->shorter.length);
+    c->head_init = tn_cli_real(args, "head-init", c->head_init);
     c->batch = tn_cli_int(args, "batch", c->batch);
     c->log_every = tn_cli_int(args, "log-every", c->log_every);
     c->checkpoint_every = tn_cli_int(args, "checkpoint-every", c->checkpoint_every);
@@ -155,6 +158,11 @@ static const tn_cli_option options[] = {
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
     {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (recall 2, else 0)",
      -100, 100},
+    {"short-steps", 0, "N", TN_CLI_INT, "mqar: the first N steps are at the shorter length", 0, 1e8},
+    {"short-length", 0, "L", TN_CLI_INT,
+     "mqar: the shorter length, with as many times fewer pairs and more sequences", 0, 1 << 20},
+    {"head-init", 0, "X", TN_CLI_REAL,
+     "the head starts as the embedding times X, and goes its own way; 0: at random (0)", 0, 100},
     {"explore-below", 0, "X", TN_CLI_REAL,
      "a batch of phase 2 with a smaller share of right answers is run again whole; 0: none (recall "
      "1, else 0)",

@@ -272,3 +272,16 @@ tn_status tn_params_init(tn_params *p, uint64_t seed) {
     tn_free(ctx, host);
     return status;
 }
+
+tn_status tn_params_head_from_embedding(tn_params *p, double scale) {
+    float *host;
+    size_t count = p->embed->count;
+    TN_TRY(tn_alloc(tn_device_context(p->dev), count, sizeof *host, &host));
+    tn_status status = tn_buffer_read(p->embed->value, 0, count * sizeof *host, host);
+    for (size_t k = 0; k < count; k++)
+        host[k] = (float)(scale * host[k]);
+    if (status == TN_OK)
+        status = tn_buffer_write(p->head->value, 0, count * sizeof *host, host);
+    tn_free(tn_device_context(p->dev), host);
+    return status;
+}

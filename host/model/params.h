@@ -62,6 +62,9 @@ tn_status tn_params_absorb(tn_params *p, int64_t layer, int64_t heads);
 /* Random start from the seed: embedding N(0,1); matrices and convolution N(0, 1/(3·fan-in)); norms 1; biases
  * and router 0. */
 tn_status tn_params_init(tn_params *p, uint64_t seed);
+/* The head becomes the embedding times `scale`: what a row carries of a token's embedding is then, from the
+ * start, a logit for that token. They are two tensors as before. */
+tn_status tn_params_head_from_embedding(tn_params *p, double scale);
 tn_param *tn_params_find(tn_params *p, const char *name); /* NULL when absent */
 
 #endif

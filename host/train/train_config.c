@@ -19,8 +19,8 @@ typedef struct tn_field {
 
 #define FIELD(name, type, member)                                                                            \
     { name, type, offsetof(tn_train_config, member), false }
-#define OPTIONAL(name, member)                                                                               \
-    { name, FIELD_F64, offsetof(tn_train_config, member), true }
+#define OPTIONAL(name, type, member)                                                                         \
+    { name, type, offsetof(tn_train_config, member), true }
 static const tn_field fields[] = {
     FIELD("distance", FIELD_I64, task.distance),
     FIELD("length", FIELD_I64, task.length),
@@ -54,8 +54,11 @@ static const tn_field fields[] = {
     FIELD("seed", FIELD_U64, seed),
     FIELD("log_every", FIELD_I64, log_every),
     FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
-    OPTIONAL("routed_row_ms", row_cost.routed_ms),
-    OPTIONAL("unrouted_row_ms", row_cost.unrouted_ms),
+    OPTIONAL("head_init", FIELD_F64, head_init),
+    OPTIONAL("short_steps", FIELD_I64, shorter.steps),
+    OPTIONAL("short_length", FIELD_I64, shorter.length),
+    OPTIONAL("routed_row_ms", FIELD_F64, row_cost.routed_ms),
+    OPTIONAL("unrouted_row_ms", FIELD_F64, row_cost.unrouted_ms),
 };
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 
@@ -134,6 +137,33 @@ void tn_train_config_plain(tn_train_config *c) {
     c->curriculum.explore_below = 0;
 }
 
+/* The shorter task is the task in small: as many times fewer pairs, as many times more sequences a step. */
+static tn_status check_shorter(tn_context *ctx, const tn_train_config *c) {
+    int64_t length = c->shorter.length;
+    if (c->shorter.steps == 0 && length == 0)
+        return TN_OK;
+    if (c->task.kind != TN_TASK_MQAR)
+        return tn_fail(ctx, TN_ERR_ARG, "a shorter task to begin with is mqar's alone");
+    if (c->shorter.steps < 1 || length < 1 || c->task.length % length != 0 ||
+        c->task.pairs % (c->task.length / length) != 0)
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "the shorter task wants 1 or more steps and a length by which %lld can be divided, and "
+            "by the same number its %lld pairs; not %lld steps at a length of %lld",
+            (long long)c->task.length, (long long)c->task.pairs, (long long)c->shorter.steps,
+            (long long)length);
+    tn_task_config task = tn_train_config_task(c, 0);
+    return tn_task_config_check(ctx, &task);
+}
+
+tn_task_config tn_train_config_task(const tn_train_config *c, int64_t step) {
+    tn_task_config task = c->task;
+    int64_t times = step < c->shorter.steps ? task.length / c->shorter.length : 1;
+    task.length /= times;
+    task.pairs /= times;
+    return task;
+}
+
 tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
     const tn_curriculum *u = &c->curriculum;
     TN_TRY(tn_task_config_check(ctx, &c->task));
@@ -152,15 +182,22 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
             ctx, TN_ERR_ARG,
             "λ must be 0 or more, the learning rate in (0,10), its decay and explore_below in 0..1, "
             "the gate's margin in 0..100, the routers' bias in -100..100");
+    if (!(c->head_init >= 0 && c->head_init <= 100))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "the head starts as the embedding times a number in 0..100 (0: at random), not %g",
+                       c->head_init);
     if (!isfinite(c->row_cost.routed_ms) || !(c->row_cost.unrouted_ms >= 0) ||
         !isfinite(c->row_cost.unrouted_ms))
         return tn_fail(ctx, TN_ERR_ARG, "the measured cost of a row is no time: routed %g ms, unrouted %g ms",
                        c->row_cost.routed_ms, c->row_cost.unrouted_ms);
-    return TN_OK;
+    return check_shorter(ctx, c);
 }
 
 static bool is_absent(const tn_train_config *c, const tn_field *f) {
-    return f->optional && fpclassify(*(const double *)(const void *)((const char *)c + f->offset)) == FP_ZERO;
+    const void *at = (const char *)c + f->offset;
+    if (!f->optional)
+        return false;
+    return f->type == FIELD_F64 ? fpclassify(*(const double *)at) == FP_ZERO : *(const int64_t *)at == 0;
 }
 
 static json_t *field_json(const tn_train_config *c, const tn_field *f) {

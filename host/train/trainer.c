@@ -13,7 +13,7 @@
 typedef struct tn_trainer {
     const tn_train_config *c;
     tn_context *ctx;
-    tn_task *task;
+    tn_task *task; /* with ws and batch: of the steps at hand, see stage */
     tn_model *model;
     tn_workspace *ws;
     tn_batch batch;
@@ -53,9 +53,11 @@ static tn_status prepare_folder(tn_trainer *t, const char *folder, bool resume) 
     return tn_train_config_same(t->ctx, &kept, t->c);
 }
 
-/* The usual start, but for the routers' biases. */
+/* The usual start, but for the routers' biases and the head. */
 static tn_status start(tn_trainer *t) {
     TN_TRY(tn_params_init(&t->model->params, t->c->seed));
+    if (t->c->head_init > 0)
+        TN_TRY(tn_params_head_from_embedding(&t->model->params, t->c->head_init));
     float bias = (float)t->c->router_bias;
     for (int64_t i = 0; bias != 0 && tn_mixer_has_router(&t->c->model) && i < t->c->model.layers; i++)
         TN_TRY(tn_buffer_write(t->model->params.layers[i].router_bias->value, 0, sizeof bias, &bias));
@@ -71,17 +73,35 @@ static tn_status load_state(tn_trainer *t, bool resume) {
     return TN_OK;
 }
 
+static void stage_end(tn_trainer *t) {
+    tn_workspace_destroy(t->ws);
+    tn_batch_free(t->ctx, &t->batch);
+    tn_task_free(t->ctx, t->task);
+    t->ws = NULL;
+    t->task = NULL;
+}
+
+/* Task, batch and workspace of step t->step. A shorter task has as many positions a step as the run's own, so
+ * what is as long as those stays. */
+static tn_status stage(tn_trainer *t) {
+    const tn_train_config *c = t->c;
+    tn_task_config task = tn_train_config_task(c, t->step);
+    stage_end(t);
+    TN_TRY(tn_task_make(t->ctx, &task, &t->task));
+    int64_t B = c->batch * (c->task.kind == TN_TASK_MQAR ? c->task.length / task.length : 1);
+    TN_TRY(tn_batch_make(t->ctx, B, tn_task_length(t->task), &t->batch));
+    return tn_workspace_create(t->model, B, tn_task_length(t->task), &t->ws);
+}
+
 static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool resume) {
     const tn_train_config *c = t->c;
     TN_TRY(paths(t, folder));
-    TN_TRY(tn_task_make(t->ctx, &c->task, &t->task));
-    int64_t T = tn_task_length(t->task), N = c->batch * T;
-    TN_TRY(tn_batch_make(t->ctx, c->batch, T, &t->batch));
-    TN_TRY(tn_alloc(t->ctx, (size_t)N, 4, &t->label_rows));
-    TN_TRY(tn_alloc(t->ctx, (size_t)N, 4, &t->labels));
-    TN_TRY(tn_alloc(t->ctx, (size_t)N, 4, &t->predicted));
     TN_TRY(tn_model_create(dev, &c->model, true, &t->model));
-    TN_TRY(tn_workspace_create(t->model, c->batch, T, &t->ws));
+    TN_TRY(stage(t));
+    size_t N = (size_t)t->batch.B * (size_t)t->batch.T;
+    TN_TRY(tn_alloc(t->ctx, N, 4, &t->label_rows));
+    TN_TRY(tn_alloc(t->ctx, N, 4, &t->labels));
+    TN_TRY(tn_alloc(t->ctx, N, 4, &t->predicted));
     TN_TRY(tn_metrics_make(t->ctx, &t->metrics));
     /* The folder last: a run that cannot start leaves nothing behind. */
     TN_TRY(prepare_folder(t, folder, resume));
@@ -89,11 +109,9 @@ static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool
 }
 
 static void release(tn_trainer *t) {
-    tn_workspace_destroy(t->ws);
+    stage_end(t);
     tn_model_destroy(t->model);
     tn_metrics_free(&t->metrics);
-    tn_batch_free(t->ctx, &t->batch);
-    tn_task_free(t->ctx, t->task);
     tn_free(t->ctx, t->label_rows);
     tn_free(t->ctx, t->labels);
     tn_free(t->ctx, t->predicted);
@@ -105,15 +123,15 @@ static void release(tn_trainer *t) {
 
 static tn_status next_batch(tn_trainer *t) {
     const tn_train_config *c = t->c;
-    TN_TRY(tn_task_fill(t->ctx, t->task, TN_RNG_TRAIN, (uint64_t)(t->step * c->batch), &t->batch));
+    TN_TRY(tn_task_fill(t->ctx, t->task, TN_RNG_TRAIN, (uint64_t)(t->step * t->batch.B), &t->batch));
     t->in = tn_batch_input(&t->batch, t->label_rows, t->labels);
     t->in.control_seed = c->seed;
     t->in.control_index = (uint64_t)t->step;
     return TN_OK;
 }
 
-double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, double lambda) {
-    double sequence = lambda / (double)(c->model.layers * c->batch), floor = tn_task_floor_rows(task);
+double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, int64_t B, double lambda) {
+    double sequence = lambda / (double)(c->model.layers * B), floor = tn_task_floor_rows(task);
     if (c->penalty == TN_PENALTY_MEAN)
         return sequence / (double)tn_task_length(task);
     return floor > 0 ? sequence / floor : sequence;
@@ -129,7 +147,7 @@ static double share_right(const tn_trainer *t) {
 
 static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_layer_stats *stats) {
     const tn_train_config *c = t->c;
-    int64_t T = tn_task_length(t->task), rows = c->model.layers * c->batch * T;
+    int64_t N = (int64_t)t->batch.B * t->batch.T, rows = c->model.layers * N;
     tn_metrics_row row = {.step = t->step + 1, .phase = plan->phase, .lambda = plan->lambda, .lr = plan->lr};
     double soft = 0;
     TN_TRY(tn_model_loss_read(t->ws, &t->in, &row.cross_entropy, t->predicted));
@@ -140,11 +158,11 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     row.accuracy = share_right(t);
     row.attention_pct = 100 * (double)row.routed_rows / (double)rows;
     row.attention_pct_soft = 100 * soft / (double)rows;
-    row.loss = row.cross_entropy + tn_penalty_of_row(c, t->task, plan->lambda) * soft;
+    row.loss = row.cross_entropy + tn_penalty_of_row(c, t->task, t->batch.B, plan->lambda) * soft;
     TN_TRY(tn_device_finish(t->model->dev));
     row.elapsed_s = t->elapsed_before + tn_clock_seconds() - t->started;
     row.step_ms = 1000 * (row.elapsed_s - t->logged_elapsed) / (double)(t->step + 1 - t->logged_step);
-    row.tokens_per_s = 1000 * (double)(c->batch * T) / row.step_ms;
+    row.tokens_per_s = 1000 * (double)N / row.step_ms;
     t->logged_step = t->step + 1;
     t->logged_elapsed = row.elapsed_s;
     t->accuracy = row.accuracy;
@@ -195,7 +213,8 @@ static tn_status one_step(tn_trainer *t) {
     TN_TRY(next_batch(t));
     t->in.gate_margin = plan.margin;
     TN_TRY(forward(t, &plan, log ? stats : NULL));
-    TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, tn_penalty_of_row(c, t->task, plan.lambda)));
+    double price = tn_penalty_of_row(c, t->task, t->batch.B, plan.lambda);
+    TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, price));
     TN_TRY(tn_model_update(t->model, &o, t->step + 1));
     TN_TRY(tn_device_flush(t->model->dev));
     if (log)
@@ -218,6 +237,8 @@ static tn_status run(tn_trainer *t) {
     t->logged_step = t->step;
     t->logged_elapsed = t->elapsed_before;
     while (t->step < c->curriculum.steps) {
+        if (c->shorter.steps > 0 && t->step == c->shorter.steps)
+            TN_TRY(stage(t));
         TN_TRY(one_step(t));
         bool stop = tn_interrupted();
         if (stop || t->step % c->checkpoint_every == 0 || t->step == c->curriculum.steps)

@@ -21,14 +21,22 @@ typedef struct tn_row_cost {
     double unrouted_ms; /* a row where none is routed */
 } tn_row_cost;
 
+/* mqar: the first `steps` steps are at a shorter length, with as many times fewer pairs and as many times
+ * more sequences a step. steps 0: none. */
+typedef struct tn_shorter {
+    int64_t steps, length;
+} tn_shorter;
+
 typedef struct tn_train_config {
     tn_task_config task;
     tn_model_config model;
     tn_curriculum curriculum;
+    tn_shorter shorter;
     tn_optimizer optimizer; /* lr is the curriculum's */
     tn_penalty penalty;
     tn_row_cost row_cost; /* behind the curriculum's λ */
     double router_bias;   /* of every router at the start: p = sigmoid(router_bias) for all rows */
+    double head_init;     /* the head starts as the embedding times this; 0: at random */
     int64_t batch;
     uint64_t seed;
     int64_t log_every, checkpoint_every; /* steps */
@@ -40,6 +48,8 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
 /* The published form of routing's training: the mean penalty, routers that start undecided, no margin, no
  * batch run again. */
 void tn_train_config_plain(tn_train_config *c);
+/* The task of a step: the shorter one or the run's own. */
+tn_task_config tn_train_config_task(const tn_train_config *c, int64_t step);
 /* TN_ERR_ARG with a sentence when a number makes no sense. */
 tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c);
 
@@ -50,9 +60,9 @@ typedef struct tn_train_result {
     int64_t params;
 } tn_train_result;
 
-/* What a row adds to the loss with p = 1 at this λ: the penalty is this times Σp over layers, sequences and
- * positions. */
-double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, double lambda);
+/* What a row of a batch of B adds to the loss with p = 1 at this λ: the penalty is this times Σp over layers,
+ * sequences and positions. */
+double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, int64_t B, double lambda);
 
 /* Trains in `folder` (made when missing). resume: goes on from state.safetensors, which must be of the same
  * config; without it a folder that holds a run is refused. Ctrl-C ends with TN_ERR_INTERRUPTED after the
