@@ -20,8 +20,8 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
     snprintf(row->pass, sizeof row->pass, "%s", cell->pass);
     snprintf(row->mixer, sizeof row->mixer, "%s", cell->mixer);
     snprintf(row->seed, sizeof row->seed, "%llu", (unsigned long long)seed);
-    if (cell->masked)
-        snprintf(row->schedule, sizeof row->schedule, "masked");
+    if (cell->execution != TN_EXECUTION_COMPACTED)
+        snprintf(row->schedule, sizeof row->schedule, "%s", tn_execution_name(cell->execution));
     tn_row_set_cache(row, cell->cold);
     if (cell->cores > 0)
         row->compute_units = row->cores = cell->cores;
@@ -37,11 +37,13 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
 }
 
 void tn_row_key(const tn_cost_row *r, char *key, size_t size) {
-    snprintf(key, size, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%.6g|%s|%s|%lld|%s%s",
+    tn_execution execution;
+    bool other = tn_execution_parse(r->schedule, &execution) && execution != TN_EXECUTION_COMPACTED;
+    snprintf(key, size, "%s|%s|%s|%s|%s|%s|%s|%s|%s|%lld|%lld|%lld|%lld|%lld|%.6g|%s|%s|%lld|%s%s%s",
              r->platform, r->device, r->selector, r->driver, r->version, r->level, r->op, r->pass, r->mixer,
              (long long)r->B, (long long)r->T, (long long)r->D, (long long)r->H, (long long)r->K,
-             r->rho >= 0 ? r->rho : -1.0, r->shape, r->seed, (long long)r->cores, r->cache,
-             strcmp(r->schedule, "masked") == 0 ? "|masked" : "");
+             r->rho >= 0 ? r->rho : -1.0, r->shape, r->seed, (long long)r->cores, r->cache, other ? "|" : "",
+             other ? r->schedule : "");
 }
 
 void tn_cell_describe(const tn_cell *cell, char *text, size_t size) {
@@ -52,8 +54,8 @@ void tn_cell_describe(const tn_cell *cell, char *text, size_t size) {
         snprintf(cores, sizeof cores, " on %d core%s", cell->cores, cell->cores == 1 ? "" : "s");
     if (cell->cold)
         strcat(cores, ", cold");
-    if (cell->masked)
-        strcat(cores, ", masked");
+    if (cell->execution != TN_EXECUTION_COMPACTED)
+        strcat(strcat(cores, ", "), tn_execution_name(cell->execution));
     if (cell->T <= 0)
         snprintf(text, size, "%s %s %s%s", cell->op, cell->pass, cell->shape, cores);
     else
@@ -110,7 +112,7 @@ static tn_status run_layer(tn_device *dev, const tn_cell *cell, const tn_bench_o
                                               .H = cell->H,
                                               .K = cell->K,
                                               .rho = cell->rho,
-                                              .masked = cell->masked,
+                                              .execution = cell->execution,
                                               .mixer = cell->mixer,
                                               .pass = cell->pass},
                             o, row);

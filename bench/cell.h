@@ -2,6 +2,7 @@
 #ifndef TN_CELL_H
 #define TN_CELL_H
 
+#include "layer.h"
 #include "op.h"
 
 typedef struct tn_cell {
@@ -11,10 +12,10 @@ typedef struct tn_cell {
     char shape[160]; /* of an op, as text */
     char mixer[24];  /* of a layer or model, and what follows too: */
     int64_t B, T, D, H, K;
-    bool cold;   /* caches written over before each call */
-    int cores;   /* of a CPU device; 0: the whole device */
-    bool masked; /* a routed layer run for all rows; otherwise compacted */
-    double rho;  /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
+    bool cold;              /* caches written over before each call */
+    int cores;              /* of a CPU device; 0: the whole device */
+    tn_execution execution; /* of a routed layer */
+    double rho;             /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
 } tn_cell;
 
 /* The columns that say what the row is of; the rest is as tn_row_init leaves it. */

@@ -12,6 +12,7 @@ typedef struct plan {
     tn_context *ctx;
     const tn_device_info *info;
     bool tell, every_shape;
+    int block_stride; /* of the fractions, one in so many is run in blocks too */
     const tn_sweep_axes *given;
     tn_axis T, D, model_T, model_D, rho;
     tn_words level, layer_pass, model_pass;
@@ -131,8 +132,17 @@ static tn_status add_masked(plan *p, const tn_cell *like) {
     tn_cell cell = *like;
     if (strcmp(cell.level, "layer") != 0 || strcmp(cell.pass, "forward") != 0 || p->rho.count == 0)
         return TN_OK;
-    cell.masked = true;
+    cell.execution = TN_EXECUTION_MASKED;
     cell.rho = ceil(p->rho.v[p->rho.count / 2] * (double)cell.T - 1e-9) / (double)cell.T;
+    return add(p, &cell);
+}
+
+/* The same rows in whole blocks; unlike masked, its work depends on how many there are. */
+static tn_status add_blocks(plan *p, const tn_cell *like) {
+    tn_cell cell = *like;
+    if (strcmp(cell.level, "layer") != 0 || strcmp(cell.pass, "forward") != 0)
+        return TN_OK;
+    cell.execution = TN_EXECUTION_BLOCKS;
     return add(p, &cell);
 }
 
@@ -156,6 +166,8 @@ static tn_status add_mixers(plan *p, const tn_cell *like) {
         seen[count++] = rows;
         cell.rho = (double)rows / (double)cell.T;
         TN_TRY(add(p, &cell));
+        if (count % p->block_stride == 0)
+            TN_TRY(add_blocks(p, &cell));
     }
     return add_masked(p, &cell);
 }
@@ -270,6 +282,7 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
               .info = info,
               .tell = tell,
               .every_shape = full,
+              .block_stride = full || axes->rho.count ? 1 : 2,
               .given = axes,
               .T = axes->T.count ? axes->T
                    : full        ? full_T

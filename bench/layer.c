@@ -12,6 +12,26 @@
 #include <math.h>
 #include <string.h>
 
+static const struct {
+    const char *name;
+    tn_gate gate;
+} executions[] = {[TN_EXECUTION_COMPACTED] = {"compacted", TN_GATE_COMPACT},
+                  [TN_EXECUTION_MASKED] = {"masked", TN_GATE_DENSE},
+                  [TN_EXECUTION_BLOCKS] = {"block-skipping", TN_GATE_BLOCKS}};
+
+const char *tn_execution_name(tn_execution execution) {
+    return executions[execution].name;
+}
+
+bool tn_execution_parse(const char *name, tn_execution *out) {
+    for (size_t i = 0; i < sizeof executions / sizeof executions[0]; i++)
+        if (strcmp(name, executions[i].name) == 0) {
+            *out = (tn_execution)i;
+            return true;
+        }
+    return false;
+}
+
 typedef struct layer_side {
     tn_model *model;
     tn_workspace *ws;
@@ -107,7 +127,7 @@ static tn_status side_make(layer_run *r, const char *mixer, layer_side *side) {
     side->x = r->x;
     side->dx = r->dx;
     side->dmid = r->dmid;
-    side->gate = r->shape->masked ? TN_GATE_DENSE : TN_GATE_COMPACT;
+    side->gate = executions[r->shape->execution].gate;
     return TN_OK;
 }
 
@@ -161,17 +181,30 @@ static tn_status check_row(layer_run *r, const layer_side *side, int64_t row, bo
     return status;
 }
 
-/* Compacted, as many rows take the global track as were wanted; masked, all of them. */
+/* Does row n take the global track? Compacted, if it is wanted; of whole blocks, if any of its block is;
+ * masked, and dense, in any case. */
+static bool runs(const layer_run *r, const tn_layer_state *st, int64_t n) {
+    int64_t T = r->shape->T, first = n - n % T % st->block;
+    if (st->dense)
+        return true;
+    for (int64_t i = first; i < first + st->block && i / T == n / T; i++)
+        if (r->mask[i])
+            return true;
+    return false;
+}
+
 static tn_status check_routed(layer_run *r) {
-    int64_t N = r->shape->B * r->shape->T, wanted = 0, got = tn_workspace_state(r->mine.ws, 0)->R;
+    const tn_layer_state *st = tn_workspace_state(r->mine.ws, 0);
+    int64_t N = r->shape->B * r->shape->T, wanted = 0, got = st->R;
     for (int64_t n = 0; n < N; n++)
-        wanted += r->mask[n] || r->shape->masked;
+        wanted += runs(r, st, n);
     return got == wanted ? TN_OK
                          : tn_fail(r->ctx, TN_ERR_CHECK, "%lld rows were routed instead of %lld",
                                    (long long)got, (long long)wanted);
 }
 
-/* Rows of the last sequence against the naive layer: the last, the first and some between, of each track. */
+/* Rows of the last sequence against the naive layer: the last, the first and some between, of each track, and
+ * neighbours of two tracks. */
 static tn_status check(layer_run *r) {
     const tn_model_config *c = &r->mine.model->config;
     int64_t T = r->shape->T, D = r->shape->D, base = (r->shape->B - 1) * T;
@@ -196,8 +229,11 @@ static tn_status check(layer_run *r) {
         int64_t near = t; /* a routed row near by: they may be rare */
         while (near > 0 && !r->mask[base + near])
             near--;
-        if (tn_mixer_has_router(c) && r->mask[base + near])
-            TN_GO(check_row(r, &r->mine, base + near, true, kv));
+        if (!tn_mixer_has_router(c) || !r->mask[base + near])
+            continue;
+        TN_GO(check_row(r, &r->mine, base + near, true, kv));
+        if (near > 0 && !r->mask[base + near - 1]) /* it may be computed and must be dropped */
+            TN_GO(check_row(r, &r->mine, base + near - 1, false, kv));
     }
 cleanup:
     tn_free(r->ctx, kv);
@@ -212,7 +248,7 @@ static double flops_of(const layer_run *r, const layer_side *side) {
     tn_layer_stats stats = {
         .routed = st->R, .kv_rows = st->absorbed ? 0 : st->P, .absorbed_passes = st->absorbed};
     for (int64_t n = 0; n < B * T; n++)
-        if (st->dense || r->mask[n])
+        if (runs(r, st, n))
             stats.pairs += (double)(n % T + 1);
     if (st->absorbed) {
         stats.absorbed_rows = stats.routed;
@@ -257,11 +293,13 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
     tn_row_set_tuned(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline);
     snprintf(row->schedule, sizeof row->schedule, "%s",
-             r->shape->masked ? "masked"
-             : r->dense.model ? "compacted"
-                              : "dense");
-    if (r->dense.model)
+             r->dense.model ? tn_execution_name(r->shape->execution) : "dense");
+    if (r->dense.model) {
+        const tn_layer_state *st = tn_workspace_state(r->mine.ws, 0);
+        row->block = r->shape->execution == TN_EXECUTION_BLOCKS ? st->block : -1;
+        row->executed_rho = (double)st->R / (double)(r->shape->B * r->shape->T);
         snprintf(row->keys, sizeof row->keys, "%s", keys_of(&r->mine));
+    }
     snprintf(row->verified, sizeof row->verified, "same shape");
     return TN_OK;
 }
@@ -278,9 +316,9 @@ tn_status tn_layer_measure(tn_device *dev, const tn_layer_shape *shape, const tn
         strcmp(shape->pass, "step") != 0)
         return tn_fail(r.ctx, TN_ERR_ARG, "unknown pass '%s' of a layer; there is forward, backward, step",
                        shape->pass);
-    if (shape->masked && !routed)
-        return tn_fail(r.ctx, TN_ERR_ARG, "a masked '%s' layer: only a routed one can be run masked",
-                       shape->mixer);
+    if (shape->execution != TN_EXECUTION_COMPACTED && !routed)
+        return tn_fail(r.ctx, TN_ERR_ARG, "a %s '%s' layer: only a routed one can be run so",
+                       tn_execution_name(shape->execution), shape->mixer);
     TN_GO(inputs(&r, options->seed));
     TN_GO(side_make(&r, shape->mixer, &r.mine));
     if (routed)

@@ -5,12 +5,22 @@
 #include "op.h"
 #include "workspace.h"
 
+/* How a routed layer is run. */
+typedef enum tn_execution {
+    TN_EXECUTION_COMPACTED, /* the global track for routed rows alone */
+    TN_EXECUTION_MASKED,    /* both tracks for all rows, then a hard choice */
+    TN_EXECUTION_BLOCKS     /* the global track for whole blocks of rows of which any is routed */
+} tn_execution;
+/* The word of the column `schedule`: "compacted", "masked", "block-skipping". */
+const char *tn_execution_name(tn_execution execution);
+bool tn_execution_parse(const char *name, tn_execution *out);
+
 typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;
-    double rho;        /* exactly ⌈rho·T⌉ rows of every sequence are routed; ignored by other mixers */
-    bool masked;       /* a routed layer with both tracks for all rows and a hard choice between them */
-    const char *mixer; /* "conv", "attention", "routed" */
-    const char *pass;  /* "forward", "backward", "step": one after the other */
+    double rho; /* exactly ⌈rho·T⌉ rows of every sequence are routed; ignored by other mixers */
+    tn_execution execution; /* of a routed layer */
+    const char *mixer;      /* "conv", "attention", "routed" */
+    const char *pass;       /* "forward", "backward", "step": one after the other */
 } tn_layer_shape;
 
 /* Times the layer and, for a routed one, dense attention in turn with it. Fills times, work and the dense_*

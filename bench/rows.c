@@ -86,6 +86,8 @@ static const column columns[] = {
     COLUMN(idle_w, REAL),
     COLUMN(cores, COUNT),
     COLUMN(cache, TEXT),
+    COLUMN(block, COUNT),
+    COLUMN(executed_rho, REAL),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

@@ -51,6 +51,8 @@ typedef struct tn_cost_row {
     double energy_net_j, idle_w; /* energy_j without what the idle device draws; that power */
     char cache[8];               /* "warm" or "cold"; of the work's data before a call */
     int64_t cores;               /* of a CPU that the row was measured on; −1: the whole device */
+    int64_t block;               /* of a layer run in blocks: their positions */
+    double executed_rho;         /* of a routed layer: share of the rows that took the global track */
 } tn_cost_row;
 
 /* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */

@@ -1,10 +1,32 @@
 /* Mask → stable list of the routed rows of every sequence: count a tile, scan the counts, place. No atomics,
- * so the list is the same every time. Grids are tiles × B: an index split by / and % is compiled to an
- * instruction that Oclgrind does not know. */
+ * so the list is the same every time. Where routing is rounded to blocks, a pass before that widens the mask.
+ * Grids are tiles × B: an index split by / and % becomes an instruction that Oclgrind does not know. */
 
 #ifndef TILE
 #define TILE 4096 /* positions that one work-item counts and places; a multiple of 16, at most 2^19 */
 #endif
+
+#ifndef BLOCK
+#define BLOCK 16 /* positions that are routed together or not at all */
+#endif
+
+/* Rounds routing to blocks: one with a routed position becomes routed whole. An item has as many blocks as a
+ * tile has room for. */
+kernel void route_compact_widen(global uchar *restrict wide /* [B,T] */,
+                                const global uchar *restrict mask /* [B,T] */, int B, int T, int items) {
+    const int item = get_global_id(0), b = get_global_id(1), share = max(1, TILE / BLOCK) * BLOCK;
+    if (item >= items || b >= B)
+        return;
+    const int end = min(T, (item + 1) * share);
+    for (int t0 = item * share; t0 < end; t0 += BLOCK) {
+        const int t1 = min(end, t0 + BLOCK);
+        uchar any = 0;
+        for (int t = t0; t < t1; t++)
+            any |= mask[b * T + t];
+        for (int t = t0; t < t1; t++)
+            wide[b * T + t] = any;
+    }
+}
 
 kernel void route_compact_count(global int *restrict counts, /* [B,tiles] routed positions of a tile */
                                 global int *restrict lasts,  /* [B,tiles] the last of them, −1 for none */

@@ -39,14 +39,15 @@ kernel void route_mix_forward(
     }
 }
 
-/* Where y holds res + c already: y = res + o for the routed rows alone. Grid: R. */
+/* Where y holds res + c already: y = res + o for the listed rows alone, those of them that h has. Grid: R. */
 kernel void route_mix_few(global float *restrict y,         /* [N,D] */
                           const global float *restrict res, /* [N,D] */
                           const global float *restrict o,   /* [R,D] */
                           const global int *restrict rows,  /* [R] */
+                          const global uchar *h,            /* [N], or NULL: all of them */
                           int R, int D) {
     const int r = get_global_id(0);
-    if (r >= R)
+    if (r >= R || (h && !h[rows[r]]))
         return;
     const int at = rows[r] * D;
     int d = 0;

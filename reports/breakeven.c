@@ -156,13 +156,39 @@ static void find_masked(const view *v, tn_breakeven *b) {
         }
 }
 
+/* Beside the compacted points of a group those of whole blocks, which have a group of their own. */
+static void find_blocks(const view *v, const tn_breakevens *all, size_t first, tn_breakeven *b) {
+    for (size_t p = 0; p < b->count; p++)
+        b->points[p].blocks_speedup = b->points[p].over_blocks = NAN;
+    if (strcmp(b->schedule, "compacted") != 0)
+        return;
+    for (size_t i = first; i < all->count; i++) {
+        const tn_breakeven *other = &all->items[i];
+        if (strcmp(other->schedule, "block-skipping") != 0 || !same_key(v, other->row, b->row))
+            continue;
+        for (size_t p = 0; p < b->count; p++)
+            for (size_t q = 0; q < other->count; q++)
+                if (other->points[q].rho == b->points[p].rho) {
+                    b->points[p].blocks_speedup = other->points[q].speedup;
+                    b->points[p].over_blocks = b->points[p].speedup / other->points[q].speedup;
+                    b->has_blocks = true;
+                }
+    }
+}
+
+/* What the run-time takes comes first. */
+static int by_schedule(const char *a, const char *b) {
+    int order = (strcmp(b, "compacted") == 0) - (strcmp(a, "compacted") == 0);
+    return order ? order : strcmp(a, b);
+}
+
 /* A sweep's rows come in random order; people read lengths in theirs. NaN, an empty cell, counts as 0. */
 static int by_shape(const void *a, const void *b) {
     const tn_breakeven *x = a, *y = b;
     const double left[] = {x->D, x->H, x->K, x->T, x->B}, right[] = {y->D, y->H, y->K, y->T, y->B};
     int order = strcmp(x->device, y->device);
     if (order == 0)
-        order = strcmp(x->schedule, y->schedule);
+        order = by_schedule(x->schedule, y->schedule);
     for (int i = 0; order == 0 && i < 5; i++) {
         double l = isnan(left[i]) ? 0 : left[i], r = isnan(right[i]) ? 0 : right[i];
         order = (l > r) - (l < r);
@@ -190,6 +216,7 @@ tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens 
     }
     for (size_t i = first; i < out->count; i++) {
         find_masked(&v, &out->items[i]);
+        find_blocks(&v, out, first, &out->items[i]);
         tn_breakeven_solve(&out->items[i]);
     }
     if (out->count > first)
@@ -210,27 +237,34 @@ static double ratio_of(const tn_breakeven_point *p, size_t offset) {
     return *(const double *)((const char *)p + offset);
 }
 
-/* Where the ratio first falls to `other`: 1 is dense attention. */
+/* Where the ratio first falls to `other`: 1 is what it is a ratio to. Points without it, NaN, are passed
+ * over; one has it. */
 static tn_breakeven_bound first_crossing(const tn_breakeven *b, size_t offset, double other) {
-    const tn_breakeven_point *p = b->points;
-    double first = ratio_of(&p[0], offset);
-    if (first <= other)
-        return (tn_breakeven_bound){first == other ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER, p[0].rho};
-    for (size_t i = 1; i < b->count; i++) {
-        if (ratio_of(&p[i], offset) > other)
+    const tn_breakeven_point *before = NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        const tn_breakeven_point *p = &b->points[i];
+        double ratio = ratio_of(p, offset);
+        if (isnan(ratio))
             continue;
-        /* routed / other goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
-        double low = other / ratio_of(&p[i - 1], offset), high = other / ratio_of(&p[i], offset);
-        double rho = p[i - 1].rho + (p[i].rho - p[i - 1].rho) * (1 - low) / (high - low);
-        return (tn_breakeven_bound){TN_BREAKEVEN_FOUND, rho};
+        if (!before && ratio <= other)
+            return (tn_breakeven_bound){ratio == other ? TN_BREAKEVEN_FOUND : TN_BREAKEVEN_NEVER, p->rho};
+        if (ratio <= other) {
+            /* routed / other goes from below 1 to 1 or above: as time, it is close to a straight line in ρ */
+            double low = other / ratio_of(before, offset), high = other / ratio;
+            double rho = before->rho + (p->rho - before->rho) * (1 - low) / (high - low);
+            return (tn_breakeven_bound){TN_BREAKEVEN_FOUND, rho};
+        }
+        before = p;
     }
-    return (tn_breakeven_bound){TN_BREAKEVEN_ALWAYS, p[b->count - 1].rho};
+    return (tn_breakeven_bound){TN_BREAKEVEN_ALWAYS, before ? before->rho : NAN};
 }
 
 void tn_breakeven_solve(tn_breakeven *b) {
     b->even = first_crossing(b, offsetof(tn_breakeven_point, speedup), 1);
     if (isfinite(b->masked_speedup))
         b->compact = first_crossing(b, offsetof(tn_breakeven_point, speedup), b->masked_speedup);
+    if (b->has_blocks)
+        b->skip = first_crossing(b, offsetof(tn_breakeven_point, over_blocks), 1);
     b->has_interval = true;
     for (size_t i = 0; i < b->count; i++)
         b->has_interval = b->has_interval && isfinite(b->points[i].speedup_q1);

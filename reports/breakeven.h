@@ -23,8 +23,11 @@ typedef struct tn_breakeven_point {
     double dense_ms;                        /* dense attention beside it */
     double speedup;                         /* dense / routed, measured */
     double speedup_q1, speedup_q3;          /* its quartiles over neighbouring batches; NaN where absent */
-    double ideal;                           /* dense flops / routed flops; NaN where flops are absent */
-    double share_pct;                       /* 100 · speedup / ideal; NaN likewise */
+    double
+        blocks_speedup; /* of a compacted one: dense / block-skipping at the same ρ; NaN where not measured */
+    double over_blocks; /* speedup / blocks_speedup: block-skipping's time over this */
+    double ideal;       /* dense flops / routed flops; NaN where flops are absent */
+    double share_pct;   /* 100 · speedup / ideal; NaN likewise */
 } tn_breakeven_point;
 
 typedef struct tn_breakeven {
@@ -35,7 +38,10 @@ typedef struct tn_breakeven {
     tn_breakeven_bound even;                              /* by the medians: ρ* */
     double masked_speedup;      /* dense / masked, which costs the same at every ρ; NaN where not measured */
     tn_breakeven_bound compact; /* up to where compacted is faster than masked; where that was measured */
-    bool has_interval;          /* every point has quartiles */
+    bool has_blocks;            /* a point has blocks_speedup */
+    tn_breakeven_bound
+        skip;          /* up to where compacted is faster than block-skipping; where that was measured */
+    bool has_interval; /* every point has quartiles */
     tn_breakeven_bound low, high; /* by the lower and the upper quartiles; low ≤ even ≤ high */
     tn_breakeven_point *points;   /* [count], ρ rising */
     size_t count, capacity;
@@ -43,7 +49,8 @@ typedef struct tn_breakeven {
 
 typedef struct tn_breakevens {
     tn_context *ctx;
-    tn_breakeven *items; /* a file after the other; by device, schedule, D, H, K, T within one */
+    tn_breakeven
+        *items; /* a file after the other; by device, schedule (compacted first), D, H, K, T within one */
     size_t count, capacity;
 } tn_breakevens;
 
@@ -52,6 +59,7 @@ typedef struct tn_breakevens {
  * and K. Dense time: dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A
  * ρ measured twice counts once, the later row. Points without a dense time are left out, and groups without a
  * point. Rows of the schedule `masked` are no points: they stand beside the compacted ones of the same group.
+ * Those of `block-skipping` are a group of their own, and stand beside the compacted points of the same ρ.
  * The table must outlive `out`. */
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
 void tn_breakevens_free(tn_breakevens *b);

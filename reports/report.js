@@ -121,21 +121,23 @@
       const key = JSON.stringify([b.file, b.platform, b.device, b.schedule, b.D, b.H, b.K]);
       groups.set(key, (groups.get(key) || []).concat([b]));
     });
+    const beats = (name) => (b) => (b[name] ? (b[name].verdict === 'found' ? b[name].rho : b[name].text) : b.schedule === 'compacted' ? 'not measured' : null);
     const smallest = (name) => (b) => b.points[0][name];
     const verdict = { found: 'pays below ρ*', always: 'pays at every measured ρ', never: 'pays at no measured ρ' };
-    const columns = [['device', field('device')], ['schedule', field('schedule')], ['B', field('B')], ['T', field('T')], ['D', field('D')],
+    const columns = [['device', field('device')], ['execution', field('schedule')], ['B', field('B')], ['T', field('T')], ['D', field('D')],
       ['break-even ρ*', (b) => (b.verdict === 'found' ? b.rho : b.text)], ['ρ* by quartiles', field('interval_text')], ['routing', (b) => verdict[b.verdict]],
       ['smallest ρ', smallest('rho')], ['faster there, ×', smallest('speedup')], ['ideal, ×', smallest('ideal')],
       ['share of ideal %', smallest('share_pct')],
-      ['masked, ×', (b) => (isNumber(b.masked_speedup) ? b.masked_speedup : 'not measured')],
-      ['compacted beats masked below ρ', (b) => (!b.compact ? 'not measured' : b.compact.verdict === 'found' ? b.compact.rho : b.compact.text)]];
+      ['masked, ×', (b) => (isNumber(b.masked_speedup) ? b.masked_speedup : b.schedule === 'compacted' ? 'not measured' : null)],
+      ['compacted beats masked below ρ', beats('compact')], ['compacted beats block-skipping below ρ', beats('skip')]];
     if (whole.costFiles > 1) columns.push(['file', field('file')]);
     const charts = Array.from(groups.values()).filter((g) => g.some((b) => b.points.some((p) => p.rho > 0)));
     section('break-even', 'Where routing pays',
       node('p', {}, 'Below the break-even ρ* a routed layer is faster than dense attention on that device at that length. ' +
         'By quartiles: where the lower and the upper quartile of the ratio of neighbouring batches cross 1; that is the spread within ' +
         'a run, no confidence interval. Masked runs both tracks for all rows and then chooses: as fast at every ρ, above 1 where it is faster than dense ' +
-        'attention. Evaluation and inference always run compacted, whichever is the faster. The ideal is the speed-up that counting operations promises; its share is what arrives.'),
+        'attention. Block-skipping runs attention for whole blocks of rows of which any is routed. Evaluation, inference and compacted steps of training always run ' +
+        'compacted, whichever is the fastest. The ideal is the speed-up that counting operations promises; its share is what arrives.'),
       table('Break-even and share of the ideal', columns, data.breakevens), download('break-even', columns, data.breakevens),
       node('div', { class: 'figures' }, ...charts.map((group, i) => Costs.timeFigure(group, i, whole.costFiles))));
   }
@@ -182,7 +184,7 @@
     breakevenSection();
     costSections();
     rowsSection('layers', 'Layers and models', 'Every measured layer and model pass.', data.cells,
-      ['device', 'level', 'pass', 'mixer', 'part', 'schedule', 'B', 'T', 'D', 'H', 'K', 'rho', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'energy_net_j', 'idle_w', 'energy_source', 'keys']);
+      ['device', 'level', 'pass', 'mixer', 'part', 'schedule', 'B', 'T', 'D', 'H', 'K', 'rho', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'energy_net_j', 'idle_w', 'energy_source', 'keys', 'block', 'executed_rho']);
     rowsSection('ops', 'Kernels', 'Each op by itself: median wall time of a call, its rates, and its share of the measured roof.', data.ops,
       ['device', 'op', 'pass', 'shape', 'B', 'T', 'D', 'schedule', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'event_ms', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'verified', 'peer', 'peer_ratio', 'peer_ratio_q1', 'peer_ratio_q3']);
     rowsSection('failures', 'Cells without a number', 'Not measured, and why. They take no part in anything above.', data.failures,

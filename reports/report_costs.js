@@ -21,7 +21,7 @@ const Costs = (function () {
   /* PoCL puts its own word and the compiler's name of the core before the name of a CPU. */
   const short = (device) => String(device).replace(/^pthread-[a-z0-9_-]+-(?=[A-Z])/, '').replace(/\((R|TM)\)/g, '');
 
-  const layers = (cells) => cells.filter((row) => row.level === 'layer' && !row.part && row.schedule !== 'masked' && row.wall_ms > 0);
+  const layers = (cells) => cells.filter((row) => row.level === 'layer' && !row.part && !['masked', 'block-skipping'].includes(row.schedule) && row.wall_ms > 0);
 
   /* The fraction that a row stands for: a layer routes whole rows, ⌈fT⌉ of T. */
   const stands = (row, fraction) => Math.round(row.rho * row.T) === Math.ceil(fraction * row.T - 1e-9);
@@ -45,7 +45,7 @@ const Costs = (function () {
     ['its third quartile', field('speedup_q3')],
     ['ideal speed-up', field('ideal')],
     ['share of ideal %', field('share_pct')],
-    ['faster of compacted and masked', field('faster')],
+    ['fastest of what was measured', field('fastest')],
   ];
 
   const between = (a, b, share) => a + (b - a) * share;
@@ -81,11 +81,12 @@ const Costs = (function () {
     return [Math.max(interval.low.rho, Math.min(first.rho, interval.high.rho)), interval.high.rho];
   }
 
-  /* Masked costs the same at every ρ, so one number of a shape stands against each point. */
-  function fasterOf(group, point) {
-    if (!isNumber(group.masked_speedup)) return 'masked was not measured';
-    if (point.speedup === group.masked_speedup) return 'neither';
-    return point.speedup > group.masked_speedup ? 'compacted' : 'masked';
+  /* Of compacted, masked, which costs the same at every ρ, so that one number of a shape stands against each point, and block-skipping. */
+  function fastestOf(group, point) {
+    const found = [[group.schedule, point.speedup], ['masked', group.masked_speedup], ['block-skipping', point.blocks_speedup]].filter((way) => isNumber(way[1]));
+    if (found.length < 2) return group.schedule === 'compacted' ? 'compacted alone was measured' : null;
+    const most = Math.max(...found.map((way) => way[1]));
+    return found.filter((way) => way[1] === most).map((way) => way[0]).join(' and ');
   }
 
   const evenWords = (group) => 'T = ' + show(group.T) + (group.varied ? ', B = ' + show(group.B) : '') + ': ρ* ' + (group.verdict === 'found' ? '= ' : '') + group.text +
@@ -145,7 +146,7 @@ const Costs = (function () {
 
   function timeFigure(group, index, files) {
     const first = group[0];
-    const rows = [].concat(...group.map((g) => g.points.map((p) => Object.assign({ T: g.T, B: g.B, D: g.D, faster: fasterOf(g, p) }, p))));
+    const rows = [].concat(...group.map((g) => g.points.map((p) => Object.assign({ T: g.T, B: g.B, D: g.D, fastest: fastestOf(g, p) }, p))));
     const zero = rows.some((row) => row.rho === 0) ? ' ρ = 0 has no place on a log axis: see the table.' : '';
     const many = new Set(group.map(field('T'))).size < group.length;
     group.forEach((g) => { g.varied = many; });

@@ -133,6 +133,7 @@ static json_t *points_json(const tn_breakeven *b) {
         json_object_set_new(object, "speedup", real_json(p->speedup));
         json_object_set_new(object, "speedup_q1", real_json(p->speedup_q1));
         json_object_set_new(object, "speedup_q3", real_json(p->speedup_q3));
+        json_object_set_new(object, "blocks_speedup", real_json(p->blocks_speedup));
         json_object_set_new(object, "ideal", real_json(p->ideal));
         json_object_set_new(object, "share_pct", real_json(p->share_pct));
         json_array_append_new(points, object);
@@ -182,6 +183,7 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     json_object_set_new(object, "masked_speedup", real_json(b->masked_speedup));
     json_object_set_new(object, "compact",
                         isfinite(b->masked_speedup) ? bound_json(&b->compact) : json_null());
+    json_object_set_new(object, "skip", b->has_blocks ? bound_json(&b->skip) : json_null());
     json_object_set_new(object, "interval", interval_json(b));
     json_object_set_new(object, "interval_text", json_string(interval));
     json_object_set_new(object, "points", points_json(b));
@@ -229,6 +231,8 @@ static const char *const cell_names[] = {"device",
                                          "idle_w",
                                          "energy_source",
                                          "keys",
+                                         "block",
+                                         "executed_rho",
                                          NULL};
 static const char *const op_names[] = {"device",
                                        "level",

@@ -20,16 +20,19 @@ const Roofs = (function () {
     };
   }
 
+  /* How a routed layer was run, where it is not as the run-time does. */
+  const way = (row) => (['masked', 'block-skipping'].includes(row.schedule) ? ', ' + row.schedule : '');
+
   function kindOf(row) {
     if (row.level === 'op') return 'kernels';
-    return row.level + (row.mixer ? ', ' + row.mixer : '') + (row.schedule === 'masked' ? ', masked' : '');
+    return row.level + (row.mixer ? ', ' + row.mixer : '') + way(row);
   }
 
   function roofFigure(rows, index, many) {
     const first = rows[0], roof = roofOf(rows);
     const kinds = groups(rows, kindOf).sort((a, b) => (kindOf(a[0]) < kindOf(b[0]) ? -1 : 1));
     const best = rows.slice().sort((a, b) => b.roofline_pct - a.roofline_pct)[0];
-    const called = (row) => (row.op && row.level === 'op' ? row.op + ' ' : row.mixer + (row.schedule === 'masked' ? ', masked' : '') + ' layer ') + row.pass;
+    const called = (row) => (row.op && row.level === 'op' ? row.op + ' ' : row.mixer + way(row) + ' layer ') + row.pass;
     const text = (roof.peak ? show(Math.round(roof.peak)) + ' GFLOP/s' : 'arithmetic ceiling unknown') + ', ' +
       (roof.copy ? show(roof.copy) + ' GB/s' : 'memory ceiling unknown');
     const xs = rows.map(intensity), low = Math.min(...xs) / 1.5, high = Math.max(...xs) * 1.5;

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 FIGURES = {"savings", "front-recall", "strips-routed", "loss", "accuracy", "attention", "devices"} | {
-    f"{name}-{i}" for name, count in (("time", 4), ("scaling", 6), ("energy", 3), ("roofline", 4), ("split", 1)) for i in range(1, count + 1)}
+    f"{name}-{i}" for name, count in (("time", 5), ("scaling", 6), ("energy", 3), ("roofline", 4), ("split", 1)) for i in range(1, count + 1)}
 SECONDS = 2.0  # for the page of 10 000 rows
 # Keeps the downloads instead of saving them. Then goes through the filters by their own elements, as keys would, and notes what
 # is drawn: points and bars of each chart, and what the table of layers would save.

@@ -156,13 +156,16 @@ START_TEST(test_fixture) {
     tn_breakevens b = {0};
     ck_assert_msg(tn_csv_read_cost(&ctx, TN_TEST_DATA "/cost.csv", &t) == TN_OK, "%s", ctx.message);
     ck_assert_int_eq(tn_breakevens_add(&ctx, &t, &b), TN_OK);
-    ck_assert_uint_eq(b.count, 6); /* two devices, three lengths */
-    for (size_t i = 0; i < b.count; i++) {
+    ck_assert_uint_eq(b.count,
+                      7); /* two devices, three lengths; B in blocks too, behind its compacted ones */
+    ck_assert_str_eq(b.items[6].schedule, "block-skipping");
+    for (size_t i = 0; i < 6; i++) {
         bool on_a = strstr(b.items[i].device, "accelerator A") != NULL;
         ck_assert_uint_eq(b.items[i].count, 7);
         ck_assert(isfinite(b.items[i].points[0].share_pct));
         ck_assert_int_eq(b.items[i].has_interval, !on_a);
         ck_assert_int_eq(isfinite(b.items[i].masked_speedup), b.items[i].T == 1024);
+        ck_assert_int_eq(b.items[i].has_blocks, !on_a && b.items[i].T == 1024);
         if (on_a && b.items[i].T == 256)
             ck_assert_int_eq(b.items[i].even.kind, TN_BREAKEVEN_NEVER);
         else if (!on_a && b.items[i].T == 4096)
@@ -342,6 +345,46 @@ START_TEST(test_masked) {
 }
 END_TEST
 
+/* Block-skipping has a break-even of its own, and is met where it was measured beside compacted. */
+START_TEST(test_blocks) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(SCHEDULES,
+              "A,layer,forward,routed,64,0.1,block-skipping,ok,5,,2\n"
+              "A,layer,forward,routed,64,0.6,block-skipping,ok,10,,1\n"
+              "A,layer,forward,routed,64,0.3,block-skipping,ok,10,,1\n" /* compacted has no such point */
+              "A,layer,forward,routed,64,0.6,block-skipping,error,10,,9\n"
+              "A,layer,forward,routed,64,0.1,compacted,ok,2.5,,4\n"
+              "A,layer,forward,routed,64,0.2,compacted,ok,20,,0.5\n" /* blocks have no such point */
+              "A,layer,forward,routed,64,0.6,compacted,ok,20,,0.5\n"
+              "B,layer,forward,routed,64,0.1,compacted,ok,2.5,,4\n"
+              "B,layer,forward,routed,64,0.1,block-skipping,ok,5,,2\n"
+              "C,layer,forward,routed,64,0.1,compacted,ok,2.5,,1\n"
+              "C,layer,forward,routed,64,0.1,block-skipping,ok,5,,2\n"
+              "D,layer,forward,routed,64,0.1,compacted,ok,2.5,,1\n"
+              "D,layer,forward,routed,64,0.2,block-skipping,ok,5,,2\n"
+              "E,layer,forward,routed,64,0.2,block-skipping,ok,5,,2\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 9);
+    ck_assert_str_eq(b.items[0].schedule, "compacted"); /* what the run-time takes stands first */
+    ck_assert_uint_eq(b.items[0].count, 3);
+    ck_assert(b.items[0].has_blocks && !b.items[1].has_blocks);
+    near(b.items[0].points[0].blocks_speedup, 2);
+    ck_assert(isnan(b.items[0].points[1].blocks_speedup));
+    /* compacted over block-skipping, as time: a half at 0.1, twice at 0.6 */
+    ck_assert_int_eq(b.items[0].skip.kind, TN_BREAKEVEN_FOUND);
+    near(b.items[0].skip.rho, 0.1 + 0.5 * 0.5 / 1.5);
+    ck_assert_uint_eq(b.items[1].count, 3);
+    near(b.items[1].even.rho, 0.3);
+    ck_assert_int_eq(b.items[2].skip.kind, TN_BREAKEVEN_ALWAYS);
+    near(b.items[2].skip.rho, 0.1);
+    ck_assert_int_eq(b.items[4].skip.kind, TN_BREAKEVEN_NEVER);
+    ck_assert_int_eq(b.items[6].has_blocks, false);
+    ck_assert_str_eq(b.items[8].schedule, "block-skipping");
+    drop(&t, &b);
+}
+END_TEST
+
 int main(void) {
     int file = mkstemp(path);
     if (file < 0)
@@ -360,6 +403,7 @@ int main(void) {
     tcase_add_test(tests, test_interval_at_the_ends);
     tcase_add_test(tests, test_no_interval);
     tcase_add_test(tests, test_masked);
+    tcase_add_test(tests, test_blocks);
     tcase_add_test(tests, test_fixture);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

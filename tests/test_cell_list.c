@@ -32,14 +32,15 @@ static int count_of(const char *level, const char *op, const char *pass) {
     return count;
 }
 
-/* Masked cells, which can only be routed layers of a forward pass. */
-static int count_masked(void) {
+/* Cells of another execution than compacted, which can only be routed layers of a forward pass. */
+static int count_run(tn_execution execution) {
     int count = 0;
     for (size_t i = 0; i < list.count; i++) {
         const tn_cell *c = &list.items[i];
-        count += c->masked;
-        ck_assert(!c->masked || (strcmp(c->level, "layer") == 0 && strcmp(c->pass, "forward") == 0 &&
-                                 strcmp(c->mixer, "routed") == 0 && c->rho >= 0));
+        count += c->execution == execution;
+        ck_assert(c->execution == TN_EXECUTION_COMPACTED ||
+                  (strcmp(c->level, "layer") == 0 && strcmp(c->pass, "forward") == 0 &&
+                   strcmp(c->mixer, "routed") == 0 && c->rho >= 0));
     }
     return count;
 }
@@ -86,10 +87,11 @@ START_TEST(axes_of_layers_and_models) {
     make("quick", &axes);
     check_unique();
     /* T × batch × (64 over 2, 64 over 4) × (beside it + three fractions); 64 over 3 cannot be */
-    /* and one masked */
-    ck_assert_int_eq(count_of("layer", NULL, "forward"), 2 * 2 * 2 * 5);
-    ck_assert_int_eq(count_masked(), 8);
-    ck_assert_int_eq(count_of("layer", NULL, NULL), 40); /* quick has no other pass */
+    /* and one masked, and as many fractions in blocks: none that was given is left out */
+    ck_assert_int_eq(count_of("layer", NULL, "forward"), 2 * 2 * 2 * 8);
+    ck_assert_int_eq(count_run(TN_EXECUTION_MASKED), 8);
+    ck_assert_int_eq(count_run(TN_EXECUTION_BLOCKS), 24);
+    ck_assert_int_eq(count_of("layer", NULL, NULL), 64); /* quick has no other pass */
     ck_assert_int_eq(count_of("model", NULL, "forward"), 32);
     ck_assert_int_eq(count_of("model", NULL, "step"), 32);
     ck_assert_int_eq(count_of("op", NULL, NULL), 0);

@@ -44,7 +44,7 @@ START_TEST(test_masked) {
         tn_row_init(&compacted);
         tn_row_init(&masked);
         ck_ok(&ctx, tn_layer_measure(dev, &shape, &options, &compacted));
-        shape.masked = true;
+        shape.execution = TN_EXECUTION_MASKED;
         ck_ok(&ctx, tn_layer_measure(dev, &shape, &options, &masked));
         ck_assert_str_eq(compacted.schedule, "compacted");
         ck_assert_str_eq(masked.schedule, "masked");
@@ -56,6 +56,49 @@ START_TEST(test_masked) {
         ck_assert_int_eq(tn_layer_measure(dev, &shape, &options, &masked), TN_ERR_ARG);
     }
     ck_assert_double_eq(flops[0], flops[1]);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* In blocks: verified, as the others are, by measuring; the work is that of whole blocks, between compacted
+ * and all rows. The last block of a sequence may be shorter, and a sequence may be shorter than a block. */
+START_TEST(test_blocks) {
+    static const double rhos[] = {0.004, 0.04, 0.3, 1};
+    tn_context ctx = {.quiet = true};
+    tn_device *dev;
+    tn_bench_options options = {.seconds = 0.01, .seed = 3};
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    for (int i = 0; i < 8; i++) {
+        tn_layer_shape shape = {.B = 2,
+                                .T = i < 4 ? 250 : 7,
+                                .D = 32,
+                                .H = 2,
+                                .K = 4,
+                                .rho = rhos[i % 4],
+                                .mixer = "routed",
+                                .pass = i == 1 ? "step" : "forward"};
+        tn_cost_row compacted, blocks;
+        tn_row_init(&compacted);
+        tn_row_init(&blocks);
+        ck_ok(&ctx, tn_layer_measure(dev, &shape, &options, &compacted));
+        shape.execution = TN_EXECUTION_BLOCKS;
+        ck_ok(&ctx, tn_layer_measure(dev, &shape, &options, &blocks));
+        ck_assert_str_eq(blocks.schedule, "block-skipping");
+        ck_assert_int_eq(compacted.block, -1);
+        ck_assert_int_gt(blocks.block, 1);
+        ck_assert(blocks.wall_ms > 0 && blocks.dense_ratio > 0);
+        double rows = ceil(shape.rho * (double)shape.T - 1e-9), T = (double)shape.T;
+        double most = fmin(1, rows * (double)blocks.block / T);
+        ck_assert_double_eq(compacted.executed_rho, rows / T);
+        ck_assert(blocks.executed_rho >= compacted.executed_rho && blocks.executed_rho <= most);
+        if (blocks.executed_rho == compacted.executed_rho) /* all rows */
+            ck_assert_double_eq(blocks.flops, compacted.flops);
+        else
+            ck_assert_double_gt(blocks.flops, compacted.flops);
+        shape.mixer = "conv";
+        ck_assert_int_eq(tn_layer_measure(dev, &shape, &options, &blocks), TN_ERR_ARG);
+    }
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }
@@ -108,6 +151,7 @@ int main(void) {
     tcase_add_test(tests, test_shapes);
     tcase_add_test(tests, test_rows);
     tcase_add_test(tests, test_masked);
+    tcase_add_test(tests, test_blocks);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
 }

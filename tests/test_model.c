@@ -111,6 +111,7 @@ START_TEST(test_forward) {
     tn_model_config c = small(mixers[_i / 2]);
     way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
     check_forward(&c, TN_GATE_COMPACT);
+    check_forward(&c, TN_GATE_BLOCKS);
     if (c.mixer == TN_MIXER_ROUTED) {
         check_forward(&c, TN_GATE_DENSE);
         check_forward(&c, TN_GATE_SOFT);

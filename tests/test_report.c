@@ -39,7 +39,7 @@ START_TEST(test_data) {
     json_t *data = read_page(&page);
     ck_assert_uint_eq(count_of(data, "devices"), 2);
     ck_assert_uint_eq(count_of(data, "runs"), 10);
-    ck_assert_uint_eq(count_of(data, "breakevens"), 9);
+    ck_assert_uint_eq(count_of(data, "breakevens"), 10);
     ck_assert_uint_eq(count_of(data, "failures"), 3);
     /* a device whose rows have no quartiles, and one whose rows do; masked at one length */
     const json_t *a = json_array_get(json_object_get(data, "breakevens"), 1);
@@ -51,6 +51,10 @@ START_TEST(test_data) {
     ck_assert_double_lt(json_real_value(json_object_get(low, "rho")),
                         json_real_value(json_object_get(b, "rho")));
     ck_assert_double_eq(json_real_value(json_object_get(b, "masked_speedup")), 0.9);
+    ck_assert(json_is_null(json_object_get(a, "skip")));
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(b, "skip"), "verdict")), "found");
+    const json_t *point = json_array_get(json_object_get(b, "points"), 1);
+    ck_assert_double_eq(json_real_value(json_object_get(point, "blocks_speedup")), 4);
     ck_assert_str_eq(json_string_value(json_object_get(json_object_get(b, "compact"), "verdict")), "found");
     ck_assert_uint_eq(count_of(data, "files"), 6);
     const json_t *run = json_array_get(json_object_get(data, "runs"), 2);

@@ -20,13 +20,17 @@ static void verify_shape(const char *text) {
 }
 
 START_TEST(test_long) {
-    verify_shape("B=1 T=1048581 permille=500");
-    verify_shape("B=2 T=524295 permille=1");
-    verify_shape("B=1 T=300000 permille=1000");
-    verify_shape("B=3 T=100003 permille=0");
+    verify_shape("B=1 T=1048581 permille=500 block=1");
+    verify_shape("B=2 T=524295 permille=1 block=1");
+    verify_shape("B=1 T=300000 permille=1000 block=1");
+    verify_shape("B=3 T=100003 permille=0 block=1");
+    verify_shape("B=2 T=100003 permille=10 block=12");
+    verify_shape("B=2 T=100003 permille=1 block=5000"); /* longer than an item's tile */
     setenv("TURNOUT_KIND", "gpu", 1);
-    verify_shape("B=2 T=150001 permille=500");
-    verify_shape("B=300 T=3 permille=100");
+    verify_shape("B=2 T=150001 permille=500 block=1");
+    verify_shape("B=300 T=3 permille=100 block=1");
+    verify_shape("B=300 T=30 permille=100 block=64");
+    verify_shape("B=2 T=150001 permille=1 block=64");
     unsetenv("TURNOUT_KIND");
 }
 END_TEST

@@ -3,7 +3,10 @@
 #include "route_compact.h"
 #include "route_compact_ref.h"
 
-enum { DIM_B, DIM_T, DIM_PERMILLE };
+#include <math.h>
+
+/* block: routing is rounded to so many positions */
+enum { DIM_B, DIM_T, DIM_PERMILLE, DIM_BLOCK };
 enum { T_ROWS, T_START, T_SLOT, T_LAST, T_MASK };
 
 static void draw(tn_rng *rng, tn_shape *s) {
@@ -12,6 +15,13 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_B] = tn_rng_range(rng, 1, 5);
     s->v[DIM_T] = kind == 0 ? 1 : kind == 1 ? tn_rng_range(rng, 4000, 9000) : tn_rng_range(rng, 1, 300);
     s->v[DIM_PERMILLE] = permille[tn_rng_below(rng, 6)];
+    s->v[DIM_BLOCK] = tn_rng_below(rng, 2) ? 1 : tn_rng_range(rng, 2, 70);
+}
+
+static tn_status check(tn_context *ctx, const tn_shape *s) {
+    return s->v[DIM_BLOCK] >= 1
+               ? TN_OK
+               : tn_fail(ctx, TN_ERR_ARG, "route_compact: a block has one position at least");
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
@@ -35,15 +45,15 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
     (void)pass;
-    tn_route_compact_shape s = {shape->v[DIM_B], shape->v[DIM_T]};
+    tn_route_compact_shape s = {shape->v[DIM_B], shape->v[DIM_T], shape->v[DIM_BLOCK]};
     return tn_route_compact_forward(dev, &s, t[T_ROWS].buffer, t[T_START].buffer, t[T_SLOT].buffer,
                                     t[T_LAST].buffer, t[T_MASK].buffer);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
     (void)pass;
-    tn_route_compact_forward_ref(s->v[DIM_B], s->v[DIM_T], t[T_ROWS].i32, t[T_START].i32, t[T_SLOT].i32,
-                                 t[T_LAST].i32, t[T_MASK].i32);
+    tn_route_compact_forward_ref(s->v[DIM_B], s->v[DIM_T], s->v[DIM_BLOCK], t[T_ROWS].i32, t[T_START].i32,
+                                 t[T_SLOT].i32, t[T_LAST].i32, t[T_MASK].i32);
 }
 
 static double flops(const tn_shape *s, int pass) {
@@ -52,14 +62,14 @@ static double flops(const tn_shape *s, int pass) {
     return 0;
 }
 
-/* The mask read once, slot written, the list written. */
+/* The mask read once, slot written, the list written: blocks with a routed position among those drawn. */
 static double bytes(const tn_shape *s, int pass) {
     (void)pass;
     double N = (double)s->v[DIM_B] * (double)s->v[DIM_T];
-    return N * (1 + 4 + 4 * (double)s->v[DIM_PERMILLE] / 1000);
+    return N * (1 + 4 + 4 * (1 - pow(1 - (double)s->v[DIM_PERMILLE] / 1000, (double)s->v[DIM_BLOCK])));
 }
 
-static const char *const dims[] = {"B", "T", "permille", NULL};
+static const char *const dims[] = {"B", "T", "permille", "block", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 static const tn_case_tunable tunables[] = {
@@ -74,6 +84,7 @@ const tn_case tn_case_route_compact = {.op = "route_compact",
                                        .dims = dims,
                                        .passes = passes,
                                        .draw = draw,
+                                       .check = check,
                                        .tensors = tensors,
                                        .fill = fill,
                                        .run = run,

@@ -6,10 +6,10 @@
 #include <math.h>
 
 /* R rows are routed; form 0: soft; 1: hard with o for every row; 2: hard with o for the routed rows;
- * 3: the same, forward where y holds res + c already */
+ * 3: the same, forward where y holds res + c already; 4: so, and h has not all that are listed */
 enum { DIM_N, DIM_D, DIM_R, DIM_FORM };
 enum { FORWARD, BACKWARD };
-enum { SOFT, HARD_ALL, HARD_LIST, HARD_FEW };
+enum { SOFT, HARD_ALL, HARD_LIST, HARD_FEW, HARD_SOME };
 enum { F_Y, F_RES, F_C, F_O, F_P, F_H, F_SLOT, F_ROWS };
 enum { B_DC, B_DO, B_DP, B_DY, B_C, B_O, B_P, B_H, B_SLOT };
 
@@ -19,14 +19,15 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_N] = N;
     s->v[DIM_D] = tn_rng_below(rng, 2) ? 16 * tn_rng_range(rng, 1, 8) : tn_rng_range(rng, 1, 100);
     s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? N : tn_rng_range(rng, 0, N);
-    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 4);
+    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 5);
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
-    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] > HARD_FEW)
+    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] > HARD_SOME)
         return tn_fail(
             ctx, TN_ERR_ARG,
-            "route_mix: R is at most N; form is 0 soft, 1 hard, 2 hard with a list, 3 the listed rows alone");
+            "route_mix: R is at most N; form is 0 soft, 1 hard, 2 hard with a list, 3 the listed rows alone, "
+            "4 some of them");
     return TN_OK;
 }
 
@@ -34,7 +35,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], list = s->v[DIM_FORM] >= HARD_LIST ? N : 0;
     size_t R = list ? (size_t)s->v[DIM_R] : N;
     if (pass == FORWARD) {
-        bool few = s->v[DIM_FORM] == HARD_FEW;
+        bool few = s->v[DIM_FORM] >= HARD_FEW;
         t[F_Y] = (tn_tensor){"y", TN_F32, few ? TN_INOUT : TN_OUT, N * D, 4e-7};
         t[F_RES] = (tn_tensor){"res", TN_F32, TN_IN, N * D};
         t[F_C] = (tn_tensor){"c", TN_F32, TN_IN, N * D};
@@ -64,14 +65,14 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     for (int64_t n = 0; n < N; n++) {
         bool routed = r < R && tn_rng_uniform(rng) * (double)(N - n) < (double)(R - r);
         p->f64[n] = 1 / (1 + exp(-p->f64[n]));
-        h->i32[n] = routed;
+        h->i32[n] = routed && (s->v[DIM_FORM] != HARD_SOME || tn_rng_below(rng, 3) > 0);
         if (slot->count)
             slot->i32[n] = routed ? (int32_t)r : -1;
         if (pass == FORWARD && routed && t[F_ROWS].count)
             t[F_ROWS].i32[r] = (int32_t)n;
         r += routed;
     }
-    for (int64_t i = 0; pass == FORWARD && s->v[DIM_FORM] == HARD_FEW && i < N * s->v[DIM_D]; i++)
+    for (int64_t i = 0; pass == FORWARD && s->v[DIM_FORM] >= HARD_FEW && i < N * s->v[DIM_D]; i++)
         t[F_Y].f64[i] = (double)((float)t[F_RES].f64[i] + (float)t[F_C].f64[i]);
 }
 
@@ -79,8 +80,9 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
     bool list = shape->v[DIM_FORM] >= HARD_LIST;
     tn_route_mix_shape s = {shape->v[DIM_N], shape->v[DIM_D], list ? shape->v[DIM_R] : shape->v[DIM_N],
                             shape->v[DIM_FORM] != SOFT};
-    if (pass == FORWARD && shape->v[DIM_FORM] == HARD_FEW)
-        return tn_route_mix_few(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_O].buffer, t[F_ROWS].buffer);
+    if (pass == FORWARD && shape->v[DIM_FORM] >= HARD_FEW)
+        return tn_route_mix_few(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_O].buffer, t[F_ROWS].buffer,
+                                shape->v[DIM_FORM] == HARD_SOME ? t[F_H].buffer : NULL);
     if (pass == FORWARD)
         return tn_route_mix_forward(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_C].buffer, t[F_O].buffer,
                                     t[F_P].buffer, t[F_H].buffer, t[F_SLOT].buffer);
@@ -112,7 +114,7 @@ static double flops(const tn_shape *s, int pass) {
 /* Rows that are not routed need no o. */
 static double bytes(const tn_shape *s, int pass) {
     double ND = (double)s->v[DIM_N] * (double)s->v[DIM_D], RD = (double)s->v[DIM_R] * (double)s->v[DIM_D];
-    if (s->v[DIM_FORM] == HARD_FEW && pass == FORWARD)
+    if (s->v[DIM_FORM] >= HARD_FEW && pass == FORWARD)
         return 4 * 3 * RD;
     if (s->v[DIM_FORM] < HARD_LIST)
         return 4 * ND * (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 3) : 5);

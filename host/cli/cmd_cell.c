@@ -17,13 +17,14 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
         return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
     *cell =
         (tn_cell){.info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
+    if (!tn_execution_parse(tn_cli_string(args, "schedule", "compacted"), &cell->execution))
+        return tn_fail(ctx, TN_ERR_ARG, "--schedule %s: there is none", tn_cli_string(args, "schedule", ""));
     cell->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
     cell->cores = (int)tn_cli_int(args, "cores", 0);
     snprintf(cell->level, sizeof cell->level, "%s", tn_cli_string(args, "level", "op"));
     snprintf(cell->op, sizeof cell->op, "%s", tn_cli_string(args, "op", ""));
     snprintf(cell->pass, sizeof cell->pass, "%s", tn_cli_string(args, "pass", "forward"));
     snprintf(cell->shape, sizeof cell->shape, "%s", tn_cli_string(args, "shape", ""));
-    cell->masked = tn_cli_given(args, "masked");
     snprintf(cell->mixer, sizeof cell->mixer, "%s", tn_cli_string(args, "mixer", ""));
     return TN_OK;
 }
@@ -130,6 +131,7 @@ cleanup:
 }
 
 static const char *const levels[] = {"op", "layer", "model", "test", "roofline", NULL};
+static const char *const schedules[] = {"compacted", "masked", "block-skipping", NULL};
 static const tn_cli_option options[] = {
     {"level", 0, "LEVEL", TN_CLI_STRING, "what kind of cell", 0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "op of an op cell"},
@@ -137,7 +139,7 @@ static const tn_cli_option options[] = {
     {"shape", 0, "K=V,...", TN_CLI_STRING, "shape of the op"},
     {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
     {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
-    {"masked", 0, NULL, TN_CLI_FLAG, "a routed layer with both tracks for all rows"},
+    {"schedule", 0, "WAY", TN_CLI_STRING, "how a routed layer is run", 0, 0, schedules},
     {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
     {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},

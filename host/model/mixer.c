@@ -71,7 +71,8 @@ static tn_status mix(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t
                                 st->h, st->dense ? NULL : st->slot);
 }
 
-/* Nobody will ask for c: the cheap track goes straight to mid, and the routed rows are put over it. */
+/* Nobody will ask for c: the cheap track goes straight to mid, and the routed rows are put over it, of whole
+ * blocks only those. */
 static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
     return !ws->m->training && !st->dense;
 }
@@ -79,7 +80,7 @@ static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
 static tn_status overwrite(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
     tn_route_mix_shape shape = mix_shape(ws, in, st, TN_GATE_COMPACT);
-    return tn_route_mix_few(ws->m->dev, &shape, st->mid, x, st->o, st->rows);
+    return tn_route_mix_few(ws->m->dev, &shape, st->mid, x, st->o, st->rows, st->block > 1 ? st->h : NULL);
 }
 
 tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,

@@ -28,12 +28,14 @@ typedef struct tn_model {
 tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool training, tn_model **out);
 void tn_model_destroy(tn_model *m); /* NULL is fine */
 
-/* How the gate of a routed layer works in a pass. Controls (a given mask) are always compacted. */
+/* How the gate of a routed layer works in a pass. Controls (a given mask) are compacted in every
+ * gate but the last. */
 typedef enum tn_gate {
-    TN_GATE_SOFT,   /* g = p; both tracks for all rows */
-    TN_GATE_DENSE,  /* g = h, straight-through; both tracks for all rows, so every row's gate gets a gradient
-                     */
-    TN_GATE_COMPACT /* g = h; the global track for routed rows only */
+    TN_GATE_SOFT,    /* g = p; both tracks for all rows */
+    TN_GATE_DENSE,   /* g = h, straight-through; both tracks for all rows, so every row's gate gets a gradient
+                      */
+    TN_GATE_COMPACT, /* g = h; the global track for routed rows only */
+    TN_GATE_BLOCKS   /* g = h; the global track for whole blocks of rows of which any is routed */
 } tn_gate;
 
 /* One batch as a model sees it. All arrays are host memory, borrowed for the call. */

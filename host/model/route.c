@@ -6,6 +6,7 @@
  * exact size. */
 #include "workspace.h"
 
+#include "flash_attention.h"
 #include "route_capacity.h"
 #include "route_compact.h"
 #include "route_gate.h"
@@ -110,7 +111,7 @@ tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
     size_t N = (size_t)(ws->B * ws->T);
     TN_TRY(tn_workspace_need(ws, &st->rows, N * 4));
     TN_TRY(tn_workspace_need(ws, &st->slot, N * 4));
-    tn_route_compact_shape shape = {in->B, in->T};
+    tn_route_compact_shape shape = {in->B, in->T, st->block};
     TN_TRY(tn_route_compact_forward(m->dev, &shape, st->rows, st->start, st->slot, st->last, st->h));
     size_t bytes = tn_buffer_bytes(st->bounds);
     TN_TRY(tn_buffer_read(st->bounds, 0, bytes, ws->bounds_host));
@@ -126,10 +127,24 @@ tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
     return st->absorbed ? plan_queries(ws, in, st, start) : TN_OK;
 }
 
+/* What attention of all rows could skip: rows that its kernel takes through the keys together. */
+static int64_t attention_block(const tn_workspace *ws, const tn_input *in) {
+    const tn_model_config *c = &ws->m->config;
+    return tn_flash_attention_block(ws->m->dev, &(tn_flash_attention_shape){.B = in->B,
+                                                                            .T = in->T,
+                                                                            .R = in->B * in->T,
+                                                                            .Rkv = in->B * in->T,
+                                                                            .max_rows = in->T,
+                                                                            .H = c->heads,
+                                                                            .Dh = c->d_model / c->heads});
+}
+
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
     const tn_model_config *c = &ws->m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    st->dense = c->mixer == TN_MIXER_ATTENTION || (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT);
+    st->dense = c->mixer == TN_MIXER_ATTENTION ||
+                (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT && gate != TN_GATE_BLOCKS);
+    st->block = gate == TN_GATE_BLOCKS ? attention_block(ws, in) : 1;
     if (c->mixer != TN_MIXER_ATTENTION)
         TN_TRY(tn_route_decide(ws, in, layer));
     if (!st->dense)

@@ -4,7 +4,8 @@
 
 #include "model.h"
 
-/* One layer's activations. N = B·T rows, R routed rows, P = rows of k and v. [N,D] unless noted. */
+/* One layer's activations. N = B·T rows, R rows that took the global track, P = rows of k and v. [N,D] unless
+ * noted. */
 typedef struct tn_layer_state {
     tn_buffer *u1, *rstd1 /* [N] */, *s, *c;
     tn_buffer *p /* [N] */, *h /* u8 [N] */;
@@ -17,6 +18,7 @@ typedef struct tn_layer_state {
     tn_buffer *query_rows /* i32 [R·H] */, *query_start /* i32 [B+1] */;
     tn_buffer *mid, *u2, *rstd2 /* [N] */, *up, *act /* [N,F] */, *out;
     int64_t R, P, max_rows; /* of the last pass */
+    int64_t block;          /* routing was rounded to blocks of so many positions; 1: not at all */
     bool dense;             /* all rows took the global track: lists are the workspace's constant ones */
     bool kv_gathered;       /* ukv holds gathered rows; else k and v rows are a prefix of u1's rows */
     bool absorbed;          /* keys and values are rows of u; see attention_absorb.h */

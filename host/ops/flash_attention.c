@@ -65,6 +65,11 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
     return p;
 }
 
+int64_t tn_flash_attention_block(const tn_device *dev, const tn_flash_attention_shape *s) {
+    tn_attention_plan p = plan_of(dev, s);
+    return p.staged ? (int64_t)p.local : p.tq;
+}
+
 static tn_status kernel(tn_device *dev, const tn_attention_plan *p, const char *file, const char *name,
                         tn_kernel **out) {
     tn_options options = {""};

@@ -29,6 +29,9 @@ tn_status tn_flash_attention_forward(
     const tn_buffer *v /* [Rkv,H·Dh] */, const tn_buffer *rows, const tn_buffer *q_start /* [B+1] */,
     const tn_buffer *kv_start /* [B+1] */, const tn_buffer *segments /* i32 [B,T] or NULL */,
     const tn_buffer *lengths /* i32 [B] or NULL */);
+/* Neighbouring rows of a list whose queries go through the keys together, from its first on: the least that a
+ * pass over all rows could leave out. */
+int64_t tn_flash_attention_block(const tn_device *dev, const tn_flash_attention_shape *s);
 /* All of dq, dk and dv is written; zero where a key is not seen. */
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s,
                                       tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,H·Dh] */,

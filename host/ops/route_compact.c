@@ -16,6 +16,23 @@ static tn_status whole(tn_device *dev, const tn_route_compact_shape *s, const tn
                      tn_arg_i32(s->T));
 }
 
+/* `*mask` rounded to blocks, in scratch. */
+static tn_status widen(tn_device *dev, const tn_route_compact_shape *s, int64_t tile, size_t wanted,
+                       const tn_buffer **mask) {
+    tn_options options = {""};
+    tn_kernel *k;
+    tn_buffer *wide;
+    int64_t share = (tile > s->block ? tile / s->block : 1) * s->block, items = (s->T + share - 1) / share;
+    tn_options_int(&options, "TILE", (long)tile);
+    tn_options_int(&options, "BLOCK", (long)s->block);
+    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_widen", &options, &k));
+    TN_TRY(tn_device_scratch(dev, 2, (size_t)(s->B * s->T), &wide));
+    TN_TRY(tn_launch(dev, k, grid(k, items, s->B, wanted), tn_arg_buffer(wide), tn_arg_buffer(*mask),
+                     tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(items)));
+    *mask = wide;
+    return TN_OK;
+}
+
 tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape *s, tn_buffer *rows,
                                    tn_buffer *start, tn_buffer *slot, tn_buffer *last,
                                    const tn_buffer *mask) {
@@ -26,6 +43,8 @@ tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape 
     tn_kernel *count, *scan, *place;
     tn_buffer *counts, *lasts;
     tn_options_int(&options, "TILE", (long)tile);
+    if (s->block > 1)
+        TN_TRY(widen(dev, s, tile, wanted, &mask));
     if (s->B * s->T <= tn_tunable(dev, "route_compact", "WHOLE", 32768, 0))
         return whole(dev, s, &options, rows, start, slot, last, mask);
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_count", &options, &count));

@@ -8,10 +8,12 @@
 #include "buffer.h"
 
 typedef struct tn_route_compact_shape {
-    int64_t B, T; /* sequences, positions */
+    int64_t B, T;  /* sequences, positions */
+    int64_t block; /* positions from 0 on that are listed together where any of them is routed; 0, 1: alone */
 } tn_route_compact_shape;
 
-/* rows: b·T + t of every routed position, ascending; sequence b's are start[b] … start[b+1]−1; what lies past
+/* Routed means from here on: by the mask, or in a block with a position that is.
+ * rows: b·T + t of every routed position, ascending; sequence b's are start[b] … start[b+1]−1; what lies past
  * start[B] is left alone. slot[n]: place of row n in the list, −1 when it is not routed. last[b]: last routed
  * position, −1 for none. */
 tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape *s,
