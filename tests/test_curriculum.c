@@ -41,6 +41,23 @@ START_TEST(test_phases) {
 }
 END_TEST
 
+/* Routing by capacity begins once the price has ranked the rows; in the ablation at once. */
+START_TEST(test_capacity_comes_late) {
+    tn_curriculum c = tn_curriculum_default(1000);
+    tn_model_config model = tn_model_config_default(192);
+    model.routing = TN_ROUTING_CAPACITY;
+    model.capacity = 1.0 / 16;
+    for (int64_t s = c.phase1; s < 1000; s++) {
+        tn_step_plan p = tn_curriculum_step(&c, &model, s);
+        ck_assert(p.by_threshold == (s < c.phase1 + (1000 - c.phase1) / 2));
+        ck_assert(p.by_threshold == (p.lambda > 0));
+    }
+    c.enabled = false;
+    for (int64_t s = 0; s < 1000; s++)
+        ck_assert(!tn_curriculum_step(&c, &model, s).by_threshold);
+}
+END_TEST
+
 START_TEST(test_ablation) {
     tn_curriculum c = tn_curriculum_default(1000);
     tn_model_config routed = tn_model_config_default(192);
@@ -147,6 +164,7 @@ int main(void) {
     Suite *suite = suite_create("curriculum");
     TCase *t = tcase_create("curriculum");
     tcase_add_test(t, test_phases);
+    tcase_add_test(t, test_capacity_comes_late);
     tcase_add_test(t, test_ablation);
     tcase_add_test(t, test_recipes);
     tcase_add_test(t, test_price_of_a_row);

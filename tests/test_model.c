@@ -286,8 +286,24 @@ END_TEST
 
 /* What is absorbed and what that counts as: few rows are, all rows are not, and never with rotated positions.
  */
+/* Parameters as counted are those that there are; the mlp's width makes mixers equal. */
+START_TEST(test_parameters) {
+    open_device();
+    tn_model_config c = small(mixers[_i]), routed = small("routed");
+    tn_model *m = make(&c, false, 5);
+    ck_assert_int_eq(tn_cost_parameters(&c), m->params.trainable);
+    tn_model_destroy(m);
+    int64_t want = tn_cost_parameters(&routed), column = c.layers * (2 * c.d_model + 1);
+    c.mlp_width = tn_cost_equal_width(&c, want);
+    ck_assert(llabs(tn_cost_parameters(&c) - want) <= (column + 1) / 2);
+    ck_assert_int_eq(tn_cost_equal_width(&c, 0), 1);
+    close_device();
+}
+END_TEST
+
 /* A head from the embedding: its values, every other tensor as at the usual start. */
 START_TEST(test_head_from_embedding) {
+    open_device();
     tn_model_config c = small("routed");
     tn_model *usual = make(&c, true, 5), *m = make(&c, true, 5);
     ck_ok(&ctx, tn_params_head_from_embedding(&m->params, 0.25));
@@ -305,6 +321,7 @@ START_TEST(test_head_from_embedding) {
     free(after);
     tn_model_destroy(usual);
     tn_model_destroy(m);
+    close_device();
 }
 END_TEST
 
@@ -381,6 +398,7 @@ int main(void) {
     tcase_add_loop_test(t, test_gradients, 0, 2 * MIXERS);
     tcase_add_loop_test(t, test_causality, 0, 2 * MIXERS);
     tcase_add_loop_test(t, test_batch_independence, 0, 2 * MIXERS);
+    tcase_add_loop_test(t, test_parameters, 0, MIXERS);
     tcase_add_test(t, test_head_from_embedding);
     tcase_add_test(t, test_absorbing_pays);
     tcase_add_test(t, test_bad_input);

@@ -1,6 +1,7 @@
 /* What a study consists of, its rows on disk, and what is worked out from them: no device. */
 #include "support.h"
 
+#include "cost.h"
 #include "file.h"
 #include "learning.h"
 #include "study_estimate.h"
@@ -97,16 +98,18 @@ END_TEST
 
 START_TEST(other_parts) {
     make("mqar,lambda,devices", NULL, 1);
-    ck_assert_uint_eq(plan.count, 4 * 4 + 8 + 2);
+    ck_assert_uint_eq(plan.count, 17 + 8 + 2);
     names_are_sound();
-    const tn_study_item *m = find("mqar-mqar512x64-routed-capacity0.25-s1");
-    ck_assert(m->config.model.routing == TN_ROUTING_CAPACITY && m->config.model.capacity == 0.25);
-    ck_assert(find("mqar-mqar64x4-routed-s1")->config.model.routing == TN_ROUTING_THRESHOLD);
+    const tn_study_item *m = find("mqar-mqar512x64-routed-capacity0.15625-s1"),
+                        *threshold = find("mqar-mqar512x64-routed-s1");
+    ck_assert(m->config.model.routing == TN_ROUTING_CAPACITY && m->config.model.capacity == 0.15625);
+    ck_assert(threshold->config.model.routing == TN_ROUTING_THRESHOLD && threshold->task.filler_zero);
+    ck_assert(!find("mqar-mqar64x4-routed-random-fillers-s1")->task.filler_zero);
     double lambdas[] = {0.01, 0.03, 0.1, 0.3, 1, 2, 5};
     for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) /* in the plan's order of parts */
-        ck_assert(plan.items[16 + i].part == TN_STUDY_LAMBDA &&
-                  plan.items[16 + i].config.curriculum.lambda == lambdas[i] &&
-                  !plan.items[16 + i].price_measured);
+        ck_assert(plan.items[17 + i].part == TN_STUDY_LAMBDA &&
+                  plan.items[17 + i].config.curriculum.lambda == lambdas[i] &&
+                  !plan.items[17 + i].price_measured);
     const tn_study_item *priced = find("lambda-recall126-routed-lambda-measured-s1");
     ck_assert(priced->part == TN_STUDY_LAMBDA && priced->price_measured);
     ck_assert_str_eq(priced->attention, "recall126-attention-s1");
@@ -135,9 +138,16 @@ START_TEST(text_part) {
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
     unlink(path);
-    ck_assert_uint_eq(plan.count, 6);
+    ck_assert_uint_eq(plan.count, 8);
     names_are_sound();
-    ck_assert(find("text-text256-routed-capacity0.125-s1")->config.model.capacity == 0.125);
+    ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
+    ck_assert(find("text-text256-routed-lambda0.3-s1")->config.curriculum.lambda == 0.3);
+    for (size_t i = 0; i < plan.count; i++) { /* equal parameters: to within half a column of each mlp */
+        double mine = (double)tn_cost_parameters(&plan.items[i].config.model);
+        double routed = (double)tn_cost_parameters(&plan.items[7].config.model);
+        ck_assert_msg(fabs(mine / routed - 1) < 0.005, "%s has %g parameters, routed %g", plan.items[i].name,
+                      mine, routed);
+    }
     ck_assert_str_eq(plan.items[0].config.task.data, path);
     drop();
 }

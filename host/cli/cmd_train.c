@@ -20,6 +20,8 @@ static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_confi
 }
 
 static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_config *m) {
+    char positions[TN_CONFIG_TEXT]; /* the task's usual ones */
+    tn_model_config_field(m, 8, positions);
     m->d_model = tn_cli_int(args, "width", m->d_model);
     m->layers = tn_cli_int(args, "layers", m->layers);
     m->heads = tn_cli_int(args, "heads", m->heads);
@@ -29,7 +31,7 @@ static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_con
     TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", "threshold"), m));
     if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
         return tn_fail(ctx, TN_ERR_ARG, "--routing belongs to the mixer routed");
-    return tn_positions_parse(ctx, tn_cli_string(args, "positions", "none"), m);
+    return tn_positions_parse(ctx, tn_cli_string(args, "positions", positions), m);
 }
 
 /* `--lambda measured`. */
@@ -129,7 +131,7 @@ static const tn_cli_option options[] = {
     {"mixer", 0, "MIXER", TN_CLI_STRING, "conv, attention, routed, random:R, periodic:M or oracle (routed)"},
     {"routing", 0, "R", TN_CLI_STRING,
      "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
-    {"positions", 0, "P", TN_CLI_STRING, "none or rope (none)"},
+    {"positions", 0, "P", TN_CLI_STRING, "none or rope (text rope, else none)"},
     {"no-curriculum", 0, NULL, TN_CLI_FLAG, "the full cost of attention from the first step: the ablation"},
     {"plain", 0, NULL, TN_CLI_FLAG,
      "the published form: --penalty mean --router-bias 0 --gate-margin 0 --explore-below 0"},
@@ -139,33 +141,37 @@ static const tn_cli_option options[] = {
     {"resume", 0, NULL, TN_CLI_FLAG, "go on from the state in the folder, bit for bit"},
     {"layers", 0, "N", TN_CLI_INT, "layers (4)", 1, 64},
     {"width", 0, "D", TN_CLI_INT, "model width (64)", 1, 8192},
-    {"heads", 0, "H", TN_CLI_INT, "attention heads (2)", 1, 128},
-    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (4)", 1, 16},
+    {"heads", 0, "H", TN_CLI_INT, "attention heads (2; text 4)", 1, 128},
+    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (recall 4, mqar 16, text 2)", 1, 16},
     {"mlp", 0, "F", TN_CLI_INT, "hidden width of the mlp (twice the width)", 1, 32768},
-    {"batch", 0, "B", TN_CLI_INT, "sequences a step (32)", 1, 1 << 20},
+    {"batch", 0, "B", TN_CLI_INT,
+     "sequences a step (recall 32, text 16, mqar 4096 positions, at least 8 sequences)", 1, 1 << 20},
     {"lr", 0, "X", TN_CLI_REAL, "top learning rate", 1e-9, 10},
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X|measured", TN_CLI_REAL,
-     "final cost of attention (0.5); measured: 0.5 times what a routed row takes on this device over what "
+     "final cost of attention (0.5; mqar 2); measured: 0.5 times what a routed row takes on this device over "
+     "what "
      "one that is not takes, at this batch and length, within 0.01 to 100",
      0, 1e6, lambda_words},
     {"penalty", 0, "FORM", TN_CLI_STRING,
      "mean: λ times the mean gate; rows: λ times the gates of a sequence and layer over the rows that the "
-     "task needs there (recall rows, else mean)"},
+     "task needs there (text mean, else rows)"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
-    {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (recall 2, else 0)",
+    {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (text 0, else 2)",
      -100, 100},
-    {"short-steps", 0, "N", TN_CLI_INT, "mqar: the first N steps are at the shorter length", 0, 1e8},
+    {"short-steps", 0, "N", TN_CLI_INT,
+     "mqar: the first N steps are at the shorter length (beyond 64: 11 in 20 of them)", 0, 1e8},
     {"short-length", 0, "L", TN_CLI_INT,
-     "mqar: the shorter length, with as many times fewer pairs and more sequences", 0, 1 << 20},
+     "mqar: the shorter length, with as many times fewer pairs and more sequences (64)", 0, 1 << 20},
     {"head-init", 0, "X", TN_CLI_REAL,
-     "the head starts as the embedding times X, and goes its own way; 0: at random (0)", 0, 100},
+     "the head starts as the embedding times X, and goes its own way; 0: at random (mqar 0.07, else 0)", 0,
+     100},
     {"explore-below", 0, "X", TN_CLI_REAL,
      "a batch of phase 2 with a smaller share of right answers is run again whole; 0: none (recall "
-     "1, else 0)",
+     "1, mqar 0.97, text 0)",
      0, 1},
     {"gate-margin", 0, "X", TN_CLI_REAL,
      "what a logit must reach to be routed in phase 2 of training; 0 afterwards (recall 4, else 2)", 0, 100},

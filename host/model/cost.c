@@ -47,3 +47,22 @@ tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T
     }
     return tn_cost_forward(&dense, sequences * T, L, stats);
 }
+
+int64_t tn_cost_parameters(const tn_model_config *c) {
+    int64_t D = c->d_model, F = c->mlp_width, layer = 2 * D + (2 * D + 1) * F + D;
+    if (tn_mixer_has_conv(c))
+        layer += (c->conv_taps + 1 + D) * D;
+    if (tn_mixer_has_attention(c))
+        layer += 4 * D * D;
+    if (tn_mixer_has_router(c))
+        layer += D + 1;
+    return c->layers * layer + (2 * c->vocab + 1) * D;
+}
+
+int64_t tn_cost_equal_width(const tn_model_config *c, int64_t parameters) {
+    tn_model_config bare = *c;
+    int64_t a_column = c->layers * (2 * c->d_model + 1);
+    bare.mlp_width = 0;
+    int64_t width = (parameters - tn_cost_parameters(&bare) + a_column / 2) / a_column;
+    return width < 1 ? 1 : width;
+}

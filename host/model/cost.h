@@ -18,4 +18,10 @@ tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T
 /* The mixer of one layer alone: norm₁, router, both tracks, mixing and residual; no mlp. */
 tn_cost tn_cost_mixer(const tn_model_config *c, int64_t N, const tn_layer_stats *stats);
 
+/* Values that are trained. */
+int64_t tn_cost_parameters(const tn_model_config *c);
+/* The hidden width of the mlp with which a model like c, whatever its own, has as nearly as can be
+ * `parameters` parameters; at least 1. */
+int64_t tn_cost_equal_width(const tn_model_config *c, int64_t parameters);
+
 #endif

@@ -46,7 +46,7 @@ tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_route_gate_shape gate = {N, c->d_model};
     TN_TRY(tn_route_gate_forward(m->dev, &gate, st->p, st->h, st->u1, lp->router_weight->value,
                                  lp->router_bias->value, in->gate_margin));
-    if (c->routing != TN_ROUTING_CAPACITY)
+    if (c->routing != TN_ROUTING_CAPACITY || in->by_threshold)
         return TN_OK;
     tn_route_capacity_shape capacity = {in->B, in->T, (int64_t)ceil(c->capacity * (double)in->T)};
     return tn_route_capacity_forward(m->dev, &capacity, st->h, st->p);

@@ -20,8 +20,10 @@ tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const t
     } else {
         TN_TRY(tn_study_row_set(ctx, row, "length", "%lld", (long long)t->length));
     }
-    if (t->kind == TN_TASK_MQAR)
+    if (t->kind == TN_TASK_MQAR) {
         TN_TRY(tn_study_row_set(ctx, row, "pairs", "%lld", (long long)t->pairs));
+        TN_TRY(tn_study_row_set(ctx, row, "filler", "%s", t->filler_zero ? "zero" : "random"));
+    }
     TN_TRY(tn_study_row_set(ctx, row, "mixer", "%s", mixer));
     TN_TRY(tn_study_row_set(ctx, row, "seed", "%llu", (unsigned long long)config->seed));
     if (!tn_mixer_has_router(&config->model))
@@ -44,6 +46,10 @@ tn_status tn_study_fill_summary(tn_context *ctx, const tn_run_summary *s, tn_stu
     TN_TRY(status);
     const tn_evaluation *e = &s->evaluation;
     bool known = tn_mixer_has_router(&s->model) && e->floor_pct > 0;
+    double busiest = 0, layers = (double)s->model.layers;
+    for (int64_t i = 0; i < s->model.layers; i++)
+        busiest = fmax(busiest, e->attention_pct_layers[i]);
+    TN_TRY(tn_study_row_number(ctx, row, "regret_layer", known ? busiest / (layers * e->floor_pct) : NAN));
     return tn_study_row_number(ctx, row, "regret", known ? e->attention_pct / e->floor_pct : NAN);
 }
 

@@ -194,42 +194,69 @@ static tn_status add_far(tn_study_plan *plan, const tn_study_options *o, int64_t
     return TN_OK;
 }
 
-/* Capacity is twice what the task needs in one layer, so that the router has room to err. */
+static void by_capacity(tn_study_item *item, double capacity) {
+    item->config.model.routing = TN_ROUTING_CAPACITY;
+    item->config.model.capacity = capacity;
+}
+
+static tn_status add_mqar_row(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                              const char *label, const char *mixer, tn_study_item **out) {
+    TN_TRY(add(plan, o, TN_STUDY_MQAR, task, label, mixer, out));
+    name_run(task, "attention", (*out)->attention);
+    return TN_OK;
+}
+
+/* Nothing between the queries, as in the figure of the Zoology paper. Capacity is in each layer a quarter
+ * more than the task needs in one. With random fillers, at the first size alone: half of those are keys, and
+ * one that was paired looks to a router like one that was not. */
 static tn_status add_mqar(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
     static const int64_t sizes[][2] = {{64, 4}, {128, 8}, {256, 16}, {512, 64}};
+    static const char *const mixers[] = {"conv", "attention", "routed"};
+    tn_task_config task = {.kind = TN_TASK_MQAR, .seed = (uint64_t)seed};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        static const char *const mixers[] = {"conv", "attention", "routed", "routed"};
-        tn_task_config task = {
-            .kind = TN_TASK_MQAR, .length = sizes[i][0], .pairs = sizes[i][1], .seed = (uint64_t)seed};
-        double capacity = 2.0 * (double)task.pairs / (double)task.length;
-        for (int j = 0; j < 4; j++) {
-            char label[40];
-            tn_study_item *item;
-            snprintf(label, sizeof label, j == 3 ? "%s-capacity%g" : "%s", mixers[j], capacity);
-            TN_TRY(add(plan, o, TN_STUDY_MQAR, &task, label, mixers[j], &item));
-            name_run(&task, "attention", item->attention);
-            if (j == 3) {
-                item->config.model.routing = TN_ROUTING_CAPACITY;
-                item->config.model.capacity = capacity;
-            }
-        }
+        char label[40];
+        tn_study_item *item;
+        task.length = sizes[i][0];
+        task.pairs = sizes[i][1];
+        task.filler_zero = true;
+        for (int j = 0; j < 3; j++)
+            TN_TRY(add_mqar_row(plan, o, &task, mixers[j], mixers[j], &item));
+        double capacity = 1.25 * (double)task.pairs / (double)task.length;
+        snprintf(label, sizeof label, "routed-capacity%g", capacity);
+        TN_TRY(add_mqar_row(plan, o, &task, label, "routed", &item));
+        by_capacity(item, capacity);
+        if (i > 0)
+            continue;
+        task.filler_zero = false;
+        TN_TRY(add(plan, o, TN_STUDY_MQAR, &task, "routed-random-fillers", "routed", &item));
     }
     return TN_OK;
 }
 
+/* Every mixer at the routed model's number of parameters and its steps. */
 static tn_status add_text(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
-    static const double capacities[] = {0.0625, 0.125, 0.25, 0.5};
+    static const double capacities[] = {0.25, 0.1, 0.05}, lambdas[] = {0.03, 0.1, 0.3};
     tn_task_config task = {.kind = TN_TASK_TEXT, .length = 256, .seed = (uint64_t)seed};
     tn_study_item *item;
+    char label[40];
     snprintf(task.data, sizeof task.data, "%s", o->data);
-    TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, "conv", "conv", &item));
-    TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, "attention", "attention", &item));
+    for (int i = 0; i < 2; i++) {
+        const char *mixer = i ? "attention" : "conv";
+        TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, mixer, mixer, &item));
+        tn_model_config routed = item->config.model;
+        routed.mixer = TN_MIXER_ROUTED;
+        item->config.model.mlp_width = tn_cost_equal_width(&item->config.model, tn_cost_parameters(&routed));
+    }
+    for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) {
+        snprintf(label, sizeof label, "routed-lambda%g", lambdas[i]);
+        TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, label, "routed", &item));
+        item->config.curriculum.lambda = lambdas[i];
+        name_run(&task, "attention", item->attention);
+    }
     for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
-        char label[40];
         snprintf(label, sizeof label, "routed-capacity%g", capacities[i]);
         TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, label, "routed", &item));
-        item->config.model.routing = TN_ROUTING_CAPACITY;
-        item->config.model.capacity = capacities[i];
+        by_capacity(item, capacities[i]);
         name_run(&task, "attention", item->attention);
     }
     return TN_OK;

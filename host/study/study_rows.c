@@ -60,7 +60,9 @@ const char *const tn_study_columns[TN_STUDY_COLUMNS + 1] = {"task",
                                                             "decisions_compared",
                                                             "max_logit_diff",
                                                             "routed_row_ms",
-                                                            "unrouted_row_ms"};
+                                                            "unrouted_row_ms",
+                                                            "filler",
+                                                            "regret_layer"};
 
 static int column_of(const char *name) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)

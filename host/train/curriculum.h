@@ -2,7 +2,11 @@
  * rises linearly to its final value and stays; the gate is hard with a straight-through gradient and the
  * global track runs for routed rows alone, but for every `explore`-th step, which is dense so that a row
  * routed away can come back. Without a curriculum phase 2 starts at step 0 with the full λ: the ablation,
- * known to collapse to no attention at all. */
+ * known to collapse to no attention at all.
+ *
+ * A model that routes by capacity chooses by threshold in the first half of phase 2: it is the price that
+ * sets the gates apart, and a share enforced before they are ranked takes rows that no layer has learned to
+ * give up. A fixed share leaves a price nothing to buy: the second half has none. */
 #ifndef TN_CURRICULUM_H
 #define TN_CURRICULUM_H
 
@@ -26,6 +30,7 @@ typedef struct tn_curriculum {
 typedef struct tn_step_plan {
     int phase; /* 1 or 2 */
     double lambda, lr, margin;
+    bool by_threshold; /* whatever the model's routing is */
     tn_gate gate;
     double again_below; /* with a smaller share of right answers the batch is run again whole; 0: never */
 } tn_step_plan;

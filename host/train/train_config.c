@@ -100,7 +100,47 @@ tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out) {
 }
 
 static int64_t usual_steps(tn_task_kind kind) {
-    return kind == TN_TASK_RECALL ? 2500 : kind == TN_TASK_MQAR ? 4000 : 3000;
+    return kind == TN_TASK_RECALL ? 2500 : 2000;
+}
+
+static void recall_recipe(tn_train_config *c) {
+    c->penalty = TN_PENALTY_ROWS;
+    c->router_bias = 2;
+    c->curriculum.phase1 = c->curriculum.steps / 5; /* attention has learned by then */
+    c->curriculum.lr = 3e-3;
+    c->curriculum.decay = 0.5;
+    c->curriculum.margin = 4;
+    c->curriculum.explore_below = 1;
+}
+
+/* The first query may follow the last pair at once. Only how far the start is tells it from one more key, and
+ * that a router can know as far as the convolutions before it reach: 16 taps. */
+static void mqar_recipe(tn_train_config *c) {
+    const int64_t positions = 4096, length = 64;
+    int64_t L = c->task.length, fit = positions / L, steps = c->curriculum.steps;
+    c->model.conv_taps = 16;
+    c->penalty = TN_PENALTY_ROWS;
+    c->router_bias = 2;
+    c->head_init = 0.07;
+    c->batch = fit < 8 ? 8 : fit > 256 ? 256 : fit;
+    c->curriculum.phase1 = steps * 3 / 10;
+    c->curriculum.ramp = steps / 8;
+    c->curriculum.lr = 3e-3;
+    c->curriculum.decay = 0.5;
+    c->curriculum.lambda = 2;
+    c->curriculum.explore_below = 0.97;
+    if (L > length && L % length == 0 && c->task.pairs % (L / length) == 0 && steps >= 20)
+        c->shorter = (tn_shorter){.steps = steps * 11 / 20, .length = length};
+}
+
+/* Two taps a layer: convolutions see as many bytes as there are layers, and one. What is farther off is
+ * attention's to find, at distances that its positions tell. */
+static void text_recipe(tn_train_config *c) {
+    c->model.conv_taps = 2;
+    c->model.heads = 4;
+    c->model.positions = TN_POSITIONS_ROPE;
+    c->batch = 16;
+    c->curriculum.lr = 3e-3;
 }
 
 tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
@@ -118,15 +158,12 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
         .log_every = 10,
         .checkpoint_every = 100};
     tn_task_free(ctx, made);
-    if (task->kind != TN_TASK_RECALL)
-        return TN_OK;
-    out->penalty = TN_PENALTY_ROWS;
-    out->router_bias = 2;
-    out->curriculum.phase1 = out->curriculum.steps / 5; /* attention has learned by then */
-    out->curriculum.lr = 3e-3;
-    out->curriculum.decay = 0.5;
-    out->curriculum.margin = 4;
-    out->curriculum.explore_below = 1;
+    if (task->kind == TN_TASK_RECALL)
+        recall_recipe(out);
+    if (task->kind == TN_TASK_MQAR)
+        mqar_recipe(out);
+    if (task->kind == TN_TASK_TEXT)
+        text_recipe(out);
     return TN_OK;
 }
 
