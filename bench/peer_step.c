@@ -109,7 +109,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_ste
     TN_TRY(tn_step_verify(step));
     TN_TRY(compare(peer, step, row));
     TN_TRY(tn_measure_against(dev, tn_step_run, step, run_peer, peer, &m, &pair));
-    tn_step_set_sample(step, shape, &pair.a, o, row);
+    tn_step_set_sample(step, &pair.a, o, row);
     tn_row_set_pair(row, &pair);
     return TN_OK;
 }

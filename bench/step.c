@@ -19,6 +19,7 @@ struct tn_step {
     tn_optimizer optimizer;
     tn_gate gate;
     int64_t done;
+    double flops; /* of a step, as executed; known once it is verified */
 };
 
 /* Routers start at zero, where a capacity would take the first rows of every sequence, the cheapest ones. */
@@ -206,21 +207,24 @@ static tn_status check_compacted(tn_step *s) {
     return TN_OK;
 }
 
-tn_status tn_step_verify(tn_step *s) {
-    return s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s);
+/* Operations of a step from what its forward pass ran: both tracks for all rows, or what was routed. A
+ * backward pass costs twice a forward one, up to element-wise work. */
+static tn_status count_work(tn_step *s) {
+    const tn_model_config *c = &s->model->config;
+    int64_t B = s->in.B, T = s->in.T;
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
+    for (int64_t i = 0; i < c->layers; i++)
+        stats[i] = (tn_layer_stats){
+            .routed = B * T, .kv_rows = B * T, .pairs = (double)B * (double)T * (double)(T + 1) / 2};
+    if (s->gate == TN_GATE_COMPACT)
+        TN_TRY(tn_model_forward(s->model, s->ws, &s->in, s->gate, NULL, stats));
+    s->flops = 3 * tn_cost_forward(c, B * T, s->in.L, stats).flops;
+    return TN_OK;
 }
 
-/* A backward pass costs twice a forward one, up to element-wise work. */
-static double flops_of(const tn_step *s, const tn_step_shape *shape) {
-    const tn_model_config *c = &s->model->config;
-    int64_t T = shape->T, k = shape->rho >= 0 ? (int64_t)ceil(shape->rho * (double)T) : T;
-    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
-    for (int64_t i = 0; i < c->layers; i++) {
-        double share = shape->rho >= 0 ? (double)k / (double)T : 1;
-        stats[i] = (tn_layer_stats){.routed = shape->B * k, .kv_rows = shape->B * T};
-        stats[i].pairs = share * (double)shape->B * (double)T * (double)(T + 1) / 2;
-    }
-    return 3 * tn_cost_forward(c, shape->B * T, s->in.L, stats).flops;
+tn_status tn_step_verify(tn_step *s) {
+    TN_TRY(s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s));
+    return count_work(s);
 }
 
 static void set_schedule(const tn_step_shape *shape, tn_cost_row *row) {
@@ -253,23 +257,21 @@ void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_ben
     set_schedule(shape, row);
 }
 
-void tn_step_set_sample(const tn_step *s, const tn_step_shape *shape, const tn_sample *sample,
-                        const tn_bench_options *o, tn_cost_row *row) {
+void tn_step_set_sample(const tn_step *s, const tn_sample *sample, const tn_bench_options *o,
+                        tn_cost_row *row) {
     tn_row_set_tuned(row, s->model->dev, NULL);
     /* Weights, gradients and moments alone: activations may stay in a cache. */
-    tn_row_set_sample(row, sample, flops_of(s, shape), 4.0 * 7 * (double)s->model->params.floats,
-                      o->roofline);
+    tn_row_set_sample(row, sample, s->flops, 4.0 * 7 * (double)s->model->params.floats, o->roofline);
 }
 
-static tn_status time_pair(tn_step *s, tn_step *dense, const tn_step_shape *shape, const tn_bench_options *o,
-                           tn_sample *sample, tn_cost_row *row) {
+static tn_status time_pair(tn_step *s, tn_step *dense, const tn_bench_options *o, tn_sample *sample,
+                           tn_cost_row *row) {
     tn_pair_sample pair;
     tn_measure_options options = {
         .seconds = o->seconds > 0 ? 2 * o->seconds : 2, .evict = o->evict, .raw = o->raw};
+    TN_TRY(count_work(dense));
     TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
-    double ideal =
-        flops_of(dense, &(tn_step_shape){.B = shape->B, .T = shape->T, .rho = NAN}) / flops_of(s, shape);
-    tn_row_set_dense(row, &pair, ideal, sample);
+    tn_row_set_dense(row, &pair, dense->flops / s->flops, sample);
     return TN_OK;
 }
 
@@ -307,9 +309,9 @@ tn_status tn_step_fill(tn_device *dev, const tn_step_shape *shape, const tn_benc
                      &sample));
     if (shape->rho >= 0) {
         TN_GO(tn_step_make(dev, &all, o->seed, &dense));
-        TN_GO(time_pair(s, dense, shape, o, &sample, row));
+        TN_GO(time_pair(s, dense, o, &sample, row));
     }
-    tn_step_set_sample(s, shape, &sample, o, row);
+    tn_step_set_sample(s, &sample, o, row);
     set_schedule(shape, row);
 cleanup:
     tn_step_destroy(dense);

@@ -43,10 +43,12 @@ tn_model *tn_step_model(tn_step *step);                       /* borrowed */
 const tn_input *tn_step_input(const tn_step *step);           /* borrowed */
 tn_status tn_step_loss(tn_step *step, double *cross_entropy); /* of the last step, before its update */
 const tn_optimizer *tn_step_optimizer(const tn_step *step);
-tn_status tn_step_verify(tn_step *step); /* as tn_step_measure does it; weights stay as they are */
+/* As tn_step_measure does it; weights stay as they are. Counts the step's work, which tn_step_set_sample
+ * needs. */
+tn_status tn_step_verify(tn_step *step);
 void tn_step_identify(const tn_step *step, const tn_step_shape *shape, const tn_bench_options *options,
                       tn_cost_row *row);
-void tn_step_set_sample(const tn_step *step, const tn_step_shape *shape, const tn_sample *sample,
-                        const tn_bench_options *options, tn_cost_row *row);
+void tn_step_set_sample(const tn_step *step, const tn_sample *sample, const tn_bench_options *options,
+                        tn_cost_row *row);
 
 #endif

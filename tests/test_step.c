@@ -36,6 +36,30 @@ START_TEST(test_row) {
 }
 END_TEST
 
+/* What few routed rows run is counted, not keys and values of all rows, which weights multiplied out spare.
+ */
+START_TEST(test_work) {
+    static tn_context ctx;
+    tn_device *dev;
+    tn_cost_row row, soft;
+    tn_step *s;
+    double flops;
+    static float logits[4 * 40 * 192];
+    const tn_step_shape shape = {4, 40, 0.05};
+    tn_bench_options o = {.seconds = 0.01, .seed = 3};
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_step_measure(dev, &shape, &o, &row));
+    ck_ok(&ctx, tn_step_measure(dev, &(tn_step_shape){4, 40, NAN}, &o, &soft));
+    ck_ok(&ctx, tn_step_make(dev, &shape, 3, &s));
+    ck_ok(&ctx, tn_step_logits(s, TN_GATE_COMPACT, logits, &flops));
+    ck_assert_double_eq(row.flops, 3 * flops);
+    ck_assert_double_eq_tol(row.ideal_ratio, soft.flops / row.flops, 1e-9);
+    tn_step_destroy(s);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_learns) {
     static tn_context ctx;
     tn_device *dev;
@@ -61,6 +85,7 @@ int main(void) {
     tcase_set_timeout(t, 200);
     tcase_add_test(t, test_shapes);
     tcase_add_loop_test(t, test_row, 0, 2);
+    tcase_add_test(t, test_work);
     tcase_add_test(t, test_learns);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);
