@@ -94,7 +94,7 @@ const Split = (function () {
         },
         options: options(colours, {
           indexAxis: 'y',
-          layout: { padding: { right: 112 } },
+          layout: { padding: { right: 120 } },
           plugins: {
             legend: legend(colours, 12),
             tooltip: { mode: 'nearest', intersect: true, callbacks: { label: (item) => item.dataset.label + ': ' + show(item.parsed.x) + ' %' } },
