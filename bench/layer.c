@@ -62,7 +62,8 @@ static tn_status forward(tn_device *dev, void *data) {
 static tn_status backward(tn_device *dev, void *data) {
     layer_side *s = data;
     (void)dev;
-    return tn_mixer_backward(s->ws, s->in, s->gate, 0, s->dx, s->dmid, s->x, 0);
+    TN_TRY(tn_mixer_backward(s->ws, s->in, s->gate, 0, s->dx, s->dmid, s->x, 0));
+    return tn_part_sums_finish(s->ws->sums);
 }
 
 /* What training does with it: forward, then backward. */

@@ -94,16 +94,17 @@ inline floatv activation_slope(floatv z) {
 }
 
 /* du[t] = add[t] + Σ_j w[j]·dz[t+j] with dz = dy·silu'(z), z computed again. dz of the K-1 positions after
- * the tile is computed here too. Σ dz[t]·u[t-j] and Σ dz[t] over the tile go to partial, which
- * causal_conv_taps adds up. */
-kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
-                                 global float *restrict partial,  /* [items,K+1,D], db in row K */
-                                 const global float *restrict dy, /* [B,T,D] */
-                                 const global float *restrict u,  /* [B,T,D] */
-                                 const global float *restrict w,  /* [D,K] */
-                                 const global float *restrict b,  /* [D] */
-                                 const global float *add, /* [B,T,D], may be du; not read when has_add = 0 */
-                                 int has_add, int B, int T, int D) {
+ * the tile is computed here too. Σ dz[t]·u[t-j] and Σ dz[t] over the tile go to partial, for
+ * part_sum. */
+kernel void causal_conv_backward(
+    global float *du,                /* [B,T,D] */
+    global float *restrict partial,  /* `at` floats, then [items]: dw [D,K], db [D] */
+    const global float *restrict dy, /* [B,T,D] */
+    const global float *restrict u,  /* [B,T,D] */
+    const global float *restrict w,  /* [D,K] */
+    const global float *restrict b,  /* [D] */
+    const global float *add,         /* [B,T,D], may be du; not read when has_add = 0 */
+    int has_add, int partial_at, int B, int T, int D) {
     const int d = get_global_id(0) * LANES, left = LEFT(d, D);
     const int tiles = (T + TILE - 1) / TILE, item = get_global_id(1);
     const int sequence = item / tiles, first = (item - sequence * tiles) * TILE;
@@ -143,28 +144,12 @@ kernel void causal_conv_backward(global float *du,                /* [B,T,D] */
             sum += taps[j] * slopes[K - 1 - j];
         store_out(sum, du + out, left);
     }
-    global float *sums = partial + item * (K + 1) * D + d;
-    for (int j = 0; j < K; j++)
-        store_part(dtaps[j], sums + j * D, left);
-    store_part(dbias, sums + K * D, left);
-}
-
-/* dw[d,j] and db[d] from the partial sums, in order of the items. */
-kernel void causal_conv_taps(global float *restrict dw,            /* [D,K] */
-                             global float *restrict db,            /* [D] */
-                             const global float *restrict partial, /* [items,K+1,D] */
-                             int items, int D) {
-    const int d = get_global_id(0) * LANES, j = get_global_id(1), left = D - d;
-    if (left <= 0 || j > K)
-        return;
-    floatv sum = 0.0f;
-    for (int i = 0; i < items; i++)
-        sum += load_part(partial + (i * (K + 1) + j) * D + d, left);
-    float lanes[LANES];
-    STOREV(sum, lanes);
-    for (int l = 0; l < min(left, LANES); l++)
-        if (j < K)
-            dw[(d + l) * K + j] = lanes[l];
-        else
-            db[d + l] = lanes[l];
+    global float *sums = partial + partial_at + item * (K + 1) * D;
+    for (int j = 0; j < K; j++) {
+        float lanes[LANES];
+        STOREV(dtaps[j], lanes);
+        for (int l = 0; l < min(left, LANES); l++)
+            sums[(d + l) * K + j] = lanes[l];
+    }
+    store_part(dbias, sums + K * D + d, left);
 }

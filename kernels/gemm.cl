@@ -172,7 +172,7 @@ inline void copy_columns(float *to, const global float *a, int lda, int m0, int 
 #endif
 
 /* Grid: blocks of `rows` rows (a multiple of TM, at most TM·TILES) × groups of `group` panels × parts of k.
- * With several parts C is [parts,M,N], added up by gemm_reduce, and bias and add are left to it. */
+ * With several parts C is c_at floats and then [parts,M,N], for part_sum; bias and add go to the first. */
 kernel void gemm_tiles(
     global float *c, global float *c1, global float *c2, /* [M,c_width] each, or c is [parts,M,N] */
     const global float *a, const global float *a1,
@@ -181,7 +181,8 @@ kernel void gemm_tiles(
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
     global float *act,              /* [M,N] with ACT, one part and one C */
-    int M, int N, int K, int panel, int ldb, int part, int rows, int group, int c_width, int a_width) {
+    int M, int N, int K, int panel, int ldb, int part, int rows, int group, int c_width, int a_width,
+    int c_at) {
     const int m0 = get_global_id(0) * rows, p0 = get_global_id(1) * group, z = get_global_id(2);
     const int k0 = z * part, k1 = min(K, k0 + part);
     const int m1 = min(M, m0 + rows), p1 = min((N + PANEL - 1) / PANEL, p0 + group);
@@ -208,14 +209,17 @@ kernel void gemm_tiles(
 #endif
         for (int p = p0; p < p1; p++) {
             const int n = p * PANEL, column = n % c_width, left = c_width - column;
-            global float *const to = (n < c_width ? c : n < 2 * c_width ? c1 : c2) + z * M * N + column;
+            global float *const to = (n < c_width       ? c
+                                      : n < 2 * c_width ? c1
+                                                        : c2) +
+                                     c_at + z * M * N + column;
             int m = m0;
 #define RUN(H)                                                                                               \
     for (; m + H <= m1; m += H)                                                                              \
         TILE(H)                                                                                              \
     (to + m * c_width, c_width, A_TILE, a_width, b + p * panel + k * ldb, ldb, count,                        \
-     bias ? bias + n : bias, add ? add + m * N + n : add, left, first, act ? act + m * N + n : act,          \
-     k + count == k1)
+     bias && z == 0 ? bias + n : 0, add && z == 0 ? add + m * N + n : 0, left, first,                        \
+     act ? act + m * N + n : act, k + count == k1)
 #if TM > 1
             RUN(TM);
 #endif
@@ -227,62 +231,28 @@ kernel void gemm_tiles(
     }
 }
 
-/* c = Σ over parts, in order (+ bias) (+ add). Grid: elements / 16. */
-kernel void gemm_reduce(global float *c,                      /* [M,N] */
-                        const global float *restrict partial, /* [parts,M,N] */
-                        const global float *bias,             /* [N] or NULL */
-                        const global float *add,              /* [M,N] or NULL; may be c */
-                        int parts, int M, int N) {
-    const int count = M * N;
-    const int first = get_global_id(0) * 16;
-    if (first >= count)
-        return;
-    if (first + 16 <= count) {
-        float16 sum = vload16(0, partial + first);
-        for (int z = 1; z < parts; z++)
-            sum += vload16(0, partial + z * count + first);
-        float tmp[16];
-        vstore16(sum, 0, tmp);
-        for (int i = 0; i < 16; i++) {
-            if (bias)
-                tmp[i] += bias[(first + i) % N];
-            if (add)
-                tmp[i] += add[first + i];
-        }
-        vstore16(vload16(0, tmp), 0, c + first);
-        return;
-    }
-    for (int i = first; i < count; i++) {
-        float sum = partial[i];
-        for (int z = 1; z < parts; z++)
-            sum += partial[z * count + i];
-        if (bias)
-            sum += bias[i % N];
-        c[i] = add ? sum + add[i] : sum;
-    }
-}
-
-/* Column sums of a part of the rows, for gemm_reduce. Grid: column groups of 16 × parts. */
-kernel void gemm_bias_backward(global float *restrict partial,  /* [parts,N] */
+/* Column sums of a part of the rows, for part_sum. Grid: column groups of 16 × parts. */
+kernel void gemm_bias_backward(global float *restrict partial,  /* `at` floats, then [parts,N] */
                                const global float *restrict dy, /* [M,N] */
-                               int M, int N, int part) {
+                               int partial_at, int M, int N, int part) {
     const int n0 = get_global_id(0) * 16;
     const int z = get_global_id(1);
     const int m0 = z * part, m1 = min(M, m0 + part);
+    global float *const to = partial + partial_at + z * N;
     if (n0 >= N || m0 >= M)
         return;
     if (n0 + 16 <= N) {
         float16 sum = 0.0f;
         for (int m = m0; m < m1; m++)
             sum += vload16(0, dy + m * N + n0);
-        vstore16(sum, 0, partial + z * N + n0);
+        vstore16(sum, 0, to + n0);
         return;
     }
     for (int n = n0; n < N; n++) {
         float sum = 0.0f;
         for (int m = m0; m < m1; m++)
             sum += dy[m * N + n];
-        partial[z * N + n] = sum;
+        to[n] = sum;
     }
 }
 

@@ -24,18 +24,18 @@ kernel void rms_norm_forward(global float *restrict y,       /* [N,D] */
 }
 
 /* dx = add + rstd · (w·dy − x̂ · mean(w·dy·x̂)) with x̂ = x · rstd; each item also leaves Σ dy·x̂ over its rows
- * in partial, which rms_norm_weight adds up in order. */
+ * in partial, for part_sum. */
 kernel void rms_norm_backward(
     global float *restrict dx,         /* [N,D] */
-    global float *restrict partial,    /* [items,D] */
+    global float *restrict partial,    /* `at` floats, then [items,D] */
     const global float *dy,            /* [N,D] */
     const global float *restrict x,    /* [N,D] */
     const global float *restrict w,    /* [D] */
     const global float *restrict rstd, /* [N] */
     const global float *add,           /* [N,D], may be dx itself; not read when has_add = 0 */
-    int has_add, int share, int N, int D) {
+    int has_add, int partial_at, int share, int N, int D) {
     const int item = get_global_id(0), first = item * share, last = min(first + share, N);
-    global float *sums = partial + item * D;
+    global float *sums = partial + partial_at + item * D;
     if (first >= N)
         return;
     for (int d = 0; d < D; d++)
@@ -60,17 +60,4 @@ kernel void rms_norm_backward(
             store_out(v, dx + at + d, left);
         }
     }
-}
-
-/* dw[d] = Σ over items of partial[item,d], in order. */
-kernel void rms_norm_weight(global float *restrict dw,            /* [D] */
-                            const global float *restrict partial, /* [items,D] */
-                            int items, int D) {
-    const int d = get_global_id(0);
-    if (d >= D)
-        return;
-    float sum = 0.0f;
-    for (int i = 0; i < items; i++)
-        sum += partial[i * D + d];
-    dw[d] = sum;
 }

@@ -49,10 +49,11 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
 }
 
 /* dl = dp·max(p·(1 − p), least) + dp_const·p·(1 − p); du = add + dl·w; each item leaves Σ
- * dl·u and, behind it, Σ dl over its rows in partial. */
-kernel void route_gate_backward(global float *du,                                            /* [N,D] */
-                                global float *restrict partial,                              /* [items,D+1] */
-                                const global float *restrict dp,                             /* [N] */
+ * dl·u and, behind it, Σ dl over its rows in partial, for part_sum. */
+kernel void route_gate_backward(global float *du, /* [N,D] */
+                                global float *restrict partial,
+                                int partial_at,                  /* `at` floats, then [items,D+1] */
+                                const global float *restrict dp, /* [N] */
                                 float dp_const, float least, const global float *restrict p, /* [N] */
                                 const global float *restrict u,                              /* [N,D] */
                                 const global float *restrict w,                              /* [D] */
@@ -61,7 +62,7 @@ kernel void route_gate_backward(global float *du,                               
     const int item = get_global_id(0), first = item * ROWS, last = min(N, first + ROWS);
     if (first >= N)
         return;
-    global float *sums = partial + item * (D + 1);
+    global float *sums = partial + partial_at + item * (D + 1);
     float bias = 0.0f;
     for (int d = 0; d < D; d++)
         sums[d] = 0.0f;
@@ -81,20 +82,4 @@ kernel void route_gate_backward(global float *du,                               
         }
     }
     sums[D] = bias;
-}
-
-/* dw[d] = Σ over items, in order; item D of a row is the bias. Grid: D + 1. */
-kernel void route_gate_weight(global float *restrict dw, /* [D] */
-                              global float *restrict db, /* [1] */
-                              const global float *restrict partial /* [items,D+1] */, int items, int D) {
-    const int d = get_global_id(0);
-    if (d > D)
-        return;
-    float sum = 0.0f;
-    for (int i = 0; i < items; i++)
-        sum += partial[i * (D + 1) + d];
-    if (d < D)
-        dw[d] = sum;
-    else
-        db[0] = sum;
 }

@@ -113,7 +113,7 @@ static void grouped(tn_gemm_form form, int count, int64_t rows) {
     tn_gemm_shape s = form == TN_GEMM_TN   ? (tn_gemm_shape){form, wide, WIDTH, rows}
                       : form == TN_GEMM_NT ? (tn_gemm_shape){form, rows, wide, WIDTH}
                                            : (tn_gemm_shape){form, rows, WIDTH, wide};
-    ck_ok(&ctx, tn_gemm_grouped(dev, &s, count, c, (const tn_buffer *const *)a, b, NULL, NULL));
+    ck_ok(&ctx, tn_gemm_grouped(dev, &s, count, c, (const tn_buffer *const *)a, b, NULL, NULL, NULL));
     s = form == TN_GEMM_TN ? (tn_gemm_shape){form, WIDTH, WIDTH, rows}
                            : (tn_gemm_shape){form, rows, WIDTH, WIDTH};
     for (int i = 0; i < count; i++) {

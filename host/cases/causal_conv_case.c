@@ -45,7 +45,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
     if (pass == FORWARD)
         return tn_causal_conv_forward(dev, &s, t[F_Y].buffer, t[F_U].buffer, t[F_W].buffer, t[F_B].buffer);
     return tn_causal_conv_backward(dev, &s, t[B_DU].buffer, t[B_DW].buffer, t[B_DB].buffer, t[B_DY].buffer,
-                                   t[B_U].buffer, t[B_W].buffer, t[B_B].buffer, t[B_DU].buffer);
+                                   t[B_U].buffer, t[B_W].buffer, t[B_B].buffer, t[B_DU].buffer, NULL);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {

@@ -68,7 +68,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
 static tn_status run(tn_device *dev, const tn_shape *s, int pass, tn_tensor *t) {
     static const tn_gemm_form forms[] = {TN_GEMM_NN, TN_GEMM_NT, TN_GEMM_TN};
     if (pass == BIAS_BACKWARD)
-        return tn_gemm_bias_backward(dev, s->v[DIM_M], s->v[DIM_N], t[T_DB].buffer, t[T_DY].buffer);
+        return tn_gemm_bias_backward(dev, s->v[DIM_M], s->v[DIM_N], t[T_DB].buffer, t[T_DY].buffer, NULL);
     tn_gemm_shape shape = {forms[pass], s->v[DIM_M], s->v[DIM_N], s->v[DIM_K]};
     if (gelu_of(s) == WITH_SLOPE)
         return tn_gemm_gelu_backward(dev, &shape, t[T_C].buffer, t[T_A].buffer, t[T_B].buffer,

@@ -52,7 +52,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
     if (pass == FORWARD)
         return tn_rms_norm_forward(dev, &s, t[F_Y].buffer, t[F_RSTD].buffer, t[F_X].buffer, t[F_W].buffer);
     return tn_rms_norm_backward(dev, &s, t[B_DX].buffer, t[B_DW].buffer, t[B_DY].buffer, t[B_X].buffer,
-                                t[B_W].buffer, t[B_RSTD].buffer, t[B_DX].buffer);
+                                t[B_W].buffer, t[B_RSTD].buffer, t[B_DX].buffer, NULL);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {

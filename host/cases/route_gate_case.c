@@ -69,7 +69,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
                                      t[F_B].buffer, (double)shape->v[DIM_MARGIN]);
     return tn_route_gate_backward(dev, &s, t[B_DU].buffer, t[B_DW].buffer, t[B_DB].buffer, t[B_DP].buffer,
                                   penalty, least_slope(shape), t[B_P].buffer, t[B_U].buffer, t[B_W].buffer,
-                                  t[B_DU].buffer);
+                                  t[B_DU].buffer, NULL);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {

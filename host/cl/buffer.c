@@ -36,6 +36,8 @@ tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buff
     cl_buffer_region region = {offset, bytes};
     buf->dev = dev;
     buf->bytes = bytes;
+    buf->parent = parent;
+    buf->offset = offset;
     buf->mem =
         clCreateSubBuffer(parent->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
     if (!buf->mem) {
@@ -55,6 +57,11 @@ void tn_buffer_destroy(tn_buffer *buf) {
 
 size_t tn_buffer_bytes(const tn_buffer *buf) {
     return buf->bytes;
+}
+
+const tn_buffer *tn_buffer_whole(const tn_buffer *buf, size_t *offset) {
+    *offset = buf->offset; /* of a view of a view OpenCL makes none */
+    return buf->parent ? buf->parent : buf;
 }
 
 size_t tn_buffer_align(const tn_device *dev) {

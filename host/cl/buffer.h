@@ -14,6 +14,8 @@ tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buff
 void tn_buffer_destroy(tn_buffer *buf); /* NULL is fine */
 
 size_t tn_buffer_bytes(const tn_buffer *buf);
+/* The buffer that `buf` is a view of, itself where it is none, and the bytes before it there. Borrowed. */
+const tn_buffer *tn_buffer_whole(const tn_buffer *buf, size_t *offset);
 size_t tn_buffer_align(const tn_device *dev); /* alignment of views in bytes, at least 64 */
 void *tn_buffer_raw(const tn_buffer *buf);    /* cl_mem, for ops/gemm.c and CLBlast */
 

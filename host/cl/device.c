@@ -111,7 +111,7 @@ tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_devi
 
 static void events_release(tn_device *dev) {
     for (size_t i = 0; i < dev->event_count; i++)
-        clReleaseEvent(dev->events[i]);
+        clReleaseEvent(dev->events[i].event);
     dev->event_count = 0;
 }
 
@@ -182,16 +182,17 @@ bool tn_device_profiling(const tn_device *dev) {
 
 tn_status tn_device_profile_add(tn_device *dev, void *event) {
     TN_TRY(tn_grow(dev->ctx, &dev->events, &dev->event_capacity, dev->event_count + 1, sizeof *dev->events));
-    dev->events[dev->event_count++] = event;
+    dev->events[dev->event_count++] = (tn_event){event, NULL};
     return TN_OK;
 }
 
 static tn_status event_seconds(tn_device *dev, size_t i, double *seconds) {
     cl_ulong start = 0, end = 0;
     cl_int code =
-        clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
+        clGetEventProfilingInfo(dev->events[i].event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
     if (code == CL_SUCCESS)
-        code = clGetEventProfilingInfo(dev->events[i], CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
+        code =
+            clGetEventProfilingInfo(dev->events[i].event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
     /* Signed: an END before its START (seen on ROCm) must show up, not wrap to centuries. */
     *seconds = 1e-9 * (double)(cl_long)(end - start);
     return code == CL_SUCCESS ? TN_OK
@@ -212,6 +213,8 @@ tn_status tn_device_profile_end_split(tn_device *dev, const int *ends, int count
         for (; status == TN_OK && i < (size_t)ends[k] && i < dev->event_count; i++) {
             status = event_seconds(dev, i, &one);
             seconds[k] += one;
+            if (tn_trace_mode() == TN_TRACE_EVENTS && dev->events[i].kernel)
+                tn_trace_add(dev->events[i].kernel, one);
         }
     }
     events_release(dev);

@@ -26,7 +26,15 @@ struct tn_buffer {
     tn_device *dev;
     cl_mem mem;
     size_t bytes;
+    const tn_buffer *parent; /* of a view, else NULL */
+    size_t offset;           /* bytes from the parent's start */
 };
+
+/* A launch that is measured; kernel is NULL where a library made it. */
+typedef struct tn_event {
+    cl_event event;
+    tn_kernel *kernel; /* borrowed */
+} tn_event;
 
 typedef struct tn_device_slot {
     char key[48];
@@ -61,7 +69,7 @@ struct tn_device {
     size_t kernel_count, kernel_capacity;
     tn_buffer *scratch[TN_SCRATCH_SLOTS];
     bool profiling;
-    cl_event *events;
+    tn_event *events;
     size_t event_count, event_capacity;
     struct {
         void (*run)(tn_device *, void *);

@@ -77,7 +77,7 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
                               i, count);
     }
     cl_event event = NULL;
-    bool trace = tn_trace_on();
+    bool trace = tn_trace_mode() == TN_TRACE_WAIT;
     double start = trace ? tn_clock_seconds() : 0;
     cl_int code =
         clEnqueueNDRangeKernel(dev->queue, kernel->kernel, (cl_uint)range.dims, NULL, range.global,
@@ -89,7 +89,11 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
     }
     if (trace) {
         TN_TRY(tn_device_finish(dev));
-        tn_trace_add(dev, kernel, tn_clock_seconds() - start);
+        tn_trace_add(kernel, tn_clock_seconds() - start);
     }
-    return dev->profiling ? tn_device_profile_add(dev, event) : TN_OK;
+    if (dev->profiling) {
+        TN_TRY(tn_device_profile_add(dev, event));
+        dev->events[dev->event_count - 1].kernel = kernel;
+    }
+    return TN_OK;
 }

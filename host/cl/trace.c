@@ -3,16 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool tn_trace_on(void) {
+tn_trace tn_trace_mode(void) {
     const char *text = getenv("TURNOUT_TRACE");
-    return text && strcmp(text, "1") == 0;
+    if (!text)
+        return TN_TRACE_OFF;
+    return strcmp(text, "1") == 0        ? TN_TRACE_WAIT
+           : strcmp(text, "events") == 0 ? TN_TRACE_EVENTS
+                                         : TN_TRACE_OFF;
 }
 
-void tn_trace_add(tn_device *dev, const tn_kernel *kernel, double seconds) {
-    tn_kernel *k = (tn_kernel *)kernel;
-    (void)dev;
-    k->trace_launches++;
-    k->trace_seconds += seconds;
+void tn_trace_add(tn_kernel *kernel, double seconds) {
+    kernel->trace_launches++;
+    kernel->trace_seconds += seconds;
 }
 
 static int slower(const void *a, const void *b) {
@@ -21,7 +23,7 @@ static int slower(const void *a, const void *b) {
 }
 
 void tn_trace_print(tn_device *dev) {
-    if (!tn_trace_on())
+    if (tn_trace_mode() == TN_TRACE_OFF)
         return;
     double all = 0;
     qsort(dev->kernels, dev->kernel_count, sizeof *dev->kernels, slower);

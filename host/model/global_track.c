@@ -59,11 +59,11 @@ static tn_status project(tn_workspace *ws, const tn_layer_state *st, const tn_la
     tn_buffer *to[] = {st->q, st->k, st->v};
     if (lp->qkv && l->q_input == l->kv_input)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 3 * D, D}, 3, to, &l->kv_input,
-                               lp->qkv, lp->qkv_packed, NULL);
+                               lp->qkv, lp->qkv_packed, NULL, NULL);
     TN_TRY(tn_linear(dev, st->R, lp->q, st->q, l->q_input, NULL, NULL));
     if (lp->kv)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * D, D}, 2, to + 1, &l->kv_input,
-                               lp->kv, lp->kv_packed, NULL);
+                               lp->kv, lp->kv_packed, NULL, NULL);
     TN_TRY(tn_linear(dev, st->P, lp->k, st->k, l->kv_input, NULL, NULL));
     return tn_linear(dev, st->P, lp->v, st->v, l->kv_input, NULL, NULL);
 }
@@ -150,13 +150,13 @@ static tn_status project_weight_grads(tn_workspace *ws, const tn_layer_state *st
     const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
     if (lp->qkv && l->q_input == l->kv_input)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 3 * D, D, st->P}, 3, &lp->qkv_grad, from,
-                               l->kv_input, NULL, NULL);
-    TN_TRY(tn_linear_weight_grad(dev, st->R, lp->q, ws->dq, l->q_input));
+                               l->kv_input, NULL, NULL, ws->sums);
+    TN_TRY(tn_linear_weight_grad(ws, st->R, lp->q, ws->dq, l->q_input));
     if (lp->kv)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * D, D, st->P}, 2, &lp->kv_grad, from + 1,
-                               l->kv_input, NULL, NULL);
-    TN_TRY(tn_linear_weight_grad(dev, st->P, lp->k, ws->dk, l->kv_input));
-    return tn_linear_weight_grad(dev, st->P, lp->v, ws->dv, l->kv_input);
+                               l->kv_input, NULL, NULL, ws->sums);
+    TN_TRY(tn_linear_weight_grad(ws, st->P, lp->k, ws->dk, l->kv_input));
+    return tn_linear_weight_grad(ws, st->P, lp->v, ws->dv, l->kv_input);
 }
 
 /* du = gradient at the input of the last `count` of q, k, v, of `rows` rows (+ add, which may be du). */
@@ -168,7 +168,7 @@ static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp,
     const tn_param *weights[] = {lp->q, lp->k, lp->v};
     if (lp->qkv)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, count * D}, count, &du,
-                               from + 3 - count, count == 3 ? lp->qkv : lp->kv, NULL, add);
+                               from + 3 - count, count == 3 ? lp->qkv : lp->kv, NULL, add, NULL);
     for (int i = 3 - count; i < 3; i++) {
         TN_TRY(tn_linear_input_grad(dev, rows, weights[i], du, from[i], add));
         add = du;
@@ -231,7 +231,7 @@ tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer
     TN_TRY(tn_workspace_floats(ws, &ws->dk, P, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dv, P, D));
     TN_TRY(tn_linear_input_grad(m->dev, R, lp->o, ws->da, do_, NULL));
-    TN_TRY(tn_linear_weight_grad(m->dev, R, lp->o, do_, st->a));
+    TN_TRY(tn_linear_weight_grad(ws, R, lp->o, do_, st->a));
     tn_flash_attention_shape s = attention_shape(ws, in, st);
     TN_TRY(tn_flash_attention_backward(m->dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, st->k, st->v, st->a,
                                        st->lse, l.rows, l.q_start, l.kv_start, NULL, NULL));

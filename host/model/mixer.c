@@ -20,10 +20,9 @@ tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_
     return tn_gemm_forward(dev, &s, dx, dy, w->value, NULL, add);
 }
 
-tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, const tn_buffer *dy,
+tn_status tn_linear_weight_grad(tn_workspace *ws, int64_t M, const tn_param *w, const tn_buffer *dy,
                                 const tn_buffer *x) {
-    tn_gemm_shape s = {TN_GEMM_TN, w->dims[0], w->dims[1], M};
-    return tn_gemm_forward(dev, &s, w->grad, dy, x, NULL, NULL);
+    return tn_gemm_weight_grad(ws->m->dev, w->dims[0], w->dims[1], M, w->grad, dy, x, ws->sums);
 }
 
 static tn_status convolve(tn_workspace *ws, const tn_input *in, int64_t layer) {
@@ -147,11 +146,11 @@ static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t la
     const tn_layer_params *lp = &m->params.layers[layer];
     int64_t N = in->B * in->T;
     TN_TRY(tn_workspace_floats(ws, &ws->ds, ws->B * ws->T, m->config.d_model));
-    TN_TRY(tn_linear_weight_grad(m->dev, N, lp->conv_out, dc, st->s));
+    TN_TRY(tn_linear_weight_grad(ws, N, lp->conv_out, dc, st->s));
     TN_TRY(tn_linear_input_grad(m->dev, N, lp->conv_out, ws->ds, dc, NULL));
     tn_causal_conv_shape s = {in->B, in->T, m->config.d_model, m->config.conv_taps, 1};
     return tn_causal_conv_backward(m->dev, &s, du, lp->conv_weight->grad, lp->conv_bias->grad, ws->ds, st->u1,
-                                   lp->conv_weight->value, lp->conv_bias->value, NULL);
+                                   lp->conv_weight->value, lp->conv_bias->value, NULL, ws->sums);
 }
 
 static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
@@ -174,7 +173,7 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
     tn_route_gate_shape shape = {in->B * in->T, D};
     return tn_route_gate_backward(m->dev, &shape, ws->du, lp->router_weight->grad, lp->router_bias->grad,
                                   ws->dg, penalty, in->gate_slope, st->p, st->u1, lp->router_weight->value,
-                                  ws->du);
+                                  ws->du, ws->sums);
 }
 
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
@@ -192,5 +191,5 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
         TN_TRY(mixed_backward(ws, in, gate, layer, dmid, penalty));
     tn_rms_norm_shape norm = {in->B * in->T, c->d_model, (float)c->rms_eps};
     return tn_rms_norm_backward(m->dev, &norm, dx, lp->norm1->grad, ws->du, x, lp->norm1->value, st->rstd1,
-                                dmid);
+                                dmid, ws->sums);
 }

@@ -95,16 +95,16 @@ static tn_status mlp_backward(tn_workspace *ws, int64_t N, int64_t layer) {
     TN_TRY(tn_workspace_floats(ws, &ws->dwide, room, F));
     TN_TRY(tn_workspace_floats(ws, &ws->du, room, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dmid, room, D));
-    TN_TRY(tn_linear_weight_grad(m->dev, N, lp->down_weight, ws->dx, st->act));
-    TN_TRY(tn_gemm_bias_backward(m->dev, N, D, lp->down_bias->grad, ws->dx));
+    TN_TRY(tn_linear_weight_grad(ws, N, lp->down_weight, ws->dx, st->act));
+    TN_TRY(tn_gemm_bias_backward(m->dev, N, D, lp->down_bias->grad, ws->dx, ws->sums));
     TN_TRY(tn_gemm_gelu_backward(m->dev, &(tn_gemm_shape){TN_GEMM_NN, N, F, D}, ws->dwide, ws->dx,
                                  lp->down_weight->value, st->up));
-    TN_TRY(tn_linear_weight_grad(m->dev, N, lp->up_weight, ws->dwide, st->u2));
-    TN_TRY(tn_gemm_bias_backward(m->dev, N, F, lp->up_bias->grad, ws->dwide));
+    TN_TRY(tn_linear_weight_grad(ws, N, lp->up_weight, ws->dwide, st->u2));
+    TN_TRY(tn_gemm_bias_backward(m->dev, N, F, lp->up_bias->grad, ws->dwide, ws->sums));
     TN_TRY(tn_linear_input_grad(m->dev, N, lp->up_weight, ws->du, ws->dwide, NULL));
     tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
     return tn_rms_norm_backward(m->dev, &norm, ws->dmid, lp->norm2->grad, ws->du, st->mid, lp->norm2->value,
-                                st->rstd2, ws->dx);
+                                st->rstd2, ws->dx, ws->sums);
 }
 
 /* Final norm and head, on the labelled rows alone. */
@@ -223,15 +223,15 @@ static tn_status head_backward(tn_workspace *ws, const tn_input *in) {
                                              (float)(1.0 / (double)L)));
     TN_TRY(tn_workspace_floats(ws, &ws->dul, L, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dx, ws->B * ws->T, D));
-    TN_TRY(tn_linear_weight_grad(m->dev, L, m->params.head, ws->logits, ws->ul));
+    TN_TRY(tn_linear_weight_grad(ws, L, m->params.head, ws->logits, ws->ul));
     TN_TRY(tn_linear_input_grad(m->dev, L, m->params.head, ws->dul, ws->logits, NULL));
     tn_rms_norm_shape norm = {L, D, (float)m->config.rms_eps};
     if (!in->label_rows)
         return tn_rms_norm_backward(m->dev, &norm, ws->dx, m->params.norm->grad, ws->dul, last,
-                                    m->params.norm->value, ws->rstdl, NULL);
+                                    m->params.norm->value, ws->rstdl, NULL, ws->sums);
     TN_TRY(tn_workspace_floats(ws, &ws->dxl, L, D));
     TN_TRY(tn_rms_norm_backward(m->dev, &norm, ws->dxl, m->params.norm->grad, ws->dul, ws->xl,
-                                m->params.norm->value, ws->rstdl, NULL));
+                                m->params.norm->value, ws->rstdl, NULL, ws->sums));
     TN_TRY(tn_buffer_zero(ws->dx));
     return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){L, N, D}, ws->dx, ws->dxl, ws->label_rows);
 }
@@ -251,11 +251,13 @@ static tn_status embed_backward(tn_workspace *ws, const tn_input *in) {
 tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty) {
     /* Tracks that no row took leave their gradients untouched: they must read zero. */
     TN_TRY(tn_buffer_zero(m->params.grads));
+    tn_part_sums_begin(ws->sums);
     TN_TRY(head_backward(ws, in));
     for (int64_t i = m->config.layers - 1; i >= 0; i--) {
         const tn_buffer *x = i > 0 ? tn_workspace_state(ws, i - 1)->out : ws->x0;
         TN_TRY(mlp_backward(ws, in->B * in->T, i));
         TN_TRY(tn_mixer_backward(ws, in, gate, i, ws->dx, ws->dmid, x, penalty));
     }
+    TN_TRY(tn_part_sums_finish(ws->sums));
     return embed_backward(ws, in);
 }

@@ -67,6 +67,7 @@ tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **
     if (m->training) {
         TN_GO(tn_alloc(ctx, N, 4, &ws->order_host));
         TN_GO(tn_alloc(ctx, (size_t)m->config.vocab + 1, 4, &ws->token_start_host));
+        TN_GO(tn_part_sums_create(m->dev, &ws->sums));
     }
     TN_GO(constants(ws));
     for (int i = 0; i < ws->state_count; i++)
@@ -108,6 +109,7 @@ void tn_workspace_destroy(tn_workspace *ws) {
     RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg,
             &ws->dul);
     RELEASE(&ws->dxl, &ws->order, &ws->token_start, &ws->dmq, &ws->dmo);
+    tn_part_sums_destroy(ws->sums);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);
     tn_free(ctx, ws->bounds_host);

@@ -3,6 +3,7 @@
 #define TN_WORKSPACE_H
 
 #include "model.h"
+#include "part_sum.h"
 
 /* One layer's activations. N = B·T rows, R rows that took the global track, P = rows of k and v. [N,D] unless
  * noted. */
@@ -42,6 +43,7 @@ struct tn_workspace {
     tn_buffer *dx, *dmid, *du, *dwide /* [N,F] */, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul,
         *dxl, *dmq, *dmo;
     tn_buffer *order, *token_start;
+    tn_part_sums *sums; /* gradients of weights that wait, training only */
 };
 
 /* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
@@ -52,7 +54,8 @@ tn_layer_state *tn_workspace_state(tn_workspace *ws, int64_t layer);
 /* The mixer of one layer: mid = x + mixer(norm₁(x)), with stats and routes as in tn_model_forward. */
 tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
                            const tn_buffer *x);
-/* dx = gradient at x from dmid; parameter gradients are written. penalty as in tn_model_backward. */
+/* dx = gradient at x from dmid; parameter gradients are there once ws->sums is finished. penalty as in
+ * tn_model_backward. */
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
                             const tn_buffer *dmid, const tn_buffer *x, double penalty);
 /* out = W_o · attention of the R listed rows (+ add). */
@@ -94,12 +97,13 @@ typedef enum tn_mixer_part {
 tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
                                 tn_mixer_part part);
 
-/* y = x·Wᵀ, dx = dy·W (+ add), dW = dyᵀ·x: the three products of a linear layer. M rows. */
+/* y = x·Wᵀ, dx = dy·W (+ add), dW = dyᵀ·x (once ws->sums is finished): the three products of a linear layer.
+ * M rows. */
 tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
                     const tn_buffer *bias, const tn_buffer *add);
 tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx,
                                const tn_buffer *dy, const tn_buffer *add);
-tn_status tn_linear_weight_grad(tn_device *dev, int64_t M, const tn_param *w, const tn_buffer *dy,
+tn_status tn_linear_weight_grad(tn_workspace *ws, int64_t M, const tn_param *w, const tn_buffer *dy,
                                 const tn_buffer *x);
 
 #endif

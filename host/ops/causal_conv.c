@@ -42,18 +42,19 @@ tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, 
 
 tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *du, tn_buffer *dw,
                                   tn_buffer *db, const tn_buffer *dy, const tn_buffer *u, const tn_buffer *w,
-                                  const tn_buffer *b, const tn_buffer *add) {
+                                  const tn_buffer *b, const tn_buffer *add, tn_part_sums *later) {
     plan p;
-    tn_kernel *tiles, *taps;
+    tn_kernel *tiles;
     tn_buffer *partial;
+    int64_t at, each = (s->K + 1) * s->D;
     TN_TRY(make_plan(dev, s, add == du, &p));
     TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_backward", &p.options, &tiles));
-    TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_taps", &p.options, &taps));
-    TN_TRY(tn_device_scratch(dev, 0, p.items * (size_t)(s->K + 1) * (size_t)s->D * sizeof(float), &partial));
+    TN_TRY(tn_part_sums_place(dev, later, (int64_t)p.items * each, 0, &partial, &at));
     TN_TRY(tn_launch(dev, tiles, range(&p, tiles, p.items), tn_arg_buffer(du), tn_arg_buffer(partial),
                      tn_arg_buffer(dy), tn_arg_buffer(u), tn_arg_buffer(w), tn_arg_buffer(b),
-                     tn_arg_buffer(add ? add : dy), tn_arg_i32(add != NULL), tn_arg_i32(s->B),
+                     tn_arg_buffer(add ? add : dy), tn_arg_i32(add != NULL), tn_arg_i32(at), tn_arg_i32(s->B),
                      tn_arg_i32(s->T), tn_arg_i32(s->D)));
-    return tn_launch(dev, taps, range(&p, taps, (size_t)s->K + 1), tn_arg_buffer(dw), tn_arg_buffer(db),
-                     tn_arg_buffer(partial), tn_arg_i32((int64_t)p.items), tn_arg_i32(s->D));
+    tn_part_sum_shape taps = {(int64_t)p.items, s->K * s->D, each}, bias = {(int64_t)p.items, s->D, each};
+    TN_TRY(tn_part_sums_add(dev, later, &taps, dw, partial, at));
+    return tn_part_sums_add(dev, later, &bias, db, partial, at + s->K * s->D);
 }

@@ -3,7 +3,7 @@
 #ifndef TN_CAUSAL_CONV_H
 #define TN_CAUSAL_CONV_H
 
-#include "buffer.h"
+#include "part_sum.h"
 
 typedef struct tn_causal_conv_shape {
     int64_t B, T, D, K; /* sequences, positions, channels, taps */
@@ -13,11 +13,12 @@ typedef struct tn_causal_conv_shape {
 tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *y /* [B,T,D] */,
                                  const tn_buffer *u /* [B,T,D] */, const tn_buffer *w /* [D,K] */,
                                  const tn_buffer *b /* [D] */);
-/* du = add + gradient (add NULL: the gradient alone; add may be du). z is computed again from u. */
+/* du = add + gradient (add NULL: the gradient alone; add may be du). z is computed again from u.
+ * later: where dw and db may wait, or NULL. */
 tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *du /* [B,T,D] */,
                                   tn_buffer *dw /* [D,K] */, tn_buffer *db /* [D] */,
                                   const tn_buffer *dy /* [B,T,D] */, const tn_buffer *u /* [B,T,D] */,
                                   const tn_buffer *w /* [D,K] */, const tn_buffer *b /* [D] */,
-                                  const tn_buffer *add /* [B,T,D] or NULL */);
+                                  const tn_buffer *add /* [B,T,D] or NULL */, tn_part_sums *later);
 
 #endif

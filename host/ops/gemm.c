@@ -111,6 +111,7 @@ typedef struct tn_operands {
     const tn_buffer *bias, *add;
     tn_gemm_gelu gelu;
     const tn_buffer *act; /* [M,N] of gelu: written as its value, read for its slope */
+    tn_part_sums *later;  /* where the sums of a split k may wait, or NULL */
 } tn_operands;
 
 /* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
@@ -142,15 +143,6 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
     *panel = s->K * width;
     *ldb = width;
     return TN_OK;
-}
-
-static tn_status reduce(tn_device *dev, const tn_gemm_tiles *t, tn_buffer *c, const tn_buffer *partial,
-                        int64_t parts, int64_t M, int64_t N, const tn_buffer *bias, const tn_buffer *add) {
-    tn_kernel *k;
-    TN_TRY(kernel(dev, t, true, "gemm", "gemm_reduce", &k));
-    return tn_launch(dev, k, tn_range_1d((size_t)tn_ceil_div(M * N, 16), tn_kernel_group(k, t->local)),
-                     tn_arg_buffer(c), tn_arg_buffer(partial), tn_arg_buffer(bias), tn_arg_buffer(add),
-                     tn_arg_i32(parts), tn_arg_i32(M), tn_arg_i32(N));
 }
 
 /* Tiles of a work-item, at most t->tiles: the number that leaves the busiest unit the least to do. */
@@ -187,7 +179,7 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     tn_kernel *k;
     const tn_buffer *packed;
     tn_buffer *to = o->c[0];
-    int64_t panel, ldb, count = tn_ceil_div(s->N, t.vw * t.nv);
+    int64_t panel, ldb, at = 0, count = tn_ceil_div(s->N, t.vw * t.nv);
     /* Only TN is split: its k runs over all rows of a batch, while M and N are widths of the model. */
     bool split = s->form == TN_GEMM_TN && s->K > PART_K && s->M * s->N <= SPLIT_MN;
     int64_t part = split ? PART_K : s->K, parts = tn_ceil_div(s->K, part);
@@ -195,7 +187,7 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     TN_TRY(kernel_with(dev, &t, s->form != TN_GEMM_TN, o->gelu, "gemm", "gemm_tiles", &k));
     TN_TRY(panels(dev, &t, s, o, split, &packed, &panel, &ldb));
     if (parts > 1)
-        TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * s->M * s->N) * sizeof(float), &to));
+        TN_TRY(tn_part_sums_place(dev, o->later, parts * s->M * s->N, 1, &to, &at));
     int64_t group = panels_an_item(dev, &t, s->M, s->K, count, parts);
     int64_t groups = tn_ceil_div(count, group), tiles = tiles_an_item(dev, &t, s->M, groups * parts);
     tn_range range = tn_range_3d((size_t)tn_ceil_div(s->M, t.tm * tiles), (size_t)groups, (size_t)parts,
@@ -204,11 +196,12 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     const tn_buffer *c1 = o->c_count > 1 ? o->c[1] : to, *c2 = o->c_count > 2 ? o->c[2] : to;
     TN_TRY(tn_launch(dev, k, range, tn_arg_buffer(to), tn_arg_buffer(c1), tn_arg_buffer(c2),
                      tn_arg_buffer(o->a[0]), tn_arg_buffer(a1), tn_arg_buffer(a2), tn_arg_buffer(packed),
-                     tn_arg_buffer(parts > 1 ? NULL : o->bias), tn_arg_buffer(parts > 1 ? NULL : o->add),
-                     tn_arg_buffer(o->act), tn_arg_i32(s->M), tn_arg_i32(s->N), tn_arg_i32(s->K),
-                     tn_arg_i32(panel), tn_arg_i32(ldb), tn_arg_i32(part), tn_arg_i32(tiles * t.tm),
-                     tn_arg_i32(group), tn_arg_i32(o->c_width), tn_arg_i32(o->a_width)));
-    return parts > 1 ? reduce(dev, &t, o->c[0], to, parts, s->M, s->N, o->bias, o->add) : TN_OK;
+                     tn_arg_buffer(o->bias), tn_arg_buffer(o->add), tn_arg_buffer(o->act), tn_arg_i32(s->M),
+                     tn_arg_i32(s->N), tn_arg_i32(s->K), tn_arg_i32(panel), tn_arg_i32(ldb), tn_arg_i32(part),
+                     tn_arg_i32(tiles * t.tm), tn_arg_i32(group), tn_arg_i32(o->c_width),
+                     tn_arg_i32(o->a_width), tn_arg_i32(at)));
+    tn_part_sum_shape sum = {parts, s->M * s->N, s->M * s->N};
+    return parts > 1 ? tn_part_sums_add(dev, o->later, &sum, o->c[0], to, at) : TN_OK;
 }
 
 int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K) {
@@ -237,7 +230,7 @@ bool tn_gemm_can_group(const tn_device *dev, int64_t width) {
 
 tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_buffer *const *c,
                           const tn_buffer *const *a, const tn_buffer *b, const tn_buffer *packed,
-                          const tn_buffer *add) {
+                          const tn_buffer *add, tn_part_sums *later) {
     bool columns = s->form == TN_GEMM_NT;
     int64_t grouped = columns ? s->N : s->form == TN_GEMM_NN ? s->K : s->M;
     if (count < 1 || count > 3 || grouped % count != 0 || !tn_gemm_can_group(dev, grouped / count))
@@ -245,7 +238,7 @@ tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_
                        (long long)grouped, count);
     if (s->M == 0)
         return TN_OK;
-    tn_operands o = {.c = c, .a = a, .b = b, .packed = packed, .add = add};
+    tn_operands o = {.c = c, .a = a, .b = b, .packed = packed, .add = add, .later = later};
     o.c_count = columns ? count : 1;
     o.a_count = columns ? 1 : count;
     o.c_width = s->N / o.c_count;
@@ -253,21 +246,22 @@ tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_
     return own(dev, s, &o);
 }
 
-tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy) {
+tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy,
+                                tn_part_sums *later) {
     tn_gemm_tiles t = tiles_of(dev);
     tn_kernel *k;
     tn_buffer *partial;
-    int64_t parts = tn_ceil_div(M, PART_ROWS);
+    int64_t at, parts = tn_ceil_div(M, PART_ROWS);
     if (M == 0)
         return tn_buffer_zero(db);
     TN_TRY(kernel(dev, &t, true, "gemm", "gemm_bias_backward", &k));
-    TN_TRY(tn_device_scratch(dev, 1, (size_t)(parts * N) * sizeof(float), &partial));
+    TN_TRY(tn_part_sums_place(dev, later, parts * N, 1, &partial, &at));
     TN_TRY(tn_launch(dev, k,
                      tn_range_2d((size_t)tn_ceil_div(N, 16), (size_t)parts,
                                  tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
-                     tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(M), tn_arg_i32(N),
+                     tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(at), tn_arg_i32(M), tn_arg_i32(N),
                      tn_arg_i32(PART_ROWS)));
-    return reduce(dev, &t, db, partial, parts, 1, N, NULL, NULL);
+    return tn_part_sums_add(dev, later, &(tn_part_sum_shape){parts, N, N}, db, partial, at);
 }
 
 static void forget_clblast(tn_device *dev, void *data) {
@@ -401,6 +395,18 @@ tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer 
     tn_gemm_back_end back_end;
     TN_TRY(choose(dev, s->form, &back_end));
     return run(dev, back_end, s, c, a, b, packed, bias, add);
+}
+
+tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, tn_buffer *dw,
+                              const tn_buffer *dy, const tn_buffer *x, tn_part_sums *later) {
+    tn_gemm_shape s = {TN_GEMM_TN, M, N, K};
+    tn_gemm_back_end back_end;
+    TN_TRY(choose(dev, s.form, &back_end));
+    if (back_end != TN_GEMM_OWN || K == 0)
+        return run(dev, back_end, &s, dw, dy, x, NULL, NULL, NULL);
+    tn_operands o = operands(&s, &dw, &dy, x);
+    o.later = later;
+    return own(dev, &s, &o);
 }
 
 /* One launch where our own kernel does the product whole; else the product, then gelu. */

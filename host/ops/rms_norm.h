@@ -3,7 +3,7 @@
 #ifndef TN_RMS_NORM_H
 #define TN_RMS_NORM_H
 
-#include "buffer.h"
+#include "part_sum.h"
 
 typedef struct tn_rms_norm_shape {
     int64_t N, D; /* rows, width */
@@ -13,10 +13,11 @@ typedef struct tn_rms_norm_shape {
 tn_status tn_rms_norm_forward(tn_device *dev, const tn_rms_norm_shape *s, tn_buffer *y /* [N,D] */,
                               tn_buffer *rstd /* [N] */, const tn_buffer *x /* [N,D] */,
                               const tn_buffer *w /* [D] */);
-/* dx = add + gradient (add NULL: the gradient alone; add may be dx). */
+/* dx = add + gradient (add NULL: the gradient alone; add may be dx). later: where dw may wait, or NULL. */
 tn_status tn_rms_norm_backward(tn_device *dev, const tn_rms_norm_shape *s, tn_buffer *dx /* [N,D] */,
                                tn_buffer *dw /* [D] */, const tn_buffer *dy /* [N,D] */,
                                const tn_buffer *x /* [N,D] */, const tn_buffer *w /* [D] */,
-                               const tn_buffer *rstd /* [N] */, const tn_buffer *add /* [N,D] or NULL */);
+                               const tn_buffer *rstd /* [N] */, const tn_buffer *add /* [N,D] or NULL */,
+                               tn_part_sums *later);
 
 #endif

@@ -1,0 +1,79 @@
+#include "case.h"
+
+#include "part_sum.h"
+#include "part_sum_ref.h"
+
+#include <math.h>
+
+enum { DIM_PARTS, DIM_COUNT, DIM_STRIDE };
+enum { T_OUT, T_PARTIAL };
+
+static void draw(tn_rng *rng, tn_shape *s) {
+    s->v[DIM_PARTS] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 70);
+    s->v[DIM_COUNT] = tn_rng_below(rng, 3) == 0 ? 256 * tn_rng_range(rng, 1, 4) : tn_rng_range(rng, 1, 700);
+    s->v[DIM_STRIDE] = s->v[DIM_COUNT] + (tn_rng_below(rng, 2) ? 0 : tn_rng_range(rng, 1, 90));
+}
+
+static tn_status check(tn_context *ctx, const tn_shape *s) {
+    if (s->v[DIM_PARTS] >= 1 && s->v[DIM_STRIDE] >= s->v[DIM_COUNT])
+        return TN_OK;
+    return tn_fail(ctx, TN_ERR_ARG, "part_sum: there is a part at least, and a stride of at least count");
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    (void)pass;
+    size_t parts = (size_t)s->v[DIM_PARTS];
+    t[T_OUT] = (tn_tensor){"out", TN_F32, TN_OUT, (size_t)s->v[DIM_COUNT],
+                           1e-6 * sqrt((double)parts) + 1e-7 * (double)parts};
+    t[T_PARTIAL] = (tn_tensor){"partial", TN_F32, TN_IN, parts * (size_t)s->v[DIM_STRIDE]};
+    return 2;
+}
+
+static tn_part_sum_shape shape_of(const tn_shape *s) {
+    return (tn_part_sum_shape){s->v[DIM_PARTS], s->v[DIM_COUNT], s->v[DIM_STRIDE]};
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    (void)pass;
+    tn_part_sum_shape s = shape_of(shape);
+    return tn_part_sum_forward(dev, &s, t[T_OUT].buffer, t[T_PARTIAL].buffer, 0);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    (void)pass;
+    tn_part_sum_forward_ref(s->v[DIM_PARTS], s->v[DIM_COUNT], s->v[DIM_STRIDE], t[T_OUT].f64,
+                            t[T_PARTIAL].f64);
+}
+
+static double flops(const tn_shape *s, int pass) {
+    (void)pass;
+    return (double)(s->v[DIM_PARTS] - 1) * (double)s->v[DIM_COUNT];
+}
+
+static double bytes(const tn_shape *s, int pass) {
+    (void)pass;
+    return 4 * (double)(s->v[DIM_PARTS] + 1) * (double)s->v[DIM_COUNT];
+}
+
+static const char *const dims[] = {"parts", "count", "stride", NULL};
+static const char *const passes[] = {"forward", NULL};
+
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_TUNABLE("VECTORS", "vectors of results that a work-item owns", 1, 4, 16, 64),
+    TN_TUNABLE_LOCAL,
+    {NULL},
+};
+
+const tn_case tn_case_part_sum = {.op = "part_sum",
+                                  .dims = dims,
+                                  .passes = passes,
+                                  .draw = draw,
+                                  .check = check,
+                                  .tensors = tensors,
+                                  .run = run,
+                                  .reference = reference,
+                                  .flops = flops,
+                                  .bytes = bytes,
+                                  .has_gradient = false,
+                                  .tunables = tunables};

@@ -1,0 +1,43 @@
+/* Partial sums added up, in order of the parts. A work-item owns BLOCK neighbouring results; no barrier. */
+
+#ifndef VECTORS
+#define VECTORS 16 /* vectors of results that a work-item owns */
+#endif
+
+#define BLOCK (VECTORS * LANES)
+
+/* out[i] = Σ over parts of partial[part·stride + i], i from `first` on, BLOCK of them below count. */
+inline void add_block(global float *out, const global float *partial, int parts, int stride, int first,
+                      int count) {
+    const int last = min(first + BLOCK, count);
+    for (int i = first; i < last; i += LANES) {
+        const int left = last - i;
+        floatv sum = load_part(partial + i, left);
+        for (int z = 1; z < parts; z++)
+            sum += load_part(partial + z * stride + i, left);
+        store_part(sum, out + i, left);
+    }
+}
+
+/* Grid: blocks of count. */
+kernel void part_sum_forward(global float *restrict out,           /* [count] */
+                             const global float *restrict partial, /* `at` floats, then [parts,stride] */
+                             int at, int parts, int stride, int count) {
+    const int first = get_global_id(0) * BLOCK;
+    if (first < count)
+        add_block(out, partial + at, parts, stride, first, count);
+}
+
+/* Several sums in one launch. A row of the table: blocks of this sum and of those before it; floats to skip
+ * in out and in partial; parts, stride, count. Grid: blocks of all. */
+kernel void part_sum_many(global float *restrict out, const global float *restrict partial,
+                          const global int *restrict table /* [sums,6] from row `row` on */, int row,
+                          int sums) {
+    const int block = get_global_id(0);
+    const global int *entry = table + row * 6;
+    int before = 0;
+    for (int s = 0; s < sums && entry[0] <= block; s++, entry += 6)
+        before = entry[0];
+    if (entry < table + (row + sums) * 6)
+        add_block(out + entry[1], partial + entry[2], entry[3], entry[4], (block - before) * BLOCK, entry[5]);
+}
