@@ -116,7 +116,7 @@ static tn_status host_side(tn_context *ctx, tn_problem *p, int i, tn_rng *rng) {
     tn_tensor *t = &p->tensors[i];
     if (t->type == TN_F32) {
         TN_TRY(tn_alloc(ctx, t->count, sizeof(double), &t->f64));
-        for (size_t k = 0; t->role != TN_OUT && k < t->count; k++)
+        for (size_t k = 0; !tn_role_is_written(t->role) && k < t->count; k++)
             t->f64[k] = tn_rng_normal(rng);
         return TN_OK;
     }
@@ -148,7 +148,7 @@ tn_status tn_problem_make(tn_context *ctx, tn_device *dev, const tn_case *c, int
         tn_tensor *t = &out->tensors[i];
         if (t->count == 0)
             continue;
-        for (size_t k = 0; t->f64 && t->role != TN_OUT && k < t->count; k++)
+        for (size_t k = 0; t->f64 && !tn_role_is_written(t->role) && k < t->count; k++)
             t->f64[k] = (double)(float)t->f64[k];
         TN_GO(keep_initial(ctx, out, i));
         if (dev)
@@ -192,11 +192,11 @@ static tn_status tensor_upload(tn_context *ctx, tn_problem *p, int i) {
     size_t size = t->count * element_size(t);
     unsigned char *bytes;
     TN_TRY(tn_alloc(ctx, size, 1, &bytes));
-    if (t->role != TN_OUT)
+    if (!tn_role_is_written(t->role))
         encode(p, i, bytes);
     else
         memset(bytes, canary, size);
-    for (size_t k = 0; t->role == TN_OUT && t->type == TN_F32 && k < t->count; k++)
+    for (size_t k = 0; tn_role_is_written(t->role) && t->type == TN_F32 && k < t->count; k++)
         memcpy(bytes + 4 * k, &poison, 4);
     tn_status status = tn_buffer_write(t->buffer, 0, size, bytes);
     tn_free(ctx, bytes);

@@ -17,10 +17,15 @@ typedef struct tn_shape {
 typedef enum tn_type { TN_F32, TN_I32, TN_U8 } tn_type;
 
 typedef enum tn_role {
-    TN_IN,   /* filled, uploaded; must not change */
-    TN_OUT,  /* poisoned with NaN (f32) or 0xA5 before the run, compared after */
-    TN_INOUT /* filled and uploaded, changed by the run, compared after */
+    TN_IN,    /* filled, uploaded; must not change */
+    TN_OUT,   /* poisoned with NaN (f32) or 0xA5 before the run, compared after */
+    TN_INOUT, /* filled and uploaded, changed by the run, compared after */
+    TN_WORK   /* poisoned; what the run leaves there, if anything, is its own affair */
 } tn_role;
+
+static inline bool tn_role_is_written(tn_role role) {
+    return role == TN_OUT || role == TN_WORK; /* holds poison before the run */
+}
 
 /* One tensor of a case. The specs give the upper half; the runner makes the lower half. */
 typedef struct tn_tensor {

@@ -2,6 +2,7 @@
 
 #include "embedding.h"
 #include "gemm.h"
+#include "mlp.h"
 #include "rms_norm.h"
 #include "row_gather.h"
 #include "softmax_cross_entropy.h"
@@ -65,46 +66,61 @@ static tn_status input_check(tn_workspace *ws, const tn_input *in) {
     return TN_OK;
 }
 
+static tn_mlp_shape mlp_shape(const tn_workspace *ws, int64_t N) {
+    const tn_model_config *c = &ws->m->config;
+    return (tn_mlp_shape){N, c->d_model, c->mlp_width, (float)c->rms_eps};
+}
+
+static tn_mlp_weights mlp_weights(const tn_layer_params *lp, bool grads) {
+    if (grads)
+        return (tn_mlp_weights){.norm = lp->norm2->grad,
+                                .up = lp->up_weight->grad,
+                                .up_bias = lp->up_bias->grad,
+                                .down = lp->down_weight->grad,
+                                .down_bias = lp->down_bias->grad};
+    return (tn_mlp_weights){.norm = lp->norm2->value,
+                            .up = lp->up_weight->value,
+                            .up_bias = lp->up_bias->value,
+                            .down = lp->down_weight->value,
+                            .down_bias = lp->down_bias->value,
+                            .up_packed = lp->up_weight->packed,
+                            .down_packed = lp->down_weight->packed};
+}
+
+static tn_mlp_saved mlp_saved(const tn_workspace *ws, const tn_layer_state *st) {
+    /* Only the gradient wants what gelu was taken of. */
+    return (tn_mlp_saved){st->rstd2, ws->m->training ? st->up : st->act, st->u2, st->act};
+}
+
 /* x3 = x2 + mlp(norm₂(x2)) */
 static tn_status mlp_forward(tn_workspace *ws, int64_t N, int64_t layer) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    const tn_layer_params *lp = &m->params.layers[layer];
     int64_t D = m->config.d_model, F = m->config.mlp_width, room = ws->B * ws->T;
-    TN_TRY(tn_workspace_floats(ws, &st->u2, room, D));
+    tn_mlp_shape shape = mlp_shape(ws, N);
     TN_TRY(tn_workspace_floats(ws, &st->rstd2, room, 1));
-    /* Only the gradient wants what gelu was taken of. */
+    TN_TRY(tn_workspace_floats(ws, &st->out, room, D));
     if (m->training)
         TN_TRY(tn_workspace_floats(ws, &st->up, room, F));
-    TN_TRY(tn_workspace_floats(ws, &st->act, room, F));
-    TN_TRY(tn_workspace_floats(ws, &st->out, room, D));
-    tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
-    TN_TRY(tn_rms_norm_forward(m->dev, &norm, st->u2, st->rstd2, st->mid, lp->norm2->value));
-    TN_TRY(tn_gemm_gelu_forward(m->dev, &(tn_gemm_shape){TN_GEMM_NT, N, F, D}, m->training ? st->up : st->act,
-                                st->act, st->u2, lp->up_weight->value, lp->up_weight->packed,
-                                lp->up_bias->value));
-    return tn_linear(m->dev, N, lp->down_weight, st->out, st->act, lp->down_bias->value, st->mid);
+    if (!tn_mlp_is_whole(m->dev, &shape, m->training)) {
+        TN_TRY(tn_workspace_floats(ws, &st->u2, room, D));
+        TN_TRY(tn_workspace_floats(ws, &st->act, room, F));
+    }
+    tn_mlp_saved saved = mlp_saved(ws, st);
+    tn_mlp_weights weights = mlp_weights(&m->params.layers[layer], false);
+    return tn_mlp_forward(m->dev, &shape, m->training, st->out, &saved, st->mid, &weights);
 }
 
 /* ws->dmid = gradient at x2 from ws->dx, the gradient at x3. */
 static tn_status mlp_backward(tn_workspace *ws, int64_t N, int64_t layer) {
     tn_model *m = ws->m;
-    tn_layer_state *st = tn_workspace_state(ws, layer);
-    const tn_layer_params *lp = &m->params.layers[layer];
-    int64_t D = m->config.d_model, F = m->config.mlp_width, room = ws->B * ws->T;
-    TN_TRY(tn_workspace_floats(ws, &ws->dwide, room, F));
-    TN_TRY(tn_workspace_floats(ws, &ws->du, room, D));
-    TN_TRY(tn_workspace_floats(ws, &ws->dmid, room, D));
-    TN_TRY(tn_linear_weight_grad(ws, N, lp->down_weight, ws->dx, st->act));
-    TN_TRY(tn_gemm_bias_backward(m->dev, N, D, lp->down_bias->grad, ws->dx, ws->sums));
-    TN_TRY(tn_gemm_gelu_backward(m->dev, &(tn_gemm_shape){TN_GEMM_NN, N, F, D}, ws->dwide, ws->dx,
-                                 lp->down_weight->value, st->up));
-    TN_TRY(tn_linear_weight_grad(ws, N, lp->up_weight, ws->dwide, st->u2));
-    TN_TRY(tn_gemm_bias_backward(m->dev, N, F, lp->up_bias->grad, ws->dwide, ws->sums));
-    TN_TRY(tn_linear_input_grad(m->dev, N, lp->up_weight, ws->du, ws->dwide, NULL));
-    tn_rms_norm_shape norm = {N, D, (float)m->config.rms_eps};
-    return tn_rms_norm_backward(m->dev, &norm, ws->dmid, lp->norm2->grad, ws->du, st->mid, lp->norm2->value,
-                                st->rstd2, ws->dx, ws->sums);
+    const tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_mlp_shape shape = mlp_shape(ws, N);
+    tn_mlp_saved saved = mlp_saved(ws, st);
+    tn_mlp_weights weights = mlp_weights(&m->params.layers[layer], false),
+                   grads = mlp_weights(&m->params.layers[layer], true);
+    TN_TRY(tn_workspace_floats(ws, &ws->dmid, ws->B * ws->T, m->config.d_model));
+    return tn_mlp_backward(m->dev, &shape, ws->dmid, &grads, ws->dx, st->mid, &weights, &saved, ws->sums);
 }
 
 /* Final norm and head, on the labelled rows alone. */

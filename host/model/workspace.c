@@ -104,8 +104,7 @@ void tn_workspace_destroy(tn_workspace *ws) {
         state_release(&ws->states[i]);
     RELEASE(&ws->tokens, &ws->iota, &ws->dense_start, &ws->x0, &ws->label_rows, &ws->labels, &ws->xl,
             &ws->ul);
-    RELEASE(&ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->predicted, &ws->dx, &ws->dmid, &ws->du,
-            &ws->dwide);
+    RELEASE(&ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->predicted, &ws->dx, &ws->dmid, &ws->du);
     RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg,
             &ws->dul);
     RELEASE(&ws->dxl, &ws->order, &ws->token_start, &ws->dmq, &ws->dmo);

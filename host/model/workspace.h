@@ -40,8 +40,7 @@ struct tn_workspace {
     tn_buffer *x0, *label_rows, *labels, *xl /* [L,D] */, *ul /* [L,D] */, *rstdl, *logits /* [L,V] */;
     tn_buffer *loss, *lse, *predicted; /* [L] */
     /* gradients, shared by all layers */
-    tn_buffer *dx, *dmid, *du, *dwide /* [N,F] */, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul,
-        *dxl, *dmq, *dmo;
+    tn_buffer *dx, *dmid, *du, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul, *dxl, *dmq, *dmo;
     tn_buffer *order, *token_start;
     tn_part_sums *sums; /* gradients of weights that wait, training only */
 };

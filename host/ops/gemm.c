@@ -114,10 +114,32 @@ typedef struct tn_operands {
     tn_part_sums *later;  /* where the sums of a split k may wait, or NULL */
 } tn_operands;
 
+static tn_status pack(tn_device *dev, const tn_gemm_tiles *t, bool transposed, int64_t N, int64_t K,
+                      const tn_buffer *b, int slot, tn_buffer **packed) {
+    int64_t width = t->vw * t->nv, count = tn_ceil_div(N, width);
+    tn_kernel *k;
+    TN_TRY(tn_device_scratch(dev, slot, (size_t)(count * K * width) * sizeof(float), packed));
+    TN_TRY(kernel(dev, t, true, "gemm_pack", "gemm_pack", &k));
+    return tn_launch(
+        dev, k, tn_range_2d((size_t)tn_ceil_div(K, PACK_K), (size_t)count, 1, tn_kernel_group(k, t->local)),
+        tn_arg_buffer(*packed), tn_arg_buffer(b), tn_arg_i32(N), tn_arg_i32(K), tn_arg_i32(transposed));
+}
+
+tn_status tn_gemm_pack(tn_device *dev, int64_t N, int64_t K, const tn_buffer *b, int slot,
+                       tn_buffer **packed) {
+    tn_gemm_tiles t = tiles_of(dev);
+    return pack(dev, &t, true, N, K, b, slot, packed);
+}
+
+tn_gemm_layout tn_gemm_layout_of(const tn_device *dev) {
+    tn_gemm_tiles t = tiles_of(dev);
+    return (tn_gemm_layout){t.vw, t.nv, t.tm, PART_K, PART_ROWS, policy() == POLICY_OWN};
+}
+
 /* B as panels: as it lies where rows are whole panels, else packed into scratch 0. */
 static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_shape *s, const tn_operands *o,
                         bool split, const tn_buffer **out, int64_t *panel, int64_t *ldb) {
-    int64_t width = t->vw * t->nv, count = tn_ceil_div(s->N, width);
+    int64_t width = t->vw * t->nv;
     if (o->packed) {
         *out = o->packed;
         *panel = s->K * width;
@@ -131,14 +153,7 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
         return TN_OK;
     }
     tn_buffer *packed;
-    tn_kernel *k;
-    TN_TRY(tn_device_scratch(dev, 0, (size_t)(count * s->K * width) * sizeof(float), &packed));
-    TN_TRY(kernel(dev, t, true, "gemm_pack", "gemm_pack", &k));
-    TN_TRY(tn_launch(
-        dev, k,
-        tn_range_2d((size_t)tn_ceil_div(s->K, PACK_K), (size_t)count, 1, tn_kernel_group(k, t->local)),
-        tn_arg_buffer(packed), tn_arg_buffer(o->b), tn_arg_i32(s->N), tn_arg_i32(s->K),
-        tn_arg_i32(s->form == TN_GEMM_NT)));
+    TN_TRY(pack(dev, t, s->form == TN_GEMM_NT, s->N, s->K, o->b, 0, &packed));
     *out = packed;
     *panel = s->K * width;
     *ldb = width;

@@ -43,6 +43,17 @@ tn_status tn_gemm_gelu_backward(tn_device *dev, const tn_gemm_shape *s, tn_buffe
  * table: floats to skip in `packed`, in `from`; N; K; blocks of matrices 0 … i together. */
 tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks /* all */, tn_buffer *packed,
                            const tn_buffer *from, const tn_buffer *table /* i32 [count,5] */);
+/* B [N,K] of NT in that layout in the device's scratch `slot`. Borrowed. */
+tn_status tn_gemm_pack(tn_device *dev, int64_t N, int64_t K, const tn_buffer *b, int slot,
+                       tn_buffer **packed);
+/* Tiles of our kernel: lanes of a vector, vectors side by side, rows; and rows that one partial sum of
+ * tn_gemm_weight_grad and of tn_gemm_bias_backward spans, so that a kernel that does their work in passing
+ * keeps their order. */
+typedef struct tn_gemm_layout {
+    int64_t lanes, vectors, rows, part, bias_part;
+    bool own; /* no other back end is asked for */
+} tn_gemm_layout;
+tn_gemm_layout tn_gemm_layout_of(const tn_device *dev);
 int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K);
 int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K);
 

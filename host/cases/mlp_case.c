@@ -1,0 +1,141 @@
+#include "case.h"
+
+#include "mlp.h"
+#include "mlp_ref.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { DIM_N, DIM_D, DIM_F };
+enum { FORWARD, BACKWARD };
+enum { T_X, T_W, T_W1, T_B1, T_W2, T_B2, F_Y, F_RSTD, F_UP, F_U, F_ACT, F_TENSORS };
+enum { B_DY = F_Y, B_RSTD, B_UP, B_U, B_ACT, B_DX, B_DW, B_DW1, B_DB1, B_DW2, B_DB2, B_TENSORS };
+
+static const double eps = 1e-5;
+
+/* Widths of whole tiles more often than not, and now and then rows enough for several partial sums. */
+static void draw(tn_rng *rng, tn_shape *s) {
+    bool tiles = tn_rng_below(rng, 3) > 0;
+    uint32_t kind = tn_rng_below(rng, 8);
+    s->v[DIM_N] = kind == 0 ? 1 : kind == 1 ? tn_rng_range(rng, 1800, 2200) : tn_rng_range(rng, 1, 300);
+    tiles = tiles || kind == 1;
+    s->v[DIM_D] = tiles ? 32 * tn_rng_range(rng, 1, kind == 1 ? 1 : 3) : tn_rng_range(rng, 1, 70);
+    s->v[DIM_F] = tiles ? 32 * tn_rng_range(rng, 1, kind == 1 ? 2 : 5) : tn_rng_range(rng, 1, 100);
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], F = (size_t)s->v[DIM_F];
+    double wide = 4e-7 * sqrt((double)D) + 4e-7 * sqrt((double)F), tall = 3e-7 * sqrt((double)N);
+    t[T_X] = (tn_tensor){"x", TN_F32, TN_IN, N * D};
+    t[T_W] = (tn_tensor){"w", TN_F32, TN_IN, D};
+    t[T_W1] = (tn_tensor){"w1", TN_F32, TN_IN, F * D};
+    t[T_B1] = (tn_tensor){"b1", TN_F32, TN_IN, F};
+    t[T_W2] = (tn_tensor){"w2", TN_F32, TN_IN, D * F};
+    t[T_B2] = (tn_tensor){"b2", TN_F32, TN_IN, D};
+    if (pass == FORWARD) {
+        t[F_Y] = (tn_tensor){"y", TN_F32, TN_OUT, N * D, 4e-6 + wide};
+        t[F_RSTD] = (tn_tensor){"rstd", TN_F32, TN_OUT, N, 2e-6};
+        t[F_UP] = (tn_tensor){"up", TN_F32, TN_OUT, N * F, 3e-6 + wide};
+        t[F_U] = (tn_tensor){"u", TN_F32, TN_WORK, N * D};
+        t[F_ACT] = (tn_tensor){"act", TN_F32, TN_WORK, N * F};
+        return F_TENSORS;
+    }
+    t[B_DY] = (tn_tensor){"dy", TN_F32, TN_IN, N * D};
+    t[B_RSTD] = (tn_tensor){"rstd", TN_F32, TN_IN, N};
+    t[B_UP] = (tn_tensor){"up", TN_F32, TN_IN, N * F};
+    t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D};
+    t[B_ACT] = (tn_tensor){"act", TN_F32, TN_IN, N * F};
+    t[B_DX] = (tn_tensor){"dx", TN_F32, TN_OUT, N * D, 6e-6 + wide};
+    t[B_DW] = (tn_tensor){"dw", TN_F32, TN_OUT, D, 1e-5 + wide + tall};
+    t[B_DW1] = (tn_tensor){"dw1", TN_F32, TN_OUT, F * D, 8e-6 + wide + tall};
+    t[B_DB1] = (tn_tensor){"db1", TN_F32, TN_OUT, F, 8e-6 + wide + tall};
+    t[B_DW2] = (tn_tensor){"dw2", TN_F32, TN_OUT, D * F, 6e-6 + tall};
+    t[B_DB2] = (tn_tensor){"db2", TN_F32, TN_OUT, D, 4e-6 + tall};
+    return B_TENSORS;
+}
+
+/* Weights that keep what lies between near 1; what a forward pass leaves. */
+static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    (void)rng;
+    int64_t N = s->v[DIM_N], D = s->v[DIM_D], F = s->v[DIM_F];
+    for (int64_t i = 0; i < F * D; i++) {
+        t[T_W1].f64[i] /= sqrt((double)D);
+        t[T_W2].f64[i] /= sqrt((double)F);
+    }
+    if (pass == FORWARD)
+        return;
+    double *y = calloc((size_t)(N * D), sizeof *y);
+    if (y)
+        tn_mlp_forward_ref(N, D, F, eps, y, t[B_RSTD].f64, t[B_UP].f64, t[B_U].f64, t[B_ACT].f64, t[T_X].f64,
+                           t[T_W].f64, t[T_W1].f64, t[T_B1].f64, t[T_W2].f64, t[T_B2].f64);
+    free(y);
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    tn_mlp_shape s = {shape->v[DIM_N], shape->v[DIM_D], shape->v[DIM_F], (float)eps};
+    tn_mlp_weights w = {.norm = t[T_W].buffer,
+                        .up = t[T_W1].buffer,
+                        .up_bias = t[T_B1].buffer,
+                        .down = t[T_W2].buffer,
+                        .down_bias = t[T_B2].buffer};
+    if (pass == FORWARD) {
+        tn_mlp_saved saved = {t[F_RSTD].buffer, t[F_UP].buffer, t[F_U].buffer, t[F_ACT].buffer};
+        return tn_mlp_forward(dev, &s, false, t[F_Y].buffer, &saved, t[T_X].buffer, &w);
+    }
+    tn_mlp_saved saved = {t[B_RSTD].buffer, t[B_UP].buffer, t[B_U].buffer, t[B_ACT].buffer};
+    tn_mlp_weights grads = {.norm = t[B_DW].buffer,
+                            .up = t[B_DW1].buffer,
+                            .up_bias = t[B_DB1].buffer,
+                            .down = t[B_DW2].buffer,
+                            .down_bias = t[B_DB2].buffer};
+    return tn_mlp_backward(dev, &s, t[B_DX].buffer, &grads, t[B_DY].buffer, t[T_X].buffer, &w, &saved, NULL);
+}
+
+static void reference(const tn_shape *s, int pass, tn_tensor *t) {
+    int64_t N = s->v[DIM_N], D = s->v[DIM_D], F = s->v[DIM_F];
+    double *a = calloc((size_t)(N * D), sizeof *a), *b = calloc((size_t)(N * F), sizeof *b);
+    if (a && b && pass == FORWARD)
+        tn_mlp_forward_ref(N, D, F, eps, t[F_Y].f64, t[F_RSTD].f64, t[F_UP].f64, a, b, t[T_X].f64, t[T_W].f64,
+                           t[T_W1].f64, t[T_B1].f64, t[T_W2].f64, t[T_B2].f64);
+    else if (a && b)
+        tn_mlp_backward_ref(N, D, F, t[B_DX].f64, t[B_DW].f64, t[B_DW1].f64, t[B_DB1].f64, t[B_DW2].f64,
+                            t[B_DB2].f64, a, b, t[B_DY].f64, t[T_X].f64, t[T_W].f64, t[T_W1].f64, t[T_W2].f64,
+                            t[B_RSTD].f64, t[B_UP].f64, t[B_U].f64, t[B_ACT].f64);
+    free(a);
+    free(b);
+}
+
+/* Two products forward, four backward; norm and gelu an element. */
+static double flops(const tn_shape *s, int pass) {
+    double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], F = (double)s->v[DIM_F];
+    return pass == FORWARD ? N * (4 * D * F + 5 * D + 10 * F) : N * (8 * D * F + 12 * D + 20 * F);
+}
+
+/* x, y and up; dy, x, up and dx; weights. */
+static double bytes(const tn_shape *s, int pass) {
+    double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], F = (double)s->v[DIM_F];
+    return 4 * (N * (D * (pass == FORWARD ? 2 : 3) + F + 1) +
+                (2 * D * F + 2 * D + F) * (pass == FORWARD ? 1 : 2));
+}
+
+static const char *const dims[] = {"N", "D", "F", NULL};
+static const char *const passes[] = {"forward", "backward", NULL};
+
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
+    TN_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 8, 16),
+    {NULL},
+};
+
+const tn_case tn_case_mlp = {.op = "mlp",
+                             .dims = dims,
+                             .passes = passes,
+                             .draw = draw,
+                             .tensors = tensors,
+                             .fill = fill,
+                             .run = run,
+                             .reference = reference,
+                             .flops = flops,
+                             .bytes = bytes,
+                             .has_gradient = true,
+                             .tunables = tunables};

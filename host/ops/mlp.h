@@ -1,0 +1,38 @@
+/* A block's mlp with its norm and its residual (kernels/mlp.cl): y = x + W₂·gelu(W₁·(x·rstd·w) + b₁) + b₂
+ * with rstd = 1/√(mean x² + eps). Whole, one launch that keeps what lies between near a unit, where the
+ * device's items are threads with a cache; in parts, by rms_norm, gemm and part_sum, elsewhere and for widths
+ * of no whole tiles. */
+#ifndef TN_MLP_H
+#define TN_MLP_H
+
+#include "part_sum.h"
+
+typedef struct tn_mlp_shape {
+    int64_t N, D, F; /* rows, width, width between */
+    float eps;
+} tn_mlp_shape;
+
+/* Weights, or their gradients. */
+typedef struct tn_mlp_weights {
+    tn_buffer *norm /* [D] */, *up /* [F,D] */, *up_bias /* [F] */, *down /* [D,F] */, *down_bias /* [D] */;
+    const tn_buffer *up_packed, *down_packed; /* as tn_gemm_pack_all leaves them, or NULL */
+} tn_mlp_weights;
+
+/* What forward leaves for backward. u and act are wanted where tn_mlp_is_whole is false; up may be act where
+ * nobody wants gradients then, and NULL where it is true. */
+typedef struct tn_mlp_saved {
+    tn_buffer *rstd /* [N] */, *up /* [N,F] */, *u /* [N,D] */, *act /* [N,F] */;
+} tn_mlp_saved;
+
+/* training: a backward pass of the same shape will follow. */
+bool tn_mlp_is_whole(const tn_device *dev, const tn_mlp_shape *s, bool training);
+tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, tn_buffer *y /* [N,D] */,
+                         const tn_mlp_saved *saved, const tn_buffer *x /* [N,D] */, const tn_mlp_weights *w);
+/* dx = gradient at x, the residual's included; gradients are written. later: where those may wait, or NULL.
+ */
+tn_status tn_mlp_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer *dx /* [N,D] */,
+                          const tn_mlp_weights *grads, const tn_buffer *dy /* [N,D] */,
+                          const tn_buffer *x /* [N,D] */, const tn_mlp_weights *w, const tn_mlp_saved *saved,
+                          tn_part_sums *later);
+
+#endif
