@@ -48,7 +48,8 @@ int main(void) {
     must(tn_device_open_selected(&ctx, NULL, &dev)); /* the first GPU, else the first CPU */
     tn_buffer *list = buffer(sizeof rows, NULL), *q_start = buffer(sizeof start, NULL);
     tn_buffer *slot = buffer(sizeof rows, NULL), *last = buffer(sizeof(int), NULL), *routed = buffer(T, mask);
-    must(tn_route_compact_forward(dev, &(tn_route_compact_shape){1, T}, list, q_start, slot, last, routed));
+    must(tn_route_compact_forward(dev, &(tn_route_compact_shape){.B = 1, .T = T}, list, q_start, slot, last,
+                                  routed));
     must(tn_buffer_read(q_start, 0, sizeof start, start));
     must(tn_buffer_read(list, 0, sizeof rows, rows));
 
