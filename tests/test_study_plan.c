@@ -141,7 +141,7 @@ START_TEST(text_part) {
     ck_assert_uint_eq(plan.count, 8);
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
-    ck_assert(find("text-text256-routed-lambda0.3-s1")->config.curriculum.lambda == 0.3);
+    ck_assert(find("text-text256-routed-lambda0.1-s1")->config.curriculum.lambda == 0.1);
     for (size_t i = 0; i < plan.count; i++) { /* equal parameters: to within half a column of each mlp */
         double mine = (double)tn_cost_parameters(&plan.items[i].config.model);
         double routed = (double)tn_cost_parameters(&plan.items[7].config.model);

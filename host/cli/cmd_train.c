@@ -150,7 +150,8 @@ static const tn_cli_option options[] = {
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X|measured", TN_CLI_REAL,
-     "final cost of attention (0.5; mqar 2); measured: 0.5 times what a routed row takes on this device over "
+     "final cost of attention (recall 0.5, mqar 2, text 0.01); measured: 0.5 times what a routed row takes "
+     "on this device over "
      "what "
      "one that is not takes, at this batch and length, within 0.01 to 100",
      0, 1e6, lambda_words},
@@ -174,7 +175,8 @@ static const tn_cli_option options[] = {
      "1, mqar 0.97, text 0)",
      0, 1},
     {"gate-margin", 0, "X", TN_CLI_REAL,
-     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (recall 4, else 2)", 0, 100},
+     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (recall 4, mqar 2, text 0)",
+     0, 100},
     {"weight-decay", 0, "X", TN_CLI_REAL, "of matrices (0.01)", 0, 10},
     {"clip", 0, "X", TN_CLI_REAL, "largest norm of the gradient (1)", 1e-9, 1e9},
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},
