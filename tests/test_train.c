@@ -15,7 +15,7 @@
 /* The shorter task first, then the run's own, with a head that starts as the embedding. */
 #define MQAR                                                                                                 \
     "train --task mqar --length 32 --pairs 4 --layers 2 --width 32 --batch 4 --steps 60 --phase1 20 "        \
-    "--ramp 20 --short-steps 30 --short-length 16 --head-init 0.1 --log-every 1 --checkpoint-every 7 "       \
+    "--ramp 20 --short-steps 10 --short-length 16 --head-init 0.1 --log-every 1 --checkpoint-every 7 "       \
     "--sequences 20 --quiet --seed 3"
 
 static const char *const cut_lines[] = {SMALL, MQAR};

@@ -105,7 +105,8 @@ static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool
     TN_TRY(tn_metrics_make(t->ctx, &t->metrics));
     /* The folder last: a run that cannot start leaves nothing behind. */
     TN_TRY(prepare_folder(t, folder, resume));
-    return load_state(t, resume);
+    TN_TRY(load_state(t, resume));
+    return t->step > 0 ? stage(t) : TN_OK; /* of the step that a resumed run goes on from */
 }
 
 static void release(tn_trainer *t) {
