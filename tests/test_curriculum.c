@@ -47,10 +47,11 @@ START_TEST(test_capacity_comes_late) {
     tn_model_config model = tn_model_config_default(192);
     model.routing = TN_ROUTING_CAPACITY;
     model.capacity = 1.0 / 16;
+    c.explore_below = 0.5;
     for (int64_t s = c.phase1; s < 1000; s++) {
         tn_step_plan p = tn_curriculum_step(&c, &model, s);
         ck_assert(p.by_threshold == (s < c.phase1 + (1000 - c.phase1) / 2));
-        ck_assert(p.by_threshold == (p.lambda > 0));
+        ck_assert(p.lambda > 0 && (p.again_below > 0) == (p.by_threshold && p.gate == TN_GATE_COMPACT));
     }
     c.enabled = false;
     for (int64_t s = 0; s < 1000; s++)

@@ -37,10 +37,9 @@ tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *m
     plan.lambda = rising ? c->lambda * (double)(into + 1) / (double)c->ramp : c->lambda;
     plan.margin = c->margin * (rising ? (double)(into + 1) / (double)c->ramp : 1);
     plan.by_threshold = c->enabled && into < (c->steps - c->phase1) / 2;
-    if (model->routing == TN_ROUTING_CAPACITY && !plan.by_threshold)
-        plan.lambda = 0;
+    bool fixed_share = model->routing == TN_ROUTING_CAPACITY && !plan.by_threshold;
     plan.gate = c->explore > 0 && into % c->explore == 0 ? TN_GATE_DENSE : TN_GATE_COMPACT;
-    if (c->enabled && plan.gate == TN_GATE_COMPACT)
+    if (c->enabled && plan.gate == TN_GATE_COMPACT && !fixed_share)
         plan.again_below = c->explore_below;
     return plan;
 }

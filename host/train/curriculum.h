@@ -6,7 +6,8 @@
  *
  * A model that routes by capacity chooses by threshold in the first half of phase 2: it is the price that
  * sets the gates apart, and a share enforced before they are ranked takes rows that no layer has learned to
- * give up. A fixed share leaves a price nothing to buy: the second half has none. */
+ * give up. The price stays, for it keeps them ranked; no batch is run again, which would raise the gates of
+ * all rows. */
 #ifndef TN_CURRICULUM_H
 #define TN_CURRICULUM_H
 
