@@ -143,7 +143,7 @@ def check_report(out, page, probed):
     wrong = []
     for scheme in ("light", "dark"):
         colours = f"--blink-settings=preferredColorScheme={int(scheme == 'light')}"
-        dom, noise = chromium(out, probed, "--virtual-time-budget=30000", "--dump-dom", colours, "--window-size=1280,900")
+        dom, noise = chromium(out, probed, "--virtual-time-budget=120000", "--dump-dom", colours, "--window-size=1280,900")
         wrong += [f"{scheme}: console: {line}" for line in noise]
         found = re.search(r'<pre id="probe">(.*?)</pre>', dom, flags=re.S)
         if not found:
