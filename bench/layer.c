@@ -12,20 +12,21 @@
 #include <math.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    tn_gate gate;
-} executions[] = {[TN_EXECUTION_COMPACTED] = {"compacted", TN_GATE_COMPACT},
-                  [TN_EXECUTION_MASKED] = {"masked", TN_GATE_DENSE},
-                  [TN_EXECUTION_BLOCKS] = {"block-skipping", TN_GATE_BLOCKS}};
+const char *const tn_execution_names[] = {[TN_EXECUTION_COMPACTED] = "compacted",
+                                          [TN_EXECUTION_MASKED] = "masked",
+                                          [TN_EXECUTION_BLOCKS] = "block-skipping",
+                                          NULL};
+static const tn_gate gates[] = {[TN_EXECUTION_COMPACTED] = TN_GATE_COMPACT,
+                                [TN_EXECUTION_MASKED] = TN_GATE_DENSE,
+                                [TN_EXECUTION_BLOCKS] = TN_GATE_BLOCKS};
 
 const char *tn_execution_name(tn_execution execution) {
-    return executions[execution].name;
+    return tn_execution_names[execution];
 }
 
 bool tn_execution_parse(const char *name, tn_execution *out) {
-    for (size_t i = 0; i < sizeof executions / sizeof executions[0]; i++)
-        if (strcmp(name, executions[i].name) == 0) {
+    for (int i = 0; tn_execution_names[i]; i++)
+        if (strcmp(name, tn_execution_names[i]) == 0) {
             *out = (tn_execution)i;
             return true;
         }
@@ -128,7 +129,7 @@ static tn_status side_make(layer_run *r, const char *mixer, layer_side *side) {
     side->x = r->x;
     side->dx = r->dx;
     side->dmid = r->dmid;
-    side->gate = executions[r->shape->execution].gate;
+    side->gate = gates[r->shape->execution];
     return TN_OK;
 }
 

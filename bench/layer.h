@@ -11,7 +11,8 @@ typedef enum tn_execution {
     TN_EXECUTION_MASKED,    /* both tracks for all rows, then a hard choice */
     TN_EXECUTION_BLOCKS     /* the global track for whole blocks of rows of which any is routed */
 } tn_execution;
-/* The word of the column `schedule`: "compacted", "masked", "block-skipping". */
+/* The words of the column `schedule`, by execution; NULL ends. */
+extern const char *const tn_execution_names[];
 const char *tn_execution_name(tn_execution execution);
 bool tn_execution_parse(const char *name, tn_execution *out);
 

@@ -58,7 +58,7 @@ ALWAYS_INLINE void add_rows(floatv tile[TM][NV], const float *a, int lda, const 
             first ? (floatv)(0.0f) : load_whole(c + i * width + j * LANES);                                  \
         for (int k = 0; k < rows; k++) {                                                                     \
             floatv row[NV];                                                                                  \
-            EACH_VEC row[j] = *(const private floatv_near *)(b + k * ldb + j * LANES);                       \
+            EACH_VEC row[j] = AT(b + k * ldb + j * LANES);                                                   \
             _Pragma("unroll") for (int i = 0; i < H; i++) {                                                  \
                 const floatv x = a[k * lda + i];                                                             \
                 EACH_VEC tile[i][j] += x * row[j];                                                           \
@@ -105,7 +105,7 @@ inline void column_sums(global float *sums /* [parts,N] */, int N, const float *
             floatv sum = (m0 + r) % BIAS_PART == 0 ? (floatv)(0.0f) : load_whole(to);
             end = min(rows, (part + 1) * BIAS_PART - m0);
             for (int i = r; i < end; i++)
-                sum += *(const private floatv_near *)(a + i * lda + n);
+                sum += AT(a + i * lda + n);
             store_whole(sum, to);
         }
 }
@@ -226,17 +226,15 @@ inline void norm_back_rows(global float *dx, global float *sums /* [N/share,D] *
         global float *const to = sums + (m0 + i) / share * D;
         floatv dots = 0.0f;
         for (int d = 0; d < D; d += LANES) {
-            const floatv g = *(const private floatv_near *)(du + i * LDD + d),
-                         hat = load_whole(x + i * D + d) * r;
+            const floatv g = AT(du + i * LDD + d), hat = load_whole(x + i * D + d) * r;
             dots += g * load_whole(w + d) * hat;
             store_whole((first ? (floatv)(0.0f) : load_whole(to + d)) + g * hat, to + d);
         }
         const float mean = sumv(dots) / D;
         for (int d = 0; d < D; d += LANES) {
             const floatv hat = load_whole(x + i * D + d) * r;
-            floatv v =
-                r * (load_whole(w + d) * *(const private floatv_near *)(du + i * LDD + d) - hat * mean);
-            v += *(const private floatv_near *)(dy + i * LDD + d);
+            floatv v = r * (load_whole(w + d) * AT(du + i * LDD + d) - hat * mean);
+            v += AT(dy + i * LDD + d);
             store_whole(v, dx + i * D + d);
         }
     }

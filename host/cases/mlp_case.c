@@ -71,23 +71,24 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     free(y);
 }
 
+/* Five tensors from `first` on. */
+static tn_mlp_weights weights(const tn_tensor *first) {
+    return (tn_mlp_weights){.norm = first[0].buffer,
+                            .up = first[1].buffer,
+                            .up_bias = first[2].buffer,
+                            .down = first[3].buffer,
+                            .down_bias = first[4].buffer};
+}
+
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
     tn_mlp_shape s = {shape->v[DIM_N], shape->v[DIM_D], shape->v[DIM_F], (float)eps};
-    tn_mlp_weights w = {.norm = t[T_W].buffer,
-                        .up = t[T_W1].buffer,
-                        .up_bias = t[T_B1].buffer,
-                        .down = t[T_W2].buffer,
-                        .down_bias = t[T_B2].buffer};
+    tn_mlp_weights w = weights(t + T_W);
     if (pass == FORWARD) {
         tn_mlp_saved saved = {t[F_RSTD].buffer, t[F_UP].buffer, t[F_U].buffer, t[F_ACT].buffer};
         return tn_mlp_forward(dev, &s, false, t[F_Y].buffer, &saved, t[T_X].buffer, &w);
     }
     tn_mlp_saved saved = {t[B_RSTD].buffer, t[B_UP].buffer, t[B_U].buffer, t[B_ACT].buffer};
-    tn_mlp_weights grads = {.norm = t[B_DW].buffer,
-                            .up = t[B_DW1].buffer,
-                            .up_bias = t[B_DB1].buffer,
-                            .down = t[B_DW2].buffer,
-                            .down_bias = t[B_DB2].buffer};
+    tn_mlp_weights grads = weights(t + B_DW);
     return tn_mlp_backward(dev, &s, t[B_DX].buffer, &grads, t[B_DY].buffer, t[T_X].buffer, &w, &saved, NULL);
 }
 

@@ -131,7 +131,6 @@ cleanup:
 }
 
 static const char *const levels[] = {"op", "layer", "model", "test", "roofline", NULL};
-static const char *const schedules[] = {"compacted", "masked", "block-skipping", NULL};
 static const tn_cli_option options[] = {
     {"level", 0, "LEVEL", TN_CLI_STRING, "what kind of cell", 0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "op of an op cell"},
@@ -139,7 +138,7 @@ static const tn_cli_option options[] = {
     {"shape", 0, "K=V,...", TN_CLI_STRING, "shape of the op"},
     {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
     {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
-    {"schedule", 0, "WAY", TN_CLI_STRING, "how a routed layer is run", 0, 0, schedules},
+    {"schedule", 0, "WAY", TN_CLI_STRING, "how a routed layer is run", 0, 0, tn_execution_names},
     {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
     {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},

@@ -20,8 +20,6 @@ static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_confi
 }
 
 static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_config *m) {
-    char positions[TN_CONFIG_TEXT]; /* the task's usual ones */
-    tn_model_config_field(m, 8, positions);
     m->d_model = tn_cli_int(args, "width", m->d_model);
     m->layers = tn_cli_int(args, "layers", m->layers);
     m->heads = tn_cli_int(args, "heads", m->heads);
@@ -31,7 +29,8 @@ static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_con
     TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", "threshold"), m));
     if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
         return tn_fail(ctx, TN_ERR_ARG, "--routing belongs to the mixer routed");
-    return tn_positions_parse(ctx, tn_cli_string(args, "positions", positions), m);
+    const char *positions = tn_cli_string(args, "positions", NULL); /* else the task's usual ones */
+    return positions ? tn_positions_parse(ctx, positions, m) : TN_OK;
 }
 
 /* `--lambda measured`. */

@@ -13,22 +13,27 @@ enum {
 typedef struct plan {
     tn_gemm_layout gemm;
     int64_t tiles, parts, share;
-    tn_options options;
 } plan;
 
 static plan plan_of(const tn_device *dev, const tn_mlp_shape *s) {
     plan p = {.gemm = tn_gemm_layout_of(dev), .tiles = tn_tunable(dev, "mlp", "TILES", 8, 8)};
     p.parts = tn_ceil_div(s->N, p.gemm.part);
     p.share = s->N <= FEW_ROWS ? 16 : p.gemm.part;
-    tn_options_int(&p.options, "D", (long)s->D);
-    tn_options_int(&p.options, "F", (long)s->F);
-    tn_options_int(&p.options, "LANES", (long)p.gemm.lanes);
-    tn_options_int(&p.options, "NV", (long)p.gemm.vectors);
-    tn_options_int(&p.options, "TM", (long)p.gemm.rows);
-    tn_options_int(&p.options, "TILES", (long)p.tiles);
-    tn_options_int(&p.options, "PART", (long)p.gemm.part);
-    tn_options_int(&p.options, "BIAS_PART", (long)p.gemm.bias_part);
     return p;
+}
+
+static tn_status kernel(tn_device *dev, const tn_mlp_shape *s, const plan *p, const char *name,
+                        tn_kernel **out) {
+    tn_options options = {""};
+    tn_options_int(&options, "D", (long)s->D);
+    tn_options_int(&options, "F", (long)s->F);
+    tn_options_int(&options, "LANES", (long)p->gemm.lanes);
+    tn_options_int(&options, "NV", (long)p->gemm.vectors);
+    tn_options_int(&options, "TM", (long)p->gemm.rows);
+    tn_options_int(&options, "TILES", (long)p->tiles);
+    tn_options_int(&options, "PART", (long)p->gemm.part);
+    tn_options_int(&options, "BIAS_PART", (long)p->gemm.bias_part);
+    return tn_kernel_get(dev, "mlp", name, &options, out);
 }
 
 bool tn_mlp_is_whole(const tn_device *dev, const tn_mlp_shape *s, bool training) {
@@ -44,7 +49,8 @@ bool tn_mlp_is_whole(const tn_device *dev, const tn_mlp_shape *s, bool training)
     return !training || p.parts >= 2 * (int64_t)info->compute_units;
 }
 
-/* Tiles of an item, at most p->tiles: the number that leaves the busiest unit the least to do. */
+/* p->tiles tiles an item, so that weights are read for many rows; fewer where that many would leave the last
+ * round of items uneven. */
 static int64_t rows_an_item(const tn_device *dev, const plan *p, int64_t N) {
     int64_t units = tn_device_get_info(dev)->compute_units, total = tn_ceil_div(N, p->gemm.rows);
     int64_t each = tn_ceil_div(total, units * tn_ceil_div(total, units * p->tiles));
@@ -61,7 +67,7 @@ static tn_status whole_forward(tn_device *dev, const tn_mlp_shape *s, tn_buffer 
         TN_TRY(tn_gemm_pack(dev, s->F, s->D, w->up, 0, &up));
     if (!w->down_packed)
         TN_TRY(tn_gemm_pack(dev, s->D, s->F, w->down, 1, &down));
-    TN_TRY(tn_kernel_get(dev, "mlp", "mlp_forward", &p.options, &k));
+    TN_TRY(kernel(dev, s, &p, "mlp_forward", &k));
     return tn_launch(dev, k, tn_range_1d((size_t)tn_ceil_div(s->N, rows), 1), tn_arg_buffer(y),
                      tn_arg_buffer(saved->rstd), tn_arg_buffer(saved->up), tn_arg_buffer(x),
                      tn_arg_buffer(w->norm), tn_arg_buffer(up ? up : w->up_packed), tn_arg_buffer(w->up_bias),
@@ -101,7 +107,7 @@ static tn_status whole_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer
     int64_t biases = tn_ceil_div(s->N, p.gemm.bias_part), at[6];
     tn_kernel *k;
     tn_buffer *partial;
-    TN_TRY(tn_kernel_get(dev, "mlp", "mlp_backward", &p.options, &k));
+    TN_TRY(kernel(dev, s, &p, "mlp_backward", &k));
     const int64_t floats[] = {p.parts * s->D * s->F, p.parts * s->D * s->F, biases * s->F, biases * s->D,
                               tn_ceil_div(s->N, p.share) * s->D};
     int64_t all = 0;

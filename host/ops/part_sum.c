@@ -25,15 +25,19 @@ static int64_t lanes(const tn_device *dev) {
     return tn_tunable(dev, "part_sum", "LANES", 16, 1);
 }
 
-static int64_t block(const tn_device *dev) {
-    return lanes(dev) * tn_tunable(dev, "part_sum", "VECTORS", 16, 1);
+static int64_t vectors(const tn_device *dev) {
+    return tn_tunable(dev, "part_sum", "VECTORS", 16, 1);
+}
+
+static int64_t blocks_of(const tn_device *dev, int64_t count) {
+    return tn_ceil_div(count, lanes(dev) * vectors(dev));
 }
 
 static tn_status launch(tn_device *dev, const char *name, int64_t blocks, const tn_arg *args, int count) {
     tn_options options = {""};
     tn_kernel *k;
     tn_options_int(&options, "LANES", (long)lanes(dev));
-    tn_options_int(&options, "VECTORS", (long)(block(dev) / lanes(dev)));
+    tn_options_int(&options, "VECTORS", (long)vectors(dev));
     TN_TRY(tn_kernel_get(dev, "part_sum", name, &options, &k));
     size_t local = tn_kernel_group(k, (size_t)tn_tunable(dev, "part_sum", "LOCAL", 1, 64));
     return tn_launch_args(dev, k, tn_range_1d((size_t)blocks, local), args, count);
@@ -43,7 +47,7 @@ tn_status tn_part_sum_forward(tn_device *dev, const tn_part_sum_shape *s, tn_buf
                               const tn_buffer *partial, int64_t at) {
     const tn_arg args[] = {tn_arg_buffer(out),   tn_arg_buffer(partial), tn_arg_i32(at),
                            tn_arg_i32(s->parts), tn_arg_i32(s->stride),  tn_arg_i32(s->count)};
-    return launch(dev, "part_sum_forward", tn_ceil_div(s->count, block(dev)), args, 6);
+    return launch(dev, "part_sum_forward", blocks_of(dev, s->count), args, 6);
 }
 
 tn_status tn_part_sums_create(tn_device *dev, tn_part_sums **out) {
@@ -55,7 +59,6 @@ tn_status tn_part_sums_create(tn_device *dev, tn_part_sums **out) {
     sums->dev = dev;
     TN_GO(tn_buffer_create(dev, ROOM, &sums->room));
     TN_GO(tn_buffer_create(dev, sizeof sums->written, &sums->table));
-    TN_GO(tn_buffer_write(sums->table, 0, sizeof sums->written, sums->written));
     *out = sums;
     return TN_OK;
 cleanup:
@@ -128,7 +131,7 @@ tn_status tn_part_sums_add(tn_device *dev, tn_part_sums *later, const tn_part_su
         later->used = used;
     }
     later->whole = whole;
-    later->blocks += tn_ceil_div(s->count, block(dev));
+    later->blocks += blocks_of(dev, s->count);
     const int32_t row[FIELDS] = {(int32_t)later->blocks,
                                  (int32_t)(offset / sizeof(float)),
                                  (int32_t)at,

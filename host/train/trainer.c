@@ -14,6 +14,7 @@ typedef struct tn_trainer {
     const tn_train_config *c;
     tn_context *ctx;
     tn_task *task; /* with ws and batch: of the steps at hand, see stage */
+    bool short_task;
     tn_model *model;
     tn_workspace *ws;
     tn_batch batch;
@@ -81,12 +82,17 @@ static void stage_end(tn_trainer *t) {
     t->task = NULL;
 }
 
+static bool is_short(const tn_trainer *t) {
+    return t->step < t->c->shorter.steps;
+}
+
 /* Task, batch and workspace of step t->step. A shorter task has as many positions a step as the run's own, so
  * what is as long as those stays. */
 static tn_status stage(tn_trainer *t) {
     const tn_train_config *c = t->c;
     tn_task_config task = tn_train_config_task(c, t->step);
     stage_end(t);
+    t->short_task = is_short(t);
     TN_TRY(tn_task_make(t->ctx, &task, &t->task));
     int64_t B = c->batch * (c->task.kind == TN_TASK_MQAR ? c->task.length / task.length : 1);
     TN_TRY(tn_batch_make(t->ctx, B, tn_task_length(t->task), &t->batch));
@@ -105,8 +111,7 @@ static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool
     TN_TRY(tn_metrics_make(t->ctx, &t->metrics));
     /* The folder last: a run that cannot start leaves nothing behind. */
     TN_TRY(prepare_folder(t, folder, resume));
-    TN_TRY(load_state(t, resume));
-    return t->step > 0 ? stage(t) : TN_OK; /* of the step that a resumed run goes on from */
+    return load_state(t, resume);
 }
 
 static void release(tn_trainer *t) {
@@ -239,7 +244,7 @@ static tn_status run(tn_trainer *t) {
     t->logged_step = t->step;
     t->logged_elapsed = t->elapsed_before;
     while (t->step < c->curriculum.steps) {
-        if (c->shorter.steps > 0 && t->step == c->shorter.steps)
+        if (t->short_task != is_short(t)) /* the short steps are over, or were before a resume */
             TN_TRY(stage(t));
         TN_TRY(one_step(t));
         bool stop = tn_interrupted();
