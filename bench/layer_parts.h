@@ -11,10 +11,10 @@ enum { TN_LAYER_PART_ROWS = TN_PARTS + 2 }; /* the whole, its parts, what is out
  * forward. */
 tn_status tn_layer_parts_parse(tn_context *ctx, const char *text, tn_layer_shape *out);
 
-/* Fills TN_LAYER_PART_ROWS rows, the whole's first: identity, times, and for the whole its work. Rounds of
- * the whole by the clock and of its parts, one behind the other, by event times. Verified first: the whole
- * against the naive layer, the parts by the bits of the whole. A failure is one row with its reason.
- * options->raw gets the whole's batches. */
+/* Fills up to TN_LAYER_PART_ROWS rows, the whole's first, none for a part that has no launch of its own:
+ * identity, times, and for the whole its work. Rounds of the whole by the clock and of its parts, one behind
+ * the other, by event times. Verified first: the whole against the naive layer, the parts by the bits of the
+ * whole. A failure is one row with its reason. options->raw gets the whole's batches. */
 tn_status tn_layer_parts_measure(tn_device *dev, const tn_layer_shape *shape, const tn_bench_options *options,
                                  tn_cost_row *rows /* [TN_LAYER_PART_ROWS] */, int *count);
 

@@ -12,6 +12,8 @@
 /* The quick preset does not begin a call that would take longer than this at the rate attention reached on a
  * small shape. */
 static const double quick_call_s = 0.8;
+/* Nor another cell of a device whose cells have taken so long together. */
+static const double quick_device_s = 75;
 
 /* Of a device, or so many of its cores. */
 typedef struct ceiling {
@@ -21,6 +23,7 @@ typedef struct ceiling {
     tn_roofline roofline;
     double attention_rate; /* operations a second that attention reaches on a small shape */
     double idle_w;         /* power of the idle device; NaN where it was not measured */
+    double spent_s;        /* on its cells in this run */
 } ceiling;
 
 typedef struct sweep {
@@ -161,17 +164,23 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
     return TN_OK;
 }
 
-/* True, and a row, where the quick preset does not try: one call alone would take too long on this device. */
+/* True, and a row, where the quick preset does not try: one call alone would take too long on this device, or
+ * its cells have. */
 static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
     const ceiling *c = ceiling_of(s, cell);
     char reason[200];
     double seconds = c->known && c->attention_rate > 0 ? tn_cell_flops(cell) / c->attention_rate : 0;
-    if (strcmp(s->o->preset, "quick") != 0 || seconds <= quick_call_s)
+    if (strcmp(s->o->preset, "quick") != 0 || (seconds <= quick_call_s && c->spent_s <= quick_device_s))
         return false;
-    snprintf(reason, sizeof reason,
-             "not tried: one call would take about %.0f s at the rate attention reaches here on a small "
-             "shape; --preset full tries it",
-             seconds);
+    if (seconds > quick_call_s)
+        snprintf(reason, sizeof reason,
+                 "not tried: one call would take about %.0f s at the rate attention reaches here on a small "
+                 "shape; --preset full tries it",
+                 seconds);
+    else
+        snprintf(reason, sizeof reason,
+                 "not tried: cells of this device have taken %.0f s already; --preset full tries it",
+                 c->spent_s);
     tn_row_set_status(row, "timeout", reason);
     return true;
 }
@@ -262,7 +271,9 @@ static tn_status run_all(sweep *s, tn_sweep_result *out) {
             return tn_fail(s->ctx, TN_ERR_INTERRUPTED, "stopped with %zu of %zu rows done", s->done,
                            s->cells.count);
         show_progress(s, &s->cells.items[i], measured++);
+        double before = tn_clock_seconds();
         TN_TRY(run_cell(s, &s->cells.items[i], &row));
+        ceiling_of(s, &s->cells.items[i])->spent_s += tn_clock_seconds() - before;
         TN_TRY(tn_part_add(s->ctx, &s->part, &row));
         count_row(&row, out);
         s->done++;

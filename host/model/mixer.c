@@ -2,7 +2,7 @@
  * backward. */
 #include "workspace.h"
 
-#include "causal_conv.h"
+#include "cheap_track.h"
 #include "gemm.h"
 #include "rms_norm.h"
 #include "route_gate.h"
@@ -25,26 +25,48 @@ tn_status tn_linear_weight_grad(tn_workspace *ws, int64_t M, const tn_param *w, 
     return tn_gemm_weight_grad(ws->m->dev, w->dims[0], w->dims[1], M, w->grad, dy, x, ws->sums);
 }
 
-static tn_status convolve(tn_workspace *ws, const tn_input *in, int64_t layer) {
-    tn_model *m = ws->m;
-    tn_layer_state *st = tn_workspace_state(ws, layer);
-    const tn_layer_params *lp = &m->params.layers[layer];
-    tn_causal_conv_shape s = {in->B, in->T, m->config.d_model, m->config.conv_taps, 1};
-    TN_TRY(tn_workspace_floats(ws, &st->s, ws->B * ws->T, m->config.d_model));
-    return tn_causal_conv_forward(m->dev, &s, st->s, st->u1, lp->conv_weight->value, lp->conv_bias->value);
+static tn_cheap_track_shape cheap_shape(const tn_workspace *ws, const tn_input *in) {
+    const tn_model_config *c = &ws->m->config;
+    return (tn_cheap_track_shape){in->B, in->T, c->d_model, c->conv_taps, (float)c->rms_eps, in->gate_margin};
 }
 
-static tn_status convolve_out(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
-                              const tn_buffer *add) {
+static tn_cheap_track_weights cheap_weights(const tn_workspace *ws, int64_t layer) {
     const tn_layer_params *lp = &ws->m->params.layers[layer];
-    return tn_linear(ws->m->dev, in->B * in->T, lp->conv_out, out, tn_workspace_state(ws, layer)->s, NULL,
-                     add);
+    tn_cheap_track_weights w = {.norm = lp->norm1->value,
+                                .conv = lp->conv_weight->value,
+                                .conv_bias = lp->conv_bias->value,
+                                .out = lp->conv_out->value,
+                                .out_packed = lp->conv_out->packed};
+    if (tn_mixer_has_router(&ws->m->config)) {
+        w.router = lp->router_weight->value;
+        w.router_bias = lp->router_bias->value;
+    }
+    return w;
 }
 
-static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
-                               const tn_buffer *add) {
-    TN_TRY(convolve(ws, in, layer));
-    return convolve_out(ws, in, layer, out, add);
+static tn_cheap_track_saved cheap_saved(const tn_layer_state *st) {
+    return (tn_cheap_track_saved){st->u1, st->rstd1, st->s, st->p, st->h};
+}
+
+/* Room for u and rstd of norm₁. */
+static tn_status norm_room(tn_workspace *ws, tn_layer_state *st) {
+    int64_t room = ws->B * ws->T;
+    TN_TRY(tn_workspace_floats(ws, &st->u1, room, ws->m->config.d_model));
+    return tn_workspace_floats(ws, &st->rstd1, room, 1);
+}
+
+/* norm₁, the router and the cheap track: to `out`, x added to it where `add` says so. */
+static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                               tn_buffer *out, bool add) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_cheap_track_shape shape = cheap_shape(ws, in);
+    tn_cheap_track_weights weights = cheap_weights(ws, layer);
+    TN_TRY(norm_room(ws, st));
+    if (!tn_cheap_track_is_whole(ws->m->dev, &shape, ws->m->training))
+        TN_TRY(tn_workspace_floats(ws, &st->s, ws->B * ws->T, ws->m->config.d_model));
+    tn_cheap_track_saved saved = cheap_saved(st);
+    return tn_cheap_track_forward(ws->m->dev, &shape, ws->m->training, out, &saved, x, &weights,
+                                  add ? x : NULL);
 }
 
 static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
@@ -55,10 +77,8 @@ static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, 
 
 static tn_status normalise(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    int64_t D = ws->m->config.d_model, room = ws->B * ws->T;
-    tn_rms_norm_shape norm = {in->B * in->T, D, (float)ws->m->config.rms_eps};
-    TN_TRY(tn_workspace_floats(ws, &st->u1, room, D));
-    TN_TRY(tn_workspace_floats(ws, &st->rstd1, room, 1));
+    tn_rms_norm_shape norm = {in->B * in->T, ws->m->config.d_model, (float)ws->m->config.rms_eps};
+    TN_TRY(norm_room(ws, st));
     return tn_rms_norm_forward(ws->m->dev, &norm, st->u1, st->rstd1, x,
                                ws->m->params.layers[layer].norm1->value);
 }
@@ -88,39 +108,62 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     tn_layer_state *st = tn_workspace_state(ws, layer);
     int64_t D = c->d_model, room = ws->B * ws->T;
     TN_TRY(tn_workspace_floats(ws, &st->mid, room, D));
-    TN_TRY(normalise(ws, in, layer, x));
     if (c->mixer == TN_MIXER_CONV) {
         st->R = st->P = 0;
-        return cheap_forward(ws, in, layer, st->mid, x);
+        return cheap_forward(ws, in, layer, x, st->mid, true);
     }
-    TN_TRY(tn_route_plan(ws, in, gate, layer));
-    if (c->mixer == TN_MIXER_ATTENTION)
+    TN_TRY(tn_route_begin(ws, in, gate, layer));
+    if (c->mixer == TN_MIXER_ATTENTION) {
+        TN_TRY(normalise(ws, in, layer, x));
+        TN_TRY(tn_route_plan(ws, in, layer));
         return tn_global_forward(ws, in, layer, st->mid, x);
-    TN_TRY(tn_workspace_floats(ws, &st->o, st->R, D));
+    }
     bool over = overwrites(ws, st);
     if (!over)
         TN_TRY(tn_workspace_floats(ws, &st->c, room, D));
-    TN_TRY(cheap_forward(ws, in, layer, over ? st->mid : st->c, over ? x : NULL));
+    TN_TRY(cheap_forward(ws, in, layer, x, over ? st->mid : st->c, over));
+    TN_TRY(tn_route_plan(ws, in, layer));
+    TN_TRY(tn_workspace_floats(ws, &st->o, st->R, D));
     if (st->R > 0)
         TN_TRY(tn_global_forward(ws, in, layer, st->o, NULL));
     return over ? overwrite(ws, in, layer, x) : mix(ws, in, gate, layer, x);
 }
 
+/* One step of the cheap track, where they are launches of their own. */
+static tn_status cheap_part(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                            tn_cheap_track_part part) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_cheap_track_shape shape = cheap_shape(ws, in);
+    tn_cheap_track_weights weights = cheap_weights(ws, layer);
+    tn_cheap_track_saved saved = cheap_saved(st);
+    bool over = overwrites(ws, st);
+    if (tn_cheap_track_is_whole(ws->m->dev, &shape, ws->m->training))
+        return TN_OK;
+    return tn_cheap_track_part_forward(ws->m->dev, &shape, part, over ? st->mid : st->c, &saved, x, &weights,
+                                       over ? x : NULL);
+}
+
 tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
                                 tn_mixer_part part) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_cheap_track_shape shape = cheap_shape(ws, in);
+    bool over = overwrites(ws, st);
     switch (part) {
+    case TN_PART_CHEAP_TRACK:
+        if (!tn_cheap_track_is_whole(ws->m->dev, &shape, ws->m->training))
+            return TN_OK;
+        return cheap_forward(ws, in, layer, x, over ? st->mid : st->c, over);
     case TN_PART_NORM:
-        return normalise(ws, in, layer, x);
+        return cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_NORM);
     case TN_PART_ROUTER:
+        TN_TRY(cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_GATE));
         return tn_route_decide(ws, in, layer);
     case TN_PART_COMPACTION:
         return tn_route_list(ws, in, layer);
     case TN_PART_CONVOLUTION:
-        return convolve(ws, in, layer);
+        return cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_CONV);
     case TN_PART_CONVOLUTION_OUT:
-        return overwrites(ws, st) ? convolve_out(ws, in, layer, st->mid, x)
-                                  : convolve_out(ws, in, layer, st->c, NULL);
+        return cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_OUT);
     case TN_PART_GATHER:
         return tn_global_gather(ws, in, layer);
     case TN_PART_PROJECTIONS:
@@ -131,7 +174,7 @@ tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t la
         TN_TRY(tn_workspace_floats(ws, &st->o, st->R, ws->m->config.d_model));
         return tn_global_output(ws, layer, st->o, NULL);
     case TN_PART_SCATTER:
-        return overwrites(ws, st) ? overwrite(ws, in, layer, x) : mix(ws, in, TN_GATE_COMPACT, layer, x);
+        return over ? overwrite(ws, in, layer, x) : mix(ws, in, TN_GATE_COMPACT, layer, x);
     case TN_PARTS:
         break;
     }
@@ -142,15 +185,15 @@ tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t la
 static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
                                 const tn_buffer *dc) {
     tn_model *m = ws->m;
-    tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
-    int64_t N = in->B * in->T;
-    TN_TRY(tn_workspace_floats(ws, &ws->ds, ws->B * ws->T, m->config.d_model));
-    TN_TRY(tn_linear_weight_grad(ws, N, lp->conv_out, dc, st->s));
-    TN_TRY(tn_linear_input_grad(m->dev, N, lp->conv_out, ws->ds, dc, NULL));
-    tn_causal_conv_shape s = {in->B, in->T, m->config.d_model, m->config.conv_taps, 1};
-    return tn_causal_conv_backward(m->dev, &s, du, lp->conv_weight->grad, lp->conv_bias->grad, ws->ds, st->u1,
-                                   lp->conv_weight->value, lp->conv_bias->value, NULL, ws->sums);
+    tn_cheap_track_shape shape = cheap_shape(ws, in);
+    tn_cheap_track_weights weights = cheap_weights(ws, layer);
+    tn_cheap_track_weights grads = {
+        .conv = lp->conv_weight->grad, .conv_bias = lp->conv_bias->grad, .out = lp->conv_out->grad};
+    tn_cheap_track_saved saved = cheap_saved(tn_workspace_state(ws, layer));
+    if (!tn_cheap_track_is_whole(m->dev, &shape, true))
+        TN_TRY(tn_workspace_floats(ws, &ws->ds, ws->B * ws->T, m->config.d_model));
+    return tn_cheap_track_backward(m->dev, &shape, du, &grads, ws->ds, dc, &weights, &saved, ws->sums);
 }
 
 static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,

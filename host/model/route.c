@@ -9,7 +9,6 @@
 #include "flash_attention.h"
 #include "route_capacity.h"
 #include "route_compact.h"
-#include "route_gate.h"
 
 #include "rng.h"
 
@@ -35,19 +34,12 @@ tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
     const tn_model_config *c = &m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    const tn_layer_params *lp = &m->params.layers[layer];
-    int64_t N = in->B * in->T;
-    TN_TRY(tn_workspace_need(ws, &st->h, (size_t)(ws->B * ws->T)));
     if (!tn_mixer_has_router(c)) {
         control_mask(c, in, layer, ws->mask_host);
-        return tn_buffer_write(st->h, 0, (size_t)N, ws->mask_host);
+        return tn_buffer_write(st->h, 0, (size_t)(in->B * in->T), ws->mask_host);
     }
-    TN_TRY(tn_workspace_floats(ws, &st->p, ws->B * ws->T, 1));
-    tn_route_gate_shape gate = {N, c->d_model};
-    TN_TRY(tn_route_gate_forward(m->dev, &gate, st->p, st->h, st->u1, lp->router_weight->value,
-                                 lp->router_bias->value, in->gate_margin));
     if (c->routing != TN_ROUTING_CAPACITY || in->by_threshold)
-        return TN_OK;
+        return TN_OK; /* the router has decided */
     tn_route_capacity_shape capacity = {in->B, in->T, (int64_t)ceil(c->capacity * (double)in->T)};
     return tn_route_capacity_forward(m->dev, &capacity, st->h, st->p);
 }
@@ -139,13 +131,21 @@ static int64_t attention_block(const tn_workspace *ws, const tn_input *in) {
                                                                             .Dh = c->d_model / c->heads});
 }
 
-tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
+tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
     const tn_model_config *c = &ws->m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     st->dense = c->mixer == TN_MIXER_ATTENTION ||
                 (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT && gate != TN_GATE_BLOCKS);
     st->block = gate == TN_GATE_BLOCKS ? attention_block(ws, in) : 1;
-    if (c->mixer != TN_MIXER_ATTENTION)
+    if (c->mixer == TN_MIXER_ATTENTION)
+        return TN_OK;
+    TN_TRY(tn_workspace_need(ws, &st->h, (size_t)(ws->B * ws->T)));
+    return tn_mixer_has_router(c) ? tn_workspace_floats(ws, &st->p, ws->B * ws->T, 1) : TN_OK;
+}
+
+tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    if (ws->m->config.mixer != TN_MIXER_ATTENTION)
         TN_TRY(tn_route_decide(ws, in, layer));
     if (!st->dense)
         return tn_route_list(ws, in, layer);

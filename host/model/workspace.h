@@ -8,7 +8,7 @@
 /* One layer's activations. N = B·T rows, R rows that took the global track, P = rows of k and v. [N,D] unless
  * noted. */
 typedef struct tn_layer_state {
-    tn_buffer *u1, *rstd1 /* [N] */, *s, *c;
+    tn_buffer *u1, *rstd1 /* [N] */, *s /* where cheap_track is not whole */, *c;
     tn_buffer *p /* [N] */, *h /* u8 [N] */;
     tn_buffer *rows /* i32 [N] */, *slot /* i32 [N] */, *bounds /* start [B+1], then last [B], aligned */;
     tn_buffer *start /* view of bounds */, *last /* view of bounds */;
@@ -70,19 +70,22 @@ tn_status tn_global_output(tn_workspace *ws, int64_t layer, tn_buffer *out, cons
  */
 tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
                              const tn_buffer *do_, bool du_empty);
+/* What is known of a layer's routing before its router has run: whether all rows take the global track. */
+tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
 /* Routed rows of a layer: decisions → list, read back, and the plan of k and v rows. */
-tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
-/* Its two halves for a compacted pass: p, and h by threshold, capacity or the control; the list and the plan.
- */
+tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer);
+/* Its two halves for a compacted pass: h by capacity or the control, by threshold it is there already; the
+ * list and the plan. */
 tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer);
 tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer);
 
 /* What a compacted pass through a routed mixer is made of, in its order. */
 typedef enum tn_mixer_part {
-    TN_PART_NORM,            /* norm₁ */
-    TN_PART_ROUTER,          /* p and h of every row */
-    TN_PART_COMPACTION,      /* list of routed rows, read back, plan of k and v rows */
-    TN_PART_CONVOLUTION,     /* dwconv and SiLU */
+    TN_PART_CHEAP_TRACK, /* norm₁, router, convolution and W_c where one launch does them; else they are: */
+    TN_PART_NORM,        /* norm₁ */
+    TN_PART_ROUTER,      /* p and h of every row */
+    TN_PART_COMPACTION,  /* list of routed rows, read back, plan of k and v rows */
+    TN_PART_CONVOLUTION, /* dwconv and SiLU */
     TN_PART_CONVOLUTION_OUT, /* W_c */
     TN_PART_GATHER,          /* inputs of q, and of k and v where they are no prefix */
     TN_PART_PROJECTIONS,     /* q, k, v; absorbed: q */

@@ -9,9 +9,13 @@ typedef struct plan {
     size_t lanes, tile, chunks, items, local;
 } plan;
 
+int64_t tn_causal_conv_tile(const tn_device *dev) {
+    return tn_tunable(dev, "causal_conv", "TILE", 128, 32);
+}
+
 static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, bool in_place, plan *p) {
     *p = (plan){.lanes = (size_t)tn_tunable(dev, "causal_conv", "LANES", 16, 1),
-                .tile = (size_t)tn_tunable(dev, "causal_conv", "TILE", 128, 32),
+                .tile = (size_t)tn_causal_conv_tile(dev),
                 .local = (size_t)tn_tunable(dev, "causal_conv", "LOCAL", 1, 64)};
     if (s->K < 1 || s->K > 64)
         return tn_fail(tn_device_context(dev), TN_ERR_ARG, "causal_conv with %lld taps: it takes 1 to 64",

@@ -10,6 +10,8 @@ typedef struct tn_causal_conv_shape {
     int silu;           /* 0: y = z */
 } tn_causal_conv_shape;
 
+/* Positions of a sequence that share a partial sum of dw and db. */
+int64_t tn_causal_conv_tile(const tn_device *dev);
 tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *y /* [B,T,D] */,
                                  const tn_buffer *u /* [B,T,D] */, const tn_buffer *w /* [D,K] */,
                                  const tn_buffer *b /* [D] */);

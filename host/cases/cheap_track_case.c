@@ -1,0 +1,173 @@
+#include "case.h"
+
+#include "causal_conv_ref.h"
+#include "cheap_track.h"
+#include "cheap_track_ref.h"
+#include "rms_norm_ref.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { DIM_B, DIM_T, DIM_D, DIM_K };
+enum { FORWARD, BACKWARD };
+enum { T_CONV, T_BIAS, T_OUT, SHARED };
+enum { F_X = SHARED, F_NORM, F_ROUTER, F_RB, F_C, F_U, F_RSTD, F_P, F_H, F_S, F_TENSORS };
+enum { B_DC = SHARED, B_U, B_S, B_DU, B_DCONV, B_DBIAS, B_DOUT, B_DS, B_TENSORS };
+
+static const double eps = 1e-5, margin = 0.5;
+
+/* Widths of whole tiles more often than not; now and then rows enough for several partial sums. */
+static void draw(tn_rng *rng, tn_shape *s) {
+    static const int64_t around[] = {1, 2, 3, 64, 127, 128, 129, 140, 256, 300};
+    uint32_t kind = tn_rng_below(rng, 6);
+    bool tiles = kind == 0 || tn_rng_below(rng, 3) > 0;
+    s->v[DIM_T] = kind == 0  ? 32 << tn_rng_below(rng, 4)
+                  : kind < 3 ? tn_rng_range(rng, 1, 40)
+                             : around[tn_rng_below(rng, 10)];
+    s->v[DIM_B] = kind == 0 ? tn_rng_range(rng, 2000, 2600) / s->v[DIM_T] + 1 : tn_rng_range(rng, 1, 4);
+    s->v[DIM_D] = tiles ? 32 * tn_rng_range(rng, 1, kind == 0 ? 2 : 4) : tn_rng_range(rng, 1, 70);
+    s->v[DIM_K] = tn_rng_below(rng, 3) == 0 ? tn_rng_range(rng, 1, 17) : 4;
+}
+
+static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
+    size_t N = (size_t)(s->v[DIM_B] * s->v[DIM_T]), D = (size_t)s->v[DIM_D], K = (size_t)s->v[DIM_K];
+    double wide = 4e-7 * sqrt((double)D), tall = 3e-7 * sqrt((double)N);
+    t[T_CONV] = (tn_tensor){"conv", TN_F32, TN_IN, D * K};
+    t[T_BIAS] = (tn_tensor){"conv_bias", TN_F32, TN_IN, D};
+    t[T_OUT] = (tn_tensor){"out", TN_F32, TN_IN, D * D};
+    if (pass == FORWARD) {
+        t[F_X] = (tn_tensor){"x", TN_F32, TN_IN, N * D};
+        t[F_NORM] = (tn_tensor){"norm", TN_F32, TN_IN, D};
+        t[F_ROUTER] = (tn_tensor){"router", TN_F32, TN_IN, D};
+        t[F_RB] = (tn_tensor){"router_bias", TN_F32, TN_IN, 1};
+        t[F_C] = (tn_tensor){"c", TN_F32, TN_OUT, N * D, 4e-6 + wide};
+        t[F_U] = (tn_tensor){"u", TN_F32, TN_OUT, N * D, 2e-6};
+        t[F_RSTD] = (tn_tensor){"rstd", TN_F32, TN_OUT, N, 2e-6};
+        t[F_P] = (tn_tensor){"p", TN_F32, TN_OUT, N, 4e-6 + wide};
+        t[F_H] = (tn_tensor){"h", TN_U8, TN_OUT, N};
+        t[F_S] = (tn_tensor){"s", TN_F32, TN_WORK, N * D};
+        return F_TENSORS;
+    }
+    t[B_DC] = (tn_tensor){"dc", TN_F32, TN_IN, N * D};
+    t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D};
+    t[B_S] = (tn_tensor){"s", TN_F32, TN_IN, N * D};
+    t[B_DU] = (tn_tensor){"du", TN_F32, TN_OUT, N * D, 6e-6 + wide};
+    t[B_DCONV] = (tn_tensor){"dconv", TN_F32, TN_OUT, D * K, 8e-6 + wide + tall};
+    t[B_DBIAS] = (tn_tensor){"dconv_bias", TN_F32, TN_OUT, D, 8e-6 + wide + tall};
+    t[B_DOUT] = (tn_tensor){"dout", TN_F32, TN_OUT, D * D, 6e-6 + tall};
+    t[B_DS] = (tn_tensor){"ds", TN_F32, TN_WORK, N * D};
+    return B_TENSORS;
+}
+
+/* Rows whose logit is so close to the margin that rounding could turn the decision are moved away. */
+static void part_decisions(const tn_shape *s, tn_tensor *t, double *room) {
+    int64_t N = s->v[DIM_B] * s->v[DIM_T], D = s->v[DIM_D], near = 1;
+    double *u = room, *rstd = room + N * D;
+    for (int attempt = 0; near > 0 && attempt < 50; attempt++) {
+        near = 0;
+        tn_rms_norm_forward_ref(N, D, eps, u, rstd, t[F_X].f64, t[F_NORM].f64);
+        for (int64_t n = 0; n < N; n++) {
+            double logit = *t[F_RB].f64;
+            for (int64_t d = 0; d < D; d++)
+                logit += t[F_ROUTER].f64[d] * u[n * D + d];
+            if (fabs(logit - margin) > 1e-3)
+                continue;
+            t[F_X].f64[n * D + attempt % D] += 0.25;
+            near++;
+        }
+    }
+}
+
+/* Weights that keep what lies between near 1; s is what the convolution gives of u. */
+static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
+    int64_t N = s->v[DIM_B] * s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K];
+    (void)rng;
+    for (int64_t i = 0; i < D * D; i++)
+        t[T_OUT].f64[i] /= sqrt((double)D);
+    for (int64_t i = 0; i < D * K; i++)
+        t[T_CONV].f64[i] /= sqrt((double)K);
+    if (pass == BACKWARD) {
+        tn_causal_conv_forward_ref(s->v[DIM_B], s->v[DIM_T], D, K, 1, t[B_S].f64, t[B_U].f64, t[T_CONV].f64,
+                                   t[T_BIAS].f64);
+        return;
+    }
+    double *room = calloc((size_t)(N * D + N), sizeof *room);
+    if (room)
+        part_decisions(s, t, room);
+    free(room);
+}
+
+static tn_cheap_track_weights weights(const tn_tensor *t, const tn_tensor *first) {
+    return (tn_cheap_track_weights){
+        .norm = t ? t[F_NORM].buffer : NULL,
+        .router = t ? t[F_ROUTER].buffer : NULL,
+        .router_bias = t ? t[F_RB].buffer : NULL,
+        .conv = first[0].buffer,
+        .conv_bias = first[1].buffer,
+        .out = first[2].buffer,
+    };
+}
+
+static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
+    tn_cheap_track_shape s = {shape->v[DIM_B], shape->v[DIM_T], shape->v[DIM_D],
+                              shape->v[DIM_K], (float)eps,      margin};
+    tn_cheap_track_weights w = weights(pass == FORWARD ? t : NULL, t + T_CONV);
+    if (pass == FORWARD) {
+        tn_cheap_track_saved saved = {t[F_U].buffer, t[F_RSTD].buffer, t[F_S].buffer, t[F_P].buffer,
+                                      t[F_H].buffer};
+        return tn_cheap_track_forward(dev, &s, false, t[F_C].buffer, &saved, t[F_X].buffer, &w, NULL);
+    }
+    tn_cheap_track_saved saved = {.u = t[B_U].buffer, .s = t[B_S].buffer};
+    tn_cheap_track_weights grads = weights(NULL, t + B_DCONV);
+    return tn_cheap_track_backward(dev, &s, t[B_DU].buffer, &grads, t[B_DS].buffer, t[B_DC].buffer, &w,
+                                   &saved, NULL);
+}
+
+static void reference(const tn_shape *shape, int pass, tn_tensor *t) {
+    int64_t B = shape->v[DIM_B], T = shape->v[DIM_T], D = shape->v[DIM_D], K = shape->v[DIM_K];
+    double *s = calloc((size_t)(B * T * D), sizeof *s);
+    if (s && pass == FORWARD)
+        tn_cheap_track_forward_ref(B, T, D, K, eps, margin, t[F_C].f64, t[F_U].f64, t[F_RSTD].f64, s,
+                                   t[F_P].f64, t[F_H].i32, t[F_X].f64, t[F_NORM].f64, t[F_ROUTER].f64,
+                                   *t[F_RB].f64, t[T_CONV].f64, t[T_BIAS].f64, t[T_OUT].f64);
+    else if (s)
+        tn_cheap_track_backward_ref(B, T, D, K, t[B_DU].f64, t[B_DCONV].f64, t[B_DBIAS].f64, t[B_DOUT].f64, s,
+                                    t[B_DC].f64, t[B_U].f64, t[B_S].f64, t[T_CONV].f64, t[T_BIAS].f64,
+                                    t[T_OUT].f64);
+    free(s);
+}
+
+/* A product forward, two backward; a multiplication and an addition a tap, three times backward. */
+static double flops(const tn_shape *s, int pass) {
+    double N = (double)(s->v[DIM_B] * s->v[DIM_T]), D = (double)s->v[DIM_D], K = (double)s->v[DIM_K];
+    return pass == FORWARD ? N * D * (2 * D + 2 * K + 12) : N * D * (4 * D + 6 * K + 16);
+}
+
+/* x read, u and c written, p, h and rstd beside them; dc and u read, du written; weights. */
+static double bytes(const tn_shape *s, int pass) {
+    double N = (double)(s->v[DIM_B] * s->v[DIM_T]), D = (double)s->v[DIM_D], K = (double)s->v[DIM_K];
+    double weights = D * D + D * (K + 1);
+    return pass == FORWARD ? 4 * (N * (3 * D + 2) + weights + 2 * D) + N : 4 * (3 * N * D + 2 * weights);
+}
+
+static const char *const dims[] = {"B", "T", "D", "K", NULL};
+static const char *const passes[] = {"forward", "backward", NULL};
+
+/* No finite differences: gradients end at u, which is no input. tests/test_cheap_track.c has them. */
+static const tn_case_tunable tunables[] = {
+    TN_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
+    TN_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 6, 11, 22),
+    {NULL},
+};
+
+const tn_case tn_case_cheap_track = {.op = "cheap_track",
+                                     .dims = dims,
+                                     .passes = passes,
+                                     .draw = draw,
+                                     .tensors = tensors,
+                                     .fill = fill,
+                                     .run = run,
+                                     .reference = reference,
+                                     .flops = flops,
+                                     .bytes = bytes,
+                                     .tunables = tunables};

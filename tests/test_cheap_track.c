@@ -1,0 +1,158 @@
+/* Beyond the case: whole and in parts give the same bits, forward and backward, with and without a router and
+ * something to add; when a track is whole; the reference's gradients against finite differences. */
+#include "support.h"
+
+#include "causal_conv_ref.h"
+#include "cheap_track.h"
+#include "cheap_track_ref.h"
+#include "gemm_ref.h"
+#include "rng.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { X, NORM, ROUTER, ROUTER_BIAS, CONV, CONV_BIAS, OUT, DC, INPUTS };
+enum { C = INPUTS, U, RSTD, P, H, DU, DCONV, DCONV_BIAS, DOUT, S, DS, ALL };
+
+/* Forward, then backward, with WHOLE as told: every result, one behind the other. */
+static float *results(tn_context *ctx, const char *whole, const tn_cheap_track_shape *s, bool router,
+                      size_t *floats) {
+    size_t N = (size_t)(s->B * s->T), D = (size_t)s->D, K = (size_t)s->K, ND = N * D;
+    const size_t counts[ALL] = {ND, D,  D, 1, D * K,       D,  D * D, ND, /* inputs */
+                                ND, ND, N, N, (N + 3) / 4, ND, D * K, D,  D * D, ND, ND};
+    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 8);
+    tn_device *dev;
+    tn_buffer *b[ALL];
+    float *host = calloc(ND + D * D + D * K, sizeof *host),
+          *got = calloc(3 * ND + 3 * N + 2 * D * (D + K), sizeof *got);
+    ck_assert(host && got);
+    setenv("TURNOUT_TUNE", whole, 1);
+    ck_ok(ctx, tn_device_open_selected(ctx, getenv("TURNOUT_DEVICE"), &dev));
+    for (int i = 0; i < ALL; i++) {
+        ck_ok(ctx, tn_buffer_create(dev, counts[i] * 4, &b[i]));
+        for (size_t k = 0; i < INPUTS && k < counts[i]; k++)
+            host[k] = (float)tn_rng_normal(&rng) * (i == OUT ? 0.125f : 1);
+        if (i < INPUTS)
+            ck_ok(ctx, tn_buffer_write(b[i], 0, counts[i] * 4, host));
+        else
+            ck_ok(ctx, tn_buffer_zero(b[i]));
+    }
+    tn_cheap_track_weights w = {.norm = b[NORM],
+                                .router = router ? b[ROUTER] : NULL,
+                                .router_bias = router ? b[ROUTER_BIAS] : NULL,
+                                .conv = b[CONV],
+                                .conv_bias = b[CONV_BIAS],
+                                .out = b[OUT]},
+                           grads = {.conv = b[DCONV], .conv_bias = b[DCONV_BIAS], .out = b[DOUT]};
+    tn_cheap_track_saved saved = {b[U], b[RSTD], b[S], b[P], b[H]};
+    ck_ok(ctx, tn_cheap_track_forward(dev, s, true, b[C], &saved, b[X], &w, router ? NULL : b[X]));
+    ck_ok(ctx, tn_cheap_track_backward(dev, s, b[DU], &grads, b[DS], b[DC], &w, &saved, NULL));
+    *floats = 0;
+    for (int i = 0; i < ALL; i++) {
+        if (i >= INPUTS && i < S) { /* S and DS exist in parts alone */
+            ck_ok(ctx, tn_buffer_read(b[i], 0, counts[i] * 4, got + *floats));
+            *floats += counts[i];
+        }
+        tn_buffer_destroy(b[i]);
+    }
+    tn_device_close(dev);
+    unsetenv("TURNOUT_TUNE");
+    free(host);
+    return got;
+}
+
+START_TEST(test_same_bits) {
+    /* Parts of 512 rows: of whole sequences, of several tiles of one, of one that ends within it. */
+    static const tn_cheap_track_shape shapes[] = {{32, 128, 64, 4, 1e-5f, 0},
+                                                  {8, 512, 32, 4, 1e-5f, 0.5},
+                                                  {75, 32, 96, 7, 1e-5f, 0.25},
+                                                  {1, 2176, 32, 16, 1e-5f, 0}};
+    static tn_context ctx;
+    size_t floats, others;
+    const tn_cheap_track_shape *s = &shapes[_i / 2];
+    float *whole = results(&ctx, "cheap_track.WHOLE=1", s, _i % 2, &floats);
+    float *parts = results(&ctx, "cheap_track.WHOLE=0", s, _i % 2, &others);
+    ck_assert_uint_eq(floats, others);
+    for (size_t i = 0; i < floats; i++)
+        ck_assert_msg(memcmp(&whole[i], &parts[i], 4) == 0, "float %zu of %zu: whole %.9g, in parts %.9g", i,
+                      floats, (double)whole[i], (double)parts[i]);
+    free(whole);
+    free(parts);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(test_when_whole) {
+    static tn_context ctx;
+    tn_device *dev;
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    const tn_cheap_track_shape few = {1, 64, 64, 4, 1e-5f, 0}, odd = {1 << 13, 128, 63, 4, 1e-5f, 0};
+    const tn_cheap_track_shape cut = {1 << 13, 130, 64, 4, 1e-5f, 0}, many = {1 << 13, 128, 64, 4, 1e-5f, 0};
+    ck_assert(!tn_cheap_track_is_whole(dev, &few, true)); /* one partial sum */
+    ck_assert(!tn_cheap_track_is_whole(dev, &cut, true)); /* which would end within a tile */
+    ck_assert(!tn_cheap_track_is_whole(dev, &odd, true) && !tn_cheap_track_is_whole(dev, &odd, false));
+    tn_device_close(dev);
+    setenv("TURNOUT_KIND", "gpu", 1);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_assert(!tn_cheap_track_is_whole(dev, &many, true) && !tn_cheap_track_is_whole(dev, &many, false));
+    unsetenv("TURNOUT_KIND");
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+enum { FB = 2, FT = 5, FD = 3, FK = 4, FN = FB * FT };
+
+/* u, conv, conv_bias, out: what the track's own gradients are of. */
+typedef struct fields {
+    double u[FN * FD], conv[FD * FK], bias[FD], out[FD * FD];
+} fields;
+
+/* Σ c·dc with c from u on, and s on the way: the forward pass begins with a norm, the gradients end at u. */
+static double objective(const fields *f, const double *dc, double *s) {
+    double c[FN * FD], sum = 0;
+    tn_causal_conv_forward_ref(FB, FT, FD, FK, 1, s, f->u, f->conv, f->bias);
+    tn_gemm_ref(false, true, FN, FD, FD, c, s, f->out, NULL, NULL);
+    for (int i = 0; i < FN * FD; i++)
+        sum += c[i] * dc[i];
+    return sum;
+}
+
+START_TEST(test_gradient) {
+    fields f, got;
+    double dc[FN * FD], ds[FN * FD], s[FN * FD], other[FN * FD], *values = (double *)&f,
+                                                                 *gradients = (double *)&got;
+    const double step = 1e-5;
+    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 0);
+    for (size_t i = 0; i < sizeof f / sizeof *values; i++)
+        values[i] = tn_rng_normal(&rng);
+    for (int i = 0; i < FN * FD; i++)
+        dc[i] = tn_rng_normal(&rng);
+    objective(&f, dc, s);
+    tn_cheap_track_backward_ref(FB, FT, FD, FK, got.u, got.conv, got.bias, got.out, ds, dc, f.u, s, f.conv,
+                                f.bias, f.out);
+    for (size_t i = 0; i < sizeof f / sizeof *values; i++) {
+        double kept = values[i];
+        values[i] = kept + step;
+        double high = objective(&f, dc, other);
+        values[i] = kept - step;
+        double low = objective(&f, dc, other);
+        values[i] = kept;
+        ck_assert_msg(fabs((high - low) / (2 * step) - gradients[i]) <= 1e-8,
+                      "value %zu: gradient %.12g, finite differences %.12g", i, gradients[i],
+                      (high - low) / (2 * step));
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = tn_test_op_suite("cheap_track", 20);
+    tn_test_op_tuned(suite, "cheap_track.WHOLE=0");
+    TCase *more = tcase_create("more");
+    tcase_set_timeout(more, 240);
+    tcase_add_loop_test(more, test_same_bits, 0, 8);
+    tcase_add_test(more, test_when_whole);
+    tcase_add_test(more, test_gradient);
+    suite_add_tcase(suite, more);
+    return tn_test_main(suite);
+}
