@@ -1,7 +1,7 @@
 #!/bin/sh
-# lint_kernels.sh ROOT [OP:PART…]: every kernel file through clang as strict OpenCL C 1.2, as the program puts it
-# together: common.cl in front; a second file of an op behind its first. With the tunables of a CPU, of a GPU, and
-# widths between. Exit 77 where there is no clang.
+# lint_kernels.sh ROOT [FIRST:FILE…]: every kernel file through clang as strict OpenCL C 1.2, as the program puts it
+# together: common.cl in front; a second file of an op behind its first, an op behind what several share. With the
+# tunables of a CPU, of a GPU, and widths between. Exit 77 where there is no clang.
 root=$1
 shift
 parts=$*
