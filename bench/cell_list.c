@@ -12,7 +12,7 @@ typedef struct plan {
     tn_context *ctx;
     const tn_device_info *info;
     bool tell, every_shape;
-    int block_stride; /* of the fractions, one in so many is run in blocks too */
+    int block_stride; /* of the fractions, one in so many is run in blocks too, the second first */
     const tn_sweep_axes *given;
     tn_axis T, D, model_T, model_D, rho;
     tn_words level, layer_pass, model_pass;
@@ -166,7 +166,7 @@ static tn_status add_mixers(plan *p, const tn_cell *like) {
         seen[count++] = rows;
         cell.rho = (double)rows / (double)cell.T;
         TN_TRY(add(p, &cell));
-        if (count % p->block_stride == 0)
+        if (count % p->block_stride == 2 % p->block_stride)
             TN_TRY(add_blocks(p, &cell));
     }
     return add_masked(p, &cell);
@@ -282,7 +282,7 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
               .info = info,
               .tell = tell,
               .every_shape = full,
-              .block_stride = full || axes->rho.count ? 1 : 2,
+              .block_stride = full || axes->rho.count ? 1 : 7,
               .given = axes,
               .T = axes->T.count ? axes->T
                    : full        ? full_T

@@ -12,8 +12,9 @@
 /* The quick preset does not begin a call that would take longer than this at the rate attention reached on a
  * small shape. */
 static const double quick_call_s = 0.8;
-/* Nor another cell of a device whose cells have taken so long together. */
-static const double quick_device_s = 75;
+/* Once all cells have taken this long together it goes on with devices that have not had their share of it.
+ */
+static const double quick_cells_s = 140;
 
 /* Of a device, or so many of its cores. */
 typedef struct ceiling {
@@ -66,7 +67,10 @@ static void say_device(words *w, const sweep *s, const tn_device_info *info, int
         say(w, "--cores=%d", cores);
     say(w, "--level=%s", level);
     say(w, "--seed=%llu", (unsigned long long)s->o->seed);
-    say(w, "--seconds=%g", s->o->seconds > 0 ? s->o->seconds : 0.4);
+    say(w, "--seconds=%g",
+        s->o->seconds > 0                    ? s->o->seconds
+        : strcmp(s->o->preset, "quick") == 0 ? 0.2
+                                             : 0.4);
 }
 
 static void say_cell(words *w, const tn_cell *c) {
@@ -165,12 +169,16 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
 }
 
 /* True, and a row, where the quick preset does not try: one call alone would take too long on this device, or
- * its cells have. */
+ * cells have and its own more than their share. */
 static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
     const ceiling *c = ceiling_of(s, cell);
     char reason[200];
-    double seconds = c->known && c->attention_rate > 0 ? tn_cell_flops(cell) / c->attention_rate : 0;
-    if (strcmp(s->o->preset, "quick") != 0 || (seconds <= quick_call_s && c->spent_s <= quick_device_s))
+    double seconds = c->known && c->attention_rate > 0 ? tn_cell_flops(cell) / c->attention_rate : 0,
+           spent = 0;
+    for (size_t i = 0; i < s->ceiling_count; i++)
+        spent += s->ceilings[i].spent_s;
+    bool late = spent > quick_cells_s && c->spent_s * (double)s->ceiling_count > quick_cells_s;
+    if (strcmp(s->o->preset, "quick") != 0 || (seconds <= quick_call_s && !late))
         return false;
     if (seconds > quick_call_s)
         snprintf(reason, sizeof reason,
@@ -179,7 +187,8 @@ static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
                  seconds);
     else
         snprintf(reason, sizeof reason,
-                 "not tried: cells of this device have taken %.0f s already; --preset full tries it",
+                 "not tried: the quick preset's time is up, cells of this device have taken %.0f s of it; "
+                 "--preset full tries it",
                  c->spent_s);
     tn_row_set_status(row, "timeout", reason);
     return true;
