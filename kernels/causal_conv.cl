@@ -1,7 +1,7 @@
 /* Depthwise causal convolution with K taps and a bias: z[t] = b + Σ_j w[j]·u[t-j], zero before the start of a
  * sequence; y = z, or silu(z) = z/(1+e^-z). A work-item owns TILE positions of one sequence and LANES
- * channels; taps, and what the last K positions held, stay in registers, so every element is read once. No
- * barrier. */
+ * channels; taps, and what the last K positions held, stay in registers, so every element is read once. More
+ * taps than MOST are past the registers: then positions are read where they lie, in a cache. No barrier. */
 
 #ifndef K
 #define K 4 /* taps */
@@ -12,6 +12,8 @@
 #ifndef TILE
 #define TILE 128 /* positions a work-item owns */
 #endif
+
+#define MOST 16
 
 /* Tap j of LANES channels; channels past D get zero. */
 inline void load_taps(floatv *taps, const global float *w, int d, int D) {
@@ -35,6 +37,13 @@ inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z) {
 #pragma unroll
     for (int j = 0; j < K; j++)
         z += taps[j] * ring[j];
+    return z;
+}
+
+/* The same of rows of u where they lie. */
+inline floatv dot_rows(const floatv *taps, const global float *u, floatv z, int t, int left, int D) {
+    for (int j = 0; j <= min(K - 1, t); j++)
+        z += taps[j] * load_part(u + (t - j) * D, left);
     return z;
 }
 
@@ -66,13 +75,20 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
         return;
     const int at = sequence * T * D + d;
     const floatv bias = load_part(b + d, left);
-    floatv taps[K], ring[K];
+    floatv taps[K];
     load_taps(taps, w, d, D);
+#if K <= MOST
+    floatv ring[K];
     warm_up(ring, u + at, first, left, D);
+#endif
     for (int t = first; t < last; t++) {
+#if K <= MOST
         ask_next(u, sequence, first, t, T, D);
         push(ring, load_part(u + at + t * D, left));
         const floatv z = dot_taps(taps, ring, bias);
+#else
+        const floatv z = dot_rows(taps, u + at, bias, t, left, D);
+#endif
 #if SILU
         floatv e;
         store_out(z * sigmoidv(z, &e), y + at + t * D, left);
@@ -113,11 +129,35 @@ kernel void causal_conv_backward(
         return;
     const int at = sequence * T * D + d;
     const floatv bias = load_part(b + d, left);
-    floatv taps[K], ring[K], slopes[K], dtaps[K], dbias = 0.0f;
+    floatv taps[K], dtaps[K], dbias = 0.0f;
     load_taps(taps, w, d, D);
+    for (int j = 0; j < K; j++)
+        dtaps[j] = 0.0f;
+#if K > MOST
+    floatv dzs[TILE + K - 1];
+    for (int t = first; t < last + K - 1; t++) {
+        floatv dz = 0.0f;
+        if (t < T)
+            dz =
+                load_part(dy + at + t * D, left) * activation_slope(dot_rows(taps, u + at, bias, t, left, D));
+        dzs[t - first] = dz;
+        if (t >= last)
+            continue;
+        for (int j = 0; j <= min(K - 1, t); j++)
+            dtaps[j] += dz * load_part(u + at + (t - j) * D, left);
+        dbias += dz;
+    }
+    for (int t = first; t < last; t++) {
+        floatv sum = has_add ? load_part(add + at + t * D, left) : (floatv)(0.0f);
+        for (int j = 0; j < K; j++)
+            sum += taps[j] * dzs[t - first + j];
+        store_out(sum, du + at + t * D, left);
+    }
+#else
+    floatv ring[K], slopes[K];
     warm_up(ring, u + at, first, left, D);
     for (int j = 0; j < K; j++)
-        slopes[j] = dtaps[j] = 0.0f;
+        slopes[j] = 0.0f;
     for (int t = first; t < last + K - 1; t++) {
         floatv dz = 0.0f;
         if (t < T) {
@@ -144,6 +184,7 @@ kernel void causal_conv_backward(
             sum += taps[j] * slopes[K - 1 - j];
         store_out(sum, du + out, left);
     }
+#endif
     global float *sums = partial + partial_at + item * (K + 1) * D;
     for (int j = 0; j < K; j++) {
         float lanes[LANES];

@@ -44,6 +44,9 @@
 /* Strides of the copied rows are constants, so that a tile needs one address and not TM of them; 16 more than
  * KC, so that rows do not share the sets of the cache. */
 #define COPY_LD (KC + 16)
+#define TM_UP   ((TM + VW - 1) / VW * VW)
+#define TILE_LD (KC * TM + VW)
+typedef VEC VEC_NEAR __attribute__((aligned(4)));
 #if COPY_A
 #define A_SPACE    private
 #define A_AT(i, k) (A_ROWS ? a[(i)*COPY_LD + (k)] : a[(k)*TM + (i)])
@@ -144,19 +147,22 @@ inline void copy_rows(float *to, const global float *a, int lda, int m0, int row
     }
 }
 #else
-/* Columns i0 … i0 + rows − 1 of a block of a transposed A, from its column m0 on, as [tiles][KC][TM]. */
+/* Columns i0 … i0 + rows − 1 of a block of a transposed A, from its column m0 on, as [tiles][TILE_LD], of
+ * which [KC][TM] count. A tile's columns are copied by whole vectors: what they write past TM is the place of
+ * the next k, which comes after, or the rest of TILE_LD. */
 inline void copy_columns(float *to, const global float *a, int lda, int m0, int i0, int rows, int k0,
                          int count) {
     for (int k = 0; k < count; k++) {
         const global float *from = a + (k0 + k) * lda + m0 - i0;
         int i = i0;
         for (; i < i0 + rows && i % TM != 0; i++)
-            to[i / TM * TM * KC + k * TM + i % TM] = from[i];
-        for (; i + TM <= i0 + rows; i += TM)
-            for (int n = 0; n < TM; n++)
-                to[i * KC + k * TM + n] = from[i + n];
-        for (int n = 0; i + n < i0 + rows; n++)
-            to[i * KC + k * TM + n] = from[i + n];
+            to[i / TM * TILE_LD + k * TM + i % TM] = from[i];
+        for (float *tile = to + i / TM * TILE_LD + k * TM; i + TM_UP <= i0 + rows; i += TM, tile += TILE_LD)
+#pragma unroll
+            for (int n = 0; n < TM_UP; n += VW)
+                *(private VEC_NEAR *)(tile + n) = *(const global VEC_NEAR *)(from + i + n);
+        for (; i < i0 + rows; i++)
+            to[i / TM * TILE_LD + k * TM + i % TM] = from[i];
     }
 }
 #endif
@@ -164,7 +170,7 @@ inline void copy_columns(float *to, const global float *a, int lda, int m0, int 
 
 /* In gemm_tiles: A of the tile at row m. */
 #if COPY_A
-#define A_TILE (block + (A_ROWS ? (m - m0) * COPY_LD : (m - m0) / TM * TM * KC + (m - m0) % TM))
+#define A_TILE (block + (A_ROWS ? (m - m0) * COPY_LD : (m - m0) / TM * TILE_LD + (m - m0) % TM))
 #elif A_ROWS
 #define A_TILE (from + m * a_width + ka)
 #else

@@ -15,7 +15,8 @@ static void draw(tn_rng *rng, tn_shape *s) {
     int64_t around[] = {1, 2, 31, 33, 127, 128, 129, 260};
     s->v[DIM_T] = tn_rng_below(rng, 3) == 0 ? tn_rng_range(rng, 1, 40) : around[tn_rng_below(rng, 8)];
     s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 4) : tn_rng_range(rng, 1, 70);
-    s->v[DIM_K] = tn_rng_below(rng, 3) == 0 ? tn_rng_range(rng, 1, 7) : 4;
+    uint32_t taps = tn_rng_below(rng, 24);
+    s->v[DIM_K] = taps == 0 ? 33 : taps < 8 ? tn_rng_range(rng, 1, 7) : 4;
     s->v[DIM_SILU] = tn_rng_below(rng, 4) != 0;
 }
 

@@ -1,3 +1,4 @@
+#include "causal_conv.h"
 #include "commands.h"
 
 #include "common.h"
@@ -141,7 +142,7 @@ static const tn_cli_option options[] = {
     {"layers", 0, "N", TN_CLI_INT, "layers (4)", 1, 64},
     {"width", 0, "D", TN_CLI_INT, "model width (64)", 1, 8192},
     {"heads", 0, "H", TN_CLI_INT, "attention heads (2; text 4)", 1, 128},
-    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (recall 4, mqar 16, text 2)", 1, 16},
+    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (recall 4, mqar 2·P + 4 and 16 at least, text 2)", 1, TN_CAUSAL_CONV_TAPS},
     {"mlp", 0, "F", TN_CLI_INT, "hidden width of the mlp (twice the width)", 1, 32768},
     {"batch", 0, "B", TN_CLI_INT,
      "sequences a step (recall 32, text 16, mqar 4096 positions, at least 8 sequences)", 1, 1 << 20},

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include "causal_conv.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,7 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
     TN_TRY(in_range(ctx, "d_model", c->d_model, 1, 8192));
     TN_TRY(in_range(ctx, "layers", c->layers, 1, 64));
     TN_TRY(in_range(ctx, "heads", c->heads, 1, 128));
-    TN_TRY(in_range(ctx, "conv_taps", c->conv_taps, 1, 16));
+    TN_TRY(in_range(ctx, "conv_taps", c->conv_taps, 1, TN_CAUSAL_CONV_TAPS));
     TN_TRY(in_range(ctx, "mlp_width", c->mlp_width, 1, 32768));
     int64_t width = c->d_model / c->heads;
     if (c->d_model % c->heads != 0 || width < 16 || width > 128 || width % 4 != 0)

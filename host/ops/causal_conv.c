@@ -17,9 +17,9 @@ static tn_status make_plan(tn_device *dev, const tn_causal_conv_shape *s, bool i
     *p = (plan){.lanes = (size_t)tn_tunable(dev, "causal_conv", "LANES", 16, 1),
                 .tile = (size_t)tn_causal_conv_tile(dev),
                 .local = (size_t)tn_tunable(dev, "causal_conv", "LOCAL", 1, 64)};
-    if (s->K < 1 || s->K > 64)
-        return tn_fail(tn_device_context(dev), TN_ERR_ARG, "causal_conv with %lld taps: it takes 1 to 64",
-                       (long long)s->K);
+    if (s->K < 1 || s->K > TN_CAUSAL_CONV_TAPS)
+        return tn_fail(tn_device_context(dev), TN_ERR_ARG, "causal_conv with %lld taps: it takes 1 to %d",
+                       (long long)s->K, TN_CAUSAL_CONV_TAPS);
     p->chunks = ((size_t)s->D + p->lanes - 1) / p->lanes;
     p->items = (size_t)s->B * (((size_t)s->T + p->tile - 1) / p->tile);
     tn_options_int(&p->options, "K", (long)s->K);

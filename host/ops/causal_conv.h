@@ -5,6 +5,8 @@
 
 #include "part_sum.h"
 
+enum { TN_CAUSAL_CONV_TAPS = 256 }; /* at most */
+
 typedef struct tn_causal_conv_shape {
     int64_t B, T, D, K; /* sequences, positions, channels, taps */
     int silu;           /* 0: y = z */

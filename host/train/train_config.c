@@ -1,6 +1,7 @@
 /* config.json of a run: one table of fields, from which writing, reading and comparing are made. */
 #include "trainer.h"
 
+#include "causal_conv.h"
 #include "file.h"
 
 #include <jansson.h>
@@ -114,11 +115,12 @@ static void recall_recipe(tn_train_config *c) {
 }
 
 /* The first query may follow the last pair at once. Only how far the start is tells it from one more key, and
- * that a router can know as far as the convolutions before it reach: 16 taps. */
+ * that a router can know as far as the convolutions before it reach: one that sees all pairs and what is before
+ * them, since it is not known which layer will route. */
 static void mqar_recipe(tn_train_config *c) {
-    const int64_t positions = 4096, length = 64;
+    const int64_t positions = 4096, length = 64, taps = 2 * c->task.pairs + 4;
     int64_t L = c->task.length, fit = positions / L, steps = c->curriculum.steps;
-    c->model.conv_taps = 16;
+    c->model.conv_taps = taps < 16 ? 16 : taps > TN_CAUSAL_CONV_TAPS ? TN_CAUSAL_CONV_TAPS : taps;
     c->penalty = TN_PENALTY_ROWS;
     c->router_bias = 2;
     c->head_init = 0.07;
