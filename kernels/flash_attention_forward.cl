@@ -166,13 +166,15 @@ kernel void flash_attention_forward(global float *restrict o,   /* [R,H·DH] */
     }
 }
 
-/* Few rows: an item a chunk of keys, its sums to `parts`. Grid: B · items × H × chunks. */
+/* Few rows: an item a chunk of keys, its sums to `parts`. Grid: B · items × H × chunks, the last chunk first:
+ * fewer rows see it, and a run-time that deals out half of what is left at a time should end with the long
+ * items. */
 kernel void flash_attention_split(global float *restrict parts, /* [R,H,chunks,DH+2] sum, weight, top */
                                   int chunks, TILE_ARGUMENTS) {
     tile_state states[TILES];
     const int n = ITEM_TILES(states, get_global_id(0)), h = get_global_id(1), D = H * DH;
-    const int chunk = get_global_id(2);
-    if (n == 0 || chunk >= chunks)
+    const int chunk = chunks - 1 - (int)get_global_id(2);
+    if (n == 0 || chunk < 0)
         return;
     const int b = states[0].rows.b;
     attend_chunk(states, n, chunk * CHUNK, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,

@@ -33,7 +33,7 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
                            .tk = tn_tunable(dev, "flash_attention", "TK", 12, 1),
                            .kb = tn_tunable(dev, "flash_attention", "KB", 64, 32),
                            .vw = tn_tunable(dev, "flash_attention", "VW", 16, 4),
-                           .chunk = tn_tunable(dev, "flash_attention", "CHUNK", 1024, 1024),
+                           .chunk = tn_tunable(dev, "flash_attention", "CHUNK", 512, 1024),
                            .most = tn_tunable(dev, "flash_attention", "TILES", 16, 1),
                            .passes = tn_tunable(dev, "flash_attention", "PASSES", 1, 2),
                            .kw = tn_tunable(dev, "flash_attention", "KW", 64, 64),
