@@ -108,10 +108,10 @@ inline void put16(int16 v, global int *p) {
 }
 
 /* Positions t0 … t1 − 1 of sequence b: slots, and rows from place `at` on. Returns the next place; *last: the
- * last routed position, left alone where there is none. */
+ * last routed position, left alone where there is none. From place `end` on rows are another item's. */
 inline int place(global int *rows, global int *s, const global uchar *m, int t0, int t1, int row0, int at,
-                 int *last) {
-    int t = t0, waiting = 0, hit = -1, queue[36];
+                 int end, int *last) {
+    int t = t0, hit = -1;
     for (; t + 16 <= t1; t += 16) {
         const uchar16 flags = vload16(0, m + t);
         const ulong2 any = as_ulong2(flags);
@@ -121,31 +121,30 @@ inline int place(global int *rows, global int *s, const global uchar *m, int t0,
         }
         hit = t;
         /* No branch on a mask that nobody can predict, and no step of 16 that waits for the one before: a
-         * product adds up the bytes below each byte (the lowest comes first on every device there is). Rows
-         * queue up here and leave by sixteens, because the place behind the last one may be another item's.
-         */
+         * product adds up the bytes below each byte (the lowest comes first on every device there is). What
+         * a store of four writes too much, the next one writes over. */
         const uchar16 routed = as_uchar16(flags != (uchar16)(0));
         const ulong2 one = as_ulong2(routed & (uchar16)(1));
         const ulong low = one.x * ALL_BYTES, high = one.y * ALL_BYTES + (low >> 56) * ALL_BYTES;
         const int16 upto = convert_int16(as_uchar16((ulong2)(low, high)));
-        put16((upto + (at + waiting - 1)) | ~convert_int16(as_char16(routed)), s + t);
-        const uint4 four =
-            as_uint4(routed & (uchar16)(1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)) * 0x01010101u >> 24;
+        put16((upto + (at - 1)) | ~convert_int16(as_char16(routed)), s + t);
         const int row = row0 + t;
-        vstore4(set_of[four.x] + row, 0, queue + waiting);
-        vstore4(set_of[four.y] + (row + 4), 0, queue + waiting + upto.s3);
-        vstore4(set_of[four.z] + (row + 8), 0, queue + waiting + upto.s7);
-        vstore4(set_of[four.w] + (row + 12), 0, queue + waiting + upto.sb);
-        waiting += upto.sf;
-        if (waiting >= 16) {
-            put16(vload16(0, queue), rows + at);
-            vstore16(vload16(1, queue), 0, queue);
-            waiting -= 16;
-            at += 16;
+        if (at + 16 <= end) {
+            const uint4 four =
+                as_uint4(routed & (uchar16)(1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8)) * 0x01010101u >>
+                24;
+            global int *const to = rows + at;
+            vstore4(set_of[four.x] + row, 0, to);
+            vstore4(set_of[four.y] + (row + 4), 0, to + upto.s3);
+            vstore4(set_of[four.z] + (row + 8), 0, to + upto.s7);
+            vstore4(set_of[four.w] + (row + 12), 0, to + upto.sb);
+        } else {
+            for (int i = 0, to = at; i < 16; i++)
+                if (m[t + i])
+                    rows[to++] = row + i;
         }
+        at += upto.sf;
     }
-    for (int i = 0; i < waiting; i++)
-        rows[at++] = queue[i];
     if (hit >= 0)
         for (int i = 0; i < 16; i++)
             *last = m[hit + i] ? hit + i : *last;
@@ -162,24 +161,37 @@ inline int place(global int *rows, global int *s, const global uchar *m, int t0,
 kernel void route_compact_place(global int *restrict rows, /* [B·T], the first start[B] are written */
                                 global int *restrict slot, /* [B,T] */
                                 const global int *restrict offsets, /* [B,tiles] */
+                                const global int *restrict start,   /* [B+1] */
                                 const global uchar *restrict mask /* [B,T] */, int B, int T, int tiles) {
     const int tile = get_global_id(0), b = get_global_id(1), t0 = tile * TILE, t1 = min(T, t0 + TILE);
+    const int number = b * tiles + tile;
     int last = -1; /* route_compact_scan knows it */
     if (tile < tiles && b < B)
-        place(rows, slot + b * T, mask + b * T, t0, t1, b * T, offsets[b * tiles + tile], &last);
+        place(rows, slot + b * T, mask + b * T, t0, t1, b * T, offsets[number],
+              number + 1 < B * tiles ? offsets[number + 1] : start[B], &last);
 }
 
 /* All in one item, one launch instead of three: for few positions. */
 kernel void route_compact_whole(global int *restrict rows, global int *restrict start /* [B+1] */,
                                 global int *restrict slot, global int *restrict last /* [B] */,
                                 const global uchar *restrict mask, int B, int T) {
-    int at = 0;
+    int at = 0, end = 0;
     if (get_global_id(0) != 0)
         return;
+    int i = 0;
+    int16 hits = 0;
+    for (; i + 16 <= B * T; i += 16)
+        hits -= convert_int16(as_char16(vload16(0, mask + i) != (uchar16)(0)));
+    for (; i < B * T; i++)
+        end += mask[i] != 0;
+    int hit[16];
+    vstore16(hits, 0, hit);
+    for (int l = 0; l < 16; l++)
+        end += hit[l];
     for (int b = 0; b < B; b++) {
         int latest = -1;
         start[b] = at;
-        at = place(rows, slot + b * T, mask + b * T, 0, T, b * T, at, &latest);
+        at = place(rows, slot + b * T, mask + b * T, 0, T, b * T, at, end, &latest);
         last[b] = latest;
     }
     start[B] = at;

@@ -60,6 +60,6 @@ tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape 
                      tn_arg_buffer(counts), tn_arg_buffer(lasts), tn_arg_local(scanners * 4),
                      tn_arg_i32(s->B), tn_arg_i32(tiles)));
     return tn_launch(dev, place, grid(place, tiles, s->B, wanted), tn_arg_buffer(rows), tn_arg_buffer(slot),
-                     tn_arg_buffer(counts), tn_arg_buffer(mask), tn_arg_i32(s->B), tn_arg_i32(s->T),
-                     tn_arg_i32(tiles));
+                     tn_arg_buffer(counts), tn_arg_buffer(start), tn_arg_buffer(mask), tn_arg_i32(s->B),
+                     tn_arg_i32(s->T), tn_arg_i32(tiles));
 }
