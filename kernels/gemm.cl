@@ -23,6 +23,9 @@
 #ifndef KC
 #define KC 512 /* k of a block with COPY_A */
 #endif
+#ifndef ASK
+#define ASK 0 /* rows of A ahead of which the copy asks for its lines: their pages are not one run */
+#endif
 #ifndef ACT
 #define ACT 0 /* 1: act = gelu(C), and C too unless act is C; 2: C times the slope of gelu at act */
 #endif
@@ -140,8 +143,12 @@ inline void copy_rows(float *to, const global float *a, int lda, int m0, int row
     for (int i = 0; i < rows; i++) {
         const global float *from = a + (m0 + i) * lda + k0;
         int k = 0;
-        for (; k + VW <= count; k += VW)
+        for (; k + VW <= count; k += VW) {
+#if ASK
+            AHEAD(from + lda + k, 0);
+#endif
             JOIN(vstore, VW)(LOAD(0, from + k), 0, to + i * COPY_LD + k);
+        }
         for (; k < count; k++)
             to[i * COPY_LD + k] = from[k];
     }
@@ -155,6 +162,10 @@ inline void copy_columns(float *to, const global float *a, int lda, int m0, int 
     for (int k = 0; k < count; k++) {
         const global float *from = a + (k0 + k) * lda + m0 - i0;
         int i = i0;
+#if ASK
+        for (int n = i0; n < i0 + rows; n += 16)
+            AHEAD(from + ASK * lda + n, 0);
+#endif
         for (; i < i0 + rows && i % TM != 0; i++)
             to[i / TM * TILE_LD + k * TM + i % TM] = from[i];
         for (float *tile = to + i / TM * TILE_LD + k * TM; i + TM_UP <= i0 + rows; i += TM, tile += TILE_LD)

@@ -26,7 +26,7 @@ enum {
 typedef enum tn_gemm_gelu { GELU_NONE, GELU_VALUE, GELU_SLOPE } tn_gemm_gelu;
 
 typedef struct tn_gemm_tiles {
-    int64_t vw, nv, tm, tiles, kc, cache;
+    int64_t vw, nv, tm, tiles, kc, cache, ask;
     bool copy_a;
     size_t local;
 } tn_gemm_tiles;
@@ -46,6 +46,9 @@ static tn_gemm_tiles tiles_of(const tn_device *dev) {
  * in shorter pieces, and all panels an item, so that the copy of A pays. */
 static tn_gemm_tiles tall_tiles_of(const tn_device *dev, const tn_gemm_shape *s) {
     tn_gemm_tiles t = tiles_of(dev);
+    /* An A that stays in a unit's cache need not be asked for. */
+    if (s->M * s->K * (int64_t)sizeof(float) > t.cache << 9)
+        t.ask = tn_tunable(dev, "gemm", "ASK", 8, 0);
     if (t.copy_a && s->K * s->N * (int64_t)sizeof(float) > 8 * (t.cache << 10)) {
         t.tiles *= 4;
         t.kc /= 2;
@@ -67,6 +70,7 @@ static tn_status kernel_with(tn_device *dev, const tn_gemm_tiles *t, bool a_rows
     tn_options_int(&options, "TILES", (long)t->tiles);
     tn_options_int(&options, "KC", (long)t->kc);
     tn_options_int(&options, "COPY_A", t->copy_a);
+    tn_options_int(&options, "ASK", (long)t->ask);
     tn_options_int(&options, "A_ROWS", a_rows);
     tn_options_int(&options, "PACK_K", PACK_K);
     return tn_kernel_get(dev, file, name, &options, out);
@@ -160,11 +164,15 @@ static tn_status panels(tn_device *dev, const tn_gemm_tiles *t, const tn_gemm_sh
     return TN_OK;
 }
 
-/* Tiles of a work-item, at most t->tiles: the number that leaves the busiest unit the least to do. */
-static int64_t tiles_an_item(const tn_device *dev, const tn_gemm_tiles *t, int64_t M, int64_t others) {
+/* Tiles of a work-item, at most t->tiles: the number that leaves the busiest unit the least to do. Of a
+ * transposed A not fewer than half of that where there are enough: the copy of one tile reads a part of a
+ * line of every row, and each row is in another page. */
+static int64_t tiles_an_item(const tn_device *dev, const tn_gemm_tiles *t, int64_t M, int64_t others,
+                             bool transposed) {
     int64_t units = tn_device_get_info(dev)->compute_units, total = tn_ceil_div(M, t->tm), best = 1,
-            least = 0;
-    for (int64_t n = t->tiles; n >= 1; n--) {
+            least = 0,
+            fewest = transposed && t->copy_a && total * others > units * t->tiles ? t->tiles / 2 : 1;
+    for (int64_t n = t->tiles; n >= 1 && n >= fewest; n--) {
         int64_t load = tn_ceil_div(tn_ceil_div(total, n) * others, units) * n;
         if (n == t->tiles || load < least) {
             least = load;
@@ -204,7 +212,8 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     if (parts > 1)
         TN_TRY(tn_part_sums_place(dev, o->later, parts * s->M * s->N, 1, &to, &at));
     int64_t group = panels_an_item(dev, &t, s->M, s->K, count, parts);
-    int64_t groups = tn_ceil_div(count, group), tiles = tiles_an_item(dev, &t, s->M, groups * parts);
+    int64_t groups = tn_ceil_div(count, group),
+            tiles = tiles_an_item(dev, &t, s->M, groups * parts, s->form == TN_GEMM_TN);
     tn_range range = tn_range_3d((size_t)tn_ceil_div(s->M, t.tm * tiles), (size_t)groups, (size_t)parts,
                                  tn_kernel_group(k, t.local), 1, 1);
     const tn_buffer *a1 = o->a[o->a_count > 1 ? 1 : 0], *a2 = o->a[o->a_count > 2 ? 2 : 0];

@@ -115,8 +115,8 @@ static void recall_recipe(tn_train_config *c) {
 }
 
 /* The first query may follow the last pair at once. Only how far the start is tells it from one more key, and
- * that a router can know as far as the convolutions before it reach: one that sees all pairs and what is before
- * them, since it is not known which layer will route. */
+ * that a router can know as far as the convolutions before it reach: one that sees all pairs and what is
+ * before them, since it is not known which layer will route. */
 static void mqar_recipe(tn_train_config *c) {
     const int64_t positions = 4096, length = 64, taps = 2 * c->task.pairs + 4;
     int64_t L = c->task.length, fit = positions / L, steps = c->curriculum.steps;
