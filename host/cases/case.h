@@ -7,7 +7,7 @@
 #include "case_tunable.h"
 #include "rng.h"
 
-enum { TN_CASE_DIMS = 12, TN_CASE_TENSORS = 24 };
+enum { TN_CASE_DIMS = 12, TN_CASE_TENSORS = 24, TN_CASE_PASSES = 4 };
 
 /* Values of the case's dims, in the order of tn_case.dims. */
 typedef struct tn_shape {
@@ -47,7 +47,7 @@ typedef struct tn_tensor {
 typedef struct tn_case {
     const char *op;
     const char *const *dims;   /* NULL-terminated names: "B", "T", "D", … */
-    const char *const *passes; /* NULL-terminated: "forward", "backward", … */
+    const char *const *passes; /* NULL-terminated, at most TN_CASE_PASSES: "forward", "backward", … */
     /* A random shape; small, and often an ugly one (1, odd, T < K, nothing, everything). */
     void (*draw)(tn_rng *rng, tn_shape *shape);
     /* TN_ERR_ARG with a sentence when the shape makes no sense. May be NULL. */
