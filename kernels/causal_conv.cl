@@ -12,6 +12,9 @@
 #ifndef TILE
 #define TILE 128 /* positions a work-item owns */
 #endif
+#ifndef SIDE
+#define SIDE 1 /* vectors side by side that an item of the forward pass takes, of few taps and whole rows */
+#endif
 
 #define MOST 16
 
@@ -62,6 +65,46 @@ inline void ask_next(const global float *x, int sequence, int first, int t, int 
     ask_for(x + (sequence * T + first) * D + (TILE * D + (get_global_id(0) * TILE + t - first) * LANES));
 }
 
+inline void put_activation(floatv z, global float *y, int left) {
+#if SILU
+    floatv e;
+    store_out(z * sigmoidv(z, &e), y, left);
+#else
+    store_out(z, y, left);
+#endif
+}
+
+#if SIDE > 1
+/* Grid: groups of SIDE vectors × tiles. Rows are read where they lie, as one run of lines each, which the
+ * hardware's prefetching follows; those before are still in the first cache. */
+kernel void causal_conv_forward_wide(global float *restrict y, const global float *restrict u,
+                                     const global float *restrict w, const global float *restrict b, int B,
+                                     int T, int D) {
+    const int d = get_global_id(0) * (LANES * SIDE), tiles = (T + TILE - 1) / TILE;
+    const int item = get_global_id(1), sequence = item / tiles, first = (item - sequence * tiles) * TILE;
+    const int last = min(first + TILE, T);
+    if (d >= D || sequence >= B)
+        return;
+    floatv taps[SIDE][K];
+    for (int v = 0; v < SIDE; v++)
+        load_taps(taps[v], w, d + v * LANES, D);
+    const global float *row = u + (sequence * T + first) * D + d;
+    global float *to = y + (sequence * T + first) * D + d;
+    for (int t = first; t < last; t++, row += D, to += D) {
+#pragma unroll
+        for (int v = 0; v < SIDE; v++) {
+            ask_for(row + 256 + v * LANES);
+            floatv z = load_whole(b + d + v * LANES);
+#pragma unroll
+            for (int j = 0; j < K; j++)
+                if (j <= t)
+                    z += taps[v][j] * load_whole(row - j * D + v * LANES);
+            put_activation(z, to + v * LANES, LANES);
+        }
+    }
+}
+#endif
+
 kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
                                 const global float *restrict u, /* [B,T,D] */
                                 const global float *restrict w, /* [D,K], column j multiplies u[t-j] */
@@ -89,12 +132,7 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
 #else
         const floatv z = dot_rows(taps, u + at, bias, t, left, D);
 #endif
-#if SILU
-        floatv e;
-        store_out(z * sigmoidv(z, &e), y + at + t * D, left);
-#else
-        store_out(z, y + at + t * D, left);
-#endif
+        put_activation(z, y + at + t * D, left);
     }
 }
 

@@ -14,7 +14,7 @@ static void draw(tn_rng *rng, tn_shape *s) {
     /* around the tile sizes too: 32 and 128 positions */
     int64_t around[] = {1, 2, 31, 33, 127, 128, 129, 260};
     s->v[DIM_T] = tn_rng_below(rng, 3) == 0 ? tn_rng_range(rng, 1, 40) : around[tn_rng_below(rng, 8)];
-    s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 4) : tn_rng_range(rng, 1, 70);
+    s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 12) : tn_rng_range(rng, 1, 70);
     uint32_t taps = tn_rng_below(rng, 24);
     s->v[DIM_K] = taps == 0 ? 33 : taps < 8 ? tn_rng_range(rng, 1, 7) : 4;
     s->v[DIM_SILU] = tn_rng_below(rng, 4) != 0;
@@ -77,6 +77,7 @@ static const char *const passes[] = {"forward", "backward", NULL};
 static const tn_case_tunable tunables[] = {
     TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
     TN_TUNABLE_BITS("TILE", "positions of a work-item", 16, 32, 64, 128, 256, 512),
+    TN_TUNABLE("SIDE", "vectors side by side, where rows have more", 1, 2, 4),
     TN_TUNABLE_STREAM,
     TN_TUNABLE_LOCAL,
     {NULL},

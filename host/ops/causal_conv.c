@@ -39,7 +39,13 @@ tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, 
     plan p;
     tn_kernel *k;
     TN_TRY(make_plan(dev, s, false, &p));
-    TN_TRY(tn_kernel_get(dev, "causal_conv", "causal_conv_forward", &p.options, &k));
+    /* Rows as wide as one item's vectors lie one behind the other already. */
+    size_t side = (size_t)tn_tunable(dev, "causal_conv", "SIDE", 4, 1);
+    bool wide = side > 1 && s->K <= 8 && p.chunks > side && (size_t)s->D % (side * p.lanes) == 0;
+    tn_options_int(&p.options, "SIDE", wide ? (long)side : 1);
+    p.chunks = wide ? (size_t)s->D / (side * p.lanes) : p.chunks;
+    TN_TRY(tn_kernel_get(dev, "causal_conv", wide ? "causal_conv_forward_wide" : "causal_conv_forward",
+                         &p.options, &k));
     return tn_launch(dev, k, range(&p, k, p.items), tn_arg_buffer(y), tn_arg_buffer(u), tn_arg_buffer(w),
                      tn_arg_buffer(b), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D));
 }
