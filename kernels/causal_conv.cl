@@ -147,6 +147,32 @@ inline floatv activation_slope(floatv z) {
 #endif
 }
 
+#if K > MOST
+/* causal_conv_backward where rows are read where they lie: dz of the tile and what follows is kept. */
+inline void backward_rows(global float *du, const global float *dy, const global float *u,
+                          const global float *add, int has_add, const floatv *taps, floatv *dtaps,
+                          floatv *dbias, floatv bias, int first, int last, int T, int left, int D) {
+    floatv dzs[TILE + K - 1];
+    for (int t = first; t < last + K - 1; t++) {
+        floatv dz = 0.0f;
+        if (t < T)
+            dz = load_part(dy + t * D, left) * activation_slope(dot_rows(taps, u, bias, t, left, D));
+        dzs[t - first] = dz;
+        if (t >= last)
+            continue;
+        for (int j = 0; j <= min(K - 1, t); j++)
+            dtaps[j] += dz * load_part(u + (t - j) * D, left);
+        *dbias += dz;
+    }
+    for (int t = first; t < last; t++) {
+        floatv sum = has_add ? load_part(add + t * D, left) : (floatv)(0.0f);
+        for (int j = 0; j < K; j++)
+            sum += taps[j] * dzs[t - first + j];
+        store_out(sum, du + t * D, left);
+    }
+}
+#endif
+
 /* du[t] = add[t] + Σ_j w[j]·dz[t+j] with dz = dy·silu'(z), z computed again. dz of the K-1 positions after
  * the tile is computed here too. Σ dz[t]·u[t-j] and Σ dz[t] over the tile go to partial, for
  * part_sum. */
@@ -172,25 +198,8 @@ kernel void causal_conv_backward(
     for (int j = 0; j < K; j++)
         dtaps[j] = 0.0f;
 #if K > MOST
-    floatv dzs[TILE + K - 1];
-    for (int t = first; t < last + K - 1; t++) {
-        floatv dz = 0.0f;
-        if (t < T)
-            dz =
-                load_part(dy + at + t * D, left) * activation_slope(dot_rows(taps, u + at, bias, t, left, D));
-        dzs[t - first] = dz;
-        if (t >= last)
-            continue;
-        for (int j = 0; j <= min(K - 1, t); j++)
-            dtaps[j] += dz * load_part(u + at + (t - j) * D, left);
-        dbias += dz;
-    }
-    for (int t = first; t < last; t++) {
-        floatv sum = has_add ? load_part(add + at + t * D, left) : (floatv)(0.0f);
-        for (int j = 0; j < K; j++)
-            sum += taps[j] * dzs[t - first + j];
-        store_out(sum, du + at + t * D, left);
-    }
+    backward_rows(du + at, dy + at, u + at, add + at, has_add, taps, dtaps, &dbias, bias, first, last, T,
+                  left, D);
 #else
     floatv ring[K], slopes[K];
     warm_up(ring, u + at, first, left, D);
