@@ -147,6 +147,18 @@ inline floatv activation_slope(floatv z) {
 #endif
 }
 
+/* A tile's part of the gradients. */
+inline void put_sums(global float *sums /* dw [D,K], db [D] */, const floatv *dtaps, floatv dbias, int d,
+                     int left, int D) {
+    for (int j = 0; j < K; j++) {
+        float lanes[LANES];
+        STOREV(dtaps[j], lanes);
+        for (int l = 0; l < min(left, LANES); l++)
+            sums[(d + l) * K + j] = lanes[l];
+    }
+    store_part(dbias, sums + K * D + d, left);
+}
+
 #if K > MOST
 /* causal_conv_backward where rows are read where they lie: dz of the tile and what follows is kept. */
 inline void backward_rows(global float *du, const global float *dy, const global float *u,
@@ -232,12 +244,5 @@ kernel void causal_conv_backward(
         store_out(sum, du + out, left);
     }
 #endif
-    global float *sums = partial + partial_at + item * (K + 1) * D;
-    for (int j = 0; j < K; j++) {
-        float lanes[LANES];
-        STOREV(dtaps[j], lanes);
-        for (int l = 0; l < min(left, LANES); l++)
-            sums[(d + l) * K + j] = lanes[l];
-    }
-    store_part(dbias, sums + K * D + d, left);
+    put_sums(partial + partial_at + item * (K + 1) * D, dtaps, dbias, d, left, D);
 }
