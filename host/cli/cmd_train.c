@@ -151,7 +151,8 @@ static const tn_cli_option options[] = {
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X|measured", TN_CLI_REAL,
-     "final cost of attention (recall 0.5, mqar 2, text 0.01); measured: 0.5 times what a routed row takes "
+     "final cost of attention (recall 0.5, mqar 2, of 32 pairs and more 1, text 0.01); measured: 0.5 times "
+     "what a routed row takes "
      "on this device over "
      "what "
      "one that is not takes, at this batch and length, within 0.01 to 100",
@@ -165,7 +166,9 @@ static const tn_cli_option options[] = {
     {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (text 0, else 2)",
      -100, 100},
     {"short-steps", 0, "N", TN_CLI_INT,
-     "mqar: the first N steps are at the shorter length (beyond 64: 11 in 20 of them)", 0, 1e8},
+     "mqar: the first N steps are at the shorter length (beyond 64: 11 in 20 of them, with 32 pairs and more "
+     "1 in 5)",
+     0, 1e8},
     {"short-length", 0, "L", TN_CLI_INT,
      "mqar: the shorter length, with as many times fewer pairs and more sequences (64)", 0, 1 << 20},
     {"head-init", 0, "X", TN_CLI_REAL,
@@ -173,10 +176,11 @@ static const tn_cli_option options[] = {
      100},
     {"explore-below", 0, "X", TN_CLI_REAL,
      "a batch of phase 2 with a smaller share of right answers is run again whole; 0: none (recall "
-     "1, mqar 0.97, text 0)",
+     "1, mqar 0.97, of 32 pairs and more 0.995, text 0)",
      0, 1},
     {"gate-margin", 0, "X", TN_CLI_REAL,
-     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (recall 4, mqar 2, text 0)",
+     "what a logit must reach to be routed in phase 2 of training; 0 afterwards (recall 4, mqar 2, of 32 "
+     "pairs and more 0, text 0)",
      0, 100},
     {"weight-decay", 0, "X", TN_CLI_REAL, "of matrices (0.01)", 0, 10},
     {"clip", 0, "X", TN_CLI_REAL, "largest norm of the gradient (1)", 1e-9, 1e9},

@@ -100,8 +100,12 @@ tn_status tn_penalty_parse(tn_context *ctx, const char *text, tn_penalty *out) {
     return TN_OK;
 }
 
-static int64_t usual_steps(tn_task_kind kind) {
-    return kind == TN_TASK_RECALL ? 2500 : 2000;
+static bool has_many_pairs(const tn_task_config *task) {
+    return task->kind == TN_TASK_MQAR && task->pairs >= 32;
+}
+
+static int64_t usual_steps(const tn_task_config *task) {
+    return task->kind == TN_TASK_RECALL ? 2500 : has_many_pairs(task) ? 3500 : 2000;
 }
 
 static void recall_recipe(tn_train_config *c) {
@@ -112,6 +116,20 @@ static void recall_recipe(tn_train_config *c) {
     c->curriculum.decay = 0.5;
     c->curriculum.margin = 4;
     c->curriculum.explore_below = 1;
+}
+
+/* Of many queries the first is so few that a batch without it passes for right: then more must be right, and
+ * more than half of the steps without a price are at the full length, where the router learns to tell it.
+ * What a margin holds back in training is routed afterwards, and upsets the layer that attends. */
+static void many_pairs_recipe(tn_train_config *c) {
+    const int64_t steps = c->curriculum.steps;
+    c->curriculum.phase1 = steps * 16 / 35;
+    c->curriculum.ramp = steps * 6 / 35;
+    c->curriculum.lambda = 1;
+    c->curriculum.margin = 0;
+    c->curriculum.explore_below = 0.995;
+    if (c->shorter.steps > 0)
+        c->shorter.steps = steps / 5;
 }
 
 /* The first query may follow the last pair at once. Only how far the start is tells it from one more key, and
@@ -133,6 +151,8 @@ static void mqar_recipe(tn_train_config *c) {
     c->curriculum.explore_below = 0.97;
     if (L > length && L % length == 0 && c->task.pairs % (L / length) == 0 && steps >= 20)
         c->shorter = (tn_shorter){.steps = steps * 11 / 20, .length = length};
+    if (has_many_pairs(&c->task))
+        many_pairs_recipe(c);
 }
 
 /* Two taps a layer: convolutions see as many bytes as there are layers, and one. What is farther off is
@@ -155,7 +175,7 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
     *out = (tn_train_config){
         .task = *task,
         .model = tn_model_config_default(tn_task_vocab(made)),
-        .curriculum = tn_curriculum_default(steps ? steps : usual_steps(task->kind)),
+        .curriculum = tn_curriculum_default(steps ? steps : usual_steps(task)),
         .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.01, .clip = 1},
         .penalty = TN_PENALTY_MEAN,
         .batch = 32,
