@@ -110,8 +110,9 @@ END_TEST
 /* As long as it lasts the shorter task is that task, with as many positions a step. */
 START_TEST(test_shorter_task) {
     char line[300];
-    static const char rest[] = "--layers 2 --width 32 --steps 6 --phase1 2 --ramp 2 --explore-below 0.5 "
-                               "--penalty rows --sequences 20 --quiet";
+    static const char rest[] =
+        "--layers 2 --width 32 --taps 16 --steps 6 --phase1 2 --ramp 2 --explore-below 0.5 "
+        "--penalty rows --sequences 20 --quiet";
     ck_assert_msg(program_run("train --task mqar --length 64 --pairs 8 --batch 2 --short-steps 6 "
                               "--short-length 16 %s -o %s/shorter",
                               rest, folder) == 0,
