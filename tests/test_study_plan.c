@@ -138,7 +138,7 @@ START_TEST(text_part) {
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
     unlink(path);
-    ck_assert_uint_eq(plan.count, 8);
+    ck_assert_uint_eq(plan.count, 9);
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
     ck_assert(find("text-text256-routed-lambda0.1-s1")->config.curriculum.lambda == 0.1);

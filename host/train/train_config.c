@@ -162,6 +162,8 @@ static void text_recipe(tn_train_config *c) {
     c->model.conv_taps = 2;
     c->model.heads = 4;
     c->model.positions = TN_POSITIONS_ROPE;
+    c->curriculum.phase1 =
+        c->curriculum.steps * 11 / 20; /* a track learns from its own rows alone afterwards */
     c->batch = 16;
     c->curriculum.lr = 3e-3;
     c->curriculum.lambda = 0.01;
