@@ -6,8 +6,7 @@
 # Exit 77 where Oclgrind is not installed.
 #
 # A process a case: after a buffer has come and gone, Oclgrind 21.10 may take the next one for unwritten (within a case
-# verify lets none go). Without
-# -cl-opt-disable it crashes on some vector code when it follows unwritten values.
+# verify lets none go). Without -cl-opt-disable it crashes on some vector code when it follows unwritten values.
 set -u
 
 checked() { # LOG OP CASE: runs it; 0 when it ended well and nothing was logged

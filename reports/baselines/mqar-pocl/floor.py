@@ -3,9 +3,9 @@
 99 % of the queries.
 
 A router is given what convolutions can tell it: whether a token is a key, the token before, the position as far as
-`reach` positions from the start (taps 16: 15 in layer 1, 30 in layer 2, 45 in layer 3), and whether the `reach` tokens
-before are pairs. That a key was there before only attention can tell. The router takes kinds of rows in order of the share of queries among them, the last kind in
-part. By simulation, 600 sequences; seconds.
+`reach` positions from the start (taps 16: 15 in layer 1, 30 in layer 2, 45 in layer 3; 2·P + 4 taps: all pairs), and
+whether the `reach` tokens before are pairs. That a key was there before only attention can tell. The router takes kinds
+of rows in order of the share of queries among them, the last kind in part. By simulation, 600 sequences; seconds.
 """
 import math
 import random
@@ -46,7 +46,7 @@ def rows_needed(length, pairs, random_fillers, reach, sequences=600, share=0.99)
 
 
 random.seed(1)
-reaches = (0, 15, 30, 45)
+reaches = (0, 15, 30, 45, 131)
 print("| L, P | fillers | " + " | ".join(f"reach {r}" for r in reaches) + " |")
 print("| --- | --- |" + " ---: |" * len(reaches))
 for length, pairs in ((64, 4), (128, 8), (256, 16), (512, 64)):
