@@ -120,6 +120,7 @@ static const tn_case_tunable tunables[] = {
     TN_TUNABLE("TILES", "tiles of a work-item, one below the other, at most", 1, 2, 4, 8, 16),
     TN_TUNABLE("COPY_A", "1: an item copies its rows of A side by side first", 0, 1),
     TN_TUNABLE("KC", "k of a block, with COPY_A", 128, 256, 512),
+    TN_TUNABLE("ASK", "rows of a large A that its copy asks for ahead, with COPY_A", 0, 4, 8, 16),
     TN_TUNABLE("CACHE", "KiB of B that stay near a unit, with COPY_A", 256, 512, 1024, 2048),
     TN_TUNABLE_LOCAL,
     {NULL},

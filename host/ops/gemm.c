@@ -46,9 +46,10 @@ static tn_gemm_tiles tiles_of(const tn_device *dev) {
  * in shorter pieces, and all panels an item, so that the copy of A pays. */
 static tn_gemm_tiles tall_tiles_of(const tn_device *dev, const tn_gemm_shape *s) {
     tn_gemm_tiles t = tiles_of(dev);
-    /* An A that stays in a unit's cache need not be asked for. */
-    if (s->M * s->K * (int64_t)sizeof(float) > t.cache << 9)
-        t.ask = tn_tunable(dev, "gemm", "ASK", 8, 0);
+    /* Asked for, whatever the size: a tunable is seen by its use. An A that stays in a unit's cache needs
+     * none. */
+    const int64_t ask = tn_tunable(dev, "gemm", "ASK", 8, 0);
+    t.ask = s->M * s->K * (int64_t)sizeof(float) > t.cache << 9 ? ask : 0;
     if (t.copy_a && s->K * s->N * (int64_t)sizeof(float) > 8 * (t.cache << 10)) {
         t.tiles *= 4;
         t.kc /= 2;
