@@ -43,18 +43,21 @@ static void release(tn_savings_run *r) {
 
 static tn_status prepare(tn_savings_run *r, tn_model *m, const tn_task *task, int64_t B) {
     int64_t T = tn_task_length(task);
-    tn_model_config dense = m->config;
-    dense.mixer = TN_MIXER_ATTENTION;
     TN_TRY(tn_batch_make(r->ctx, B, T, &r->batch));
     TN_TRY(tn_alloc(r->ctx, (size_t)(B * T), 4, &r->label_rows));
     TN_TRY(tn_alloc(r->ctx, (size_t)(B * T), 4, &r->labels));
     TN_TRY(tn_task_fill(r->ctx, task, TN_RNG_EVAL, 0, &r->batch));
     r->in = tn_batch_input(&r->batch, r->label_rows, r->labels);
     r->in.control_seed = 1;
+    return tn_workspace_create(m, B, T, &r->ws);
+}
+
+static tn_status prepare_twin(tn_savings_run *r, tn_model *m) {
+    tn_model_config dense = m->config;
+    dense.mixer = TN_MIXER_ATTENTION;
     TN_TRY(tn_model_create(m->dev, &dense, false, &r->twin));
     TN_TRY(tn_params_init(&r->twin->params, 1));
-    TN_TRY(tn_workspace_create(m, B, T, &r->ws));
-    return tn_workspace_create(r->twin, B, T, &r->twin_ws);
+    return tn_workspace_create(r->twin, r->in.B, r->in.T, &r->twin_ws);
 }
 
 /* Joules a call of both, in turn, so that a package that warms up or is kept busy by others touches both
@@ -90,25 +93,67 @@ static tn_status energy_of(tn_device *dev, tn_savings_side *mine, tn_savings_sid
     return status;
 }
 
-tn_status tn_savings_measure(tn_model *m, const tn_task *task, double seconds, tn_savings *out) {
-    tn_savings_run r = {.ctx = tn_device_context(m->dev)};
+static tn_status measure_alone(tn_savings_run *r, tn_model *m, double seconds, tn_savings *out) {
+    tn_savings_side mine = {m, r->ws, &r->in};
+    const tn_measure_options options = {.seconds = seconds};
+    tn_sample sample;
+    TN_TRY(tn_measure(m->dev, forward, &mine, &options, &sample));
+    out->ms_per_sequence = sample.wall_ms / (double)out->batch;
+    return TN_OK;
+}
+
+static tn_status measure_both(tn_savings_run *r, tn_model *m, double seconds, tn_savings *out) {
+    tn_savings_side mine = {m, r->ws, &r->in}, dense = {r->twin, r->twin_ws, &r->in};
+    const tn_measure_options options = {.seconds = seconds};
     tn_pair_sample pair;
-    int64_t B = tn_evaluate_batch(m, tn_task_length(task));
-    *out = (tn_savings){.batch = B};
-    tn_status status = prepare(&r, m, task, B);
-    tn_savings_side mine = {m, r.ws, &r.in}, dense = {r.twin, r.twin_ws, &r.in};
-    tn_measure_options options = {.seconds = seconds > 0 ? seconds : 2};
-    if (status == TN_OK)
-        status = tn_measure_pair(m->dev, forward, &mine, forward, &dense, &options, &pair);
-    if (status == TN_OK)
-        status = energy_of(m->dev, &mine, &dense, out);
-    if (status == TN_OK) {
-        out->ms_per_sequence = pair.a.wall_ms / (double)B;
-        out->dense_ms_per_sequence = pair.b.wall_ms / (double)B;
-        out->time_saved_pct = 100 * (1 - 1 / pair.ratio);
-        out->time_saved_pct_q1 = 100 * (1 - 1 / pair.ratio_q1);
-        out->time_saved_pct_q3 = 100 * (1 - 1 / pair.ratio_q3);
+    TN_TRY(tn_measure_pair(m->dev, forward, &mine, forward, &dense, &options, &pair));
+    TN_TRY(energy_of(m->dev, &mine, &dense, out));
+    out->ms_per_sequence = pair.a.wall_ms / (double)out->batch;
+    out->dense_ms_per_sequence = pair.b.wall_ms / (double)out->batch;
+    out->time_saved_pct = 100 * (1 - 1 / pair.ratio);
+    out->time_saved_pct_q1 = 100 * (1 - 1 / pair.ratio_q1);
+    out->time_saved_pct_q3 = 100 * (1 - 1 / pair.ratio_q3);
+    return TN_OK;
+}
+
+/* *possible: attention is to be timed. Else the note says why not. */
+static tn_status choose(tn_savings_run *r, tn_model *m, const tn_savings_options *o, double work,
+                        tn_savings *out, bool *possible) {
+    double pass = out->ms_per_sequence / 1000 * (double)out->batch * work;
+    *possible = false;
+    if (o->alone)
+        return TN_OK;
+    if (o->longest_pass_s > 0 && pass > o->longest_pass_s) {
+        snprintf(out->note, sizeof out->note, "attention was not timed: a pass would take about %.0f s",
+                 pass);
+        return TN_OK;
     }
+    tn_status status = prepare_twin(r, m);
+    *possible = status == TN_OK;
+    if (status != TN_ERR_MEMORY)
+        return status;
+    snprintf(out->note, sizeof out->note, "attention was not timed: %.300s", r->ctx->message);
+    return TN_OK;
+}
+
+tn_status tn_savings_measure(tn_model *m, const tn_task *task, const tn_savings_options *o, double work,
+                             tn_savings *out) {
+    tn_savings_run r = {.ctx = tn_device_context(m->dev)};
+    double seconds = o->seconds > 0 ? o->seconds : 2;
+    bool possible = false;
+    *out = (tn_savings){.batch = tn_evaluate_batch(m, tn_task_length(task)),
+                        .dense_ms_per_sequence = NAN,
+                        .time_saved_pct = NAN,
+                        .time_saved_pct_q1 = NAN,
+                        .time_saved_pct_q3 = NAN};
+    snprintf(out->energy_source, sizeof out->energy_source, "unmeasured: the attention mixer was not run");
+    tn_status status = prepare(&r, m, task, out->batch);
+    if (status == TN_OK)
+        status = measure_alone(&r, m, o->alone ? seconds : seconds / 8, out);
+    if (status == TN_OK)
+        status = choose(&r, m, o, work, out, &possible);
+    if (status == TN_OK && possible)
+        status = measure_both(&r, m, seconds, out);
     release(&r);
     return status;
 }

@@ -117,6 +117,36 @@ START_TEST(test_price_of_a_row) {
 }
 END_TEST
 
+/* `train` parses options of every task, `study` sets those of one: a run of either must be the other's too.
+ */
+START_TEST(test_fields_of_other_tasks) {
+    static const char path[] = "test_curriculum.json";
+    tn_task_config mqar = {.kind = TN_TASK_MQAR, .length = 64, .pairs = 4, .filler_zero = true, .seed = 1},
+                   recall = {.kind = TN_TASK_RECALL, .distance = 126, .seed = 1};
+    tn_task_config *own[] = {&mqar, &recall};
+    for (int i = 0; i < 2; i++) {
+        tn_train_config a, b, kept;
+        tn_task_config full = *own[i];
+        full.distance = 126;
+        full.length = 64;
+        full.pairs = 4;
+        full.filler_zero = true;
+        snprintf(full.data, sizeof full.data, "a");
+        ck_ok(&ctx, tn_train_config_default(&ctx, own[i], 10, &a));
+        ck_ok(&ctx, tn_train_config_default(&ctx, &full, 10, &b));
+        ck_assert_int_eq(tn_train_config_same(&ctx, &a, &b), TN_ERR_ARG);
+        ck_ok(&ctx, tn_train_config_save(&ctx, &b, path));
+        ck_ok(&ctx, tn_train_config_load(&ctx, path, &kept));
+        ck_ok(&ctx, tn_train_config_same(&ctx, &a, &kept));
+        tn_task_config_trim(&full);
+        ck_assert(full.distance == own[i]->distance && full.length == own[i]->length &&
+                  full.pairs == own[i]->pairs && full.filler_zero == own[i]->filler_zero && !full.data[0]);
+    }
+    remove(path);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_config_file) {
     static const char path[] = "test_curriculum.json";
     tn_task_config task = {.kind = TN_TASK_MQAR, .length = 64, .pairs = 4, .seed = 12};
@@ -169,6 +199,7 @@ int main(void) {
     tcase_add_test(t, test_ablation);
     tcase_add_test(t, test_recipes);
     tcase_add_test(t, test_price_of_a_row);
+    tcase_add_test(t, test_fields_of_other_tasks);
     tcase_add_test(t, test_config_file);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

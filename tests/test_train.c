@@ -269,6 +269,11 @@ START_TEST(test_damaged_run) {
     ck_assert_msg(program_run(SMALL " --steps 3 -o %s/a", folder) == 0, "%s", program_output);
     ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --json", folder) == 0, "%s", program_output);
     ck_assert(strstr(program_output, "\"score_flops_saved_pct\"") && strstr(program_output, "\"accuracy\""));
+    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --longest-pass 1e-7", folder) == 0, "%s",
+                  program_output);
+    ck_assert_msg(strstr(program_output, "attention was not timed: a pass would take about") &&
+                      strstr(program_output, "ms a sequence, in batches") && !strstr(program_output, "nan"),
+                  "%s", program_output);
     snprintf(line, sizeof line, "eval %s/a --length 64", folder);
     program_gives(2, line, "--length does not belong");
     truncate_to("state.safetensors", 0.7);

@@ -17,7 +17,9 @@ static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_confi
     *task = (tn_task_config){.distance = 126, .pairs = 4, .seed = tn_cli_uint64(args, "seed", 1)};
     TN_TRY(tn_task_kind_parse(ctx, tn_cli_string(args, "task", "recall"), &task->kind));
     task->length = task->kind == TN_TASK_TEXT ? 256 : 64;
-    return tn_cli_task(ctx, args, task);
+    TN_TRY(tn_cli_task(ctx, args, task));
+    tn_task_config_trim(task);
+    return TN_OK;
 }
 
 static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_config *m) {
@@ -97,7 +99,8 @@ static tn_status price(tn_device *dev, const char *folder, bool resume, tn_train
 static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder,
                            const tn_train_result *result, int64_t sequences) {
     tn_run_summary summary;
-    TN_TRY(tn_run_finish(dev, c, folder, result, sequences, 0, &summary));
+    const tn_savings_options timing = {.longest_pass_s = TN_SAVINGS_LONGEST_PASS_S};
+    TN_TRY(tn_run_finish(dev, c, folder, result, sequences, &timing, &summary));
     printf("trained            %lld parameters, %lld steps in %.1f s, into %s\n", (long long)summary.params,
            (long long)result->steps, result->seconds, folder);
     tn_run_summary_print(&summary, stdout);

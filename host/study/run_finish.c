@@ -13,8 +13,8 @@ static tn_status load(tn_device *dev, const char *folder, tn_model **m) {
 }
 
 static tn_status evaluate(tn_model *m, const tn_train_config *c, const tn_train_result *trained,
-                          int64_t sequences, double seconds, tn_run_summary *out) {
-    TN_TRY(tn_run_summary_make(m, c, sequences, seconds, out));
+                          int64_t sequences, const tn_savings_options *timing, tn_run_summary *out) {
+    TN_TRY(tn_run_summary_make(m, c, sequences, timing, out));
     out->steps = trained->steps;
     out->train_s = trained->seconds;
     return TN_OK;
@@ -34,17 +34,17 @@ static tn_status write_routes(tn_model *m, const tn_task_config *config, const c
 }
 
 tn_status tn_run_evaluate(tn_device *dev, const tn_train_config *c, const char *folder,
-                          const tn_train_result *trained, int64_t sequences, double seconds,
+                          const tn_train_result *trained, int64_t sequences, const tn_savings_options *timing,
                           tn_run_summary *out) {
     tn_model *m;
     TN_TRY(load(dev, folder, &m));
-    tn_status status = evaluate(m, c, trained, sequences, seconds, out);
+    tn_status status = evaluate(m, c, trained, sequences, timing, out);
     tn_model_destroy(m);
     return status;
 }
 
 tn_status tn_run_finish(tn_device *dev, const tn_train_config *c, const char *folder,
-                        const tn_train_result *trained, int64_t sequences, double seconds,
+                        const tn_train_result *trained, int64_t sequences, const tn_savings_options *timing,
                         tn_run_summary *out) {
     tn_context *ctx = tn_device_context(dev);
     tn_model *m = NULL;
@@ -52,7 +52,7 @@ tn_status tn_run_finish(tn_device *dev, const tn_train_config *c, const char *fo
     TN_TRY(tn_path_join(ctx, folder, "summary.json", &path));
     tn_status status = TN_OK;
     TN_GO(load(dev, folder, &m));
-    TN_GO(evaluate(m, c, trained, sequences, seconds, out));
+    TN_GO(evaluate(m, c, trained, sequences, timing, out));
     if (tn_mixer_has_router(&m->config))
         TN_GO(write_routes(m, &c->task, folder));
     TN_GO(tn_run_summary_save(ctx, out, path));

@@ -6,20 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Without a twin the time of evaluation itself is all there is. */
-static tn_savings unmeasured(const tn_evaluation *e, int64_t batch) {
-    tn_savings s = {.ms_per_sequence = 1000 * e->seconds / (double)e->sequences,
-                    .dense_ms_per_sequence = NAN,
-                    .time_saved_pct = NAN,
-                    .time_saved_pct_q1 = NAN,
-                    .time_saved_pct_q3 = NAN,
-                    .batch = batch};
-    snprintf(s.energy_source, sizeof s.energy_source, "unmeasured: the attention mixer was not run");
-    return s;
-}
-
-tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count, double seconds,
-                              tn_run_summary *out) {
+tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count,
+                              const tn_savings_options *timing, tn_run_summary *out) {
     tn_context *ctx = tn_device_context(m->dev);
     tn_task *task;
     *out = (tn_run_summary){
@@ -36,10 +24,9 @@ tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t cou
     if (status == TN_OK)
         status =
             tn_evaluate(m, task, 0, held_out && held_out < count ? held_out : count, 0, &out->evaluation);
-    if (status == TN_OK && seconds < 0)
-        out->savings = unmeasured(&out->evaluation, tn_evaluate_batch(m, tn_task_length(task)));
-    else if (status == TN_OK)
-        status = tn_savings_measure(m, task, seconds, &out->savings);
+    if (status == TN_OK)
+        status = tn_savings_measure(m, task, timing, out->evaluation.flops_attention / out->evaluation.flops,
+                                    &out->savings);
     out->tunables = tn_tunable_source_of(m->dev, NULL);
     tn_task_free(ctx, task);
     return status;
@@ -120,7 +107,8 @@ json_t *tn_run_summary_json(const tn_run_summary *s) {
     set_number(root, "routed_row_ms", priced ? s->config.row_cost.routed_ms : NAN);
     set_number(root, "unrouted_row_ms", priced ? s->config.row_cost.unrouted_ms : NAN);
     json_object_set_new(root, "status", json_string("ok"));
-    json_object_set_new(root, "reason", json_string(s->savings.energy_ok ? "" : s->savings.energy_source));
+    const char *energy = s->savings.energy_ok ? "" : s->savings.energy_source;
+    json_object_set_new(root, "reason", json_string(s->savings.note[0] ? s->savings.note : energy));
     return root;
 }
 
@@ -143,6 +131,23 @@ tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const ch
     return tn_outfile_commit(ctx, &file);
 }
 
+static void print_measured(const tn_run_summary *s, FILE *stream) {
+    const tn_savings *v = &s->savings;
+    if (isfinite(v->time_saved_pct))
+        fprintf(stream, ", time %.2f %% (%.2f..%.2f)", v->time_saved_pct, v->time_saved_pct_q1,
+                v->time_saved_pct_q3);
+    if (v->energy_ok)
+        fprintf(stream, ", energy %.2f %%\n", v->energy_saved_pct);
+    else
+        fprintf(stream, ", energy %s\n", v->energy_source);
+    if (v->note[0])
+        fprintf(stream, "                   %s\n", v->note);
+    fprintf(stream, "time               %.4f ms a sequence", v->ms_per_sequence);
+    if (isfinite(v->dense_ms_per_sequence))
+        fprintf(stream, ", attention mixer %.4f ms", v->dense_ms_per_sequence);
+    fprintf(stream, ", in batches of %lld on %s\n", (long long)v->batch, s->device.name);
+}
+
 void tn_run_summary_print(const tn_run_summary *s, FILE *stream) {
     const tn_evaluation *e = &s->evaluation;
     fprintf(stream, "accuracy           %.4f  over %lld held-out sequences (cross-entropy %.4f)\n",
@@ -156,17 +161,7 @@ void tn_run_summary_print(const tn_run_summary *s, FILE *stream) {
             e->rows_per_sequence, e->pairs_pct);
     for (int64_t i = 0; i < s->model.layers; i++)
         fprintf(stream, " %.4f", e->attention_pct_layers[i]);
-    fprintf(
-        stream,
-        " %%\nsaved              score FLOPs %.2f %%, all FLOPs %.2f %%, time %.2f %% (%.2f..%.2f), energy ",
-        saved(e->score_flops, e->score_flops_attention), saved(e->flops, e->flops_attention),
-        s->savings.time_saved_pct, s->savings.time_saved_pct_q1, s->savings.time_saved_pct_q3);
-    if (s->savings.energy_ok)
-        fprintf(stream, "%.2f %%\n", s->savings.energy_saved_pct);
-    else
-        fprintf(stream, "%s\n", s->savings.energy_source);
-    fprintf(stream,
-            "time               %.4f ms a sequence, attention mixer %.4f ms, in batches of %lld on %s\n",
-            s->savings.ms_per_sequence, s->savings.dense_ms_per_sequence, (long long)s->savings.batch,
-            s->device.name);
+    fprintf(stream, " %%\nsaved              score FLOPs %.2f %%, all FLOPs %.2f %%",
+            saved(e->score_flops, e->score_flops_attention), saved(e->flops, e->flops_attention));
+    print_measured(s, stream);
 }

@@ -21,11 +21,11 @@ typedef struct tn_run_summary {
         tunables; /* where their values came from in this evaluation: other values, other last bits */
 } tn_run_summary;
 
-/* Evaluates `count` held-out sequences of c->task with the model and measures its savings in about `seconds`
- * (0: the usual time). seconds < 0: the attention twin is left out, and what is measured against it is NaN.
- */
-tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count, double seconds,
-                              tn_run_summary *out);
+/* Evaluates `count` held-out sequences of c->task with the model and measures its savings. Where the
+ * attention mixer was left out, or does not fit in the device's memory, what is measured against it is NaN.
+ * How long a pass of it would take is a guess: this model's own time by the operations of both. */
+tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count,
+                              const tn_savings_options *timing, tn_run_summary *out);
 /* One JSON object, fields as in reports/SCHEMA.md. */
 struct json_t *tn_run_summary_json(const tn_run_summary *s); /* caller gives it back with json_decref */
 tn_status tn_run_summary_write(tn_context *ctx, const tn_run_summary *s, FILE *stream);

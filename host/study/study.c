@@ -15,7 +15,7 @@
 
 /* The attention mixer is timed beside a row where one pass of it takes no longer than this; and an evaluation
  * that would take longer than that, because a router sends too many rows, is not begun. */
-static const double longest_pass_s = 60, longest_evaluation_s = 7200;
+static const double longest_pass_s = TN_SAVINGS_LONGEST_PASS_S, longest_evaluation_s = 7200;
 
 typedef struct study {
     tn_context *ctx;
@@ -97,28 +97,20 @@ typedef struct work {
     char *folder;
     tn_train_result trained;
     tn_run_summary summary;
-    char note[400]; /* why attention was not timed; "" */
 } work;
-
-static tn_status evaluate_once(study *s, work *w, double seconds) {
-    const tn_study_item *item = w->item;
-    bool own = w->dev == s->dev && length_of(&item->task) == length_of(&item->config.task);
-    return (own ? tn_run_finish : tn_run_evaluate)(w->dev, &w->config, w->folder, &w->trained,
-                                                   item->sequences, seconds, &w->summary);
-}
 
 /* Beside the attention mixer where that fits in time and memory, else alone. */
 static tn_status evaluate(study *s, work *w) {
-    double pass = tn_study_estimate_item(&s->rows, w->item).pass_s;
-    if (pass > longest_pass_s) {
-        snprintf(w->note, sizeof w->note, "attention was not timed: a pass would take about %.0f s", pass);
-        return evaluate_once(s, w, -1);
-    }
-    tn_status status = evaluate_once(s, w, s->seconds);
-    if (status != TN_ERR_MEMORY)
-        return status;
-    snprintf(w->note, sizeof w->note, "attention was not timed: %.300s", s->ctx->message);
-    return evaluate_once(s, w, -1);
+    const tn_study_item *item = w->item;
+    double pass = tn_study_estimate_item(&s->rows, item).pass_s;
+    const tn_savings_options timing = {.seconds = s->seconds, .alone = pass > longest_pass_s};
+    bool own = w->dev == s->dev && length_of(&item->task) == length_of(&item->config.task);
+    TN_TRY((own ? tn_run_finish : tn_run_evaluate)(w->dev, &w->config, w->folder, &w->trained,
+                                                   item->sequences, &timing, &w->summary));
+    if (timing.alone)
+        snprintf(w->summary.savings.note, sizeof w->summary.savings.note,
+                 "attention was not timed: a pass would take about %.0f s", pass);
+    return TN_OK;
 }
 
 /* Training time of the attention mixer on the same task and seed, NaN where no row has it. */
@@ -137,8 +129,8 @@ static tn_status fill(study *s, work *w, tn_study_row *row) {
     tn_learning learning;
     tn_study_difference difference;
     TN_TRY(tn_study_fill_summary(s->ctx, &w->summary, row));
-    if (w->note[0])
-        TN_TRY(tn_study_row_set(s->ctx, row, "reason", "%s", w->note));
+    if (w->summary.savings.note[0])
+        TN_TRY(tn_study_row_set(s->ctx, row, "reason", "%s", w->summary.savings.note));
     TN_TRY(tn_path_join(s->ctx, w->folder, "metrics.csv", &metrics));
     tn_status status = tn_learning_read(s->ctx, metrics, &learning);
     tn_free(s->ctx, metrics);

@@ -48,6 +48,19 @@ tn_status tn_task_config_check(tn_context *ctx, const tn_task_config *c) {
     return TN_OK;
 }
 
+void tn_task_config_trim(tn_task_config *c) {
+    if (c->kind != TN_TASK_RECALL)
+        c->distance = 0;
+    if (c->kind == TN_TASK_RECALL)
+        c->length = 0;
+    if (c->kind != TN_TASK_MQAR) {
+        c->pairs = 0;
+        c->filler_zero = false;
+    }
+    if (c->kind != TN_TASK_TEXT)
+        c->data[0] = 0;
+}
+
 static void sizes(tn_task *task) {
     const tn_task_config *c = &task->config;
     if (c->kind == TN_TASK_RECALL) {

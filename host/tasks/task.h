@@ -25,6 +25,8 @@ typedef struct tn_task_config {
 
 /* TN_ERR_ARG with a sentence when sizes make no sense. */
 tn_status tn_task_config_check(tn_context *ctx, const tn_task_config *c);
+/* Zeroes what the task does not have: two configs of one task are the same, wherever they come from. */
+void tn_task_config_trim(tn_task_config *c);
 const char *tn_task_kind_name(tn_task_kind kind);
 tn_status tn_task_kind_parse(tn_context *ctx, const char *text, tn_task_kind *out);
 

@@ -334,6 +334,7 @@ static tn_status load(tn_context *ctx, const char *path, json_t *root, tn_train_
     for (int i = 0; i < FIELD_COUNT; i++)
         TN_TRY(field_load(ctx, path, root, &fields[i], out));
     out->task.seed = out->seed;
+    tn_task_config_trim(&out->task);
     if (tn_train_config_check(ctx, out) != TN_OK) {
         tn_fail_prefix(ctx, "%s", path);
         return ctx->status = TN_ERR_INPUT;
