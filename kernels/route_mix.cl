@@ -1,15 +1,10 @@
-/* The two tracks of a layer put together: y = res + c + g·(o − c), g = p + blend·(h − p) while the gate is
- * soft, h when it is hard. A hard gate selects, so that a row's bits are those of its track alone. A
- * work-item owns ROWS rows.
+/* The two tracks of a layer put together: y = res + c + g·(o − c), g = p while the gate is soft, h when it is
+ * hard. A hard gate selects, so that a row's bits are those of its track alone. A work-item owns ROWS rows.
  */
 
 #ifndef ROWS
 #define ROWS 16 /* rows a work-item owns */
 #endif
-
-inline float soft_gate(float p, uchar h, float blend) {
-    return p + blend * ((h ? 1.0f : 0.0f) - p);
-}
 
 /* o holds a row for every row (slot NULL), or for the routed ones at slot[n]. */
 kernel void route_mix_forward(
@@ -20,13 +15,13 @@ kernel void route_mix_forward(
     const global float *restrict p,   /* [N] */
     const global uchar *restrict h,   /* [N] */
     const global int *slot,           /* [N] or NULL */
-    int N, int D, int hard, float blend) {
+    int N, int D, int hard) {
     const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
     for (int n = first; n < last; n++) {
         const int at = n * D;
         int d = 0;
         if (!hard) {
-            const float g = soft_gate(p[n], h[n], blend);
+            const float g = p[n];
             for (; d + 16 <= D; d += 16) {
                 const float16 cheap = vload16(0, c + at + d);
                 vstore16(vload16(0, res + at + d) + (cheap + g * (vload16(0, o + at + d) - cheap)), 0,
@@ -73,11 +68,11 @@ kernel void route_mix_backward(global float *restrict dc,       /* [N,D] */
                                const global float *restrict p,  /* [N] */
                                const global uchar *restrict h,  /* [N] */
                                const global int *slot,          /* [N] or NULL */
-                               int N, int D, int hard, float blend) {
+                               int N, int D, int hard) {
     const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
     for (int n = first; n < last; n++) {
         const int at = n * D, row = slot ? slot[n] : n;
-        const float g = hard ? (h[n] ? 1.0f : 0.0f) : soft_gate(p[n], h[n], blend);
+        const float g = hard ? (h[n] ? 1.0f : 0.0f) : p[n];
         float16 dots = 0.0f;
         float tail = 0.0f;
         int d = 0;

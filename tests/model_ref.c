@@ -122,12 +122,10 @@ static void decide(const tn_model_ref *r, int64_t i, int64_t N, const double *u,
             linear(value(r, lp->router_weight), value(r, lp->router_bias), 1, D, u + n * D, &logit);
         p[n] = 1 / (1 + exp(-logit));
         h[n] = mask ? mask[n] : logit >= 0;
-        double blend = r->soft ? r->blend : 1;
-        g[n] = p[n] + blend * (h[n] - p[n]);
-        if (r->frozen_p) {
-            double before = r->frozen_p[i * N + n];
+        g[n] = r->soft ? p[n] : h[n];
+        if (!r->soft && r->frozen_p) {
             h[n] = r->frozen_h[i * N + n];
-            g[n] = before + blend * (h[n] - before) + (p[n] - before);
+            g[n] = h[n] + (p[n] - r->frozen_p[i * N + n]);
             if (r->only_routed && !h[n])
                 g[n] = 0;
         }

@@ -9,13 +9,12 @@
 typedef struct tn_model_ref {
     const tn_model *m; /* names, offsets, config */
     double *values;    /* [floats] */
-    /* Straight-through: where not NULL, g is what frozen_p and frozen_h make of it, plus p − frozen_p, so
-     * that its slope is dp. [layers,N] */
+    /* Straight-through: where not NULL, g = frozen_h + (p − frozen_p), so its slope is dp and its value h.
+     * [layers,N] */
     const double *frozen_p;
     const unsigned char *frozen_h;
     bool only_routed; /* compacted pass: rows with frozen_h = 0 keep g = 0 */
-    bool soft;        /* g = p + blend·(h − p), else g = h */
-    double blend;
+    bool soft;        /* g = p */
 } tn_model_ref;
 
 /* logits [B·T,V]; p [layers,B·T] and h (may be NULL) as decided. `mask` [layers,B·T] replaces h for controls

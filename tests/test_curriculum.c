@@ -41,24 +41,6 @@ START_TEST(test_phases) {
 }
 END_TEST
 
-/* The gate goes from soft to hard by equal steps, ends all but hard, and is soft before. */
-START_TEST(test_hardening) {
-    tn_curriculum c = tn_curriculum_default(1000);
-    tn_model_config routed = tn_model_config_default(192);
-    double last = 0;
-    ck_assert(tn_curriculum_step(&c, &routed, c.phase1 - 1).blend == 0);
-    c.harden = 100;
-    for (int64_t s = 0; s < c.phase1; s++) {
-        tn_step_plan p = tn_curriculum_step(&c, &routed, s);
-        ck_assert(p.phase == 1 && p.gate == TN_GATE_SOFT && p.lambda == 0);
-        ck_assert(s <= c.phase1 - 100 ? p.blend == 0 : fabs(p.blend - last - 0.01) < 1e-12);
-        last = p.blend;
-    }
-    ck_assert(fabs(last - 0.99) < 1e-12);
-    ck_assert(tn_curriculum_step(&c, &routed, c.phase1).gate == TN_GATE_DENSE);
-}
-END_TEST
-
 /* Routing by capacity begins once the price has ranked the rows; in the ablation at once. */
 START_TEST(test_capacity_comes_late) {
     tn_curriculum c = tn_curriculum_default(1000);
@@ -213,7 +195,6 @@ int main(void) {
     Suite *suite = suite_create("curriculum");
     TCase *t = tcase_create("curriculum");
     tcase_add_test(t, test_phases);
-    tcase_add_test(t, test_hardening);
     tcase_add_test(t, test_capacity_comes_late);
     tcase_add_test(t, test_ablation);
     tcase_add_test(t, test_recipes);

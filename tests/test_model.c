@@ -72,11 +72,6 @@ static double *values_of(const tn_model *m) {
     return values;
 }
 
-static tn_model_ref reference_of(const tn_model *m, tn_gate gate, double blend) {
-    bool soft = gate == TN_GATE_SOFT && tn_mixer_has_router(&m->config);
-    return (tn_model_ref){.m = m, .values = values_of(m), .soft = soft, .blend = blend};
-}
-
 static const char *const mixers[] = {"conv", "attention", "routed", "random:0.2", "periodic:4", "oracle"};
 enum { MIXERS = sizeof mixers / sizeof mixers[0] };
 
@@ -86,26 +81,21 @@ static void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate
     ck_ok(&ctx, tn_buffer_read(tn_workspace_logits(ws), 0, (size_t)(in->L * V) * 4, out));
 }
 
-static void check_forward(const tn_model_config *c, tn_gate gate, double blend) {
+static void check_forward(const tn_model_config *c, tn_gate gate) {
     static int32_t tokens[N];
     static uint8_t oracle[N], routes[2 * N], h[2 * N];
     static float got[N * V];
     static double want[N * V], p[2 * N];
     tn_model *m = make(c, false, 5);
     tn_workspace *ws;
-    tn_input in = {.B = B,
-                   .T = T,
-                   .tokens = tokens,
-                   .L = N,
-                   .oracle = oracle,
-                   .control_seed = 3,
-                   .control_index = 8,
-                   .gate_blend = blend};
+    tn_input in = {
+        .B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle, .control_seed = 3, .control_index = 8};
     random_tokens(tokens, N, 1);
     oracle_rows(oracle);
     ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
     logits_of(m, ws, &in, gate, routes, got);
-    tn_model_ref ref = reference_of(m, gate, blend);
+    tn_model_ref ref = {
+        .m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
     tn_model_ref_forward(&ref, B, T, tokens, tn_mixer_has_mask(c) ? routes : NULL, want, p, h);
     ck_assert_msg(memcmp(routes, h, sizeof h) == 0, "routes differ from the reference");
     for (int i = 0; i < N * V; i++)
@@ -120,16 +110,15 @@ START_TEST(test_forward) {
     open_device();
     tn_model_config c = small(mixers[_i / 2]);
     way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
-    check_forward(&c, TN_GATE_COMPACT, 0);
-    check_forward(&c, TN_GATE_BLOCKS, 0);
+    check_forward(&c, TN_GATE_COMPACT);
+    check_forward(&c, TN_GATE_BLOCKS);
     if (c.mixer == TN_MIXER_ROUTED) {
-        check_forward(&c, TN_GATE_DENSE, 0);
-        check_forward(&c, TN_GATE_SOFT, 0);
-        check_forward(&c, TN_GATE_SOFT, 0.3);
+        check_forward(&c, TN_GATE_DENSE);
+        check_forward(&c, TN_GATE_SOFT);
     }
     if (c.mixer != TN_MIXER_CONV) {
         c.positions = TN_POSITIONS_ROPE;
-        check_forward(&c, TN_GATE_COMPACT, 0);
+        check_forward(&c, TN_GATE_COMPACT);
     }
     close_device();
 }
@@ -154,7 +143,7 @@ static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, con
 }
 
 /* Device gradients against central differences of the double model, a few elements of every tensor. */
-static void check_gradients(const tn_model_config *c, tn_gate gate, double blend) {
+static void check_gradients(const tn_model_config *c, tn_gate gate) {
     static int32_t tokens[N], label_rows[4] = {3, 20, 30, 62}, labels[4] = {7, 0, 39, 11};
     static uint8_t oracle[N], routes[2 * N], frozen_h[2 * N];
     static double logits[N * V], p[2 * N], frozen_p[2 * N];
@@ -169,8 +158,7 @@ static void check_gradients(const tn_model_config *c, tn_gate gate, double blend
                    .labels = labels,
                    .oracle = oracle,
                    .control_seed = 3,
-                   .control_index = 8,
-                   .gate_blend = blend};
+                   .control_index = 8};
     random_tokens(tokens, N, 2);
     oracle_rows(oracle);
     ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
@@ -179,10 +167,11 @@ static void check_gradients(const tn_model_config *c, tn_gate gate, double blend
     ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, penalty));
     float *grads = malloc(m->params.floats * 4);
     ck_ok(&ctx, tn_buffer_read(m->params.grads, 0, m->params.floats * 4, grads));
-    tn_model_ref ref = reference_of(m, gate, blend);
+    tn_model_ref ref = {
+        .m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
     const uint8_t *mask = tn_mixer_has_mask(c) ? routes : NULL;
     tn_model_ref_forward(&ref, B, T, tokens, mask, logits, frozen_p, frozen_h);
-    if (tn_mixer_has_router(c) && (!ref.soft || blend > 0)) {
+    if (tn_mixer_has_router(c) && !ref.soft) {
         ref.frozen_p = frozen_p;
         ref.frozen_h = frozen_h;
         ref.only_routed = gate == TN_GATE_COMPACT;
@@ -216,15 +205,14 @@ START_TEST(test_gradients) {
     open_device();
     tn_model_config c = small(mixers[_i / 2]);
     way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
-    check_gradients(&c, TN_GATE_COMPACT, 0);
+    check_gradients(&c, TN_GATE_COMPACT);
     if (c.mixer == TN_MIXER_ROUTED) {
-        check_gradients(&c, TN_GATE_DENSE, 0);
-        check_gradients(&c, TN_GATE_SOFT, 0);
-        check_gradients(&c, TN_GATE_SOFT, 0.3);
+        check_gradients(&c, TN_GATE_DENSE);
+        check_gradients(&c, TN_GATE_SOFT);
     }
     if (c.mixer == TN_MIXER_ROUTED || c.mixer == TN_MIXER_ATTENTION) {
         c.positions = TN_POSITIONS_ROPE;
-        check_gradients(&c, TN_GATE_COMPACT, 0);
+        check_gradients(&c, TN_GATE_COMPACT);
     }
     close_device();
 }

@@ -6,11 +6,10 @@
 #include <math.h>
 
 /* R rows are routed; form 0: soft; 1: hard with o for every row; 2: hard with o for the routed rows;
- * 3: the same, forward where y holds res + c already; 4: so, and h has not all that are listed; 5: on the way
- * from soft to hard */
+ * 3: the same, forward where y holds res + c already; 4: so, and h has not all that are listed */
 enum { DIM_N, DIM_D, DIM_R, DIM_FORM };
 enum { FORWARD, BACKWARD };
-enum { SOFT, HARD_ALL, HARD_LIST, HARD_FEW, HARD_SOME, BLENDED };
+enum { SOFT, HARD_ALL, HARD_LIST, HARD_FEW, HARD_SOME };
 enum { F_Y, F_RES, F_C, F_O, F_P, F_H, F_SLOT, F_ROWS };
 enum { B_DC, B_DO, B_DP, B_DY, B_C, B_O, B_P, B_H, B_SLOT };
 
@@ -20,39 +19,23 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_N] = N;
     s->v[DIM_D] = tn_rng_below(rng, 2) ? 16 * tn_rng_range(rng, 1, 8) : tn_rng_range(rng, 1, 100);
     s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? N : tn_rng_range(rng, 0, N);
-    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 6);
+    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 5);
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
-    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] > BLENDED)
+    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] > HARD_SOME)
         return tn_fail(
             ctx, TN_ERR_ARG,
             "route_mix: R is at most N; form is 0 soft, 1 hard, 2 hard with a list, 3 the listed rows alone, "
-            "4 some of them, 5 between soft and hard");
+            "4 some of them");
     return TN_OK;
 }
 
-static bool has_list(const tn_shape *s) {
-    return s->v[DIM_FORM] >= HARD_LIST && s->v[DIM_FORM] <= HARD_SOME;
-}
-
-static bool is_few(const tn_shape *s) {
-    return s->v[DIM_FORM] == HARD_FEW || s->v[DIM_FORM] == HARD_SOME;
-}
-
-static bool is_soft(const tn_shape *s) {
-    return s->v[DIM_FORM] == SOFT || s->v[DIM_FORM] == BLENDED;
-}
-
-static double blend_of(const tn_shape *s) {
-    return s->v[DIM_FORM] == BLENDED ? 0.375 : is_soft(s) ? 0 : 1;
-}
-
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
-    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], list = has_list(s) ? N : 0;
+    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], list = s->v[DIM_FORM] >= HARD_LIST ? N : 0;
     size_t R = list ? (size_t)s->v[DIM_R] : N;
     if (pass == FORWARD) {
-        bool few = is_few(s);
+        bool few = s->v[DIM_FORM] >= HARD_FEW;
         t[F_Y] = (tn_tensor){"y", TN_F32, few ? TN_INOUT : TN_OUT, N * D, 4e-7};
         t[F_RES] = (tn_tensor){"res", TN_F32, TN_IN, N * D};
         t[F_C] = (tn_tensor){"c", TN_F32, TN_IN, N * D};
@@ -89,17 +72,15 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
             t[F_ROWS].i32[r] = (int32_t)n;
         r += routed;
     }
-    for (int64_t i = 0; pass == FORWARD && is_few(s) && i < N * s->v[DIM_D]; i++)
+    for (int64_t i = 0; pass == FORWARD && s->v[DIM_FORM] >= HARD_FEW && i < N * s->v[DIM_D]; i++)
         t[F_Y].f64[i] = (double)((float)t[F_RES].f64[i] + (float)t[F_C].f64[i]);
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
-    tn_route_mix_shape s = {.N = shape->v[DIM_N],
-                            .D = shape->v[DIM_D],
-                            .R = shape->v[has_list(shape) ? DIM_R : DIM_N],
-                            .hard = !is_soft(shape),
-                            .blend = is_soft(shape) ? blend_of(shape) : 0};
-    if (pass == FORWARD && is_few(shape))
+    bool list = shape->v[DIM_FORM] >= HARD_LIST;
+    tn_route_mix_shape s = {shape->v[DIM_N], shape->v[DIM_D], list ? shape->v[DIM_R] : shape->v[DIM_N],
+                            shape->v[DIM_FORM] != SOFT};
+    if (pass == FORWARD && shape->v[DIM_FORM] >= HARD_FEW)
         return tn_route_mix_few(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_O].buffer, t[F_ROWS].buffer,
                                 shape->v[DIM_FORM] == HARD_SOME ? t[F_H].buffer : NULL);
     if (pass == FORWARD)
@@ -111,12 +92,12 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
-    double blend = blend_of(s);
+    bool hard = s->v[DIM_FORM] != SOFT;
     if (pass == FORWARD)
-        tn_route_mix_forward_ref(s->v[DIM_N], s->v[DIM_D], blend, t[F_Y].f64, t[F_RES].f64, t[F_C].f64,
+        tn_route_mix_forward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[F_Y].f64, t[F_RES].f64, t[F_C].f64,
                                  t[F_O].f64, t[F_P].f64, t[F_H].i32, t[F_SLOT].i32);
     else
-        tn_route_mix_backward_ref(s->v[DIM_N], s->v[DIM_D], blend, t[B_DC].f64, t[B_DO].f64, t[B_DP].f64,
+        tn_route_mix_backward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[B_DC].f64, t[B_DO].f64, t[B_DP].f64,
                                   t[B_DY].f64, t[B_C].f64, t[B_O].f64, t[B_P].f64, t[B_H].i32, t[B_SLOT].i32);
 }
 
@@ -126,16 +107,17 @@ static bool smooth(const tn_shape *s) {
 }
 
 static double flops(const tn_shape *s, int pass) {
-    return (double)s->v[DIM_N] * (double)s->v[DIM_D] * (pass == FORWARD ? (is_soft(s) ? 4 : 1) : 5);
+    return (double)s->v[DIM_N] * (double)s->v[DIM_D] *
+           (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 1) : 5);
 }
 
 /* Rows that are not routed need no o. */
 static double bytes(const tn_shape *s, int pass) {
     double ND = (double)s->v[DIM_N] * (double)s->v[DIM_D], RD = (double)s->v[DIM_R] * (double)s->v[DIM_D];
-    if (is_few(s) && pass == FORWARD)
+    if (s->v[DIM_FORM] >= HARD_FEW && pass == FORWARD)
         return 4 * 3 * RD;
-    if (!has_list(s))
-        return 4 * ND * (pass == FORWARD ? (is_soft(s) ? 4 : 3) : 5);
+    if (s->v[DIM_FORM] < HARD_LIST)
+        return 4 * ND * (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 3) : 5);
     return 4 * (pass == FORWARD ? 3 * ND : 2 * ND + 3 * RD);
 }
 

@@ -62,7 +62,6 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     u->decay = tn_cli_real(args, "decay", u->decay);
     u->warmup = tn_cli_int(args, "warmup", u->warmup);
     u->phase1 = tn_cli_int(args, "phase1", u->phase1);
-    u->harden = tn_cli_int(args, "harden", u->harden < u->phase1 ? u->harden : u->phase1);
     u->ramp = tn_cli_int(args, "ramp", u->ramp);
     u->explore = tn_cli_int(args, "explore", u->explore);
     u->explore_below = tn_cli_real(args, "explore-below", u->explore_below);
@@ -165,8 +164,6 @@ static const tn_cli_option options[] = {
      "mean: λ times the mean gate; rows: λ times the gates of a sequence and layer over the rows that the "
      "task needs there (text mean, else rows)"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
-    {"harden", 0, "N", TN_CLI_INT,
-     "the last N of them, over which the gate goes from soft to hard; 0: at once", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
     {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (text 0, else 2)",

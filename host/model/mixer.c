@@ -72,11 +72,7 @@ static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t lay
 static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
                                     tn_gate gate) {
     bool soft = tn_mixer_has_router(&ws->m->config) && gate == TN_GATE_SOFT;
-    return (tn_route_mix_shape){.N = in->B * in->T,
-                                .D = ws->m->config.d_model,
-                                .R = st->R,
-                                .hard = !soft,
-                                .blend = soft ? in->gate_blend : 0};
+    return (tn_route_mix_shape){.N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft};
 }
 
 static tn_status normalise(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {

@@ -20,7 +20,7 @@ tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_b
     TN_TRY(kernel(dev, "route_mix_forward", s->N, &k, &range));
     return tn_launch(dev, k, range, tn_arg_buffer(y), tn_arg_buffer(res), tn_arg_buffer(c), tn_arg_buffer(o),
                      tn_arg_buffer(p), tn_arg_buffer(h), tn_arg_buffer(slot), tn_arg_i32(s->N),
-                     tn_arg_i32(s->D), tn_arg_i32(s->hard), tn_arg_f32(s->blend));
+                     tn_arg_i32(s->D), tn_arg_i32(s->hard));
 }
 
 tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y, const tn_buffer *res,
@@ -45,5 +45,5 @@ tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_
     return tn_launch(dev, k, range, tn_arg_buffer(dc), tn_arg_buffer(dout), tn_arg_buffer(dp),
                      tn_arg_buffer(dy), tn_arg_buffer(c), tn_arg_buffer(o), tn_arg_buffer(p),
                      tn_arg_buffer(h), tn_arg_buffer(slot), tn_arg_i32(s->N), tn_arg_i32(s->D),
-                     tn_arg_i32(s->hard), tn_arg_f32(s->blend));
+                     tn_arg_i32(s->hard));
 }

@@ -1,6 +1,6 @@
 /* The two tracks of a routed layer put together (kernels/route_mix.cl): y = res + c + g·(o − c).
- * Soft: g = p + blend·(h − p), o holds every row. Hard: g = h, y = res + o or res + c exactly; o holds every
- * row (slot NULL) or the routed ones (slot from route_compact). */
+ * Soft: g = p, o holds every row. Hard: g = h, y = res + o or res + c exactly; o holds every row (slot NULL)
+ * or the routed ones (slot from route_compact). */
 #ifndef TN_ROUTE_MIX_H
 #define TN_ROUTE_MIX_H
 
@@ -9,7 +9,6 @@
 typedef struct tn_route_mix_shape {
     int64_t N, D, R; /* rows, width; rows of o */
     bool hard;
-    double blend; /* of a soft gate: 0 all soft, 1 as good as hard */
 } tn_route_mix_shape;
 
 tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y /* [N,D] */,
@@ -21,8 +20,8 @@ tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_b
 tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y /* [N,D] */,
                            const tn_buffer *res /* [N,D] */, const tn_buffer *o /* [R,D] */,
                            const tn_buffer *rows /* i32 [R] */, const tn_buffer *h /* u8 [N] or NULL */);
-/* Straight-through (dg/dp = 1, whatever the blend): dp = Σ_d dy·(o − c) for every row whose o is known, 0
- * elsewhere. The gradient at res is dy. */
+/* Straight-through when hard: dp = Σ_d dy·(o − c) for every row whose o is known, 0 elsewhere. The gradient
+ * at res is dy. */
 tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *dc /* [N,D] */,
                                 tn_buffer *dout /* [R,D] */, tn_buffer *dp /* [N] */,
                                 const tn_buffer *dy /* [N,D] */, const tn_buffer *c, const tn_buffer *o,

@@ -2,12 +2,11 @@
 
 #include <stddef.h>
 
-void tn_route_mix_forward_ref(int64_t N, int64_t D, double blend, double *y, const double *res,
-                              const double *c, const double *o, const double *p, const int32_t *h,
-                              const int32_t *slot) {
+void tn_route_mix_forward_ref(int64_t N, int64_t D, bool hard, double *y, const double *res, const double *c,
+                              const double *o, const double *p, const int32_t *h, const int32_t *slot) {
     for (int64_t n = 0; n < N; n++) {
         int64_t row = slot ? slot[n] : n;
-        double g = p[n] + blend * (h[n] - p[n]);
+        double g = hard ? h[n] : p[n];
         for (int64_t d = 0; d < D; d++) {
             double cheap = c[n * D + d], global = row >= 0 ? o[row * D + d] : 0;
             y[n * D + d] = res[n * D + d] + cheap + g * (global - cheap);
@@ -15,12 +14,12 @@ void tn_route_mix_forward_ref(int64_t N, int64_t D, double blend, double *y, con
     }
 }
 
-void tn_route_mix_backward_ref(int64_t N, int64_t D, double blend, double *dc, double *dout, double *dp,
+void tn_route_mix_backward_ref(int64_t N, int64_t D, bool hard, double *dc, double *dout, double *dp,
                                const double *dy, const double *c, const double *o, const double *p,
                                const int32_t *h, const int32_t *slot) {
     for (int64_t n = 0; n < N; n++) {
         int64_t row = slot ? slot[n] : n;
-        double g = p[n] + blend * (h[n] - p[n]);
+        double g = hard ? h[n] : p[n];
         dp[n] = 0;
         for (int64_t d = 0; d < D; d++) {
             dc[n * D + d] = (1 - g) * dy[n * D + d];

@@ -30,10 +30,8 @@ tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *m
         plan.gate = TN_GATE_COMPACT;
         return plan;
     }
-    if (into < 0) {
-        plan.blend = into + c->harden > 0 ? (double)(into + c->harden) / (double)c->harden : 0;
+    if (into < 0)
         return plan;
-    }
     plan.phase = 2;
     bool rising = c->enabled && into < c->ramp;
     plan.lambda = rising ? c->lambda * (double)(into + 1) / (double)c->ramp : c->lambda;

@@ -20,19 +20,17 @@ typedef struct tn_curriculum {
     bool enabled;
     int64_t steps, warmup; /* of the whole run; of the learning rate */
     int64_t phase1, ramp;  /* steps of phase 1; of λ's rise after it */
-    int64_t harden;  /* the last steps of phase 1, over which the gate goes from soft to hard; 0: at once */
-    int64_t explore; /* every explore-th step of phase 2 is dense; 0: never */
-    double explore_below; /* a compacted batch with a smaller share of right answers is run again whole; 0:
-                             none */
-    double margin;        /* what a logit must reach to be routed when λ is at its top; rises with λ */
-    double lambda, lr;    /* final λ; top learning rate */
+    int64_t explore;       /* every explore-th step of phase 2 is dense; 0: never */
+    double explore_below;  /* a compacted batch with a smaller share of right answers is run again whole; 0:
+                              none */
+    double margin;         /* what a logit must reach to be routed when λ is at its top; rises with λ */
+    double lambda, lr;     /* final λ; top learning rate */
     double decay; /* share of the run, at its end, over which the learning rate falls to a twentieth */
 } tn_curriculum;
 
 typedef struct tn_step_plan {
     int phase; /* 1 or 2 */
     double lambda, lr, margin;
-    double blend;      /* share of the hard decision in a soft gate */
     bool by_threshold; /* whatever the model's routing is */
     tn_gate gate;
     double again_below; /* with a smaller share of right answers the batch is run again whole; 0: never */

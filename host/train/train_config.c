@@ -55,7 +55,6 @@ static const tn_field fields[] = {
     FIELD("seed", FIELD_U64, seed),
     FIELD("log_every", FIELD_I64, log_every),
     FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
-    OPTIONAL("harden", FIELD_I64, curriculum.harden),
     OPTIONAL("head_init", FIELD_F64, head_init),
     OPTIONAL("short_steps", FIELD_I64, shorter.steps),
     OPTIONAL("short_length", FIELD_I64, shorter.length),
@@ -238,10 +237,6 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
         return tn_fail(ctx, TN_ERR_ARG,
                        "steps, batch and intervals must be at least 1 (steps %lld, batch %lld)",
                        (long long)u->steps, (long long)c->batch);
-    if (u->harden < 0 || u->harden > u->phase1)
-        return tn_fail(ctx, TN_ERR_ARG,
-                       "the gate hardens over the last steps of phase 1: 0 to %lld of them, not %lld",
-                       (long long)u->phase1, (long long)u->harden);
     if (u->warmup < 0 || u->phase1 < 0 || u->ramp < 0 || u->explore < 0)
         return tn_fail(ctx, TN_ERR_ARG, "warm-up, phase 1, ramp and explore are counts of steps, 0 or more");
     if (!(u->lambda >= 0 && isfinite(u->lambda)) || !(u->lr > 0 && u->lr < 10) ||

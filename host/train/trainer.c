@@ -218,7 +218,6 @@ static tn_status one_step(tn_trainer *t) {
     o.lr = plan.lr;
     TN_TRY(next_batch(t));
     t->in.gate_margin = plan.margin;
-    t->in.gate_blend = plan.blend;
     t->in.by_threshold = plan.by_threshold;
     TN_TRY(forward(t, &plan, log ? stats : NULL));
     double price = tn_penalty_of_row(c, t->task, t->batch.B, plan.lambda);
