@@ -154,7 +154,7 @@ static const tn_cli_option options[] = {
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X|measured", TN_CLI_REAL,
-     "final cost of attention (recall 0.5, mqar 2, of 32 pairs and more 1, text 0.01); measured: 0.5 times "
+     "final cost of attention (recall 0.5, mqar 2, of 32 pairs and more 1, text 0.03); measured: 0.5 times "
      "what a routed row takes "
      "on this device over "
      "what "
@@ -165,7 +165,7 @@ static const tn_cli_option options[] = {
      "task needs there (text mean, else rows)"},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
-    {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (8)", 0, 1e8},
+    {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (text 2, else 8)", 0, 1e8},
     {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (text 0, else 2)",
      -100, 100},
     {"short-steps", 0, "N", TN_CLI_INT,

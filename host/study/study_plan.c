@@ -235,7 +235,7 @@ static tn_status add_mqar(tn_study_plan *plan, const tn_study_options *o, int64_
 
 /* Every mixer at the routed model's number of parameters and its steps. */
 static tn_status add_text(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
-    static const double capacities[] = {0.25, 0.1, 0.05}, lambdas[] = {0.004, 0.01, 0.03, 0.1};
+    static const double capacities[] = {0.25, 0.1, 0.05}, lambdas[] = {0.03, 0.1, 0.3};
     tn_task_config task = {.kind = TN_TASK_TEXT, .length = 256, .seed = (uint64_t)seed};
     tn_study_item *item;
     char label[40];

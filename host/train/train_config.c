@@ -157,16 +157,18 @@ static void mqar_recipe(tn_train_config *c) {
 
 /* Two taps a layer: convolutions see as many bytes as there are layers, and one. What is farther off is
  * attention's to find, at distances that its positions tell. No row needs it as a query of recall does: a
- * router that was trained with a margin routes twice as many without, rows that learned to do without. */
+ * router that was trained with a margin routes twice as many without, rows that learned to do without.
+ * In a compacted step a row that is not routed feels the price and not what attention would be worth to it:
+ * where many rows could use it, every second step shows both. */
 static void text_recipe(tn_train_config *c) {
     c->model.conv_taps = 2;
     c->model.heads = 4;
     c->model.positions = TN_POSITIONS_ROPE;
-    c->curriculum.phase1 =
-        c->curriculum.steps * 11 / 20; /* a track learns from its own rows alone afterwards */
+    c->curriculum.phase1 = c->curriculum.steps / 4;
+    c->curriculum.explore = 2;
     c->batch = 16;
     c->curriculum.lr = 3e-3;
-    c->curriculum.lambda = 0.01;
+    c->curriculum.lambda = 0.03;
     c->curriculum.margin = 0;
 }
 
