@@ -117,12 +117,14 @@ static tn_status measure_both(tn_savings_run *r, tn_model *m, double seconds, tn
 }
 
 /* *possible: attention is to be timed. Else the note says why not. */
-static tn_status choose(tn_savings_run *r, tn_model *m, const tn_savings_options *o, double work,
-                        tn_savings *out, bool *possible) {
-    double pass = out->ms_per_sequence / 1000 * (double)out->batch * work;
+static tn_status choose(tn_savings_run *r, tn_model *m, const tn_savings_options *o, double seconds,
+                        double work, tn_savings *out, bool *possible) {
+    double pass = o->pass_s;
     *possible = false;
-    if (o->alone)
-        return TN_OK;
+    if (o->longest_pass_s > 0 && !(pass > 0)) {
+        TN_TRY(measure_alone(r, m, seconds / 8, out));
+        pass = out->ms_per_sequence / 1000 * (double)out->batch * work;
+    }
     if (o->longest_pass_s > 0 && pass > o->longest_pass_s) {
         snprintf(out->note, sizeof out->note, "attention was not timed: a pass would take about %.0f s",
                  pass);
@@ -149,11 +151,9 @@ tn_status tn_savings_measure(tn_model *m, const tn_task *task, const tn_savings_
     snprintf(out->energy_source, sizeof out->energy_source, "unmeasured: the attention mixer was not run");
     tn_status status = prepare(&r, m, task, out->batch);
     if (status == TN_OK)
-        status = measure_alone(&r, m, o->alone ? seconds : seconds / 8, out);
+        status = choose(&r, m, o, seconds, work, out, &possible);
     if (status == TN_OK)
-        status = choose(&r, m, o, work, out, &possible);
-    if (status == TN_OK && possible)
-        status = measure_both(&r, m, seconds, out);
+        status = (possible ? measure_both : measure_alone)(&r, m, seconds, out);
     release(&r);
     return status;
 }

@@ -15,20 +15,22 @@ typedef struct tn_savings {
     double energy_saved_pct;            /* when energy_ok */
     char energy_source[TN_ENERGY_TEXT]; /* which counter, or "unmeasured: reason" */
     int64_t batch;                      /* sequences a pass */
-    char note[400]; /* why the attention mixer was not timed; "" where it was, or was not to be */
+    char note[400];                     /* why the attention mixer was not timed; "" where it was */
 } tn_savings;
 
 #define TN_SAVINGS_LONGEST_PASS_S 60.0
 
 typedef struct tn_savings_options {
     double seconds;        /* of timing; 0: about two */
-    bool alone;            /* the attention mixer is left out: what is measured against it is NaN */
-    double longest_pass_s; /* so it is where one pass of it would take longer; 0: no limit */
+    double longest_pass_s; /* the attention mixer is left out where one pass of it would take longer; 0: no
+                              limit */
+    double pass_s; /* what a pass would take, where that is known better than by a guess; 0: it is not */
 } tn_savings_options;
 
-/* `work`: operations of the attention mixer over the model's, which with the model's own time say what a pass
- * of it would take; only to decide what not to begin. Where it does not fit in memory it is left out as well.
- * The twin's weights are random: they do not change what is computed. */
+/* `work`: operations of the attention mixer over the model's, from which and the model's own time it is
+ * guessed what a pass would take; only to decide what not to begin. Where it does not fit in memory it is
+ * left out as well; what is measured against it is NaN then. The twin's weights are random: they do not
+ * change what is computed. */
 tn_status tn_savings_measure(tn_model *m, const tn_task *task, const tn_savings_options *options, double work,
                              tn_savings *out);
 

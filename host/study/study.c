@@ -102,15 +102,12 @@ typedef struct work {
 /* Beside the attention mixer where that fits in time and memory, else alone. */
 static tn_status evaluate(study *s, work *w) {
     const tn_study_item *item = w->item;
-    double pass = tn_study_estimate_item(&s->rows, item).pass_s;
-    const tn_savings_options timing = {.seconds = s->seconds, .alone = pass > longest_pass_s};
+    const tn_savings_options timing = {.seconds = s->seconds,
+                                       .longest_pass_s = longest_pass_s,
+                                       .pass_s = tn_study_estimate_item(&s->rows, item).pass_s};
     bool own = w->dev == s->dev && length_of(&item->task) == length_of(&item->config.task);
-    TN_TRY((own ? tn_run_finish : tn_run_evaluate)(w->dev, &w->config, w->folder, &w->trained,
-                                                   item->sequences, &timing, &w->summary));
-    if (timing.alone)
-        snprintf(w->summary.savings.note, sizeof w->summary.savings.note,
-                 "attention was not timed: a pass would take about %.0f s", pass);
-    return TN_OK;
+    return (own ? tn_run_finish : tn_run_evaluate)(w->dev, &w->config, w->folder, &w->trained,
+                                                   item->sequences, &timing, &w->summary);
 }
 
 /* Training time of the attention mixer on the same task and seed, NaN where no row has it. */
