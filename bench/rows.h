@@ -41,7 +41,7 @@ typedef struct tn_cost_row {
     double drift_pct;           /* rise of the batches from first to last */
     char selector[16];          /* of the device in its run: "P:D" */
     double outside_kernels_pct; /* share of wall time in which no kernel ran, from the batch of event_ms */
-    char verified[16];          /* "same shape", "smaller shape", "" when not an op */
+    char verified[64];          /* what of the timed pass was checked; "" nothing */
     char peer[160];             /* another implementation of the same work, measured in turn with this */
     double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
     double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
