@@ -3,6 +3,7 @@
 
 #include "file.h"
 #include "rng.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -129,6 +130,50 @@ START_TEST(test_messages) {
 }
 END_TEST
 
+static void cleaned(const char *dirty, const char *clean) {
+    char text[64];
+    snprintf(text, sizeof text, "%s", dirty);
+    tn_utf8_clean(text);
+    ck_assert_str_eq(text, clean);
+    for (size_t i = 0, n = strlen(text); i < n;) {
+        size_t length = tn_utf8_length(text + i, n - i);
+        ck_assert_uint_gt(length, 0);
+        i += length;
+    }
+}
+
+START_TEST(test_utf8) {
+    cleaned("", "");
+    cleaned("Xeon\xC2\xAE \xE2\x82\xAC \xF0\x9F\x98\x80", "Xeon\xC2\xAE \xE2\x82\xAC \xF0\x9F\x98\x80");
+    cleaned("a\xAE", "a?");      /* Latin 1 */
+    cleaned("a\xE2\x82", "a??"); /* cut in a character */
+    cleaned("\xF0\x9F\x98z", "???z");
+    cleaned("\xC0\xAF", "??"); /* overlong */
+    cleaned("\xE0\x80\xAF", "???");
+    cleaned("\xF0\x80\x80\xAF", "????");
+    cleaned("\xED\xA0\x80", "???");      /* a surrogate */
+    cleaned("\xF4\x90\x80\x80", "????"); /* beyond Unicode */
+    cleaned("\xF5\xFF\xFE", "???");
+    cleaned("a\tb\nc\x01\x7F\xC2\x85"
+            "d",
+            "a b c   d"); /* control characters, one of two bytes */
+    char any[3] = "";
+    for (int i = 1; i < 65536; i++) { /* every pair of bytes comes out as text */
+        any[0] = (char)(i & 255);
+        any[1] = (char)(i >> 8);
+        char text[3] = {any[0], any[1], 0};
+        tn_utf8_clean(text);
+        size_t n = strlen(text);
+        ck_assert_uint_le(n, strlen(any));
+        for (size_t k = 0, length; k < n; k += length)
+            ck_assert_uint_gt(length = tn_utf8_length(text + k, n - k), 0);
+    }
+    ck_assert_uint_eq(tn_utf8_length("\xE2\x82\xAC", 2), 0);
+    ck_assert_uint_eq(tn_utf8_length("", 1), 1);
+    ck_assert_uint_eq(tn_utf8_length("a", 0), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("base");
     TCase *t = tcase_create("base");
@@ -137,6 +182,7 @@ int main(void) {
     tcase_add_test(t, test_files);
     tcase_add_test(t, test_memory);
     tcase_add_test(t, test_messages);
+    tcase_add_test(t, test_utf8);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);
 }
