@@ -39,6 +39,16 @@ START_TEST(test_selectors) {
         ck_assert_msg(strstr(ctx.message, again->name) != NULL, "%s: the message lists no device: %s", bad[i],
                       ctx.message);
     }
+    /* A number alone is never a name, though many names hold one: the P:D that it may have meant are listed.
+     */
+    char number[8];
+    snprintf(number, sizeof number, "%d", again->index);
+    for (const char *digit = "0123456789"; *digit; digit++) {
+        const char bare[] = {*digit, '\0'};
+        ck_assert_int_eq(tn_device_select(&ctx, &list, bare, &one), TN_ERR_ARG);
+        ck_assert_msg(strstr(ctx.message, "number alone") != NULL, "%s: %s", bare, ctx.message);
+        ck_assert(strstr(ctx.message, text) != NULL || strcmp(bare, number) != 0);
+    }
     const tn_device_info **all = calloc((size_t)list.count, sizeof *all);
     int count = 0;
     ck_ok(&ctx, tn_device_select_all(&ctx, &list, "all", all, &count));

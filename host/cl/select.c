@@ -141,6 +141,12 @@ static bool contains(const char *text, const char *part) {
     return part[0] && strcasestr(text, part) != NULL;
 }
 
+/* "1", "01", "-1": meant as a place, and half of one. Never part of a name. */
+static bool is_bare_number(const char *selector) {
+    const char *digits = selector + (*selector == '-' || *selector == '+');
+    return *digits && digits[strspn(digits, "0123456789")] == '\0';
+}
+
 static bool selector_matches(const tn_device_info *info, const char *selector) {
     char place[32];
     snprintf(place, sizeof place, "%d:%d", info->platform, info->index);
@@ -156,6 +162,8 @@ static bool selector_matches(const tn_device_info *info, const char *selector) {
     char rest;
     if (sscanf(selector, "%d:%d%c", &p, &d, &rest) == 2)
         return false; /* meant as P:D: never matched against names that hold such a text */
+    if (is_bare_number(selector))
+        return false;
     return contains(info->name, selector) || contains(info->platform_name, selector);
 }
 
@@ -163,12 +171,21 @@ static tn_status selection_fail(tn_context *ctx, const tn_device_list *list, con
                                 const char *why) {
     char lines[4096] = "";
     size_t used = 0;
+    int number = is_bare_number(selector) ? atoi(selector) : -1;
+    bool meant = false; /* some P:D has that number: these alone are listed */
+    for (int i = 0; i < list->count && number >= 0; i++)
+        meant = meant || list->items[i].platform == number || list->items[i].index == number;
     for (int i = 0; i < list->count && used < sizeof lines; i++) {
         const tn_device_info *d = &list->items[i];
+        if (meant && d->platform != number && d->index != number)
+            continue;
         used += (size_t)snprintf(lines + used, sizeof lines - used, "\n  %d:%d  %s (%s, %s)%s%s", d->platform,
                                  d->index, d->name, tn_device_kind_name(d->kind), d->platform_name,
                                  d->skip_reason[0] ? " — left out: " : "", d->skip_reason);
     }
+    if (is_bare_number(selector) && list->count > 0)
+        return tn_fail(ctx, TN_ERR_ARG, "'%s' is a number alone and names no device; %s:%s", selector,
+                       meant ? "write P:D" : "there is", lines);
     return tn_fail(ctx, list->count ? TN_ERR_ARG : TN_ERR_DEVICE, "%s '%s'; there %s:%s", why, selector,
                    list->count ? "is" : "is no device in any platform; install pocl-opencl-icd for a CPU",
                    lines);
