@@ -1,5 +1,8 @@
 #include "breakeven.h"
 
+#include "devices.h"
+#include "name_index.h"
+
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,8 +16,10 @@ enum { KEYS = sizeof key_names / sizeof key_names[0] };
 typedef struct view {
     const tn_csv *t;
     int key[KEYS];
-    int level, pass, status, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3,
-        ideal, part;
+    int level, pass, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3, ideal, part;
+    size_t *place;  /* [rows] of layer rows: which layer on which device, from 0 */
+    size_t *beside; /* [places] 1 + the last attention row; 0: none */
+    size_t *masked; /* [places] 1 + the last masked row that is a point; 0: none */
 } view;
 
 static view view_of(const tn_csv *t) {
@@ -23,7 +28,6 @@ static view view_of(const tn_csv *t) {
         v.key[i] = tn_csv_column(t, key_names[i]);
     v.level = tn_csv_column(t, "level");
     v.pass = tn_csv_column(t, "pass");
-    v.status = tn_csv_column(t, "status");
     v.mixer = tn_csv_column(t, "mixer");
     v.schedule = tn_csv_column(t, "schedule");
     v.rho = tn_csv_column(t, "rho");
@@ -42,8 +46,7 @@ static view view_of(const tn_csv *t) {
 
 static bool is_layer_row(const view *v, size_t row, const char *mixer) {
     return strcmp(tn_csv_text(v->t, row, v->level), "layer") == 0 &&
-           strcmp(tn_csv_text(v->t, row, v->pass), "forward") == 0 &&
-           strcmp(tn_csv_text(v->t, row, v->status), "ok") == 0 &&
+           strcmp(tn_csv_text(v->t, row, v->pass), "forward") == 0 && tn_csv_use(v->t, row) == TN_ROW_USED &&
            !*tn_csv_text(v->t, row, v->part) && /* a part of a layer is no layer */
            strcmp(tn_csv_text(v->t, row, v->mixer), mixer) == 0;
 }
@@ -53,23 +56,26 @@ static bool is_masked(const view *v, size_t row) {
     return strcmp(tn_csv_text(v->t, row, v->schedule), "masked") == 0;
 }
 
-static bool same_key(const view *v, size_t a, size_t b) {
-    for (int i = 0; i < KEYS; i++)
-        if (strcmp(tn_csv_text(v->t, a, v->key[i]), tn_csv_text(v->t, b, v->key[i])) != 0)
-            return false;
-    return true;
+/* The layer and the device of a row, numbered. */
+static tn_status find_place(const view *v, tn_names *places, size_t row) {
+    char key[4096], mark[32];
+    size_t used = 0;
+    for (int i = 0; i < KEYS && used < sizeof key; i++)
+        used += (size_t)snprintf(key + used, sizeof key - used, "%s\x1f", tn_csv_text(v->t, row, v->key[i]));
+    tn_device_mark(v->t, row, mark, sizeof mark);
+    if (used < sizeof key)
+        snprintf(key + used, sizeof key - used, "%s", mark);
+    return tn_names_add(places, key, &v->place[row]);
 }
 
-/* The last attention row of the same layer; false where there is none. */
-static bool find_dense(const view *v, size_t row, double *ms, double *flops) {
+/* The last attention row of the same layer; NaN where there is none. */
+static void find_dense(const view *v, size_t row, double *ms, double *flops) {
+    size_t at = v->beside[v->place[row]];
     *ms = *flops = NAN;
-    for (size_t i = v->t->rows; i-- > 0;) {
-        if (!is_layer_row(v, i, "attention") || !same_key(v, i, row))
-            continue;
-        (void)tn_csv_number(v->t, i, v->flops, flops);
-        return tn_csv_number(v->t, i, v->wall, ms) && *ms > 0;
-    }
-    return false;
+    if (at == 0)
+        return;
+    (void)tn_csv_number(v->t, at - 1, v->flops, flops);
+    (void)tn_csv_number(v->t, at - 1, v->wall, ms);
 }
 
 /* The ratio of neighbouring batches is steadier than the ratio of two medians, and has quartiles. Those of a
@@ -98,7 +104,7 @@ static bool read_point(const view *v, size_t row, tn_breakeven_point *p) {
         return false;
     (void)tn_csv_number(v->t, row, v->q1, &p->wall_ms_q1);
     (void)tn_csv_number(v->t, row, v->q3, &p->wall_ms_q3);
-    (void)find_dense(v, row, &dense_ms, &dense_flops);
+    find_dense(v, row, &dense_ms, &dense_flops);
     bool beside = tn_csv_number(v->t, row, v->dense, &p->dense_ms) && p->dense_ms > 0;
     if (!beside)
         p->dense_ms = dense_ms;
@@ -129,7 +135,7 @@ static tn_status insert_point(tn_context *ctx, tn_breakeven *b, const tn_breakev
 
 static tn_breakeven group_of(const view *v, size_t row) {
     const tn_csv *t = v->t;
-    tn_breakeven b = {.file = t->path, .row = row};
+    tn_breakeven b = {.file = t->path, .row = row, .place = v->place[row]};
     b.platform = tn_csv_text(t, row, tn_csv_column(t, "platform"));
     tn_csv_device(t, row, b.device, sizeof b.device);
     b.device_kind = tn_csv_text(t, row, tn_csv_column(t, "kind"));
@@ -145,26 +151,20 @@ static tn_breakeven group_of(const view *v, size_t row) {
 /* The last masked row of the group, if its schedule is the one that is an alternative to it. */
 static void find_masked(const view *v, tn_breakeven *b) {
     tn_breakeven_point p;
-    b->masked_speedup = NAN;
-    if (strcmp(b->schedule, "compacted") != 0)
-        return;
-    for (size_t i = v->t->rows; i-- > 0;)
-        if (is_layer_row(v, i, "routed") && is_masked(v, i) && same_key(v, i, b->row) &&
-            read_point(v, i, &p)) {
-            b->masked_speedup = p.speedup;
-            return;
-        }
+    size_t at = v->masked[b->place];
+    b->masked_speedup =
+        at > 0 && strcmp(b->schedule, "compacted") == 0 && read_point(v, at - 1, &p) ? p.speedup : NAN;
 }
 
 /* Beside the compacted points of a group those of whole blocks, which have a group of their own. */
-static void find_blocks(const view *v, const tn_breakevens *all, size_t first, tn_breakeven *b) {
+static void find_blocks(const tn_breakevens *all, size_t first, tn_breakeven *b) {
     for (size_t p = 0; p < b->count; p++)
         b->points[p].blocks_speedup = b->points[p].over_blocks = NAN;
     if (strcmp(b->schedule, "compacted") != 0)
         return;
     for (size_t i = first; i < all->count; i++) {
         const tn_breakeven *other = &all->items[i];
-        if (strcmp(other->schedule, "block-skipping") != 0 || !same_key(v, other->row, b->row))
+        if (strcmp(other->schedule, "block-skipping") != 0 || other->place != b->place)
             continue;
         for (size_t p = 0; p < b->count; p++)
             for (size_t q = 0; q < other->count; q++)
@@ -196,32 +196,67 @@ static int by_shape(const void *a, const void *b) {
     return order ? order : (x->row > y->row) - (x->row < y->row);
 }
 
+/* The place of every row of a layer, and what stands beside the curves of each. */
+static tn_status survey(view *v) {
+    tn_context *ctx = v->t->ctx;
+    tn_breakeven_point point;
+    tn_names places = {.ctx = ctx};
+    tn_status status = TN_OK;
+    TN_GO(tn_alloc(ctx, v->t->rows, sizeof *v->place, &v->place));
+    for (size_t row = 0; row < v->t->rows; row++)
+        if (is_layer_row(v, row, "attention") || is_layer_row(v, row, "routed"))
+            TN_GO(find_place(v, &places, row));
+    TN_GO(tn_alloc(ctx, places.count, sizeof *v->beside, &v->beside));
+    TN_GO(tn_alloc(ctx, places.count, sizeof *v->masked, &v->masked));
+    for (size_t row = 0; row < v->t->rows; row++)
+        if (is_layer_row(v, row, "attention"))
+            v->beside[v->place[row]] = row + 1;
+    for (size_t row = 0; row < v->t->rows; row++)
+        if (is_layer_row(v, row, "routed") && is_masked(v, row) && read_point(v, row, &point))
+            v->masked[v->place[row]] = row + 1;
+cleanup:
+    tn_names_free(&places);
+    return status;
+}
+
+static tn_status add_points(const view *v, tn_breakevens *out, size_t first, tn_names *groups) {
+    for (size_t row = 0; row < v->t->rows; row++) {
+        tn_breakeven_point point;
+        char key[160];
+        size_t i;
+        if (!is_layer_row(v, row, "routed") || is_masked(v, row) || !read_point(v, row, &point))
+            continue;
+        snprintf(key, sizeof key, "%zu %.128s", v->place[row], tn_csv_text(v->t, row, v->schedule));
+        TN_TRY(tn_names_add(groups, key, &i));
+        if (first + i == out->count) {
+            TN_TRY(tn_grow(out->ctx, &out->items, &out->capacity, out->count + 1, sizeof *out->items));
+            out->items[out->count++] = group_of(v, row);
+        }
+        TN_TRY(insert_point(out->ctx, &out->items[first + i], &point));
+    }
+    return TN_OK;
+}
+
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out) {
     view v = view_of(costs);
     size_t first = out->count;
     out->ctx = ctx;
-    for (size_t row = 0; row < costs->rows; row++) {
-        tn_breakeven_point point;
-        if (!is_layer_row(&v, row, "routed") || is_masked(&v, row) || !read_point(&v, row, &point))
-            continue;
-        size_t i = first;
-        while (i < out->count && !(same_key(&v, out->items[i].row, row) &&
-                                   strcmp(out->items[i].schedule, tn_csv_text(costs, row, v.schedule)) == 0))
-            i++;
-        if (i == out->count) {
-            TN_TRY(tn_grow(ctx, &out->items, &out->capacity, out->count + 1, sizeof *out->items));
-            out->items[out->count++] = group_of(&v, row);
-        }
-        TN_TRY(insert_point(ctx, &out->items[i], &point));
-    }
-    for (size_t i = first; i < out->count; i++) {
+    tn_names groups = {.ctx = ctx};
+    tn_status status = survey(&v);
+    if (status == TN_OK)
+        status = add_points(&v, out, first, &groups);
+    for (size_t i = first; i < out->count && status == TN_OK; i++) {
         find_masked(&v, &out->items[i]);
-        find_blocks(&v, out, first, &out->items[i]);
+        find_blocks(out, first, &out->items[i]);
         tn_breakeven_solve(&out->items[i]);
     }
     if (out->count > first)
         qsort(out->items + first, out->count - first, sizeof *out->items, by_shape);
-    return TN_OK;
+    tn_names_free(&groups);
+    tn_free(ctx, v.place);
+    tn_free(ctx, v.beside);
+    tn_free(ctx, v.masked);
+    return status;
 }
 
 void tn_breakevens_free(tn_breakevens *b) {

@@ -32,10 +32,10 @@ typedef struct tn_breakeven_point {
 
 typedef struct tn_breakeven {
     const char *file, *platform, *device_kind, *schedule; /* borrowed from the table */
-    char device[320];                                     /* as tn_csv_device */
-    size_t row;                                           /* first row of the group in the table */
-    double B, T, D, H, K;                                 /* NaN where the cell is empty */
-    tn_breakeven_bound even;                              /* by the medians: ρ* */
+    char device[TN_CSV_DEVICE];                           /* as tn_csv_device */
+    size_t row, place;    /* first row of the group in the table; the number of its layer and device there */
+    double B, T, D, H, K; /* NaN where the cell is empty */
+    tn_breakeven_bound even;    /* by the medians: ρ* */
     double masked_speedup;      /* dense / masked, which costs the same at every ρ; NaN where not measured */
     tn_breakeven_bound compact; /* up to where compacted is faster than masked; where that was measured */
     bool has_blocks;            /* a point has blocks_speedup */
@@ -54,13 +54,13 @@ typedef struct tn_breakevens {
     size_t count, capacity;
 } tn_breakevens;
 
-/* Adds the groups of one table (level = layer, pass = forward, status = ok, mixer = routed) to `out`, which
- * starts zeroed. A group is a version, host, device, cores, caches, driver, PCI address, schedule, B, T, D, H
- * and K. Dense time: dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A
- * ρ measured twice counts once, the later row. Points without a dense time are left out, and groups without a
- * point. Rows of the schedule `masked` are no points: they stand beside the compacted ones of the same group.
- * Those of `block-skipping` are a group of their own, and stand beside the compacted points of the same ρ.
- * The table must outlive `out`. */
+/* Adds the groups of one table (level = layer, pass = forward, mixer = routed, rows that are used) to `out`,
+ * which starts zeroed. A group is a version, host, device (two of one name are two: tn_device_mark), cores,
+ * caches, driver, schedule, B, T, D, H and K. Dense time: dense_ratio, else dense_wall_ms, of the same row,
+ * else the attention row of the group. A ρ measured twice counts once, the later row. Points without a dense
+ * time are left out, and groups without a point. Rows of the schedule `masked` are no points: they stand
+ * beside the compacted ones of the same group. Those of `block-skipping` are a group of their own, and stand
+ * beside the compacted points of the same ρ. The table must outlive `out`. */
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
 void tn_breakevens_free(tn_breakevens *b);
 

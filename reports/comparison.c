@@ -16,17 +16,6 @@ const char *tn_verdict_name(tn_verdict verdict) {
     return names[verdict];
 }
 
-static tn_status find_device(tn_comparison *c, const tn_compared_row *row, size_t *out) {
-    for (*out = 0; *out < c->device_count; ++*out)
-        if (strcmp(c->devices[*out].platform, row->key[TN_KEY_PLATFORM]) == 0 &&
-            strcmp(c->devices[*out].device, row->key[TN_KEY_DEVICE]) == 0)
-            return TN_OK;
-    TN_TRY(tn_grow(c->ctx, &c->devices, &c->device_capacity, c->device_count + 1, sizeof *c->devices));
-    c->devices[c->device_count++] =
-        (tn_compared_device){.platform = row->key[TN_KEY_PLATFORM], .device = row->key[TN_KEY_DEVICE]};
-    return TN_OK;
-}
-
 static bool is_ok(const tn_compared_side *side) {
     return side->status && strcmp(side->status, "ok") == 0;
 }
@@ -221,23 +210,35 @@ static int by_verdict(const void *a, const void *b) {
     return sized && p != q ? (p > q ? -1 : 1) : strcmp(x->name, y->name);
 }
 
+static tn_status none_common(const tn_comparison *c, const char *before, const char *after) {
+    char lists[2][2048] = {"", ""};
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0, used = 0; i < c->seen[s].count && used < sizeof lists[s]; i++)
+            used += (size_t)snprintf(lists[s] + used, sizeof lists[s] - used, "%s%s", i ? "; " : "",
+                                     c->seen[s].items[i].label);
+    return tn_fail(
+        c->ctx, TN_ERR_INPUT,
+        "no row of %s is in %s: they measured other devices or other work; rows are matched by "
+        "device, level, op, pass, mixer, shape, rho, schedule and peer. Devices of old: %s; of new: %s. "
+        "--map OLD=NEW says which are one, --any-host takes those of one name on several machines for one",
+        before, after, lists[0], lists[1]);
+}
+
 tn_status tn_comparison_make(tn_context *ctx, const char *before, const char *after,
                              const tn_compare_options *options, tn_comparison *out) {
     tn_status status = TN_OK;
     size_t both = 0;
-    *out = (tn_comparison){.ctx = ctx, .options = *options};
+    *out = (tn_comparison){.ctx = ctx, .options = *options, .names.ctx = ctx};
     TN_GO(tn_comparison_read(out, 0, before));
     TN_GO(tn_comparison_read(out, 1, after));
-    for (size_t i = 0; i < out->count; i++) {
-        TN_GO(find_device(out, &out->rows[i], &out->rows[i].device));
+    TN_GO(tn_comparison_pair(out));
+    TN_GO(tn_comparison_rows(out));
+    TN_GO(tn_comparison_samples(out, 0, before));
+    TN_GO(tn_comparison_samples(out, 1, after));
+    for (size_t i = 0; i < out->count; i++)
         both += out->rows[i].side[0].status && out->rows[i].side[1].status;
-    }
     if (both == 0) {
-        status =
-            tn_fail(ctx, TN_ERR_INPUT,
-                    "no row of %s is in %s: they measured other devices or other work; rows are matched by "
-                    "platform, device, level, op, pass, mixer, shape, rho, schedule and peer",
-                    before, after);
+        status = none_common(out, before, after);
         goto cleanup;
     }
     TN_GO(weigh(out));
@@ -251,17 +252,21 @@ cleanup:
 
 void tn_comparison_free(tn_comparison *c) {
     tn_context *ctx = c->ctx;
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->count; i++)
         for (int s = 0; s < 2; s++) {
             tn_times_list *list = &c->rows[i].side[s].times;
             for (size_t k = 0; k < list->count; k++)
                 tn_free(ctx, list->items[k].ms);
             tn_free(ctx, list->items);
+            tn_free(ctx, c->rows[i].side[s].runs);
         }
-        tn_free(ctx, c->rows[i].name);
-    }
     for (size_t i = 0; i < c->table_count; i++)
-        tn_csv_free(&c->tables[i]);
+        tn_csv_free(&c->tables[i].csv);
+    for (int s = 0; s < 2 && ctx; s++) {
+        tn_devices_free(&c->seen[s]);
+        tn_free(ctx, c->place[s]);
+    }
+    tn_names_free(&c->names);
     if (ctx) {
         tn_free(ctx, c->rows);
         tn_free(ctx, c->devices);

@@ -45,12 +45,12 @@ static void count_of(const tn_times_list *list, char *text, size_t size) {
         snprintf(text, size, "%lld", n);
 }
 
-static tn_status prose_row(tn_text_table *table, const tn_compared_row *row, bool device) {
+static tn_status prose_row(tn_text_table *table, const tn_compared_row *row, const char *device) {
     char text[256], other[64];
     const tn_ratio *r = &row->ratio;
     TN_TRY(tn_text_table_cell(table, "%s", tn_verdict_name(row->verdict)));
     if (device)
-        TN_TRY(tn_text_table_cell(table, "%s", row->key[TN_KEY_DEVICE]));
+        TN_TRY(tn_text_table_cell(table, "%s", device));
     what_of(row, text, sizeof text);
     TN_TRY(tn_text_table_cell(table, "%s", text));
     shape_of(row, text, sizeof text);
@@ -81,7 +81,7 @@ static tn_status print_compared(const tn_comparison *c, FILE *stream, tn_table_f
     tn_status status = TN_OK;
     for (size_t i = 0; i < c->count; i++)
         if (is_compared(&c->rows[i])) {
-            TN_GO(prose_row(table, &c->rows[i], device));
+            TN_GO(prose_row(table, &c->rows[i], device ? c->devices[c->rows[i].device].label : NULL));
             rows++;
         }
     if (rows > 0)
@@ -106,10 +106,10 @@ static tn_status print_failed(const tn_comparison *c, FILE *stream, tn_table_for
         what_of(row, what, sizeof what);
         shape_of(row, shape, sizeof shape);
         const tn_compared_side *side = &row->side[row->verdict != TN_VERDICT_FIXED];
-        TN_GO(tn_text_table_add_row(table,
-                                    (const char *[]){tn_verdict_name(row->verdict), row->key[TN_KEY_DEVICE],
-                                                     what, shape, row->side[0].status, row->side[1].status,
-                                                     side->reason ? side->reason : ""}));
+        TN_GO(tn_text_table_add_row(table, (const char *[]){tn_verdict_name(row->verdict),
+                                                            c->devices[row->device].label, what, shape,
+                                                            row->side[0].status, row->side[1].status,
+                                                            side->reason ? side->reason : ""}));
         rows++;
     }
     if (rows > 0) {
@@ -121,16 +121,29 @@ cleanup:
     return status;
 }
 
+/* Where the two sides of a device are not the same word for word: another driver, slot or machine. */
+static void print_sides(const tn_compared_device *d, FILE *stream) {
+    const tn_device_id *x = d->side[0], *y = d->side[1];
+    if (!x || !y ||
+        (strcmp(x->name, y->name) == 0 && strcmp(x->mark, y->mark) == 0 && strcmp(x->host, y->host) == 0))
+        return;
+    for (int s = 0; s < 2; s++)
+        fprintf(stream, "%s: %s, on %s%s%s%s", s ? "new" : "Old", d->side[s]->name,
+                *d->side[s]->host ? d->side[s]->host : "a machine without name",
+                *d->side[s]->mark ? ", " : "", d->side[s]->mark, s ? "\n" : "; ");
+}
+
 static void print_device(const tn_compared_device *d, bool relative, FILE *stream) {
     double percent = 100 * expm1(fabs(d->log_shift));
     const char *way = d->log_shift > 0 ? "slower" : "faster";
     if (d->rows == 0)
         return;
+    print_sides(d, stream);
     if (d->common)
         fprintf(stream, "%s: the rows together run %.1f %% %s (median of %zu): machine, not kernel?",
-                d->device, percent, way, d->rows);
+                d->label, percent, way, d->rows);
     else
-        fprintf(stream, "%s: median ratio of its %zu rows %.3f.", d->device, d->rows, exp(d->log_shift));
+        fprintf(stream, "%s: median ratio of its %zu rows %.3f.", d->label, d->rows, exp(d->log_shift));
     if (d->divided)
         fputs(" Ratios above are after dividing by that.", stream);
     else if (relative)
@@ -175,7 +188,8 @@ static tn_status count_cell(tn_text_table *table, const tn_compared_side *side) 
                              : tn_text_table_cell(table, "%s", "");
 }
 
-static tn_status data_row(tn_text_table *table, const tn_compared_row *row) {
+static tn_status data_row(tn_text_table *table, const tn_comparison *c, const tn_compared_row *row) {
+    const tn_compared_device *device = &c->devices[row->device];
     bool compared = is_compared(row);
     TN_TRY(tn_text_table_cell(table, "%s", tn_verdict_name(row->verdict)));
     for (int k = 0; k < TN_KEYS; k++)
@@ -191,12 +205,16 @@ static tn_status data_row(tn_text_table *table, const tn_compared_row *row) {
         TN_TRY(tn_text_table_cell(table, "%s", row->side[s].status ? row->side[s].status : ""));
     }
     const char *before = row->side[0].reason, *after = row->side[1].reason;
-    return tn_text_table_cell(table, "%s", after ? after : before ? before : "");
+    TN_TRY(tn_text_table_cell(table, "%s", after ? after : before ? before : ""));
+    for (int s = 0; s < 2; s++)
+        TN_TRY(tn_text_table_cell(table, "%s", device->side[s] ? device->side[s]->label : ""));
+    return TN_OK;
 }
 
 static tn_status print_data(const tn_comparison *c, FILE *stream, tn_table_format format) {
-    static const char *const results[] = {"old_ms", "new_ms",     "ratio", "ratio_low",  "ratio_high", "from",
-                                          "old_n",  "old_status", "new_n", "new_status", "reason"};
+    static const char *const results[] = {"old_ms", "new_ms",     "ratio",      "ratio_low", "ratio_high",
+                                          "from",   "old_n",      "old_status", "new_n",     "new_status",
+                                          "reason", "old_device", "new_device"};
     enum { RESULTS = sizeof results / sizeof *results };
     const char *titles[1 + TN_KEYS + RESULTS] = {"verdict"};
     tn_text_table *table;
@@ -205,7 +223,7 @@ static tn_status print_data(const tn_comparison *c, FILE *stream, tn_table_forma
     TN_TRY(tn_text_table_make(c->ctx, titles, 1 + TN_KEYS + RESULTS, &table));
     tn_status status = TN_OK;
     for (size_t i = 0; i < c->count; i++)
-        TN_GO(data_row(table, &c->rows[i]));
+        TN_GO(data_row(table, c, &c->rows[i]));
     status = tn_text_table_print(table, stream, format);
 cleanup:
     tn_text_table_free(table);
@@ -222,6 +240,5 @@ tn_status tn_comparison_print(const tn_comparison *c, FILE *stream, tn_table_for
     TN_TRY(print_compared(c, stream, format));
     TN_TRY(print_failed(c, stream, format));
     print_counts(c, stream);
-    return ferror(stream) ? tn_fail(c->ctx, TN_ERR_OUTPUT, "cannot write the comparison; is the disk full?")
-                          : TN_OK;
+    return tn_printed(c->ctx, stream);
 }

@@ -1,25 +1,67 @@
 #include "csv_table.h"
 
-#include "file.h"
+#include "cost_rows.h"
+#include "damage.h"
+#include "text_file.h"
 
 #include <csv.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct reader {
     tn_csv *table;
     tn_status status;
     long line;    /* of the file, from 1 */
     size_t cells; /* of the row being read */
+    size_t begun; /* cells of the table before this row */
 } reader;
+
+tn_status tn_csv_flaw_add(tn_csv *t, long line, const char *column, const char *value, tn_row_use use,
+                          const char *format, ...) {
+    TN_TRY(tn_grow(t->ctx, &t->flaws, &t->flaw_capacity, t->flaw_count + 1, sizeof *t->flaws));
+    tn_csv_flaw *flaw = &t->flaws[t->flaw_count++];
+    *flaw = (tn_csv_flaw){.line = line, .column = column, .use = use};
+    size_t length = strlen(value);
+    if (length >= sizeof flaw->value) /* cut where a character begins */
+        for (length = sizeof flaw->value - 4; ((unsigned char)value[length] & 0xC0) == 0x80;)
+            length--;
+    snprintf(flaw->value, sizeof flaw->value, "%.*s%s", (int)length, value, value[length] ? "…" : "");
+    va_list args;
+    va_start(args, format);
+    vsnprintf(flaw->why, sizeof flaw->why, format, args);
+    va_end(args);
+    return TN_OK;
+}
+
+void tn_csv_flaw_text(const tn_csv *t, const tn_csv_flaw *flaw, char *text, size_t size) {
+    if (flaw->column)
+        snprintf(text, size, "%s, line %ld: %s '%s': %s", t->path, flaw->line, flaw->column, flaw->value,
+                 flaw->why);
+    else
+        snprintf(text, size, "%s, line %ld: %s", t->path, flaw->line, flaw->why);
+}
 
 static void on_cell(void *bytes, size_t size, void *user) {
     reader *r = user;
     tn_csv *t = r->table;
     if (r->status != TN_OK)
         return;
-    r->status = tn_grow(t->ctx, &t->cells, &t->cell_capacity, t->cell_count + 1, sizeof *t->cells);
+    if (size > TN_CSV_LONGEST_CELL)
+        r->status =
+            tn_fail(t->ctx, TN_ERR_INPUT,
+                    "%s: the cell that ends on line %ld has %zu bytes, and none that was written here has so "
+                    "many; look for a quote that is not closed",
+                    t->path, r->line, size);
+    else if (t->cell_count >= TN_CSV_MOST_CELLS)
+        r->status =
+            tn_fail(t->ctx, TN_ERR_INPUT,
+                    "%s, line %ld: more than %d million cells; split the file and name its parts one by one",
+                    t->path, r->line, TN_CSV_MOST_CELLS / 1000000);
+    if (r->status == TN_OK)
+        r->status = tn_grow(t->ctx, &t->cells, &t->cell_capacity, t->cell_count + 1, sizeof *t->cells);
     if (r->status == TN_OK)
         r->status = tn_grow(t->ctx, &t->text, &t->text_capacity, t->text_size + size + 1, 1);
     if (r->status != TN_OK)
@@ -32,68 +74,136 @@ static void on_cell(void *bytes, size_t size, void *user) {
     r->cells++;
 }
 
-static void on_row(int ending, void *user) {
-    reader *r = user;
+/* Cell `i` of the row being read. */
+static const char *cell_of(const reader *r, size_t i) {
+    return r->table->text + r->table->cells[r->begun + i];
+}
+
+static void drop_cells(reader *r, size_t kept) {
     tn_csv *t = r->table;
-    (void)ending;
-    if (r->status != TN_OK)
+    if (kept >= r->cells)
         return;
-    if (t->columns == 0)
+    t->text_size = t->cells[r->begun + kept];
+    t->cell_count = r->begun + kept;
+    r->cells = kept;
+}
+
+static bool empty_from(const reader *r, size_t first) {
+    for (size_t i = first; i < r->cells; i++)
+        if (*cell_of(r, i))
+            return false;
+    return true;
+}
+
+/* Cells that a spreadsheet puts behind the last column are no columns. */
+static void trim_header(reader *r) {
+    size_t named = r->cells;
+    while (named > 1 && !*cell_of(r, named - 1))
+        named--;
+    drop_cells(r, named);
+}
+
+/* "a;b;c" as one cell: semicolons or tabs between what should be cells. */
+static tn_status check_separator(const reader *r) {
+    const char *text = cell_of(r, 0);
+    bool tabs = strchr(text, '\t') != NULL;
+    if (r->cells > 2 || (!tabs && !strchr(text, ';')))
+        return TN_OK;
+    return tn_fail(
+        r->table->ctx, TN_ERR_INPUT,
+        "%s, line %ld: %s stand between the cells, as a spreadsheet of another language or setting saves "
+        "them; save it with commas between cells and points in numbers",
+        r->table->path, r->line, tabs ? "tabs" : "semicolons");
+}
+
+static bool is_header_again(const reader *r) {
+    const tn_csv *t = r->table;
+    if (r->cells != t->columns || t->line_count == 0)
+        return false;
+    for (size_t i = 0; i < r->cells; i++)
+        if (strcmp(cell_of(r, i), tn_csv_name(t, i)) != 0)
+            return false;
+    return true;
+}
+
+/* Rows that hold nothing; `*left_out` where the row is one of them. */
+static tn_status leave_out(reader *r, bool *left_out) {
+    tn_csv *t = r->table;
+    const char *why = NULL, *first = cell_of(r, 0);
+    bool header = t->columns == 0;
+    if (*first == '#' && (header || r->cells != t->columns || empty_from(r, 1)))
+        why = "a comment, left out";
+    else if (empty_from(r, 0) && r->cells > 1)
+        why = "a row of empty cells, left out";
+    else if (is_header_again(r))
+        why = "the header again: two files in one, read as one";
+    *left_out = why != NULL;
+    return why ? tn_csv_flaw_add(t, r->line, NULL, "", TN_ROW_USED, "%s", why) : TN_OK;
+}
+
+static tn_status take_row(reader *r) {
+    tn_csv *t = r->table;
+    if (t->columns == 0) {
+        TN_TRY(check_separator(r));
+        trim_header(r);
         t->columns = r->cells;
-    if (r->cells != t->columns) {
-        r->status = tn_fail(
+    }
+    if (r->cells != t->columns)
+        return tn_fail(
             t->ctx, TN_ERR_INPUT,
             "%s, line %ld: %zu cells where the header names %zu columns; the file is damaged or cut off, "
             "delete that line or write the file again",
             t->path, r->line, r->cells, t->columns);
+    TN_TRY(tn_grow(t->ctx, &t->lines, &t->line_capacity, t->line_count + 1, sizeof *t->lines));
+    t->lines[t->line_count++] = r->line;
+    return TN_OK;
+}
+
+static void on_row(int ending, void *user) {
+    reader *r = user;
+    tn_csv *t = r->table;
+    bool left_out = false;
+    (void)ending;
+    if (r->status != TN_OK || r->cells == 0)
         return;
-    }
+    if (t->columns > 0 && r->cells > t->columns && empty_from(r, t->columns))
+        drop_cells(r, t->columns); /* what a spreadsheet puts behind the last column */
+    r->status = leave_out(r, &left_out);
+    if (left_out)
+        drop_cells(r, 0);
+    else if (r->status == TN_OK)
+        r->status = take_row(r);
     r->cells = 0;
-    r->status = tn_grow(t->ctx, &t->lines, &t->line_capacity, t->line_count + 1, sizeof *t->lines);
-    if (r->status == TN_OK)
-        t->lines[t->line_count++] = r->line;
+    r->begun = t->cell_count;
 }
 
-/* Bytes of the UTF-8 sequence at `p`, 0 where it is none: a CSV of ours is UTF-8 without control characters.
- */
-static size_t utf8_length(const unsigned char *p, size_t left) {
-    if (*p < 0x80)
-        return *p >= 0x20 || *p == '\t' || *p == '\r' || *p == '\n';
-    size_t length = *p >= 0xF0 && *p <= 0xF4  ? 4
-                    : *p >= 0xE0 && *p < 0xF0 ? 3
-                    : *p >= 0xC2 && *p < 0xE0 ? 2
-                                              : 0;
-    if (length > left)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    if ((*p == 0xE0 && p[1] < 0xA0) || (*p == 0xED && p[1] > 0x9F) || (*p == 0xF0 && p[1] < 0x90) ||
-        (*p == 0xF4 && p[1] > 0x8F))
-        return 0; /* overlong, a surrogate, or beyond Unicode */
-    return length;
-}
-
+/* A CSV of ours has no control characters. */
 static tn_status check_bytes(tn_csv *t, const char *bytes, size_t size) {
     long line = 1;
     if (size == 0)
         return tn_fail(t->ctx, TN_ERR_INPUT, "%s is empty; run the command that should have filled it again",
                        t->path);
-    for (size_t i = 0; i < size;) {
-        size_t length = utf8_length((const unsigned char *)bytes + i, size - i);
-        if (length == 0)
-            return tn_fail(t->ctx, TN_ERR_INPUT,
-                           "%s, line %ld: binary data, not CSV text; name a .csv file or a run folder",
-                           t->path, line);
-        line += bytes[i] == '\n';
-        i += length;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c == 0x7F || (c < 0x20 && c != '\t' && c != '\r' && c != '\n'))
+            return tn_fail(
+                t->ctx, TN_ERR_INPUT,
+                "%s, line %ld: binary data, not CSV text (byte 0x%02X); name a .csv file or a run folder",
+                t->path, line, c);
+        line += c == '\n';
     }
-    if (bytes[size - 1] != '\n')
+    if (bytes[size - 1] == '\n')
+        return TN_OK;
+    if (!memchr(bytes, '\n', size) && memchr(bytes, '\r', size))
         return tn_fail(
             t->ctx, TN_ERR_INPUT,
-            "%s, line %ld: the last line is cut off; delete it, or let the command that wrote the file go on",
-            t->path, line);
-    return TN_OK;
+            "%s: its lines end in CR alone, as old spreadsheets wrote them; save it with line feeds",
+            t->path);
+    return tn_fail(
+        t->ctx, TN_ERR_INPUT,
+        "%s, line %ld: the last line is cut off; delete it, or let the command that wrote the file go on "
+        "(where a spreadsheet saved it and the line is whole, end it with a line break)",
+        t->path, line);
 }
 
 /* A line at a time, so that a failure knows its line; a quoted cell may go over several. */
@@ -124,37 +234,49 @@ static tn_status check_header(tn_csv *t) {
     if (t->columns == 0)
         return tn_fail(t->ctx, TN_ERR_INPUT, "%s holds blank lines only; write it again", t->path);
     for (size_t c = 0; c < t->columns; c++) {
+        if (!*tn_csv_name(t, c))
+            return tn_fail(t->ctx, TN_ERR_INPUT, "%s, line %ld: column %zu has no name; write the file again",
+                           t->path, t->lines[0], c + 1);
         if (tn_csv_column(t, tn_csv_name(t, c)) != (int)c)
             return tn_fail(t->ctx, TN_ERR_INPUT,
-                           "%s, line 1: column '%s' stands twice in the header; write the file again",
-                           t->path, tn_csv_name(t, c));
+                           "%s, line %ld: column '%.100s' stands twice in the header; write the file again",
+                           t->path, t->lines[0], tn_csv_name(t, c));
     }
     int schema = tn_csv_column(t, "schema");
     for (size_t row = 0; schema >= 0 && row < t->rows; row++) {
-        if (strcmp(tn_csv_text(t, row, schema), TN_CSV_COST_SCHEMA) != 0)
+        const char *text = tn_csv_text(t, row, schema);
+        if (strcmp(text, "schema") == 0)
+            return tn_fail(
+                t->ctx, TN_ERR_INPUT,
+                "%s, line %ld: a second header, with other columns: two files in one; name them one by "
+                "one",
+                t->path, t->lines[row + 1]);
+        if (strcmp(text, TN_CSV_COST_SCHEMA) != 0)
             return tn_fail(t->ctx, TN_ERR_INPUT,
-                           "%s, line %ld: schema '%s' is unknown, this version reads " TN_CSV_COST_SCHEMA
+                           "%s, line %ld: schema '%.100s' is unknown, this version reads " TN_CSV_COST_SCHEMA
                            "; read it with the version that wrote it",
-                           t->path, t->lines[row + 1], tn_csv_text(t, row, schema));
+                           t->path, t->lines[row + 1], text);
     }
     return TN_OK;
 }
 
 tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out) {
     *out = (tn_csv){.ctx = ctx};
-    char *bytes;
-    size_t size;
-    TN_TRY(tn_file_read(ctx, path, &bytes, &size));
+    tn_text_file file;
+    TN_TRY(tn_text_read(ctx, path, &file));
     tn_status status = TN_OK;
     TN_GO(tn_strdup(ctx, path, &out->path));
-    TN_GO(check_bytes(out, bytes, size));
-    /* spreadsheets put a byte order mark in front */
-    size_t skip = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    TN_GO(parse(out, bytes + skip, size - skip));
+    if (file.mended > 0)
+        TN_GO(tn_csv_flaw_add(out, file.line, NULL, "", TN_ROW_USED,
+                              "%zu byte%s from here on %s no UTF-8, each stands as U+FFFD now", file.mended,
+                              file.mended == 1 ? "" : "s", file.mended == 1 ? "is" : "are"));
+    TN_GO(check_bytes(out, file.bytes, file.size));
+    TN_GO(parse(out, file.bytes, file.size));
     out->rows = out->line_count ? out->line_count - 1 : 0;
     TN_GO(check_header(out));
+    TN_GO(tn_cost_rows_check(out));
 cleanup:
-    tn_free(ctx, bytes);
+    tn_free(ctx, file.bytes);
     if (status != TN_OK)
         tn_csv_free(out);
     return status;
@@ -166,6 +288,9 @@ void tn_csv_free(tn_csv *t) {
         tn_free(t->ctx, t->text);
         tn_free(t->ctx, t->cells);
         tn_free(t->ctx, t->lines);
+        tn_free(t->ctx, t->flaws);
+        tn_free(t->ctx, t->uses);
+        tn_free(t->ctx, t->labels);
     }
     *t = (tn_csv){0};
 }
@@ -187,27 +312,6 @@ tn_status tn_csv_require(const tn_csv *t, const char *what, const char *const *n
                        t->path, what, count, count == 1 ? " is" : "s are", missing, count > 6 ? ", …" : "");
     return TN_OK;
 }
-
-static const char *const cost_columns[] = {"schema",     "version",
-                                           "utc",        "host",
-                                           "cpu",        "platform",
-                                           "device",     "driver",
-                                           "kind",       "compute_units",
-                                           "pci",        "level",
-                                           "op",         "pass",
-                                           "mixer",      "B",
-                                           "T",          "D",
-                                           "H",          "Dh",
-                                           "K",          "rho",
-                                           "schedule",   "status",
-                                           "reason",     "n",
-                                           "wall_ms",    "wall_ms_q1",
-                                           "wall_ms_q3", "event_ms",
-                                           "event_ok",   "flops",
-                                           "bytes",      "gflops",
-                                           "gbs",        "roofline_pct",
-                                           "energy_j",   "energy_source",
-                                           NULL};
 
 static const char *const metrics_columns[] = {"step",
                                               "phase",
@@ -234,16 +338,42 @@ static tn_status read_as(tn_context *ctx, const char *path, const char *what, co
 }
 
 tn_status tn_csv_read_cost(tn_context *ctx, const char *path, tn_csv *out) {
-    TN_TRY(read_as(ctx, path, "cost rows", cost_columns, out));
-    if (out->rows > 0)
+    TN_TRY(tn_csv_read(ctx, path, out));
+    tn_status status = tn_csv_need_cost(out);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
+}
+
+tn_status tn_csv_need_cost(const tn_csv *t) {
+    TN_TRY(tn_cost_columns_check(t));
+    if (t->rows > 0)
         return TN_OK;
-    tn_csv_free(out);
-    return tn_fail(ctx, TN_ERR_INPUT,
-                   "%s holds a header and no rows; let the sweep or bench that wrote it finish", path);
+    return tn_fail(t->ctx, TN_ERR_INPUT,
+                   "%s holds a header and no rows; let the sweep or bench that wrote it finish", t->path);
+}
+
+/* A cell that should be a number and is none (a loss that is NaN) is named; the others of its row stand. */
+static tn_status check_metrics(tn_csv *t) {
+    for (const char *const *name = metrics_columns; *name; name++) {
+        int column = tn_csv_column(t, *name);
+        for (size_t row = 0; row < t->rows; row++) {
+            double value;
+            const char *text = tn_csv_text(t, row, column);
+            if (*text && !tn_csv_number(t, row, column, &value))
+                TN_TRY(tn_csv_flaw_add(t, t->lines[row + 1], *name, text, TN_ROW_USED, "%s; left out",
+                                       tn_damage_name(text)));
+        }
+    }
+    return TN_OK;
 }
 
 tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out) {
-    return read_as(ctx, path, "metrics of a run", metrics_columns, out);
+    TN_TRY(read_as(ctx, path, "metrics of a run", metrics_columns, out));
+    tn_status status = check_metrics(out);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
 }
 
 int tn_csv_column(const tn_csv *t, const char *name) {
@@ -267,7 +397,8 @@ bool tn_csv_number(const tn_csv *t, size_t row, int column, double *out) {
     const char *text = tn_csv_text(t, row, column);
     char *end;
     double value = strtod(text, &end);
-    bool ok = *text && *end == '\0' && isfinite(value);
+    /* strtod takes blanks in front, 0x1F and "nan" too */
+    bool ok = *text && *end == '\0' && isfinite(value) && text[strspn(text, "+-.0123456789eE")] == '\0';
     *out = ok ? value : NAN;
     return ok;
 }
@@ -276,10 +407,26 @@ void tn_csv_device(const tn_csv *t, size_t row, char *text, size_t size) {
     const char *cores = tn_csv_text(t, row, tn_csv_column(t, "cores"));
     bool one = strcmp(cores, "1") == 0,
          cold = strcmp(tn_csv_text(t, row, tn_csv_column(t, "cache")), "cold") == 0;
-    snprintf(text, size, "%s%s%s%s%s", tn_csv_text(t, row, tn_csv_column(t, "device")), *cores ? ", " : "",
-             cores,
+    const char *name = t->labels ? t->labels[row] : tn_csv_text(t, row, tn_csv_column(t, "device"));
+    snprintf(text, size, "%s%s%s%s%s", name, *cores ? ", " : "", cores,
              !*cores ? ""
              : one   ? " core"
                      : " cores",
              cold ? ", cold caches" : "");
+}
+
+bool tn_csv_same(const tn_csv *a, const tn_csv *b) {
+    struct stat one, other;
+    if (stat(a->path, &one) == 0 && stat(b->path, &other) == 0 && one.st_dev == other.st_dev &&
+        one.st_ino == other.st_ino)
+        return true;
+    return a->columns == b->columns && a->cell_count == b->cell_count && a->text_size == b->text_size &&
+           memcmp(a->text, b->text, a->text_size) == 0;
+}
+
+tn_row_use tn_csv_use(const tn_csv *t, size_t row) {
+    if (t->uses)
+        return (tn_row_use)t->uses[row];
+    return strcmp(tn_csv_text(t, row, tn_csv_column(t, "status")), "ok") == 0 ? TN_ROW_USED
+                                                                              : TN_ROW_NOT_MEASURED;
 }

@@ -1,7 +1,9 @@
 #include "inputs.h"
 
+#include "damage.h"
 #include "file.h"
 #include "report_routes.h"
+#include "text_file.h"
 
 #include <dirent.h>
 #include <fnmatch.h>
@@ -29,18 +31,35 @@ static bool holds(tn_context *ctx, const char *folder, const char *name) {
     return there;
 }
 
+static tn_status keep_flaw(tn_inputs *in, const char *file, const tn_csv_flaw *flaw) {
+    TN_TRY(tn_grow(in->ctx, &in->flaws, &in->flaw_capacity, in->flaw_count + 1, sizeof *in->flaws));
+    in->flaws[in->flaw_count].flaw = *flaw;
+    return tn_strdup(in->ctx, file, &in->flaws[in->flaw_count++].file);
+}
+
+/* Those of a table that was read. */
+static tn_status keep_flaws(tn_inputs *in, const tn_csv *t) {
+    for (size_t i = 0; i < t->flaw_count; i++)
+        TN_TRY(keep_flaw(in, t->path, &t->flaws[i]));
+    return TN_OK;
+}
+
 /* A JSON object, NULL where the file is absent. */
-static tn_status read_json(tn_context *ctx, const char *folder, const char *name, json_t **out) {
+static tn_status read_json(tn_inputs *in, const char *folder, const char *name, json_t **out) {
+    tn_context *ctx = in->ctx;
     *out = NULL;
     if (!holds(ctx, folder, name))
         return TN_OK;
-    char *path, *bytes = NULL;
-    size_t size;
+    char *path;
+    tn_text_file file = {0};
     json_error_t error;
     TN_TRY(tn_path_join(ctx, folder, name, &path));
     tn_status status = TN_OK;
-    TN_GO(tn_file_read(ctx, path, &bytes, &size));
-    *out = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
+    TN_GO(tn_text_read(ctx, path, &file));
+    if (file.mended > 0)
+        TN_GO(keep_flaw(in, path,
+                        &(tn_csv_flaw){.line = file.line, .why = "bytes that are no UTF-8 stand as U+FFFD"}));
+    *out = json_loadb(file.bytes, file.size, JSON_REJECT_DUPLICATES, &error);
     if (!*out || !json_is_object(*out)) {
         bool parsed = *out != NULL;
         json_decref(*out);
@@ -49,7 +68,7 @@ static tn_status read_json(tn_context *ctx, const char *folder, const char *name
                          path, parsed ? 1 : error.line, parsed ? "no JSON object" : error.text);
     }
 cleanup:
-    tn_free(ctx, bytes);
+    tn_free(ctx, file.bytes);
     tn_free(ctx, path);
     return status;
 }
@@ -79,14 +98,16 @@ static tn_status name_of(tn_context *ctx, const char *path, int parts, char **ou
 }
 
 /* A table of the folder; `out` stays as it is where there is none. */
-static tn_status read_table(tn_context *ctx, const char *folder, const char *name,
+static tn_status read_table(tn_inputs *in, const char *folder, const char *name,
                             tn_status (*read)(tn_context *, const char *, tn_csv *), tn_csv *out) {
     char *path;
-    if (!holds(ctx, folder, name))
+    if (!holds(in->ctx, folder, name))
         return TN_OK;
-    TN_TRY(tn_path_join(ctx, folder, name, &path));
-    tn_status status = read(ctx, path, out);
-    tn_free(ctx, path);
+    TN_TRY(tn_path_join(in->ctx, folder, name, &path));
+    tn_status status = read(in->ctx, path, out);
+    if (status == TN_OK)
+        status = keep_flaws(in, out);
+    tn_free(in->ctx, path);
     return status;
 }
 
@@ -96,10 +117,10 @@ static tn_status add_run(tn_inputs *in, const char *folder) {
     tn_run *run = &in->runs[in->run_count++]; /* freed with the inputs, whole or not */
     TN_TRY(tn_strdup(ctx, folder, &run->path));
     TN_TRY(name_of(ctx, folder, 1, &run->name));
-    TN_TRY(read_json(ctx, folder, "config.json", &run->config));
-    TN_TRY(read_json(ctx, folder, "summary.json", &run->summary));
-    TN_TRY(read_table(ctx, folder, "metrics.csv", tn_csv_read_metrics, &run->metrics));
-    return read_table(ctx, folder, "routes.csv", tn_routes_read, &run->routes);
+    TN_TRY(read_json(in, folder, "config.json", &run->config));
+    TN_TRY(read_json(in, folder, "summary.json", &run->summary));
+    TN_TRY(read_table(in, folder, "metrics.csv", tn_csv_read_metrics, &run->metrics));
+    return read_table(in, folder, "routes.csv", tn_routes_read, &run->routes);
 }
 
 /* A cell of study.csv as summary.json has it. */
@@ -117,12 +138,51 @@ static json_t *study_cell(const tn_csv *t, size_t row, size_t column) {
     }
     if (!*text)
         return json_null();
-    if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
-        return json_boolean(*text == 't');
+    if (strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0) /* spreadsheets write TRUE */
+        return json_boolean(*text == 't' || *text == 'T');
     return tn_csv_number(t, row, (int)column, &value) ? json_real(value) : json_string(text);
 }
 
-static tn_status add_study(tn_inputs *in, const tn_csv *t) {
+/* A row with a number that is none, or a state that is none, is named and left out. */
+static tn_status check_study(tn_csv *t, size_t row, bool *good) {
+    static const char *const numbers[] = {"accuracy",
+                                          "cross_entropy",
+                                          "bits_per_byte",
+                                          "attention_pct",
+                                          "floor_pct",
+                                          "score_flops_saved_pct",
+                                          "all_flops_saved_pct",
+                                          "time_saved_pct",
+                                          "time_saved_pct_q1",
+                                          "time_saved_pct_q3",
+                                          "energy_saved_pct",
+                                          "eval_ms_per_sequence",
+                                          "attention_eval_ms_per_sequence",
+                                          "regret",
+                                          "train_s"};
+    const char *state = tn_csv_text(t, row, tn_csv_column(t, "status"));
+    long line = t->lines[row + 1];
+    *good = strcmp(state, "ok") == 0 || strcmp(state, "error") == 0 || strcmp(state, "skipped") == 0;
+    if (!*good)
+        TN_TRY(tn_csv_flaw_add(t, line, "status", state, TN_ROW_DAMAGED, "none of ok, error, skipped"));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        double value;
+        int column = tn_csv_column(t, numbers[i]);
+        const char *text = tn_csv_text(t, row, column), *why = NULL;
+        if (!*text || strcmp(text, "unmeasured") == 0)
+            continue;
+        if (!tn_csv_number(t, row, column, &value))
+            why = tn_damage_name(text);
+        else if (i == 0 && (value < 0 || value > 1))
+            why = "not between 0 and 1";
+        *good = *good && !why;
+        if (why)
+            TN_TRY(tn_csv_flaw_add(t, line, numbers[i], text, TN_ROW_DAMAGED, "%s", why));
+    }
+    return TN_OK;
+}
+
+static tn_status add_study(tn_inputs *in, tn_csv *t) {
     static const char *const wanted[] = {"task",           "mixer",         "seed",
                                          "accuracy",       "attention_pct", "score_flops_saved_pct",
                                          "time_saved_pct", "status",        NULL};
@@ -130,6 +190,10 @@ static tn_status add_study(tn_inputs *in, const tn_csv *t) {
     int name = tn_csv_column(t, "name");
     for (size_t row = 0; row < t->rows; row++) {
         char text[160];
+        bool good;
+        TN_TRY(check_study(t, row, &good));
+        if (!good)
+            continue;
         TN_TRY(tn_grow(in->ctx, &in->runs, &in->run_capacity, in->run_count + 1, sizeof *in->runs));
         tn_run *run = &in->runs[in->run_count++];
         snprintf(text, sizeof text, "%s %s, seed %s", tn_csv_text(t, row, tn_csv_column(t, "task")),
@@ -144,24 +208,61 @@ static tn_status add_study(tn_inputs *in, const tn_csv *t) {
     return TN_OK;
 }
 
+/* Takes the table over. */
+static tn_status add_cost(tn_inputs *in, tn_csv *t) {
+    size_t used = 0, bad = 0, rows = t->rows;
+    TN_TRY(tn_csv_need_cost(t));
+    for (size_t i = 0; i < in->cost_count; i++) {
+        rows += in->costs[i].rows;
+        if (!tn_csv_same(&in->costs[i], t))
+            continue;
+        tn_csv_flaw again = {.line = 1, .use = TN_ROW_DAMAGED};
+        snprintf(again.why, sizeof again.why, "the same rows as %.150s: read once", in->costs[i].path);
+        return keep_flaw(in, t->path, &again);
+    }
+    if (rows > TN_INPUTS_MOST_ROWS)
+        return tn_fail(
+            in->ctx, TN_ERR_INPUT,
+            "%s: with it there are %zu cost rows, and a page holds %d at most; name fewer files, or their "
+            "parts one by one",
+            t->path, rows, TN_INPUTS_MOST_ROWS);
+    for (size_t row = 0; row < t->rows; row++) {
+        used += tn_csv_use(t, row) == TN_ROW_USED;
+        bad += tn_csv_use(t, row) == TN_ROW_DAMAGED || tn_csv_use(t, row) == TN_ROW_PAST_CEILING;
+    }
+    if (used == 0 && bad > 0) {
+        char text[512];
+        size_t first = 0;
+        while (t->flaws[first].use == TN_ROW_USED)
+            first++;
+        tn_csv_flaw_text(t, &t->flaws[first], text, sizeof text);
+        return tn_fail(in->ctx, TN_ERR_INPUT, "no row of %s can be used; %s; use the file as it was written",
+                       t->path, text);
+    }
+    TN_TRY(keep_flaws(in, t));
+    TN_TRY(tn_grow(in->ctx, &in->costs, &in->cost_capacity, in->cost_count + 1, sizeof *in->costs));
+    in->costs[in->cost_count++] = *t;
+    *t = (tn_csv){0};
+    return TN_OK;
+}
+
 static tn_status add_csv(tn_inputs *in, const char *path) {
     tn_csv t;
     TN_TRY(tn_csv_read(in->ctx, path, &t));
-    if (tn_csv_column(&t, "schema") < 0 && tn_csv_column(&t, "score_flops_saved_pct") >= 0) {
-        tn_status status = add_study(in, &t);
-        tn_csv_free(&t);
-        return status;
-    }
-    if (tn_csv_column(&t, "schema") < 0 && tn_csv_column(&t, "step_ms") >= 0) {
-        tn_csv_free(&t);
-        return tn_fail(in->ctx, TN_ERR_INPUT, "%s holds the metrics of a run; name the folder it stands in",
-                       path);
+    bool cost = tn_csv_column(&t, "schema") >= 0;
+    tn_status status;
+    if (!cost && tn_csv_column(&t, "score_flops_saved_pct") >= 0) {
+        status = add_study(in, &t);
+        if (status == TN_OK)
+            status = keep_flaws(in, &t);
+    } else if (!cost && tn_csv_column(&t, "step_ms") >= 0) {
+        status = tn_fail(in->ctx, TN_ERR_INPUT, "%s holds the metrics of a run; name the folder it stands in",
+                         path);
+    } else {
+        status = add_cost(in, &t);
     }
     tn_csv_free(&t);
-    TN_TRY(tn_grow(in->ctx, &in->costs, &in->cost_capacity, in->cost_count + 1, sizeof *in->costs));
-    TN_TRY(tn_csv_read_cost(in->ctx, path, &in->costs[in->cost_count]));
-    in->cost_count++;
-    return TN_OK;
+    return status;
 }
 
 static tn_status add_entries(tn_inputs *in, const char *folder, struct dirent **entries, int count) {
@@ -235,7 +336,7 @@ static tn_status tell_apart(tn_inputs *in) {
 }
 
 tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out) {
-    *out = (tn_inputs){.ctx = ctx};
+    *out = (tn_inputs){.ctx = ctx, .devices = {.ctx = ctx}};
     tn_status status = TN_OK;
     if (count == 0)
         return tn_fail(ctx, TN_ERR_ARG,
@@ -251,6 +352,7 @@ tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count
                           paths[i]));
     }
     TN_GO(tell_apart(out));
+    TN_GO(tn_devices_of_tables(&out->devices, out->costs, out->cost_count));
     return TN_OK;
 cleanup:
     tn_inputs_free(out);
@@ -262,7 +364,11 @@ void tn_inputs_free(tn_inputs *in) {
         tn_csv_free(&in->costs[i]);
     for (size_t i = 0; i < in->run_count; i++)
         free_run(in->ctx, &in->runs[i]);
+    for (size_t i = 0; i < in->flaw_count; i++)
+        tn_free(in->ctx, in->flaws[i].file);
+    tn_devices_free(&in->devices);
     if (in->ctx) {
+        tn_free(in->ctx, in->flaws);
         tn_free(in->ctx, in->costs);
         tn_free(in->ctx, in->runs);
     }
@@ -284,4 +390,39 @@ const char *tn_run_text(const tn_run *run, const char *name) {
 double tn_run_number(const tn_run *run, const char *name) {
     const json_t *value = tn_run_field(run, name);
     return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* Whether this is the first flaw of its row: a row is named once. */
+static bool is_first_of_row(const tn_input_flaw *all, size_t from, size_t i) {
+    return i == from || all[i - 1].flaw.line != all[i].flaw.line || all[i - 1].flaw.use == TN_ROW_USED;
+}
+
+static void say(const tn_inputs *in, const tn_input_flaw *f) {
+    const tn_csv_flaw *flaw = &f->flaw;
+    if (flaw->column)
+        tn_warn(in->ctx, "%s, line %ld: %s '%s': %s", f->file, flaw->line, flaw->column, flaw->value,
+                flaw->why);
+    else
+        tn_warn(in->ctx, "%s, line %ld: %s", f->file, flaw->line, flaw->why);
+}
+
+void tn_inputs_warn(const tn_inputs *in) {
+    enum { NOTES = 8, ROWS = 1000 }; /* of a file */
+    for (size_t from = 0, to; from < in->flaw_count; from = to) {
+        const char *file = in->flaws[from].file;
+        size_t notes = 0, rows = 0;
+        for (to = from; to < in->flaw_count && strcmp(in->flaws[to].file, file) == 0; to++) {
+            bool used = in->flaws[to].flaw.use == TN_ROW_USED;
+            if (!used && !is_first_of_row(in->flaws, from, to))
+                continue;
+            *(used ? &notes : &rows) += 1;
+            if (used ? notes <= NOTES : rows <= ROWS)
+                say(in, &in->flaws[to]);
+        }
+        if (notes > NOTES || rows > ROWS)
+            tn_warn(in->ctx, "%s: and %zu more; the page lists all", file,
+                    (notes > NOTES ? notes - NOTES : 0) + (rows > ROWS ? rows - ROWS : 0));
+        if (rows > 0)
+            tn_warn(in->ctx, "%s: %zu row%s not used", file, rows, rows == 1 ? " is" : "s are");
+    }
 }

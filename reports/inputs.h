@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "csv_table.h"
+#include "devices.h"
 
 typedef struct tn_run {
     char *name;      /* the folder's own name; told apart by the folder above where two are alike */
@@ -15,20 +15,34 @@ typedef struct tn_run {
     tn_csv routes;   /* the same of routes.csv */
 } tn_run;
 
+/* A flaw of a file, kept where the file's table is not. */
+typedef struct tn_input_flaw {
+    char *file;
+    tn_csv_flaw flaw;
+} tn_input_flaw;
+
 typedef struct tn_inputs {
     tn_context *ctx;
     tn_csv *costs;
     size_t cost_count, cost_capacity;
+    tn_devices devices; /* of the cost rows */
+    tn_input_flaw *flaws;
+    size_t flaw_count, flaw_capacity;
     tn_run *runs;
     size_t run_count, run_capacity;
 } tn_inputs;
 
 /* Each path is a .csv of cost rows, a study.csv, the folder of a run (it holds config.json), or a folder that
  * holds cost*.csv, run folders one level below, or a study.csv (read where no run folder stands beside it).
- * Folders are read in the order of names. TN_ERR_INPUT, naming the path, for anything else and for damaged
- * files; TN_ERR_ARG when `count` is 0. */
+ * Folders are read in the order of names. What is there twice is read once. TN_ERR_INPUT, naming the path,
+ * for anything else, for damaged files, for one of which no row can be used, and beyond TN_INPUTS_MOST_ROWS
+ * cost rows; TN_ERR_ARG when `count` is 0. */
+enum { TN_INPUTS_MOST_ROWS = 100000 };
 tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out);
 void tn_inputs_free(tn_inputs *in);
+/* Says on stderr what of the files was not taken as it stands: the first rows of each by name, all by number.
+ */
+void tn_inputs_warn(const tn_inputs *in);
 
 /* A field of the summary, else of the config; NULL where neither has it or it is null. Borrowed. */
 const json_t *tn_run_field(const tn_run *run, const char *name);

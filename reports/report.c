@@ -2,6 +2,7 @@
 
 #include "file.h"
 #include "report_data.h"
+#include "text_table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,12 +67,13 @@ static tn_status put_page(tn_context *ctx, FILE *stream, const json_t *data) {
           "<script type=\"application/json\" id=\"data\">",
           stream);
     if (json_dump_callback(data, put_json, stream, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0)
-        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the report's data; is the disk full?");
+        return ferror(stream) ? tn_printed(ctx, stream)
+                              : tn_fail(ctx, TN_ERR_MEMORY, "out of host memory for the report's data");
     fputs("</script>\n", stream);
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
         put_script(stream, scripts[i].bytes, *scripts[i].size);
     fputs("</body>\n</html>\n", stream);
-    return TN_OK; /* the commit looks at the stream's error flag */
+    return tn_printed(ctx, stream);
 }
 
 tn_status tn_report_write(tn_context *ctx, const char *const *paths, size_t count, const char *out_path) {
@@ -80,6 +82,7 @@ tn_status tn_report_write(tn_context *ctx, const char *const *paths, size_t coun
     json_t *data = NULL;
     TN_TRY(tn_inputs_read(ctx, paths, count, &in));
     tn_status status = TN_OK;
+    tn_inputs_warn(&in);
     TN_GO(tn_report_data(&in, &data));
     TN_GO(tn_outfile_open(ctx, out_path, &out));
     TN_GO(put_page(ctx, out.stream, data));

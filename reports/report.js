@@ -12,13 +12,15 @@
   let data = whole; /* what passes the filters */
 
   const count = (n, word) => n + ' ' + word + (n === 1 ? '' : 's');
+  /* Rows of files that are used nowhere on this page: damaged, twice there, or past a ceiling. */
+  const unused = new Set(whole.flaws.filter(field('unused')).map((flaw) => flaw.file + ' ' + flaw.line)).size;
   const CELLS = 'cell without a number', CELLS_MANY = 'cells without a number';
 
   function intro() {
     page.append(node('h1', {}, 'Turnout: what routing costs and saves'));
     page.append(node('p', { class: 'soft' }, [count(whole.devices.length, 'device') + ' with cost rows',
       count(whole.runs.length, 'run'), count(whole.breakevens.length, 'break-even'),
-      whole.failures.length + ' ' + (whole.failures.length === 1 ? CELLS : CELLS_MANY)].join(', ') + '. Written ' + whole.written + '.'));
+      whole.failures.length + ' ' + (whole.failures.length === 1 ? CELLS : CELLS_MANY), count(unused, 'row') + ' not used'].join(', ') + '. Written ' + whole.written + '.'));
     page.append(node('p', {}, 'Routed attention sends each token down a cheap local track or across to attention. ρ is the fraction that takes attention. ' +
       'Savings are given in counted operations, in time and in energy side by side, for they differ.'));
     page.append(node('nav', { 'aria-label': 'Contents' }, contents));
@@ -84,7 +86,7 @@
     if (!data.devices.length) return;
     const columns = ['device', 'platform', 'driver', 'kind', 'compute_units', 'pci', 'host', 'cpu', 'version']
       .map((name) => [name.replace('_', ' '), field(name)]);
-    columns.push(['rows measured', (d) => d.rows_ok || 0], ['not measured', (d) => d.rows_failed || 0]);
+    columns.push(['rows measured', (d) => d.rows_ok || 0], ['not measured', (d) => d.rows_failed || 0], ['not used', (d) => d.rows_unused || 0]);
     const side = Costs.devicesFigure(data.cells);
     section('devices', 'Devices', table('Devices with cost rows', columns, data.devices), download('devices', columns, data.devices),
       ...(side ? [side] : []));
@@ -126,7 +128,8 @@
     const verdict = { found: 'pays below ρ*', always: 'pays at every measured ρ', never: 'pays at no measured ρ' };
     const columns = [['device', field('device')], ['execution', field('schedule')], ['B', field('B')], ['T', field('T')], ['D', field('D')],
       ['break-even ρ*', (b) => (b.verdict === 'found' ? b.rho : b.text)], ['ρ* by quartiles', field('interval_text')], ['routing', (b) => verdict[b.verdict]],
-      ['smallest ρ', smallest('rho')], ['faster there, ×', smallest('speedup')], ['ideal, ×', smallest('ideal')],
+      ['smallest ρ', smallest('rho')], ['faster there, ×', smallest('speedup')],
+      ['its quartiles', (b) => [b.points[0].speedup_q1, b.points[0].speedup_q3].filter(isNumber)], ['ideal, ×', smallest('ideal')],
       ['share of ideal %', smallest('share_pct')],
       ['masked, ×', (b) => (isNumber(b.masked_speedup) ? b.masked_speedup : b.schedule === 'compacted' ? 'not measured' : null)],
       ['compacted beats masked below ρ', beats('compact')], ['compacted beats block-skipping below ρ', beats('skip')]];
@@ -162,6 +165,17 @@
       tableDetails(id, rows.length + ' rows', title, columns, rows, rows, rows.length <= 12), download(id, columns, rows));
   }
 
+  /* What of the files was not taken as it stands. Filters leave it alone: a damaged row has no sure device or length. */
+  function flawsSection() {
+    if (!whole.flaws.length) return;
+    const columns = [['file', field('file')], ['line', field('line')], ['column', field('column')], ['value', field('value')], ['why', field('why'), 'text'],
+      ['row', (flaw) => (flaw.unused ? 'not used' : 'used')]];
+    const rows = whole.flaws.slice().sort((a, b) => b.unused - a.unused);
+    section('flaws', 'What was left out of the files', node('p', {}, count(unused, 'row') + ' of the files ' + (unused === 1 ? 'is' : 'are') +
+      ' used nowhere on this page, and why. Where the row says used, its numbers stand.'),
+    tableDetails('flaws', count(rows.length, 'line'), 'What was left out of the files', columns, rows, rows, rows.length <= 40), download('left-out', columns, rows));
+  }
+
   function provenance() {
     const list = (caption, items) => node('div', {}, node('p', {}, node('strong', {}, caption)),
       node('ul', {}, ...items.map((value) => node('li', {}, value))));
@@ -188,7 +202,8 @@
     rowsSection('ops', 'Kernels', 'Each op by itself: median wall time of a call, its rates, and its share of the measured roof.', data.ops,
       ['device', 'op', 'pass', 'shape', 'B', 'T', 'D', 'schedule', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'event_ms', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'verified', 'peer', 'peer_ratio', 'peer_ratio_q1', 'peer_ratio_q3']);
     rowsSection('failures', 'Cells without a number', 'Not measured, and why. They take no part in anything above.', data.failures,
-      ['device', 'level', 'op', 'pass', 'mixer', 'schedule', 'B', 'T', 'D', 'rho', 'status', 'reason']);
+      ['device', 'level', 'op', 'pass', 'shape', 'mixer', 'schedule', 'B', 'T', 'D', 'rho', 'status', 'reason']);
+    flawsSection();
     provenance();
     if (!rowsOf(data)) body.prepend(node('p', {}, 'No row and no run passes these filters together.'));
     draw();

@@ -3,12 +3,18 @@
 #include "breakeven.h"
 #include "clock.h"
 #include "report_routes.h"
+#include "text_file.h"
 
 #include <math.h>
 #include <string.h>
 
 static json_t *real_json(double value) {
     return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *number_json(const tn_csv *t, size_t row, int column) {
+    double value;
+    return tn_csv_number(t, row, column, &value) ? json_real(value) : json_null();
 }
 
 /* A cell: a number where it is one, null where it is empty, else its text. */
@@ -26,7 +32,7 @@ static const char *text_of(const tn_csv *t, size_t row, const char *name) {
 
 /* The named columns of a row as an object (NULL-ended); the device with its cores and caches. */
 static json_t *row_json(const tn_csv *t, size_t row, const char *const *names) {
-    char device[320];
+    char device[TN_CSV_DEVICE];
     json_t *object = json_object();
     tn_csv_device(t, row, device, sizeof device);
     for (; *names; names++)
@@ -60,6 +66,10 @@ static void count_up(json_t *object, const char *name) {
 
 /* Devices with first and last moment of measuring, and how many rows did and did not come out. */
 static json_t *devices_json(const tn_inputs *in) {
+    static const char *const counted[] = {[TN_ROW_USED] = "rows_ok",
+                                          [TN_ROW_NOT_MEASURED] = "rows_failed",
+                                          [TN_ROW_PAST_CEILING] = "rows_unused",
+                                          [TN_ROW_DAMAGED] = "rows_unused"};
     json_t *devices = json_array();
     for (size_t f = 0; f < in->cost_count; f++) {
         const tn_csv *t = &in->costs[f];
@@ -76,7 +86,7 @@ static json_t *devices_json(const tn_inputs *in) {
                 json_object_set_new(device, "first", json_string(utc));
             if (strcmp(utc, json_string_value(json_object_get(device, "last"))) > 0)
                 json_object_set_new(device, "last", json_string(utc));
-            count_up(device, strcmp(text_of(t, row, "status"), "ok") == 0 ? "rows_ok" : "rows_failed");
+            count_up(device, counted[tn_csv_use(t, row)]);
             json_decref(fresh);
         }
     }
@@ -94,7 +104,7 @@ static json_t *metrics_json(const tn_csv *t) {
     for (size_t row = 0; row < t->rows; row++) {
         json_t *cells = json_array();
         for (size_t c = 0; c < t->columns; c++)
-            json_array_append_new(cells, cell_json(t, row, (int)c));
+            json_array_append_new(cells, number_json(t, row, (int)c));
         json_array_append_new(rows, cells);
     }
     json_object_set_new(object, "columns", columns);
@@ -107,8 +117,8 @@ static tn_status runs_json(const tn_inputs *in, json_t *runs) {
         const tn_run *run = &in->runs[i];
         json_t *object = json_object(), *routes;
         json_array_append_new(runs, object);
-        json_object_set_new(object, "name", json_string(run->name));
-        json_object_set_new(object, "path", json_string(run->path));
+        json_object_set_new(object, "name", tn_text_json(run->name));
+        json_object_set_new(object, "path", tn_text_json(run->path));
         json_object_set(object, "config", run->config ? run->config : json_null());
         json_object_set(object, "summary", run->summary ? run->summary : json_null());
         json_object_set_new(object, "metrics", metrics_json(&run->metrics));
@@ -170,7 +180,7 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     char interval[80];
     tn_breakeven_interval_text(b, interval, sizeof interval);
     json_t *object = json_object();
-    json_object_set_new(object, "file", json_string(b->file));
+    json_object_set_new(object, "file", tn_text_json(b->file));
     json_object_set_new(object, "platform", json_string(b->platform));
     json_object_set_new(object, "device", json_string(b->device));
     json_object_set_new(object, "schedule", json_string(b->schedule));
@@ -259,29 +269,54 @@ static const char *const op_names[] = {"device",
                                        "peer_ratio_q1",
                                        "peer_ratio_q3",
                                        NULL};
-static const char *const failure_names[] = {"device", "level", "op",  "pass",   "mixer",  "schedule", "B",
-                                            "T",      "D",     "rho", "status", "reason", NULL};
+static const char *const failure_names[] = {"device", "level", "op", "pass", "shape",  "mixer",  "schedule",
+                                            "B",      "T",     "D",  "rho",  "status", "reason", NULL};
 
+/* What is measured and believed, by level; what is not, with the reason. Damaged rows stand in `flaws`. */
 static void rows_json(const tn_inputs *in, json_t *cells, json_t *ops, json_t *failures) {
     for (size_t f = 0; f < in->cost_count; f++) {
         const tn_csv *t = &in->costs[f];
         for (size_t row = 0; row < t->rows; row++) {
-            bool ok = strcmp(text_of(t, row, "status"), "ok") == 0;
-            bool op = strcmp(text_of(t, row, "level"), "op") == 0;
+            tn_row_use use = tn_csv_use(t, row);
+            bool ok = use == TN_ROW_USED, op = strcmp(text_of(t, row, "level"), "op") == 0;
+            if (use == TN_ROW_DAMAGED)
+                continue;
             json_t *object = row_json(t, row, !ok ? failure_names : op ? op_names : cell_names);
             json_object_set_new(object, "source", json_integer((json_int_t)f)); /* the place in `files` */
+            if (use == TN_ROW_PAST_CEILING) {
+                json_object_set_new(object, "status", json_string("past its ceiling"));
+                json_object_set_new(object, "reason",
+                                    json_sprintf("%s %% of what the device was measured to be able to",
+                                                 text_of(t, row, "roofline_pct")));
+            }
             json_array_append_new(!ok ? failures : op ? ops : cells, object);
         }
     }
 }
 
+static json_t *flaws_json(const tn_inputs *in) {
+    json_t *flaws = json_array();
+    for (size_t i = 0; i < in->flaw_count; i++) {
+        const tn_csv_flaw *flaw = &in->flaws[i].flaw;
+        json_t *object = json_object();
+        json_object_set_new(object, "file", tn_text_json(in->flaws[i].file));
+        json_object_set_new(object, "line", json_integer(flaw->line));
+        json_object_set_new(object, "column", flaw->column ? json_string(flaw->column) : json_null());
+        json_object_set_new(object, "value", flaw->column ? tn_text_json(flaw->value) : json_null());
+        json_object_set_new(object, "why", tn_text_json(flaw->why));
+        json_object_set_new(object, "unused", json_boolean(flaw->use != TN_ROW_USED));
+        json_array_append_new(flaws, object);
+    }
+    return flaws;
+}
+
 static json_t *files_json(const tn_inputs *in) {
     json_t *files = json_array();
     for (size_t f = 0; f < in->cost_count; f++)
-        json_array_append_new(files, json_string(in->costs[f].path));
+        json_array_append_new(files, tn_text_json(in->costs[f].path));
     for (size_t i = 0; i < in->run_count; i++) /* rows of one study.csv share its name */
         if (i == 0 || strcmp(in->runs[i].path, in->runs[i - 1].path) != 0)
-            json_array_append_new(files, json_string(in->runs[i].path));
+            json_array_append_new(files, tn_text_json(in->runs[i].path));
     return files;
 }
 
@@ -302,6 +337,7 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     json_object_set_new(root, "cells", cells);
     json_object_set_new(root, "ops", ops);
     json_object_set_new(root, "failures", failures);
+    json_object_set_new(root, "flaws", flaws_json(in));
     if (json_object_set_new(root, "files", files_json(in)) != 0 && status == TN_OK)
         status = tn_fail(in->ctx, TN_ERR_MEMORY, "out of host memory while gathering the report");
     if (status != TN_OK) {

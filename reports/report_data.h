@@ -5,7 +5,8 @@
 #include "inputs.h"
 
 /* An object with `version`, `written`, `devices`, `runs`, `breakevens`, `cells` (layer and model rows),
- * `ops`, `failures` and `files`; report.js is its only reader. Caller releases with json_decref. */
+ * `ops`, `failures`, `flaws` (what of the files was not taken as it stands) and `files`; report.js is its
+ * only reader. Caller releases with json_decref. */
 tn_status tn_report_data(const tn_inputs *in, json_t **out);
 
 #endif

@@ -46,12 +46,15 @@ const Parts = (function () {
     return String(Number(value.toPrecision(4)));
   }
 
+  /* Words in a column of numbers. */
+  const isAbsent = (value) => value === 'unmeasured' || (typeof value === 'string' && value.startsWith('n/a'));
+
   /* columns: [title, reader] or [title, reader, 'text']; the first is the row's heading. */
   function table(caption, columns, rows) {
     const head = node('tr');
     const body = node('tbody');
     const numeric = columns.map(([, read], c) => c > 0 && rows.some((row) => isNumber(read(row))) &&
-      rows.every((row) => { const v = read(row); return isNumber(v) || v == null || v === '' || v === 'unmeasured'; }));
+      rows.every((row) => { const v = read(row); return isNumber(v) || v == null || v === '' || isAbsent(v); }));
     columns.forEach(([title], c) =>
       head.append(node('th', { scope: 'col', class: numeric[c] ? 'number' : '' }, title)));
     rows.forEach((row) => {
@@ -60,7 +63,7 @@ const Parts = (function () {
         const value = read(row);
         if (c === 0) line.append(node('th', { scope: 'row' }, show(value)));
         else {
-          const absent = value === 'unmeasured' ? ' absent' : '';
+          const absent = isAbsent(value) && typeof value === 'string' && value ? ' absent' : '';
           line.append(node('td', { class: (numeric[c] ? 'number' : kind || '') + absent }, show(value)));
         }
       });

@@ -18,6 +18,17 @@ const Runs = (function () {
     const found = [run.summary, run.config].find((from) => from && from[name] !== undefined);
     return found ? found[name] : null;
   }
+  /* Against itself nothing is saved, and what its quartiles leave on either side of 0 is not told: no number then, but why.
+     Energy has no quartiles. */
+  function saving(run, name) {
+    const value = of(run, name);
+    const low = of(run, name + '_q1'), high = of(run, name + '_q3');
+    if (!isNumber(value)) return value;
+    if (of(run, 'mixer') === 'attention') return 'n/a';
+    return isNumber(low) && isNumber(high) && Math.min(low, high) <= 0 && Math.max(low, high) >= 0 ? 'n/a (' + show(low) + ' to ' + show(high) + ')' : value;
+  }
+
+  const quartiles = (run) => (of(run, 'mixer') === 'attention' ? [] : [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber));
   const percent = (value) => (isNumber(value) ? 100 * value : null);
 
   function taskText(run) {
@@ -40,9 +51,8 @@ const Runs = (function () {
     ['floor %', (run) => of(run, 'floor_pct')],
     ['attention % by layer', (run) => of(run, 'attention_pct_layers')],
   ];
-  const SAVING_COLUMNS = SAVINGS.map(([name, title]) => [title + ' saved %', (run) => of(run, name)]);
-  const SAVING_COLUMNS_ALL = SAVING_COLUMNS.slice();
-  SAVING_COLUMNS_ALL.splice(3, 0, ['time saved %, quartiles', (run) => [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber)]);
+  const SAVING_COLUMNS = SAVINGS.map(([name, title]) => [title + ' saved %', (run) => saving(run, name)]);
+  SAVING_COLUMNS.splice(3, 0, ['time saved %, quartiles', quartiles]);
   const STATE_COLUMNS = [
     ['status', (run) => (run.summary ? of(run, 'status') : 'not evaluated')],
     ['note', (run) => of(run, 'reason'), 'text'],
@@ -55,11 +65,12 @@ const Runs = (function () {
     return figure({
       name: 'savings',
       title: 'What routing saved, %',
-      note: 'Against the same model with attention in every row, on the same device in the same run. Below 0: it cost more.' +
+      note: 'Against the same model with attention in every row, on the same device in the same run. Below 0: it cost more. n/a: the run is that model, or 0 lies ' +
+        'between the quartiles.' +
         (all.length > MOST ? ' The first ' + MOST + ' of ' + all.length + ' runs; the table has all.' : ''),
       label: 'Bar chart: savings in score FLOPs, all FLOPs, time and energy, a group of bars a run. The table below has the numbers.',
       height: 90 + runs.length * 92,
-      columns: filled([RUN_COLUMNS[0], ['mixer', (run) => of(run, 'mixer')]].concat(SAVING_COLUMNS_ALL), all),
+      columns: filled([RUN_COLUMNS[0], ['mixer', (run) => of(run, 'mixer')]].concat(SAVING_COLUMNS), all),
       rows: all,
       open: true,
       make: (colours) => ({
@@ -68,8 +79,8 @@ const Runs = (function () {
           labels: runs.map(field('name')).map(lines),
           datasets: SAVINGS.map(([name, title], i) => ({
             label: title,
-            data: runs.map((run) => (isNumber(of(run, name)) ? of(run, name) : null)),
-            words: runs.map((run) => (of(run, name) === null ? 'not given' : String(of(run, name)))),
+            data: runs.map((run) => (isNumber(saving(run, name)) ? saving(run, name) : null)),
+            words: runs.map((run) => (saving(run, name) === null ? 'not given' : String(saving(run, name)))),
             backgroundColor: [colours.colours[5], colours.colours[0], colours.colours[2], colours.colours[4]][i],
             borderColor: colours.ink,
             borderWidth: 0.5,
@@ -188,5 +199,5 @@ const Runs = (function () {
     });
   }
 
-  return { of, percent, taskText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
+  return { of, saving, quartiles, percent, taskText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
 })();

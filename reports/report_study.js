@@ -3,7 +3,7 @@ const Study = (function () {
   'use strict';
 
   const { node, isNumber, show, field, filled, tableDetails, download, figure, groups, legendRoom, options, legend, axisTitle, logScale, SHAPES } = Parts;
-  const { of, percent, taskText } = Runs;
+  const { of, saving, quartiles, percent, taskText } = Runs;
 
   /* "random:0.002" and "periodic:496" are one mixer each; routing by capacity, and training without the curriculum, are others. */
   function kindOf(run) {
@@ -128,10 +128,11 @@ const Study = (function () {
   const ROW_COLUMNS = [['name', field('name')]].concat(
     [['part', 'part'], ['task', null], ['trained at', 'trained_distance'], ['mixer', 'mixer'], ['routing', 'routing'], ['seed', 'seed'], ['λ', 'lambda'], ['accuracy', null],
       ['attention %', 'attention_pct'], ['floor %', 'floor_pct'], ['regret ×', 'regret'], ['rows a sequence', 'rows_per_sequence'], ['score FLOPs saved %', 'score_flops_saved_pct'],
-      ['all FLOPs saved %', 'all_flops_saved_pct'], ['time saved %', 'time_saved_pct'], ['energy saved %', 'energy_saved_pct'], ['training s', 'train_s'],
+      ['all FLOPs saved %', 'all_flops_saved_pct'], ['time saved %', 'time_saved_pct'], ['time saved %, quartiles', 'quartiles'], ['energy saved %', 'energy_saved_pct'], ['training s', 'train_s'],
       ['break-even, sequences', 'break_even_sequences'], ['decisions differ', 'decisions_differ'], ['status', 'status'], ['note', 'reason']]
       .map(([title, name]) => (title === 'task' ? ['task', taskText] : title === 'accuracy' ? ['accuracy %', accuracy]
-        : [title, (run) => of(run, name)].concat(title === 'note' ? ['text'] : []))));
+        : title === 'time saved %, quartiles' ? [title, quartiles]
+          : [title, (run) => (/_saved_pct$/.test(name) ? saving(run, name) : of(run, name))].concat(title === 'note' ? ['text'] : []))));
 
   function rows(runs) {
     if (!runs.length) return null;

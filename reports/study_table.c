@@ -157,7 +157,7 @@ static void kind_of(const tn_csv *t, size_t row, char kind[LABEL]) {
     const char *mixer = cell(t, row, "mixer");
     if (strncmp(cell(t, row, "routing"), "capacity", 8) == 0)
         mixer = "capacity";
-    else if (strcmp(cell(t, row, "curriculum"), "false") == 0)
+    else if (strcasecmp(cell(t, row, "curriculum"), "false") == 0) /* spreadsheets write FALSE */
         mixer = "routed, no curriculum";
     snprintf(kind, LABEL, "%.*s", (int)strcspn(mixer, ":"), mixer);
 }
@@ -192,28 +192,53 @@ static size_t put(char *text, size_t used, const char *format, double value) {
     return used + (size_t)snprintf(text + used, CELL - used, format, value);
 }
 
+/* Whether a saving tells anything: not where the model is held against itself, nor where 0 lies between the
+ * quartiles. All that are no savings do. */
+static bool is_told(const tn_csv *t, size_t row, const char *field) {
+    size_t length = strlen(field);
+    char name[64];
+    double low, high;
+    if (length < 10 || strcmp(field + length - 10, "_saved_pct") != 0)
+        return true;
+    if (strcmp(cell(t, row, "mixer"), "attention") == 0)
+        return false;
+    snprintf(name, sizeof name, "%s_q1", field);
+    bool known = tn_csv_number(t, row, tn_csv_column(t, name), &low);
+    snprintf(name, sizeof name, "%s_q3", field);
+    known = tn_csv_number(t, row, tn_csv_column(t, name), &high) && known;
+    return !known || !((low <= 0 && high >= 0) || (high <= 0 && low >= 0));
+}
+
 /* Rows with the keys of row `like`: "median (seed, seed, …)", one number alone, a word, or a dash. */
 static void column_cell(const tn_csv *t, const section *s, const column *c, size_t like, char text[CELL]) {
     double values[SEEDS];
-    int count = 0;
+    bool told[SEEDS];
+    int count = 0, known = 0;
     snprintf(text, CELL, "–");
     for (size_t row = 0; row < t->rows && count < SEEDS; row++) {
         double value;
         if (!belongs(t, row, s, c->kind ? c->kind : s->kind) || !same_keys(t, row, like, s))
             continue;
-        if (tn_csv_number(t, row, tn_csv_column(t, c->field), &value))
+        if (tn_csv_number(t, row, tn_csv_column(t, c->field), &value)) {
+            told[count] = is_told(t, row, c->field);
+            known += told[count];
             values[count++] = value * c->scale;
-        else if (*cell(t, row, c->field))
+        } else if (*cell(t, row, c->field))
             snprintf(text, CELL, "%s", cell(t, row, c->field)); /* "unmeasured" */
     }
     if (count == 0)
         return;
+    if (known == 0) {
+        snprintf(text, CELL, "n/a");
+        return;
+    }
     size_t used = put(text, 0, c->format, median(values, count));
     if (c->constant || count == 1)
         return;
     for (int i = 0; i < count && used + 40 < CELL; i++) {
         used += (size_t)snprintf(text + used, CELL - used, "%s", i ? ", " : " (");
-        used = put(text, used, c->format, values[i]);
+        used = told[i] ? put(text, used, c->format, values[i])
+                       : used + (size_t)snprintf(text + used, CELL - used, "n/a");
     }
     snprintf(text + used, CELL - used, ")");
 }
@@ -276,13 +301,15 @@ tn_status tn_study_table_print(const tn_csv *study, FILE *stream) {
     static const char *const wanted[] = {"part",     "name",          "mixer",  "routing", "curriculum",
                                          "accuracy", "attention_pct", "status", "reason",  NULL};
     TN_TRY(tn_csv_require(study, "rows of a study", wanted));
-    fputs("# Study\n\nMedian, and in brackets every seed. Made from study.csv, which has more columns; "
+    fputs("# Study\n\nMedian, and in brackets every seed; n/a: 0 lies between the quartiles of that run, or "
+          "it is held against "
+          "itself. Made from study.csv, which has more columns; "
           "reports/SCHEMA.md explains them.\n",
           stream);
     for (int i = 0; i < SECTIONS; i++)
         TN_TRY(print_section(study, &sections[i], stream));
     print_others(study, stream);
-    return TN_OK;
+    return tn_printed(study->ctx, stream);
 }
 
 tn_status tn_study_table_save(tn_context *ctx, const char *csv, const char *path) {

@@ -10,16 +10,36 @@ static tn_status number_cell(tn_text_table *table, double value, const char *for
     return isfinite(value) ? tn_text_table_cell(table, format, value) : tn_text_table_cell(table, "–");
 }
 
-/* A percentage with three digits; a word ("unmeasured") stays one. */
-static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char *field) {
-    const char *word = tn_run_text(run, field);
-    if (*word)
-        return tn_text_table_cell(table, "%s", word);
-    return number_cell(table, tn_run_number(run, field), "%.1f");
-}
-
 static bool is_prose(tn_table_format format) {
     return format == TN_TABLE_TEXT || format == TN_TABLE_MARKDOWN;
+}
+
+/* A percentage with its quartiles where it has them; a word ("unmeasured") stays one. Against itself nothing
+ * is saved, and where 0 lies between the quartiles nothing is told. */
+static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char *field,
+                             tn_table_format format) {
+    char name[64];
+    const char *word = tn_run_text(run, field);
+    double value = tn_run_number(run, field);
+    if (*word)
+        return tn_text_table_cell(table, "%s", word);
+    if (strcmp(tn_run_text(run, "mixer"), "attention") == 0 && isfinite(value))
+        return tn_text_table_cell(table, "%s", is_prose(format) ? "n/a" : "");
+    snprintf(name, sizeof name, "%s_q1", field);
+    double low = tn_run_number(run, name);
+    snprintf(name, sizeof name, "%s_q3", field);
+    double high = tn_run_number(run, name);
+    if (!is_prose(format) || !isfinite(low) || !isfinite(high))
+        return number_cell(table, value, "%.1f");
+    if (fmin(low, high) <= 0 && fmax(low, high) >= 0)
+        return tn_text_table_cell(table, "n/a (%.1f … %.1f)", low, high);
+    return tn_text_table_cell(table, "%.1f (%.1f … %.1f)", value, low, high);
+}
+
+/* Files have the quartiles as columns of their own. */
+static tn_status quartile_cell(tn_text_table *table, const tn_run *run, const char *field) {
+    bool itself = strcmp(tn_run_text(run, "mixer"), "attention") == 0;
+    return number_cell(table, itself ? NAN : tn_run_number(run, field), "%.1f");
 }
 
 /* Files keep the contract's units: accuracy as a fraction. */
@@ -33,11 +53,15 @@ static tn_status run_row(tn_text_table *table, const tn_run *run, tn_table_forma
         TN_TRY(number_cell(table, accuracy, "%.6g"));
     TN_TRY(number_cell(table, tn_run_number(run, "attention_pct"), "%.3g"));
     TN_TRY(number_cell(table, tn_run_number(run, "floor_pct"), "%.3g"));
-    TN_TRY(saving_cell(table, run, "score_flops_saved_pct"));
-    TN_TRY(saving_cell(table, run, "all_flops_saved_pct"));
-    TN_TRY(saving_cell(table, run, "time_saved_pct"));
-    TN_TRY(saving_cell(table, run, "energy_saved_pct"));
-    return tn_text_table_cell(table, "%s", is_prose(format) && strcmp(state, "ok") == 0 ? "" : state);
+    TN_TRY(saving_cell(table, run, "score_flops_saved_pct", format));
+    TN_TRY(saving_cell(table, run, "all_flops_saved_pct", format));
+    TN_TRY(saving_cell(table, run, "time_saved_pct", format));
+    TN_TRY(saving_cell(table, run, "energy_saved_pct", format));
+    TN_TRY(tn_text_table_cell(table, "%s", is_prose(format) && strcmp(state, "ok") == 0 ? "" : state));
+    if (is_prose(format))
+        return TN_OK;
+    TN_TRY(quartile_cell(table, run, "time_saved_pct_q1"));
+    return quartile_cell(table, run, "time_saved_pct_q3");
 }
 
 /* The order in which a newcomer meets them: the cheap track, the costly one, the one that chooses, the
@@ -61,9 +85,12 @@ static tn_status print_runs(const tn_inputs *in, FILE *stream, tn_table_format f
                                               "all_flops_saved_pct",
                                               "time_saved_pct",
                                               "energy_saved_pct",
-                                              "status"};
+                                              "status",
+                                              "time_saved_pct_q1",
+                                              "time_saved_pct_q3"};
     tn_text_table *table;
-    TN_TRY(tn_text_table_make(in->ctx, is_prose(format) ? short_titles : long_titles, 9, &table));
+    bool prose = is_prose(format);
+    TN_TRY(tn_text_table_make(in->ctx, prose ? short_titles : long_titles, prose ? 9 : 11, &table));
     tn_status status = TN_OK;
     for (int rank = 0; rank <= 3; rank++)
         for (size_t i = 0; i < in->run_count; i++)
@@ -98,7 +125,11 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
     TN_TRY(tn_text_table_cell(table, "%s", text));
     TN_TRY(tn_text_table_cell(table, "%s", interval));
     TN_TRY(tn_text_table_cell(table, "%.3g", first->rho));
-    TN_TRY(tn_text_table_cell(table, "%.3g×", first->speedup));
+    if (isfinite(first->speedup_q1) && isfinite(first->speedup_q3))
+        TN_TRY(tn_text_table_cell(table, "%.3g× (%.3g … %.3g)", first->speedup, first->speedup_q1,
+                                  first->speedup_q3));
+    else
+        TN_TRY(tn_text_table_cell(table, "%.3g×", first->speedup));
     TN_TRY(number_cell(table, first->ideal, "%.3g×"));
     TN_TRY(number_cell(table, first->share_pct, "%.0f"));
     TN_TRY(number_cell(table, b->masked_speedup, "%.3g×"));
@@ -131,19 +162,23 @@ cleanup:
     return status;
 }
 
-tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn_table_format format) {
+tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn_table_format format,
+                           bool warn) {
     bool prose = is_prose(format);
     tn_inputs in;
     tn_breakevens found = {.ctx = ctx};
     TN_TRY(tn_inputs_read(ctx, &folder, 1, &in));
     tn_status status = TN_OK;
+    if (warn)
+        tn_inputs_warn(&in);
     for (size_t i = 0; i < in.cost_count; i++)
         TN_GO(tn_breakevens_add(ctx, &in.costs[i], &found));
     if (in.run_count > 0) {
         TN_GO(print_runs(&in, stream, format));
         if (prose)
             fputs("\nSaved against the same model with attention in every row, on the same device in the "
-                  "same run.\n",
+                  "same run; in brackets the quartiles.\nn/a: the run is that model, or 0 lies between the "
+                  "quartiles.\n",
                   stream);
     }
     if (found.count > 0 && (prose || in.run_count == 0)) {
@@ -160,6 +195,7 @@ tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn
                 "compacted.\n",
                 stream);
     }
+    status = tn_printed(ctx, stream);
 cleanup:
     tn_breakevens_free(&found);
     tn_inputs_free(&in);

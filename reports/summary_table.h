@@ -7,7 +7,9 @@
 
 /* `folder` as tn_inputs_read takes it. A row a run: accuracy, attention % and its floor, the four savings;
  * below, where there are cost rows, the break-even ρ* of each device and T. With CSV or JSON only the runs
- * are printed, or the break-evens where there are no runs: one table a file. */
-tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn_table_format format);
+ * are printed, or the break-evens where there are no runs: one table a file. `warn`: say on stderr what of
+ * the files was not taken as it stands. */
+tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn_table_format format,
+                           bool warn);
 
 #endif

@@ -1,5 +1,8 @@
 #include "text_table.h"
 
+#include "text_file.h"
+
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
@@ -167,7 +170,7 @@ static tn_status print_aligned(const tn_text_table *t, FILE *stream, bool markdo
         if (w > width[i % t->columns])
             width[i % t->columns] = w;
     }
-    for (size_t i = 0; i < t->count; i += t->columns) {
+    for (size_t i = 0; i < t->count && !ferror(stream); i += t->columns) {
         print_row(stream, t->cells + i, width, right, t->columns, markdown);
         if (i == 0)
             print_rule(stream, width, right, t->columns, markdown);
@@ -179,7 +182,7 @@ cleanup:
 }
 
 static void print_csv(const tn_text_table *t, FILE *stream) {
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count && !ferror(stream); i++) {
         const char *cell = t->cells[i];
         if (i % t->columns != 0)
             fputc(',', stream);
@@ -200,7 +203,7 @@ static json_t *cell_json(const char *cell) {
     if (!*cell)
         return json_null();
     if (!is_quantity(cell, true))
-        return json_string(cell);
+        return tn_text_json(cell);
     char *end;
     long long whole = strtoll(cell, &end, 10);
     return *end == '\0' ? json_integer(whole) : json_real(strtod(cell, NULL));
@@ -215,11 +218,12 @@ static tn_status print_json(const tn_text_table *t, FILE *stream) {
             bad |= json_object_set_new(row, t->cells[c], cell_json(t->cells[i + c]));
         bad |= json_array_append_new(rows, row);
     }
-    bad |= json_dumpf(rows, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    if (!bad)
+        (void)json_dumpf(rows, stream,
+                         JSON_INDENT(2) | JSON_REAL_PRECISION(12)); /* tn_printed looks at the stream */
     fputc('\n', stream);
     json_decref(rows);
-    return bad ? tn_fail(t->ctx, TN_ERR_OUTPUT, "cannot write the table as JSON: a cell is not UTF-8 text")
-               : TN_OK;
+    return bad ? tn_fail(t->ctx, TN_ERR_MEMORY, "out of host memory for the table as JSON") : TN_OK;
 }
 
 tn_status tn_text_table_print(const tn_text_table *t, FILE *stream, tn_table_format format) {
@@ -232,8 +236,18 @@ tn_status tn_text_table_print(const tn_text_table *t, FILE *stream, tn_table_for
         TN_TRY(print_json(t, stream));
     else
         TN_TRY(print_aligned(t, stream, format == TN_TABLE_MARKDOWN));
-    return ferror(stream) ? tn_fail(t->ctx, TN_ERR_OUTPUT, "cannot write the table; is the disk full?")
-                          : TN_OK;
+    return tn_printed(t->ctx, stream);
+}
+
+tn_status tn_printed(tn_context *ctx, FILE *stream) {
+    int before = errno; /* of the write that failed, where the stream refused on the way */
+    errno = 0;
+    bool failed = ferror(stream);
+    if (fflush(stream) == 0 && !failed)
+        return TN_OK;
+    int reason = errno ? errno : before;
+    return tn_fail(ctx, TN_ERR_WRITE, "cannot write%s: %s", stream == stdout ? " to stdout" : " the output",
+                   reason ? strerror(reason) : "the stream refused");
 }
 
 tn_status tn_table_format_parse(tn_context *ctx, const char *name, tn_table_format *out) {

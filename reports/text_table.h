@@ -26,8 +26,12 @@ tn_status tn_text_table_add_row(tn_text_table *t, const char *const *cells);
 /* The next cell, left to right; a row ends by itself after the last column. */
 tn_status tn_text_table_cell(tn_text_table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* TN_ERR_ARG when the last row is not full; TN_ERR_OUTPUT when the stream refuses. */
+/* TN_ERR_ARG when the last row is not full; TN_ERR_WRITE when the stream refuses. */
 tn_status tn_text_table_print(const tn_text_table *t, FILE *stream, tn_table_format format);
+
+/* What was printed has left the buffer: TN_ERR_WRITE with the system's reason where it could not (a full
+ * disk, a closed pipe). */
+tn_status tn_printed(tn_context *ctx, FILE *stream);
 
 /* "text", "md" (or "markdown"), "csv", "json"; TN_ERR_ARG names them otherwise. */
 tn_status tn_table_format_parse(tn_context *ctx, const char *name, tn_table_format *out);

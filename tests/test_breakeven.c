@@ -87,6 +87,29 @@ START_TEST(test_cores_and_caches_apart) {
 }
 END_TEST
 
+/* Two cards of one name: by PCI address, by host, and by their place where no address is known. */
+START_TEST(test_cards_of_one_name_apart) {
+    tn_csv t;
+    tn_breakevens b;
+    add_under(
+        "host,device,kind,pci,selector,level,pass,mixer,T,rho,status,wall_ms,dense_ratio\n",
+        "h,X,gpu,0000:01:00.0,0:0,layer,forward,routed,64,0.1,ok,1,2\n"
+        "h,X,gpu,0000:02:00.0,0:1,layer,forward,routed,64,0.1,ok,1,3\n"
+        "i,X,gpu,0000:01:00.0,0:0,layer,forward,routed,64,0.1,ok,1,4\n"
+        "h,Y,gpu,,0:0,layer,forward,routed,64,0.1,ok,1,5\n"
+        "h,Y,gpu,,0:1,layer,forward,routed,64,0.1,ok,1,6\n"
+        "h,Y,gpu,,1:1,layer,forward,routed,64,0.1,ok,1,7\n" /* the same card, its platform listed later */
+        "h,Z,cpu,,0:0,layer,forward,routed,64,0.1,ok,1,8\n"
+        "h,Z,cpu,,1:1,layer,forward,routed,64,0.1,ok,1,9\n", /* a machine's processor is one device */
+        &t, &b);
+    static const double speedups[] = {2, 3, 4, 5, 7, 9};
+    ck_assert_uint_eq(b.count, 6);
+    for (size_t i = 0; i < 6; i++)
+        near(b.items[i].points[0].speedup, speedups[i]);
+    drop(&t, &b);
+}
+END_TEST
+
 START_TEST(test_interleaved_dense_wins) {
     tn_csv t;
     tn_breakevens b;
@@ -395,6 +418,7 @@ int main(void) {
     tcase_add_test(tests, test_crossing);
     tcase_add_test(tests, test_cores_and_caches_apart);
     tcase_add_test(tests, test_parts);
+    tcase_add_test(tests, test_cards_of_one_name_apart);
     tcase_add_test(tests, test_interleaved_dense_wins);
     tcase_add_test(tests, test_always_and_never);
     tcase_add_test(tests, test_last_of_a_repeated_cell);

@@ -13,7 +13,7 @@
     "Dh,K,rho,"                                                                                              \
     "schedule,status,reason,n,wall_ms,wall_ms_q1,wall_ms_q3,event_ms,event_ok,flops,bytes,gflops,gbs,"       \
     "roofline_pct,"                                                                                          \
-    "energy_j,energy_source,shape,drift_pct,peer\n"
+    "energy_j,energy_source,shape,drift_pct,selector,peer\n"
 
 static tn_context ctx;
 static char folder[64];
@@ -93,7 +93,7 @@ static void write_run(run r) {
                     quantile(sorted, r.n, 0.75));
         else
             fputs(",,,", csv);
-        fputs(",,,,,,,,,,\"M=1,N=2\",,\n", csv);
+        fputs(",,,,,,,,,,\"M=1,N=2\",,,\n", csv);
         if (!lines || !ok)
             continue;
         fprintf(
@@ -278,11 +278,11 @@ START_TEST(damaged_files) {
     write_run((run){.name = "a", .rows = 3, .n = 5, .noise = 0.01, .odd = -1, .samples = true, .seed = 1});
     refused("compare a.csv none.csv", "none.csv");
     refused("compare a.jsonl a.csv", "samples alone");
-    write_text("b.csv",
-               HEADER "turnout-cost-1,0,,box,,P,D,,cpu,2,,op,gemm,nn,,1,0,,,,,,,ok,,5,nan,1,2,,,,,,,,,,,,\n");
+    write_text("b.csv", HEADER
+               "turnout-cost-1,0,,box,,P,D,,cpu,2,,op,gemm,nn,,1,0,,,,,,,ok,,5,nan,1,2,,,,,,,,,,,,,\n");
     refused("compare a.csv b.csv", "b.csv, line 2");
     write_text("b.csv",
-               HEADER "turnout-cost-1,0,,box,,P,D,,cpu,2,,op,gemm,nn,,1,0,,,,,,,ok,,5,-1,1,2,,,,,,,,,,,,\n");
+               HEADER "turnout-cost-1,0,,box,,P,D,,cpu,2,,op,gemm,nn,,1,0,,,,,,,ok,,5,-1,1,2,,,,,,,,,,,,,\n");
     refused("compare a.csv b.csv", "b.csv, line 2");
     write_text("b.csv", HEADER "turnout-cost-1,0,,box,,P,D,,cpu,2,,op,gemm");
     refused("compare a.csv b.csv", "cut off");

@@ -77,9 +77,70 @@ START_TEST(test_refuses) {
     REFUSED("\x7F"
             "ELF\x01\x02\n",
             "binary");
-    REFUSED("a,b\n1,\xFF\n", "line 2: binary");
     REFUSED("a,b,a\n1,2,3\n", "twice");
     REFUSED("schema,b\nturnout-cost-1,2\nturnout-cost-9,2\n", "line 3: schema 'turnout-cost-9'");
+}
+END_TEST
+
+/* Each damage says what it is, and no cell of a file so damaged is read. */
+START_TEST(test_other_programs_files) {
+    REFUSED("a;b\n1,5;2\n", "line 1: semicolons");
+    REFUSED("a\tb\n1\t2\n", "line 1: tabs");
+    REFUSED("\xFF\xFE"
+            "a\0,\0b\0\n\0",
+            "UTF-16");
+    REFUSED("a,b\r1,2\r", "CR alone");
+    REFUSED("a,b\n1,2", "end it with a line break");
+    REFUSED("a,,b\n1,2,3\n", "column 2 has no name");
+    REFUSED("a,,\n1,,3\n", "line 2: 3 cells");
+    REFUSED("schema,b\nturnout-cost-1,2\nschema,c\n", "line 3: a second header");
+    static char wide[100000] = "a,b\n1,\"";
+    size_t used = strlen(wide);
+    memset(wide + used, 'x', 70000);
+    strcpy(wide + used + 70000, "\"\n");
+    refused(wide, strlen(wide), "none that was written here has so many");
+}
+END_TEST
+
+static void has_flaw(const tn_csv *t, size_t i, long line, const char *why) {
+    ck_assert_uint_lt(i, t->flaw_count);
+    ck_assert_int_eq(t->flaws[i].line, line);
+    ck_assert_msg(strstr(t->flaws[i].why, why) != NULL, "'%s' is not in: %s", why, t->flaws[i].why);
+    ck_assert_int_eq(t->flaws[i].use, TN_ROW_USED);
+}
+
+/* What a spreadsheet or a person adds without harm: read, and said. */
+START_TEST(test_additions) {
+    static const char text[] =
+        "\xEF\xBB\xBF# mine,,\r\n\"a\",\"b\",,\r\n\"1\",\"2\",,\r\n# seen, once, twice\r\n,,,\r\n"
+        "a,b,,\r\n3,4\r\n";
+    tn_csv t;
+    write_bytes(text, sizeof text - 1);
+    ck_assert_msg(tn_csv_read(&ctx, path, &t) == TN_OK, "%s", ctx.message);
+    ck_assert_uint_eq(t.columns, 2);
+    ck_assert_uint_eq(t.rows, 2);
+    ck_assert_str_eq(tn_csv_text(&t, 0, 1), "2");
+    ck_assert_str_eq(tn_csv_text(&t, 1, 0), "3");
+    ck_assert_uint_eq(t.flaw_count, 4);
+    has_flaw(&t, 0, 1, "comment");
+    has_flaw(&t, 1, 4, "comment");
+    has_flaw(&t, 2, 5, "empty cells");
+    has_flaw(&t, 3, 6, "header again");
+    tn_csv_free(&t);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(test_bytes_that_are_no_text) {
+    static const char text[] = "a,b\n1,\xE9t\xE9 \xC3\xA9\n2,x\xE2\x82\n";
+    tn_csv t;
+    write_bytes(text, sizeof text - 1);
+    ck_assert_msg(tn_csv_read(&ctx, path, &t) == TN_OK, "%s", ctx.message);
+    ck_assert_str_eq(tn_csv_text(&t, 0, 1), "\xEF\xBF\xBDt\xEF\xBF\xBD \xC3\xA9");
+    ck_assert_str_eq(tn_csv_text(&t, 1, 1), "x\xEF\xBF\xBD\xEF\xBF\xBD");
+    has_flaw(&t, 0, 2, "4 bytes");
+    tn_csv_free(&t);
+    ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
 
@@ -115,6 +176,9 @@ int main(void) {
     tcase_add_test(tests, test_reads);
     tcase_add_test(tests, test_byte_order_mark);
     tcase_add_test(tests, test_refuses);
+    tcase_add_test(tests, test_other_programs_files);
+    tcase_add_test(tests, test_additions);
+    tcase_add_test(tests, test_bytes_that_are_no_text);
     tcase_add_test(tests, test_missing_file);
     tcase_add_test(tests, test_kinds);
     suite_add_tcase(suite, tests);

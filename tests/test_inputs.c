@@ -121,7 +121,7 @@ START_TEST(test_summary) {
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
-    ck_assert_msg(tn_summary_print(&ctx, TN_TEST_DATA "/demo", stream, TN_TABLE_TEXT) == TN_OK, "%s",
+    ck_assert_msg(tn_summary_print(&ctx, TN_TEST_DATA "/demo", stream, TN_TABLE_TEXT, true) == TN_OK, "%s",
                   ctx.message);
     fclose(stream);
     if (getenv("TN_SHOW"))

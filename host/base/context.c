@@ -51,6 +51,8 @@ const char *tn_status_name(tn_status status) {
         return "bad input";
     case TN_ERR_OUTPUT:
         return "cannot write";
+    case TN_ERR_WRITE:
+        return "writing failed";
     case TN_ERR_MEMORY:
         return "out of memory";
     case TN_ERR_DEVICE:

@@ -13,7 +13,8 @@ typedef enum tn_status {
     TN_ERR_CHECK,       /* a comparison failed (verify, compare)               → exit 1 */
     TN_ERR_ARG,         /* bad option, shape, op or device name                → exit 2 */
     TN_ERR_INPUT,       /* a file is missing, truncated or of another schema   → exit 2 */
-    TN_ERR_OUTPUT,      /* an output cannot be written                         → exit 2 */
+    TN_ERR_OUTPUT,      /* an output cannot be opened: no such folder, a lock  → exit 2 */
+    TN_ERR_WRITE,       /* writing failed under way: disk full, closed pipe    → exit 3 */
     TN_ERR_MEMORY,      /* host or device memory ran out                       → exit 3 */
     TN_ERR_DEVICE,      /* OpenCL said no                                      → exit 3 */
     TN_ERR_UNSUPPORTED, /* the device or kernel cannot do this shape           → exit 3 */

@@ -5,6 +5,11 @@
 
 static tn_status result(tn_context *ctx, const tn_comparison *c) {
     size_t slower = c->verdicts[TN_VERDICT_SLOWER], broken = c->verdicts[TN_VERDICT_BROKEN];
+    if (c->notes)
+        tn_warn(ctx, "%zu notes on the files (bytes, comments, rounded numbers); turnout report lists them",
+                c->notes);
+    if (c->same_files)
+        tn_warn(ctx, "a file stands on both sides: what it is held against is itself");
     if (c->strays)
         tn_warn(ctx, "%zu lines of samples belong to no row of the files they were given with", c->strays);
     if (slower + broken == 0)
@@ -18,6 +23,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     const char *name = tn_cli_string(args, "format", NULL);
     tn_table_format format = tn_table_format_of_path(path);
     tn_comparison c = {0};
+    const char *maps[TN_CLI_MAX_ARGUMENTS];
     tn_outfile out = {0};
     tn_status status = TN_OK;
     if (name)
@@ -26,7 +32,10 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
                              &(tn_compare_options){.noise_pct = tn_cli_real(args, "noise", -1),
                                                    .threshold_pct = tn_cli_real(args, "threshold", 5),
                                                    .relative = tn_cli_given(args, "relative"),
-                                                   .quartiles = tn_cli_given(args, "quartiles")},
+                                                   .quartiles = tn_cli_given(args, "quartiles"),
+                                                   .any_host = tn_cli_given(args, "any-host"),
+                                                   .maps = maps,
+                                                   .map_count = tn_cli_every(args, "map", maps)},
                              &c));
     TN_GO(tn_outfile_open(ctx, path, &out));
     TN_GO(tn_comparison_print(&c, out.stream, format));
@@ -51,6 +60,12 @@ static const tn_cli_option options[] = {
      "side, else from how the ratios of a device's rows scatter",
      0, 100},
     {"quartiles", 0, NULL, TN_CLI_FLAG, "leave samples alone and go by the quartiles of the CSV"},
+    {"map", 0, "OLD=NEW", TN_CLI_STRING,
+     "take the device OLD of the old side and NEW of the new one for the same: names as `devices` prints "
+     "them, hosts, or "
+     "what the table calls them; may stand several times"},
+    {"any-host", 0, NULL, TN_CLI_FLAG,
+     "take devices of one name on several machines for one (containers have another host name every run)"},
     TN_CLI_OUTPUT("write to FILE instead of stdout; its ending chooses the format"),
     {"format", 0, "text|md|csv|json", TN_CLI_STRING, "format of the rows (text)", 0, 0, formats},
     TN_CLI_QUIET,

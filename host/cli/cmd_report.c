@@ -20,7 +20,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     if (name)
         TN_TRY(tn_table_format_parse(ctx, name, &format));
     for (int i = 0; i < args->count; i++)
-        TN_TRY(tn_summary_print(ctx, args->arguments[i], stdout, format));
+        TN_TRY(tn_summary_print(ctx, args->arguments[i], stdout, format, !path));
     return TN_OK;
 }
 

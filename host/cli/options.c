@@ -135,6 +135,10 @@ static tn_status take(tn_context *ctx, const tn_cli_command *command, int i, con
     const tn_cli_option *o = &command->options[i];
     out->given[i] = true;
     out->text[i] = text;
+    if (out->every_count == TN_CLI_MAX_ARGUMENTS)
+        return tn_fail(ctx, TN_ERR_ARG, "--%s is one option too many", o->name);
+    out->every[out->every_count].option = i;
+    out->every[out->every_count++].text = text;
     switch (o->type) {
     case TN_CLI_FLAG:
         return TN_OK;
@@ -243,6 +247,15 @@ bool tn_cli_given(const tn_cli_args *args, const char *name) {
 const char *tn_cli_string(const tn_cli_args *args, const char *name, const char *fallback) {
     int i = find(args, name);
     return i < 0 ? fallback : args->text[i];
+}
+
+size_t tn_cli_every(const tn_cli_args *args, const char *name, const char **out) {
+    size_t count = 0;
+    int wanted = find(args, name);
+    for (int i = 0; i < args->every_count; i++)
+        if (args->every[i].option == wanted)
+            out[count++] = args->every[i].text;
+    return count;
 }
 
 int64_t tn_cli_int(const tn_cli_args *args, const char *name, int64_t fallback) {

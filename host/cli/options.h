@@ -66,7 +66,7 @@ typedef struct tn_cli_command {
     const char *more; /* paragraphs at the end of the help, or NULL */
 } tn_cli_command;
 
-/* What was given on the command line; the last of a repeated option counts. */
+/* What was given on the command line; the last of a repeated option counts, but for tn_cli_every. */
 struct tn_cli_args {
     const tn_cli_command *command;
     const char *program; /* argv[0], for commands that start themselves again */
@@ -76,6 +76,11 @@ struct tn_cli_args {
     uint64_t whole[TN_CLI_MAX_OPTIONS]; /* UINT64, and INT as two's complement */
     const char *arguments[TN_CLI_MAX_ARGUMENTS];
     int count; /* of arguments */
+    struct {
+        int option;
+        const char *text;
+    } every[TN_CLI_MAX_ARGUMENTS]; /* all options in order */
+    int every_count;
     bool help; /* --help or -h stands somewhere */
 };
 
@@ -87,6 +92,9 @@ tn_status tn_cli_parse(tn_context *ctx, const tn_cli_command *command, int argc,
 /* Values by the option's long name; the fallback when it was not given. */
 bool tn_cli_given(const tn_cli_args *args, const char *name);
 const char *tn_cli_string(const tn_cli_args *args, const char *name, const char *fallback);
+/* The values of an option that may stand several times, in order: fills `out` (TN_CLI_MAX_ARGUMENTS), returns
+ * their number. */
+size_t tn_cli_every(const tn_cli_args *args, const char *name, const char **out);
 int64_t tn_cli_int(const tn_cli_args *args, const char *name, int64_t fallback);
 uint64_t tn_cli_uint64(const tn_cli_args *args, const char *name, uint64_t fallback);
 double tn_cli_real(const tn_cli_args *args, const char *name, double fallback); /* NaN for a word */
