@@ -6,12 +6,16 @@
 #include <math.h>
 #include <string.h>
 
-static tn_status number_cell(tn_text_table *table, double value, const char *format) {
-    return isfinite(value) ? tn_text_table_cell(table, format, value) : tn_text_table_cell(table, "–");
-}
-
 static bool is_prose(tn_table_format format) {
     return format == TN_TABLE_TEXT || format == TN_TABLE_MARKDOWN;
+}
+
+/* A number that is not there is a dash to people and an empty cell in a file. */
+static tn_status number_cell(tn_text_table *table, double value, const char *printed,
+                             tn_table_format format) {
+    if (isfinite(value))
+        return tn_text_table_cell(table, printed, value);
+    return tn_text_table_cell(table, "%s", is_prose(format) ? "–" : "");
 }
 
 /* A percentage with its quartiles where it has them; a word ("unmeasured") stays one. Against itself nothing
@@ -30,16 +34,17 @@ static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char
     snprintf(name, sizeof name, "%s_q3", field);
     double high = tn_run_number(run, name);
     if (!is_prose(format) || !isfinite(low) || !isfinite(high))
-        return number_cell(table, value, "%.1f");
+        return number_cell(table, value, "%.1f", format);
     if (fmin(low, high) <= 0 && fmax(low, high) >= 0)
         return tn_text_table_cell(table, "n/a (%.1f … %.1f)", low, high);
     return tn_text_table_cell(table, "%.1f (%.1f … %.1f)", value, low, high);
 }
 
 /* Files have the quartiles as columns of their own. */
-static tn_status quartile_cell(tn_text_table *table, const tn_run *run, const char *field) {
+static tn_status quartile_cell(tn_text_table *table, const tn_run *run, const char *field,
+                               tn_table_format format) {
     bool itself = strcmp(tn_run_text(run, "mixer"), "attention") == 0;
-    return number_cell(table, itself ? NAN : tn_run_number(run, field), "%.1f");
+    return number_cell(table, itself ? NAN : tn_run_number(run, field), "%.1f", format);
 }
 
 /* Files keep the contract's units: accuracy as a fraction. */
@@ -48,11 +53,11 @@ static tn_status run_row(tn_text_table *table, const tn_run *run, tn_table_forma
     const char *state = !run->summary ? "not evaluated" : tn_run_text(run, "status");
     TN_TRY(tn_text_table_cell(table, "%s", run->name));
     if (is_prose(format))
-        TN_TRY(number_cell(table, 100 * accuracy, "%.1f"));
+        TN_TRY(number_cell(table, 100 * accuracy, "%.1f", format));
     else
-        TN_TRY(number_cell(table, accuracy, "%.6g"));
-    TN_TRY(number_cell(table, tn_run_number(run, "attention_pct"), "%.3g"));
-    TN_TRY(number_cell(table, tn_run_number(run, "floor_pct"), "%.3g"));
+        TN_TRY(number_cell(table, accuracy, "%.6g", format));
+    TN_TRY(number_cell(table, tn_run_number(run, "attention_pct"), "%.3g", format));
+    TN_TRY(number_cell(table, tn_run_number(run, "floor_pct"), "%.3g", format));
     TN_TRY(saving_cell(table, run, "score_flops_saved_pct", format));
     TN_TRY(saving_cell(table, run, "all_flops_saved_pct", format));
     TN_TRY(saving_cell(table, run, "time_saved_pct", format));
@@ -60,8 +65,8 @@ static tn_status run_row(tn_text_table *table, const tn_run *run, tn_table_forma
     TN_TRY(tn_text_table_cell(table, "%s", is_prose(format) && strcmp(state, "ok") == 0 ? "" : state));
     if (is_prose(format))
         return TN_OK;
-    TN_TRY(quartile_cell(table, run, "time_saved_pct_q1"));
-    return quartile_cell(table, run, "time_saved_pct_q3");
+    TN_TRY(quartile_cell(table, run, "time_saved_pct_q1", format));
+    return quartile_cell(table, run, "time_saved_pct_q3", format);
 }
 
 /* The order in which a newcomer meets them: the cheap track, the costly one, the one that chooses, the
@@ -104,15 +109,15 @@ cleanup:
 
 /* Up to where compacted is the faster one; stands in its own rows alone. */
 static tn_status beats_cell(tn_text_table *table, bool compacted, bool measured,
-                            const tn_breakeven_bound *bound) {
+                            const tn_breakeven_bound *bound, tn_table_format format) {
     char text[32];
     if (!compacted || !measured)
-        return tn_text_table_cell(table, "%s", compacted ? "not measured" : "–");
+        return tn_text_table_cell(table, "%s", compacted ? "not measured" : is_prose(format) ? "–" : "");
     tn_breakeven_text(bound, text, sizeof text);
     return tn_text_table_cell(table, "%s", text);
 }
 
-static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
+static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b, tn_table_format format) {
     char text[32], interval[80];
     const tn_breakeven_point *first = &b->points[0];
     tn_breakeven_text(&b->even, text, sizeof text);
@@ -120,8 +125,8 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
     bool compacted = strcmp(b->schedule, "compacted") == 0;
     TN_TRY(tn_text_table_cell(table, "%s", b->device));
     TN_TRY(tn_text_table_cell(table, "%s", b->schedule));
-    TN_TRY(number_cell(table, b->T, "%.0f"));
-    TN_TRY(number_cell(table, b->D, "%.0f"));
+    TN_TRY(number_cell(table, b->T, "%.0f", format));
+    TN_TRY(number_cell(table, b->D, "%.0f", format));
     TN_TRY(tn_text_table_cell(table, "%s", text));
     TN_TRY(tn_text_table_cell(table, "%s", interval));
     TN_TRY(tn_text_table_cell(table, "%.3g", first->rho));
@@ -130,11 +135,11 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b) {
                                   first->speedup_q3));
     else
         TN_TRY(tn_text_table_cell(table, "%.3g×", first->speedup));
-    TN_TRY(number_cell(table, first->ideal, "%.3g×"));
-    TN_TRY(number_cell(table, first->share_pct, "%.0f"));
-    TN_TRY(number_cell(table, b->masked_speedup, "%.3g×"));
-    TN_TRY(beats_cell(table, compacted, isfinite(b->masked_speedup), &b->compact));
-    return beats_cell(table, compacted, b->has_blocks, &b->skip);
+    TN_TRY(number_cell(table, first->ideal, "%.3g×", format));
+    TN_TRY(number_cell(table, first->share_pct, "%.0f", format));
+    TN_TRY(number_cell(table, b->masked_speedup, "%.3g×", format));
+    TN_TRY(beats_cell(table, compacted, isfinite(b->masked_speedup), &b->compact, format));
+    return beats_cell(table, compacted, b->has_blocks, &b->skip, format);
 }
 
 static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_table_format format) {
@@ -155,7 +160,7 @@ static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_t
     TN_TRY(tn_text_table_make(found->ctx, titles, sizeof titles / sizeof titles[0], &table));
     tn_status status = TN_OK;
     for (size_t i = 0; i < found->count; i++)
-        TN_GO(breakeven_row(table, &found->items[i]));
+        TN_GO(breakeven_row(table, &found->items[i], format));
     TN_GO(tn_text_table_print(table, stream, format));
 cleanup:
     tn_text_table_free(table);

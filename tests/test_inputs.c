@@ -117,6 +117,102 @@ START_TEST(test_study) {
 }
 END_TEST
 
+/* Rows of a study that a spreadsheet damaged are named and left out, TRUE is true, "unmeasured" stays a word.
+ */
+START_TEST(test_damaged_study) {
+    const char *path = folder;
+    tn_inputs in;
+    write_in_folder(
+        "study.csv",
+        "task,mixer,seed,accuracy,attention_pct,score_flops_saved_pct,time_saved_pct,energy_saved_pct,"
+        "curriculum,status\n"
+        "recall,routed,7,1,0.4,99,12.5,unmeasured,TRUE,ok\n"
+        "recall,routed,8,\"0,98\",0.4,99,12.5,unmeasured,TRUE,ok\n"
+        "recall,routed,9,98,0.4,99,12.5,unmeasured,FALSE,ok\n"
+        "recall,routed,10,1,0.4,99,Jan 12,unmeasured,FALSE,ok\n"
+        "recall,routed,11,1,0.4,99,12.5,unmeasured,FALSE,fine\n"
+        "recall,routed,12,,,,,,FALSE,skipped\n");
+    ck_assert_msg(tn_inputs_read(&ctx, &path, 1, &in) == TN_OK, "%s", ctx.message);
+    ck_assert_uint_eq(in.run_count, 2);
+    ck_assert(json_is_true(tn_run_field(&in.runs[0], "curriculum")));
+    ck_assert_str_eq(tn_run_text(&in.runs[1], "status"), "skipped");
+    static const struct {
+        long line;
+        const char *column, *why;
+    } flaws[] = {{3, "accuracy", "decimal comma"},
+                 {4, "accuracy", "between 0 and 1"},
+                 {5, "time_saved_pct", "a date"},
+                 {6, "status", "none of ok"}};
+    ck_assert_uint_eq(in.flaw_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(in.flaws[i].flaw.line, flaws[i].line);
+        ck_assert_str_eq(in.flaws[i].flaw.column, flaws[i].column);
+        ck_assert_ptr_nonnull(strstr(in.flaws[i].flaw.why, flaws[i].why));
+        ck_assert_int_eq(in.flaws[i].flaw.use, TN_ROW_DAMAGED);
+    }
+    tn_inputs_free(&in);
+    remove_in_folder("study.csv");
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* A name in another code costs its bytes alone; a loss that is NaN is named. */
+START_TEST(test_damaged_run) {
+    const char *path = folder;
+    tn_inputs in;
+    write_in_folder("config.json", "{\"mixer\": \"conv\", \"device\": \"caf\xE9\"}");
+    write_in_folder("metrics.csv",
+                    "step,phase,lambda,lr,loss,cross_entropy,accuracy,attention_pct,attention_pct_soft,"
+                    "routed_rows,step_ms,tokens_per_s,elapsed_s\n"
+                    "1,1,0,0.1,nan,,0.5,1,1,2,3,4,5\n");
+    ck_assert_msg(tn_inputs_read(&ctx, &path, 1, &in) == TN_OK, "%s", ctx.message);
+    ck_assert_str_eq(tn_run_text(&in.runs[0], "device"), "caf\xEF\xBF\xBD");
+    ck_assert_uint_eq(in.flaw_count, 2);
+    ck_assert_ptr_nonnull(strstr(in.flaws[0].file, "config.json"));
+    ck_assert_ptr_nonnull(strstr(in.flaws[0].flaw.why, "no UTF-8"));
+    ck_assert_str_eq(in.flaws[1].flaw.column, "loss");
+    ck_assert_ptr_nonnull(strstr(in.flaws[1].flaw.why, "not finite"));
+    tn_inputs_free(&in);
+    remove_in_folder("metrics.csv");
+    remove_in_folder("config.json");
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+static char *summary_of(const char *path, tn_table_format format) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_msg(tn_summary_print(&ctx, path, stream, format, true) == TN_OK, "%s", ctx.message);
+    fclose(stream);
+    return text;
+}
+
+/* A saving stands with its quartiles; none is told of the model held against itself, or where 0 lies between
+ * them. */
+START_TEST(test_savings) {
+    write_in_folder("study.csv",
+                    "name,task,mixer,seed,accuracy,attention_pct,score_flops_saved_pct,all_flops_saved_pct,"
+                    "time_saved_pct,time_saved_pct_q1,time_saved_pct_q3,energy_saved_pct,status\n"
+                    "itself,recall,attention,1,1,100,0.5,0.25,-5,-7,-3,-2,ok\n"
+                    "told,recall,routed,1,1,0.4,99,43,12.5,10,15,11,ok\n"
+                    "untold,recall,routed,2,1,0.4,99,43,2.5,-1.5,4.5,unmeasured,ok\n");
+    char *text = summary_of(folder, TN_TABLE_MARKDOWN);
+    ck_assert_msg(strstr(text, "12.5 (10.0 … 15.0)") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "n/a (-1.5 … 4.5)") != NULL, "%s", text);
+    ck_assert_ptr_null(strstr(text, "-5.0"));
+    ck_assert_ptr_null(strstr(text, " 2.5"));
+    ck_assert_ptr_null(strstr(text, "-2.0"));
+    free(text);
+    text = summary_of(folder, TN_TABLE_CSV);
+    ck_assert_msg(strstr(text, "\nitself,1,100,,,,,,ok,,\n") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "\nuntold,1,0.4,,99.0,43.0,2.5,unmeasured,ok,-1.5,4.5\n") != NULL, "%s", text);
+    free(text);
+    remove_in_folder("study.csv");
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_summary) {
     char *text = NULL;
     size_t size = 0;
@@ -143,6 +239,9 @@ int main(void) {
     tcase_add_test(tests, test_refuses);
     tcase_add_test(tests, test_run_without_summary);
     tcase_add_test(tests, test_study);
+    tcase_add_test(tests, test_damaged_study);
+    tcase_add_test(tests, test_damaged_run);
+    tcase_add_test(tests, test_savings);
     tcase_add_test(tests, test_summary);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

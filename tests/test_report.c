@@ -14,10 +14,10 @@ static const char *const everything[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA 
                                          TN_TEST_DATA "/study.csv"};
 
 /* The page's data, parsed back from between its tags. */
-static json_t *read_page(char **page) {
+static json_t *page_of(const char *const *paths, size_t count, char **page) {
     static const char opening[] = "<script type=\"application/json\" id=\"data\">";
     size_t size;
-    ck_assert_msg(tn_report_write(&ctx, everything, 3, path) == TN_OK, "%s", ctx.message);
+    ck_assert_msg(tn_report_write(&ctx, paths, count, path) == TN_OK, "%s", ctx.message);
     ck_assert_msg(tn_file_read(&ctx, path, page, &size) == TN_OK, "%s", ctx.message);
     char *start = strstr(*page, opening);
     ck_assert_ptr_nonnull(start);
@@ -28,6 +28,10 @@ static json_t *read_page(char **page) {
     json_t *data = json_loadb(start, (size_t)(end - start), 0, &error);
     ck_assert_msg(data != NULL, "%s", error.text);
     return data;
+}
+
+static json_t *read_page(char **page) {
+    return page_of(everything, 3, page);
 }
 
 static size_t count_of(const json_t *data, const char *name) {
@@ -107,6 +111,65 @@ START_TEST(test_routes) {
 }
 END_TEST
 
+static const char *text_in(const json_t *data, const char *list, size_t i, const char *name) {
+    const char *text =
+        json_string_value(json_object_get(json_array_get(json_object_get(data, list), i), name));
+    return text ? text : "";
+}
+
+/* Two cards of one name on one machine and one on another: three devices, three curves. A row past its
+ * ceiling and one whose status nobody knows are named, and are in no list of results. */
+START_TEST(test_cards_and_rows_left_out) {
+    static const char rows[] =
+        "schema,version,utc,host,cpu,platform,device,driver,kind,compute_units,pci,level,op,pass,mixer,B,T,D,"
+        "H,Dh,K,"
+        "rho,schedule,status,reason,n,wall_ms,wall_ms_q1,wall_ms_q3,event_ms,event_ok,flops,bytes,gflops,gbs,"
+        "roofline_pct,energy_j,energy_source,dense_ratio\n"
+        "turnout-cost-1,0,1,a,,P,X,1,gpu,8,0000:01:00.0,layer,,forward,routed,1,64,8,,,,0.1,compacted,ok,,5,"
+        "1,,,,,,,,,,,,2\n"
+        "turnout-cost-1,0,2,a,,P,X,1,gpu,8,0000:02:00.0,layer,,forward,routed,1,64,8,,,,0.1,compacted,ok,,5,"
+        "1,,,,,,,,,,,,3\n"
+        "turnout-cost-1,0,3,b,,P,X,1,gpu,8,0000:01:00.0,layer,,forward,routed,1,64,8,,,,0.1,compacted,ok,,5,"
+        "1,,,,,,,,,,,,4\n"
+        "turnout-cost-1,0,4,b,,P,X,1,gpu,8,0000:01:00.0,op,gelu,forward,,,,,,,,,,ok,,5,1,,,,,,,,,221,,,\n"
+        "turnout-cost-1,0,5,b,,P,X,1,gpu,8,0000:01:00.0,op,gelu,forward,,,,,,,,,,error,above its "
+        "ceiling,,,,,,,,,,,221,,,\n"
+        "turnout-cost-1,0,6,b,,P,X,1,gpu,8,0000:01:00.0,op,gelu,forward,,,,,,,,,,past,,5,1,,,,,,,,,,,,\n";
+    static const char *const labels[] = {"X, on a, PCI 0000:01:00.0", "X, on a, PCI 0000:02:00.0",
+                                         "X, on b, PCI 0000:01:00.0"};
+    char csv[] = "report_cards_XXXXXX.csv", *page;
+    int file = mkstemps(csv, 4);
+    ck_assert_int_eq(write(file, rows, sizeof rows - 1), sizeof rows - 1);
+    close(file);
+    json_t *data = page_of((const char *const[]){csv}, 1, &page);
+    ck_assert_uint_eq(count_of(data, "devices"), 3);
+    ck_assert_uint_eq(count_of(data, "breakevens"), 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_str_eq(text_in(data, "devices", i, "device"), labels[i]);
+        ck_assert_str_eq(text_in(data, "breakevens", i, "device"), labels[i]);
+        ck_assert_str_eq(text_in(data, "cells", i, "device"), labels[i]);
+    }
+    ck_assert_uint_eq(count_of(data, "ops"), 0);
+    ck_assert_uint_eq(count_of(data, "failures"), 2);
+    ck_assert_str_eq(text_in(data, "failures", 0, "status"), "past its ceiling");
+    ck_assert_str_eq(text_in(data, "failures", 1, "reason"), "above its ceiling");
+    bool ceiling = false, word = false;
+    for (size_t i = 0; i < count_of(data, "flaws"); i++) {
+        const json_t *flaw = json_array_get(json_object_get(data, "flaws"), i);
+        bool unused = json_is_true(json_object_get(flaw, "unused"));
+        ceiling = ceiling || (unused && strcmp(text_in(data, "flaws", i, "column"), "roofline_pct") == 0 &&
+                              json_integer_value(json_object_get(flaw, "line")) == 5);
+        word = word || (unused && strcmp(text_in(data, "flaws", i, "value"), "past") == 0 &&
+                        json_integer_value(json_object_get(flaw, "line")) == 7);
+    }
+    ck_assert(ceiling && word);
+    json_decref(data);
+    tn_free(&ctx, page);
+    unlink(csv);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_alone_and_escaped) {
     char *page;
     json_t *data = read_page(&page);
@@ -150,6 +213,7 @@ int main(void) {
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_data);
     tcase_add_test(tests, test_routes);
+    tcase_add_test(tests, test_cards_and_rows_left_out);
     tcase_add_test(tests, test_alone_and_escaped);
     tcase_add_test(tests, test_failures_leave_nothing);
     suite_add_tcase(suite, tests);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost_rows.h"
 #include "file.h"
 #include "metrics.h"
 #include "routes.h"
@@ -43,6 +44,24 @@ START_TEST(test_cost_rows) {
     tn_rows_header(stream);
     fclose(stream);
     explained("## Cost rows", header);
+    free(header);
+}
+END_TEST
+
+/* What reads cost rows (reports/cost_rows.c) knows every column that bench writes, in its order: one that it
+ * does not know would be held against nothing. */
+START_TEST(test_readers_columns) {
+    char *header = NULL;
+    size_t size = 0, at = 0;
+    FILE *stream = open_memstream(&header, &size);
+    tn_rows_header(stream);
+    fclose(stream);
+    for (char *name = strtok(header, ",\r\n"); name; name = strtok(NULL, ",\r\n"), at++) {
+        while (tn_cost_column_name(at) && strcmp(tn_cost_column_name(at), name) != 0)
+            at++;
+        ck_assert_msg(tn_cost_column_name(at) != NULL,
+                      "reports/cost_rows.c does not know column '%s' in its place", name);
+    }
     free(header);
 }
 END_TEST
@@ -103,6 +122,7 @@ int main(void) {
     Suite *suite = suite_create("schema");
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_cost_rows);
+    tcase_add_test(tests, test_readers_columns);
     tcase_add_test(tests, test_metrics);
     tcase_add_test(tests, test_summary);
     tcase_add_test(tests, test_study);

@@ -90,6 +90,33 @@ START_TEST(failures_are_told_and_not_counted) {
 }
 END_TEST
 
+/* Where 0 lies between the quartiles of a run nothing is told; the median keeps its value. */
+START_TEST(savings_that_are_told) {
+    tn_csv t;
+    size_t size;
+    FILE *file = fopen(path, "wb");
+    fputs("part,name,task,distance,trained_distance,mixer,routing,curriculum,seed,accuracy,attention_pct,"
+          "time_saved_pct,"
+          "time_saved_pct_q1,time_saved_pct_q3,status,reason\n"
+          "far,a,recall,510,126,routed,threshold,TRUE,1,1,0.06,3,-1,5,ok,\n"
+          "far,b,recall,510,126,routed,threshold,TRUE,2,1,0.06,7,5,9,ok,\n"
+          "far,c,recall,1022,126,routed,threshold,TRUE,1,1,0.06,3,-1,5,ok,\n"
+          "text,d,text,,,attention,,,1,1,100,-5,-6,-4,ok,\n",
+          file);
+    fclose(file);
+    ck_assert_msg(tn_csv_read(&ctx, path, &t) == TN_OK, "%s", ctx.message);
+    free(text);
+    FILE *stream = open_memstream(&text, &size);
+    ck_assert_int_eq(tn_study_table_print(&t, stream), TN_OK);
+    fclose(stream);
+    tn_csv_free(&t);
+    ck_assert_ptr_nonnull(strstr(line_of("## Far beyond", "126"), "| 5.0 (n/a, 7.0) |"));
+    ck_assert_ptr_null(strstr(text, "3.0"));
+    ck_assert_ptr_null(strstr(text, "-5.0"));
+    ck_assert_ptr_nonnull(strstr(line_of("## Text", "attention"), "| n/a |"));
+}
+END_TEST
+
 START_TEST(a_file_and_what_is_none) {
     char *bytes;
     size_t size;
@@ -125,6 +152,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, seeds_and_medians);
     tcase_add_test(tests, failures_are_told_and_not_counted);
+    tcase_add_test(tests, savings_that_are_told);
     tcase_add_test(tests, a_file_and_what_is_none);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
