@@ -250,7 +250,7 @@ const Parts = (function () {
           const value = dataset.data[i];
           const zero = chart.scales.x.getPixelForValue(0);
           ctx.fillStyle = value === null ? colours.soft : colours.ink;
-          const text = value === null ? dataset.words[i] : show(Number(value.toPrecision(3))) + unit;
+          const text = value === null ? dataset.words[i] : show(Number(value.toPrecision(3))) + unit + (dataset.notes ? dataset.notes[i] : '');
           ctx.fillText(text, (value > 0 ? bar.x : zero) + 5, bar.y);
         });
       });

@@ -65,7 +65,7 @@ const Runs = (function () {
     return figure({
       name: 'savings',
       title: 'What routing saved, %',
-      note: 'Against the same model with attention in every row, on the same device in the same run. Below 0: it cost more. n/a: the run is that model, or 0 lies ' +
+      note: 'Against the same model with attention in every row, on the same device in the same run; in brackets the quartiles of the time. Below 0: it cost more. n/a: the run is that model, or 0 lies ' +
         'between the quartiles.' +
         (all.length > MOST ? ' The first ' + MOST + ' of ' + all.length + ' runs; the table has all.' : ''),
       label: 'Bar chart: savings in score FLOPs, all FLOPs, time and energy, a group of bars a run. The table below has the numbers.',
@@ -80,6 +80,7 @@ const Runs = (function () {
           datasets: SAVINGS.map(([name, title], i) => ({
             label: title,
             data: runs.map((run) => (isNumber(saving(run, name)) ? saving(run, name) : null)),
+            notes: runs.map((run) => (name === 'time_saved_pct' && quartiles(run).length === 2 ? ' (' + quartiles(run).map((q) => show(Number(q.toPrecision(3)))).join(' to ') + ')' : '')),
             words: runs.map((run) => (saving(run, name) === null ? 'not given' : String(saving(run, name)))),
             backgroundColor: [colours.colours[5], colours.colours[0], colours.colours[2], colours.colours[4]][i],
             borderColor: colours.ink,
@@ -89,7 +90,7 @@ const Runs = (function () {
         },
         options: options(colours, {
           indexAxis: 'y',
-          layout: { padding: { right: 56 } },
+          layout: { padding: { right: 120 } },
           plugins: { legend: legend(colours, 10), tooltip: { mode: 'index' } },
           scales: {
             x: { suggestedMin: 0, suggestedMax: 100, title: axisTitle(colours, 'saved, %') },

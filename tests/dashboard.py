@@ -155,6 +155,9 @@ def check_report(out, page, probed):
             wrong.append(f"{scheme}: {result['buttons']} downloads hold: {result['heads']}")
         if result["tables"] != len(FIGURES):
             wrong.append(f"{scheme}: {result['tables']} of {len(FIGURES)} figures have a table")
+        shown = re.sub(r'<script.*?</script>|<pre.*?</pre>', "", dom, flags=re.S)
+        if not re.search(r'<th scope="row">attention</th>(?:<td[^>]*>[^<]*</td>)*?<td class="[^"]*absent">n/a</td>', shown):
+            wrong.append(f"{scheme}: attention held against itself is shown as saving something")
         if "unmeasured" not in re.sub(r'<script.*?</script>|<pre.*?</pre>', "", dom, flags=re.S):
             wrong.append(f"{scheme}: unmeasured energy is not shown as such")
     return wrong
@@ -169,6 +172,36 @@ def screenshots(out, page):
         for name, width, height, source in (("desktop", 1280, 9500, page), ("phone", 390, 15000, framed)):
             chromium(out, source, "--virtual-time-budget=8000", f"--screenshot={out / f'{scheme}-{name}.png'}", f"--window-size={width},{height}", colours)
     chromium(out, page, f"--print-to-pdf={out / 'print.pdf'}")
+
+
+def check_flaws(out, make_report, data):
+    """A file as a spreadsheet leaves it: what is damaged stands on the page by line, column, value and reason, and in no figure."""
+    with open(data / "cost.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    layers = [row for row in rows if row["status"] == "ok" and row["level"] == "layer" and row["mixer"] == "routed" and row["T"] == "1024"]
+    ruined = ((layers[0], "wall_ms", layers[0]["wall_ms"].replace(".", ",")), (layers[1], "status", "OK"), (layers[2], "roofline_pct", "221"))
+    for row, column, value in ruined:
+        row[column] = value
+    bad, page = out / "damaged.csv", out / "damaged.html"
+    with open(bad, "w", newline="") as stream:
+        to = csv.DictWriter(stream, rows[0].keys(), lineterminator="\r\n", quoting=csv.QUOTE_ALL)
+        to.writeheader()
+        to.writerows(rows)
+    said = subprocess.run([make_report, page, bad], check=True, capture_output=True, text=True).stderr
+    wrong = [f"damaged: stderr does not say {words}: {said}" for words in ("a decimal comma", "status 'OK'", "3 rows are not used") if words not in said]
+    dom, noise = chromium(out, page, "--virtual-time-budget=60000", "--dump-dom", "--window-size=1280,900")
+    wrong += [f"damaged: console: {line}" for line in noise]
+    shown = unescaped(re.sub(r"<[^>]*>", "|", re.sub(r"<script.*?</script>", "", dom, flags=re.S)))
+    for row, column, value in ruined:
+        if not re.search(rf"\|{column}\|+{re.escape(value)}\|.*?not used", shown):
+            wrong.append(f"damaged: {column} {value} is not named on the page")
+    if "3 rows not used" not in shown:
+        wrong.append("damaged: the page does not count the rows that are not used")
+    held = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), flags=re.S).group(1))
+    if len(held["cells"]) + len(held["ops"]) != sum(row["status"] == "ok" for row in rows) - 2:
+        wrong.append("damaged: a row that is not used is among the results")
+    chromium(out, page, "--virtual-time-budget=8000", f"--screenshot={out / 'damaged.png'}", "--window-size=1280,12000")
+    return wrong
 
 
 def write_many(path, like, count):
@@ -230,6 +263,7 @@ def main(make_report, data, out):
         wrong.append("the page refers to another file")
     if "<script>alert" in text:
         wrong.append("markup in a reason got into the page unescaped")
+    wrong += check_flaws(out, make_report, data)
     screenshots(out, page)
     wrong += check_speed(out, make_report, data / "cost.csv")
     for line in wrong:

@@ -89,4 +89,7 @@ const tn_cli_command tn_cmd_compare = {
     "above 1 where NEW is slower; the interval holds for all rows together at 95 %. Exit code 1 where a row "
     "got "
     "slower\n"
-    "or is not ok any more."};
+    "or is not ok any more.\n"
+    "A device is matched by its name without driver versions; several of one name by machine and PCI "
+    "address, or by "
+    "--map."};
