@@ -11,7 +11,7 @@
 enum {
     TN_CSV_DEVICE = 600, /* bytes of a device's name with what tells it from others */
     TN_CSV_LONGEST_CELL = 65536,
-    TN_CSV_MOST_CELLS = 8000000 /* 120 000 cost rows */
+    TN_CSV_MOST_CELLS = 5000000 /* 75 000 cost rows */
 };
 
 typedef enum tn_row_use {

@@ -1,6 +1,7 @@
 /* Runs of known truth held against each other: files made from a seed, with samples and without. */
 #include "comparison.h"
 #include "file.h"
+#include "folder.h"
 #include "program.h"
 #include "rng.h"
 
@@ -16,7 +17,6 @@
     "energy_j,energy_source,shape,drift_pct,selector,peer\n"
 
 static tn_context ctx;
-static char folder[64];
 
 typedef struct run {
     const char *name; /* of the files, without ending */
@@ -35,16 +35,11 @@ typedef struct run {
 
 static void make_folder(void) {
     ctx = (tn_context){.quiet = true};
-    snprintf(folder, sizeof folder, "/tmp/turnout-compare-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
+    test_folder_enter();
 }
 
 static void remove_folder(void) {
-    char line[128];
-    ck_assert_int_eq(chdir("/"), 0);
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
+    test_folder_leave();
     ck_assert_int_eq(ctx.live, 0);
 }
 

@@ -1,5 +1,6 @@
 /* Which device is held against which: cards of one name stay apart, one card under two drivers does not. */
 #include "comparison.h"
+#include "folder.h"
 #include "program.h"
 
 #include <check.h>
@@ -12,7 +13,6 @@
     "gbs,roofline_pct,energy_j,energy_source,seed,shape,selector\n"
 
 static tn_context ctx;
-static char folder[64];
 static int seconds; /* of the rows' dates: each is of its own moment */
 
 typedef struct card {
@@ -23,16 +23,11 @@ typedef struct card {
 static void make_folder(void) {
     ctx = (tn_context){.quiet = true};
     seconds = 0;
-    snprintf(folder, sizeof folder, "/tmp/turnout-devices-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
+    test_folder_enter();
 }
 
 static void remove_folder(void) {
-    char line[128];
-    ck_assert_int_eq(chdir("/"), 0);
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
+    test_folder_leave();
     ck_assert_int_eq(ctx.live, 0);
 }
 
