@@ -6,7 +6,7 @@
     page, body, contents, node, isNumber, show, table, tableDetails, field, filled, download, section, draw, fit, print, check, clear,
     narrow, darkness,
   } = Parts;
-  const { of, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure } = Runs;
+  const { of, isOk, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure } = Runs;
   const whole = JSON.parse(document.getElementById('data').textContent);
   const chosen = { device: '', T: '', pass: '' }; /* '' is all */
   let data = whole; /* what passes the filters */
@@ -97,9 +97,9 @@
     const runs = data.runs.filter((run) => !of(run, 'part'));
     const columns = filled(RUN_COLUMNS.concat(SAVING_COLUMNS, STATE_COLUMNS), runs);
     if (runs.length) section('runs', 'Runs', table('Runs on held-out sequences', columns, runs), download('runs', columns, runs));
-    const evaluated = runs.filter(field('summary'));
+    const evaluated = runs.filter(isOk);
     if (evaluated.length) section('savings', 'Savings side by side', savingsFigure(evaluated));
-    const front = Study.front(data.runs.filter(field('summary')));
+    const front = Study.front(data.runs.filter(isOk));
     if (front) section('front', 'Accuracy and attention', ...front);
     const rows = Study.rows(data.runs.filter((run) => of(run, 'part')));
     if (rows) section('study', 'Study', ...rows);

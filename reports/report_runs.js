@@ -18,17 +18,20 @@ const Runs = (function () {
     const found = [run.summary, run.config].find((from) => from && from[name] !== undefined);
     return found ? found[name] : null;
   }
+  /* Only such a run is drawn: what another holds is no result, its row says why. */
+  const isOk = (run) => !!run.summary && of(run, 'status') === 'ok';
+
   /* Against itself nothing is saved, and what its quartiles leave on either side of 0 is not told: no number then, but why.
      Energy has no quartiles. */
   function saving(run, name) {
     const value = of(run, name);
     const low = of(run, name + '_q1'), high = of(run, name + '_q3');
     if (!isNumber(value)) return value;
-    if (of(run, 'mixer') === 'attention') return 'n/a';
+    if (of(run, 'mixer') === 'attention' || !isOk(run)) return 'n/a';
     return isNumber(low) && isNumber(high) && Math.min(low, high) <= 0 && Math.max(low, high) >= 0 ? 'n/a (' + show(low) + ' to ' + show(high) + ')' : value;
   }
 
-  const quartiles = (run) => (of(run, 'mixer') === 'attention' ? [] : [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber));
+  const quartiles = (run) => (of(run, 'mixer') === 'attention' || !isOk(run) ? [] : [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber));
   const percent = (value) => (isNumber(value) ? 100 * value : null);
 
   function taskText(run) {
@@ -200,5 +203,5 @@ const Runs = (function () {
     });
   }
 
-  return { of, saving, quartiles, percent, taskText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
+  return { of, isOk, saving, quartiles, percent, taskText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
 })();

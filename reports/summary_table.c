@@ -18,6 +18,12 @@ static tn_status number_cell(tn_text_table *table, double value, const char *pri
     return tn_text_table_cell(table, "%s", is_prose(format) ? "–" : "");
 }
 
+/* Whether what a run saved means anything: not where it is held against itself, nor where it went wrong. */
+static bool has_savings(const tn_run *run) {
+    return strcmp(tn_run_text(run, "mixer"), "attention") != 0 &&
+           strcmp(tn_run_text(run, "status"), "ok") == 0;
+}
+
 /* A percentage with its quartiles where it has them; a word ("unmeasured") stays one. Against itself nothing
  * is saved, and where 0 lies between the quartiles nothing is told. */
 static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char *field,
@@ -27,7 +33,7 @@ static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char
     double value = tn_run_number(run, field);
     if (*word)
         return tn_text_table_cell(table, "%s", word);
-    if (strcmp(tn_run_text(run, "mixer"), "attention") == 0 && isfinite(value))
+    if (!has_savings(run) && isfinite(value))
         return tn_text_table_cell(table, "%s", is_prose(format) ? "n/a" : "");
     snprintf(name, sizeof name, "%s_q1", field);
     double low = tn_run_number(run, name);
@@ -43,8 +49,7 @@ static tn_status saving_cell(tn_text_table *table, const tn_run *run, const char
 /* Files have the quartiles as columns of their own. */
 static tn_status quartile_cell(tn_text_table *table, const tn_run *run, const char *field,
                                tn_table_format format) {
-    bool itself = strcmp(tn_run_text(run, "mixer"), "attention") == 0;
-    return number_cell(table, itself ? NAN : tn_run_number(run, field), "%.1f", format);
+    return number_cell(table, has_savings(run) ? tn_run_number(run, field) : NAN, "%.1f", format);
 }
 
 /* Files keep the contract's units: accuracy as a fraction. */

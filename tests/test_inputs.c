@@ -196,13 +196,15 @@ START_TEST(test_savings) {
                     "time_saved_pct,time_saved_pct_q1,time_saved_pct_q3,energy_saved_pct,status\n"
                     "itself,recall,attention,1,1,100,0.5,0.25,-5,-7,-3,-2,ok\n"
                     "told,recall,routed,1,1,0.4,99,43,12.5,10,15,11,ok\n"
-                    "untold,recall,routed,2,1,0.4,99,43,2.5,-1.5,4.5,unmeasured,ok\n");
+                    "untold,recall,routed,2,1,0.4,99,43,2.5,-1.5,4.5,unmeasured,ok\n"
+                    "wrong,recall,routed,3,1,0,100,77.7,66.6,66,67,unmeasured,error\n");
     char *text = summary_of(folder, TN_TABLE_MARKDOWN);
     ck_assert_msg(strstr(text, "12.5 (10.0 … 15.0)") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "n/a (-1.5 … 4.5)") != NULL, "%s", text);
     ck_assert_ptr_null(strstr(text, "-5.0"));
     ck_assert_ptr_null(strstr(text, " 2.5"));
     ck_assert_ptr_null(strstr(text, "-2.0"));
+    ck_assert(!strstr(text, "77.7") && !strstr(text, "66.6") && strstr(text, "error"));
     free(text);
     text = summary_of(folder, TN_TABLE_CSV);
     ck_assert_msg(strstr(text, "\nitself,1,100,,,,,,ok,,\n") != NULL, "%s", text);
