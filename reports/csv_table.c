@@ -212,6 +212,8 @@ static tn_status parse(tn_csv *t, const char *bytes, size_t size) {
     reader r = {.table = t};
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0)
         return tn_fail(t->ctx, TN_ERR_MEMORY, "the CSV reader could not start");
+    csv_set_blk_size(&parser,
+                     TN_CSV_LONGEST_CELL); /* it grows by so much: by 128 bytes a long cell takes for ever */
     for (const char *at = bytes, *end = bytes + size; at < end && r.status == TN_OK;) {
         const char *next =
             (const char *)memchr(at, '\n', (size_t)(end - at)) + 1; /* check_bytes saw the last one */
