@@ -32,6 +32,7 @@ static const struct {
     {"basic-haswell-Intel(R) Xeon(R)", "basic-haswell-Intel(R) Xeon(R)"},
     {"NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3"},
     {"gfx90a:sramecc+:xnack-", "gfx90a:sramecc+:xnack-"},
+    {"gfx1100 (AMD Radeon RX 7900 XTX)", "gfx1100 (AMD Radeon RX 7900 XTX)"}, /* the board, no driver */
     {"Intel(R) Data Center GPU Max 1100", "Intel(R) Data Center GPU Max 1100"},
     {"GeForce GTX 1060 (3 GB)", "GeForce GTX 1060 (3 GB)"},
     {"(LLVM 15.0.6)", "(LLVM 15.0.6)"}, /* nothing would be left */
