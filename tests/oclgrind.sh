@@ -70,7 +70,7 @@ self_test() {
   return $failed
 }
 
-command -v oclgrind >/dev/null || { echo "skipped: oclgrind is not installed"; exit 77; }
+command -v oclgrind >/dev/null || { echo "not held here: Oclgrind (oclgrind is not installed)"; exit 77; }
 TURNOUT_CACHE=off TURNOUT_TUNED=0
 export TURNOUT_CACHE TURNOUT_TUNED
 if [ "$1" = --self-test ]; then
@@ -83,5 +83,5 @@ else
   export TURNOUT_KIND
   # a work-item's copy of A at its size on a CPU is past what this device takes
   TURNOUT_TUNE="gemm.KC=32,gemm.TILES=2" && export TURNOUT_TUNE
-  mkdir -p "$folder" && every_op "$@"
+  mkdir -p "$folder" && every_op "$@" && echo "held here: $(oclgrind --version | grep -o 'Oclgrind [0-9.]*' | head -n 1)"
 fi

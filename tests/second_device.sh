@@ -1,6 +1,47 @@
 #!/bin/sh
-# second_device.sh TURNOUT: every op on another OpenCL implementation, rusticl on llvmpipe. Exit 77 where it is absent.
-RUSTICL_ENABLE=llvmpipe
-export RUSTICL_ENABLE
-"$1" devices 2>/dev/null | grep -q llvmpipe || { echo "skipped: rusticl is not installed"; exit 77; }
-TURNOUT_CACHE=off TURNOUT_TUNED=0 exec "$1" verify -d llvmpipe --cases 4 --seed 7 --quiet
+# second_device.sh TURNOUT IMPLEMENTATION [FOLDER]: every op on an OpenCL implementation, whatever else there is: pocl,
+# rusticl (on llvmpipe), intel (Intel's run-time for CPUs, of the system or in FOLDER). Exit 77 where it is absent.
+turnout=$1 cases=4
+absent() { # WHAT WHY
+  echo "not held here: $1 ($2)"
+  exit 77
+}
+
+shows() { # WORD: a device is listed with it
+  "$turnout" devices 2>/dev/null | grep -q "$1"
+}
+
+case "$2" in
+pocl)
+  name="PoCL" platform="Portable Computing Language" device="Portable"
+  shows "driver  $platform" || absent "$name" "pocl-opencl-icd is not installed"
+  # The device that every suite took; no need to verify it once more.
+  if "$turnout" verify --op gelu --cases 1 --quiet 2>/dev/null | grep -q Portable; then
+    cases=0
+  fi
+  ;;
+rusticl)
+  name="rusticl" platform="rusticl" device="llvmpipe"
+  RUSTICL_ENABLE=llvmpipe
+  export RUSTICL_ENABLE
+  shows llvmpipe || absent "$name" "mesa-opencl-icd is not installed, or shows no device with RUSTICL_ENABLE=llvmpipe"
+  ;;
+intel)
+  name="Intel's CPU run-time" platform="Intel(R) OpenCL" device="Intel(R) OpenCL" cases=1
+  if [ -d "$3/opencl" ]; then
+    OCL_ICD_VENDORS=$3/opencl
+    LD_LIBRARY_PATH=$(cat "$3/opencl/libraries")${LD_LIBRARY_PATH:-}
+    export OCL_ICD_VENDORS LD_LIBRARY_PATH
+  fi
+  shows "driver  $platform," || absent "$name" "not installed; ./dev test --all fetches it"
+  ;;
+*)
+  echo "second_device: no implementation '$2' is known"
+  exit 1
+  ;;
+esac
+version=$("$turnout" devices 2>/dev/null | sed -n "s/^ *driver  $platform, \([^ ]*\) (.*/\1/p" | head -n 1)
+TURNOUT_CACHE=off TURNOUT_TUNED=0
+export TURNOUT_CACHE TURNOUT_TUNED
+[ $cases -eq 0 ] || "$turnout" verify -d "$device" --cases $cases --seed 7 --quiet || exit 1
+echo "held here: $name${version:+ $version}"
