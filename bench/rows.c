@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "row_table.h"
 #include "tunable.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -233,9 +234,7 @@ void tn_row_set_dense(tn_cost_row *row, const tn_pair_sample *pair, double ideal
 void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason) {
     snprintf(row->status, sizeof row->status, "%s", status);
     snprintf(row->reason, sizeof row->reason, "%.*s", (int)sizeof row->reason - 1, reason ? reason : "");
-    for (char *p = row->reason; *p; p++)
-        if ((unsigned char)*p < 0x20)
-            *p = ' ';
+    tn_utf8_clean(row->reason); /* line breaks, too: a row is one line */
 }
 
 void tn_row_set_failure(tn_cost_row *row, tn_status failure, const char *message) {

@@ -15,7 +15,8 @@ tn_status tn_fail_at(tn_context *ctx, tn_status status, const char *file, int li
     if (used < 0)
         used = 0;
     /* Mistakes of a user need no source line; failures of a device or of memory do. */
-    if (status == TN_ERR_DEVICE || status == TN_ERR_MEMORY || status == TN_ERR_UNSUPPORTED) {
+    if (status == TN_ERR_DEVICE || status == TN_ERR_LOST || status == TN_ERR_MEMORY ||
+        status == TN_ERR_UNSUPPORTED) {
         if ((size_t)used < sizeof ctx->message)
             snprintf(ctx->message + used, sizeof ctx->message - (size_t)used, " [%s:%d]",
                      slash ? slash + 1 : file, line);
@@ -57,6 +58,8 @@ const char *tn_status_name(tn_status status) {
         return "out of memory";
     case TN_ERR_DEVICE:
         return "device failure";
+    case TN_ERR_LOST:
+        return "device lost";
     case TN_ERR_UNSUPPORTED:
         return "unsupported";
     case TN_ERR_INTERRUPTED:

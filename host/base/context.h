@@ -17,6 +17,7 @@ typedef enum tn_status {
     TN_ERR_WRITE,       /* writing failed under way: disk full, closed pipe    → exit 3 */
     TN_ERR_MEMORY,      /* host or device memory ran out                       → exit 3 */
     TN_ERR_DEVICE,      /* OpenCL said no                                      → exit 3 */
+    TN_ERR_LOST,        /* the device is gone for this process             → exit 3 */
     TN_ERR_UNSUPPORTED, /* the device or kernel cannot do this shape           → exit 3 */
     TN_ERR_INTERRUPTED  /* Ctrl-C; what was saved stands                       → exit 3 */
 } tn_status;

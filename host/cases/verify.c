@@ -252,6 +252,8 @@ tn_status tn_verify_op(tn_device *dev, const tn_case *c, int cases, uint64_t see
         if (status == TN_OK)
             continue;
         out->failed++;
+        if (status == TN_ERR_LOST)
+            return status; /* said once, by the command */
         tn_warn(ctx, "%s", ctx->message);
         if (status != TN_ERR_CHECK)
             return status; /* the device is in doubt: no further case is worth running */

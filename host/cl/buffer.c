@@ -17,7 +17,7 @@ tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out) {
     buf->mem = clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (!buf->mem) {
         tn_free(dev->ctx, buf);
-        return tn_cl_fail(dev->ctx, code, "a buffer of %zu bytes on %s", bytes, dev->info.name);
+        return tn_device_fail(dev, code, "a buffer of %zu bytes on %s", bytes, dev->info.name);
     }
     *out = buf;
     return TN_OK;
@@ -42,7 +42,7 @@ tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buff
         clCreateSubBuffer(parent->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
     if (!buf->mem) {
         tn_free(dev->ctx, buf);
-        return tn_cl_fail(dev->ctx, code, "a view of %zu bytes at %zu on %s", bytes, offset, dev->info.name);
+        return tn_device_fail(dev, code, "a view of %zu bytes at %zu on %s", bytes, offset, dev->info.name);
     }
     *out = buf;
     return TN_OK;
@@ -86,7 +86,7 @@ tn_status tn_buffer_write(tn_buffer *buf, size_t offset, size_t bytes, const voi
     cl_int code =
         clEnqueueWriteBuffer(buf->dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL);
     return code == CL_SUCCESS ? TN_OK
-                              : tn_cl_fail(buf->dev->ctx, code, "writing %zu bytes to the device", bytes);
+                              : tn_device_fail(buf->dev, code, "writing %zu bytes to the device", bytes);
 }
 
 tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void *host) {
@@ -95,7 +95,7 @@ tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void
         return tn_device_finish(buf->dev);
     cl_int code = clEnqueueReadBuffer(buf->dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL);
     return code == CL_SUCCESS ? TN_OK
-                              : tn_cl_fail(buf->dev->ctx, code, "reading %zu bytes from the device", bytes);
+                              : tn_device_fail(buf->dev, code, "reading %zu bytes from the device", bytes);
 }
 
 tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from, size_t from_offset,
@@ -107,7 +107,7 @@ tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from,
     cl_int code =
         clEnqueueCopyBuffer(to->dev->queue, from->mem, to->mem, from_offset, to_offset, bytes, 0, NULL, NULL);
     return code == CL_SUCCESS ? TN_OK
-                              : tn_cl_fail(to->dev->ctx, code, "copying %zu bytes on the device", bytes);
+                              : tn_device_fail(to->dev, code, "copying %zu bytes on the device", bytes);
 }
 
 tn_status tn_buffer_fill_u32(tn_buffer *buf, size_t offset, size_t bytes, uint32_t pattern) {
@@ -117,7 +117,7 @@ tn_status tn_buffer_fill_u32(tn_buffer *buf, size_t offset, size_t bytes, uint32
     cl_int code = clEnqueueFillBuffer(buf->dev->queue, buf->mem, &pattern, sizeof pattern, offset, bytes, 0,
                                       NULL, NULL);
     return code == CL_SUCCESS ? TN_OK
-                              : tn_cl_fail(buf->dev->ctx, code, "filling %zu bytes on the device", bytes);
+                              : tn_device_fail(buf->dev, code, "filling %zu bytes on the device", bytes);
 }
 
 tn_status tn_buffer_zero(tn_buffer *buf) {

@@ -5,38 +5,6 @@
 
 #include <string.h>
 
-tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out) {
-    *out = NULL;
-    if (info->skip_reason[0])
-        return tn_fail(ctx, TN_ERR_ARG, "device %d:%d (%s) is left out: %s", info->platform, info->index,
-                       info->name, info->skip_reason);
-    tn_device *dev;
-    TN_TRY(tn_alloc(ctx, 1, sizeof *dev, &dev));
-    tn_status status = TN_OK;
-    dev->ctx = ctx;
-    dev->info = *info;
-    cl_device_id id = info->cl_device;
-    cl_int code;
-    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)info->cl_platform, 0};
-    dev->context = clCreateContext(properties, 1, &id, NULL, NULL, &code);
-    if (!dev->context) {
-        status = tn_cl_fail(ctx, code, "opening device %d:%d (%s)", info->platform, info->index, info->name);
-        goto cleanup;
-    }
-    dev->queue = clCreateCommandQueue(dev->context, id, CL_QUEUE_PROFILING_ENABLE, &code);
-    if (!dev->queue) {
-        status = tn_cl_fail(ctx, code, "making a queue on %s", info->name);
-        goto cleanup;
-    }
-    TN_GO(tn_alloc(ctx, 1, sizeof *dev->tunables, &dev->tunables));
-    tn_tuned_load(dev);
-    *out = dev;
-    return TN_OK;
-cleanup:
-    tn_device_close(dev);
-    return status;
-}
-
 /* Asked before it is tried: a driver that cannot may also not have the function, and crash. */
 static bool can_partition(const tn_device_info *info, cl_device_partition_property how) {
     cl_device_partition_property ways[16] = {0};
@@ -74,27 +42,76 @@ static tn_status partition(tn_context *ctx, const tn_device_info *info, int core
     return TN_OK;
 }
 
+/* `part`: a sub-device to open in its place, owned from here on; NULL for none. */
+static tn_status device_open(tn_context *ctx, const tn_device_info *info, cl_device_id part,
+                             tn_device **out) {
+    tn_device *dev;
+    tn_status status = tn_alloc(ctx, 1, sizeof *dev, &dev);
+    if (status != TN_OK) {
+        if (part)
+            clReleaseDevice(part);
+        return status;
+    }
+    dev->ctx = ctx;
+    dev->info = *info;
+    dev->part = part;
+    if (part)
+        dev->info.cl_device = part;
+    cl_device_id id = dev->info.cl_device;
+    cl_int code;
+    cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)info->cl_platform, 0};
+    dev->context = clCreateContext(properties, 1, &id, NULL, NULL, &code);
+    if (!dev->context) {
+        status = tn_cl_fail(ctx, code, "opening device %d:%d (%s)", info->platform, info->index, info->name);
+        goto cleanup;
+    }
+    dev->queue = clCreateCommandQueue(dev->context, id, CL_QUEUE_PROFILING_ENABLE, &code);
+    if (!dev->queue) {
+        status = tn_cl_fail(ctx, code, "making a queue on %s", info->name);
+        goto cleanup;
+    }
+    TN_GO(tn_alloc(ctx, 1, sizeof *dev->tunables, &dev->tunables));
+    tn_tuned_load(dev);
+    *out = dev;
+    return TN_OK;
+cleanup:
+    tn_device_close(dev);
+    return status;
+}
+
+static tn_status check_usable(tn_context *ctx, const tn_device_info *info) {
+    return info->skip_reason[0] ? tn_fail(ctx, TN_ERR_ARG, "device %d:%d (%s) is left out: %s",
+                                          info->platform, info->index, info->name, info->skip_reason)
+                                : TN_OK;
+}
+
+tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out) {
+    cl_device_id part = NULL;
+    *out = NULL;
+    TN_TRY(check_usable(ctx, info));
+    if (info->compute_units < info->driver_units &&
+        partition(ctx, info, (int)info->compute_units, &part) != TN_OK)
+        part = NULL; /* then its threads share the CPUs there are */
+    return device_open(ctx, info, part, out);
+}
+
 tn_status tn_device_open_cores(tn_context *ctx, const tn_device_info *info, int cores, tn_device **out) {
     tn_device_info fewer = *info;
-    cl_device_id part;
+    cl_device_id part = NULL;
     *out = NULL;
-    if (cores == 0 || (unsigned)cores == info->compute_units)
+    if (cores == 0)
         return tn_device_open(ctx, info, out);
-    if (info->kind != TN_KIND_CPU)
+    TN_TRY(check_usable(ctx, info));
+    if ((unsigned)cores != info->compute_units && info->kind != TN_KIND_CPU)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED, "%s is no CPU: its compute units are not cores to choose",
                        info->name);
     if ((unsigned)cores > info->compute_units)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED, "%s has %u compute units, not %d", info->name,
                        info->compute_units, cores);
-    TN_TRY(partition(ctx, info, cores, &part));
-    fewer.cl_device = part;
+    if ((unsigned)cores < info->driver_units)
+        TN_TRY(partition(ctx, info, cores, &part));
     fewer.compute_units = (unsigned)cores;
-    tn_status status = tn_device_open(ctx, &fewer, out);
-    if (status == TN_OK)
-        (*out)->part = part;
-    else
-        clReleaseDevice(part);
-    return status;
+    return device_open(ctx, &fewer, part, out);
 }
 
 tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_device **out) {
@@ -161,13 +178,12 @@ void *tn_device_raw_queue(const tn_device *dev) {
 
 tn_status tn_device_finish(tn_device *dev) {
     cl_int code = clFinish(dev->queue);
-    return code == CL_SUCCESS ? TN_OK : tn_cl_fail(dev->ctx, code, "waiting for %s", dev->info.name);
+    return code == CL_SUCCESS ? TN_OK : tn_device_fail(dev, code, "waiting for %s", dev->info.name);
 }
 
 tn_status tn_device_flush(tn_device *dev) {
     cl_int code = clFlush(dev->queue);
-    return code == CL_SUCCESS ? TN_OK
-                              : tn_cl_fail(dev->ctx, code, "flushing the queue of %s", dev->info.name);
+    return code == CL_SUCCESS ? TN_OK : tn_device_fail(dev, code, "flushing the queue of %s", dev->info.name);
 }
 
 tn_status tn_device_profile_begin(tn_device *dev) {
@@ -196,7 +212,7 @@ static tn_status event_seconds(tn_device *dev, size_t i, double *seconds) {
     /* Signed: an END before its START (seen on ROCm) must show up, not wrap to centuries. */
     *seconds = 1e-9 * (double)(cl_long)(end - start);
     return code == CL_SUCCESS ? TN_OK
-                              : tn_cl_fail(dev->ctx, code, "reading event times on %s", dev->info.name);
+                              : tn_device_fail(dev, code, "reading event times on %s", dev->info.name);
 }
 
 int tn_device_profile_launches(const tn_device *dev) {

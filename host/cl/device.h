@@ -9,9 +9,13 @@ typedef enum tn_device_kind { TN_KIND_CPU, TN_KIND_GPU, TN_KIND_OTHER } tn_devic
 
 typedef struct tn_device_info {
     int platform, index; /* as `turnout devices` prints them: P:D */
-    char name[256], vendor[128], platform_name[128], driver[128], version[128];
+    char name[256];  /* the driver's, and the board's behind it where the driver tells: "gfx1100 (AMD Radeon
+                        …)" */
+    char board[128]; /* "" where the driver does not tell */
+    char vendor[128], platform_name[128], driver[128], version[128];
     tn_device_kind kind;
-    unsigned compute_units;
+    unsigned compute_units; /* of a CPU: no more than the process may run on */
+    unsigned driver_units;  /* as the driver counts them */
     size_t max_work_group, local_bytes, global_bytes, max_alloc_bytes;
     size_t sub_buffer_align; /* bytes */
     size_t cache_bytes;      /* of its cache of global memory, as the driver tells; 0: it does not */
@@ -25,12 +29,12 @@ typedef struct tn_device_info {
 
 typedef struct tn_device_list {
     tn_device_info *items;
-    int count;     /* usable and skipped devices alike */
-    int platforms; /* seen by the loader, empty ones included */
+    int count;        /* usable and skipped devices alike */
+    int platforms;    /* seen by the loader, empty ones included */
+    char notes[4096]; /* lines: drivers that do not load, platforms without a device, and why */
 } tn_device_list;
 
-/* All devices of all platforms. TN_ERR_DEVICE with the package that would help when there is no platform at
- * all. */
+/* All devices of all platforms. TN_ERR_DEVICE with what would help when there is no platform at all. */
 tn_status tn_device_list_make(tn_context *ctx, tn_device_list *out);
 void tn_device_list_free(tn_context *ctx, tn_device_list *list);
 
@@ -46,7 +50,8 @@ tn_status tn_device_select_all(tn_context *ctx, const tn_device_list *list, cons
 
 typedef struct tn_device tn_device;
 
-/* `info` is copied. */
+/* `info` is copied. A CPU of which the process may use a part is opened as a sub-device of as many compute
+ * units, where it can be partitioned. */
 tn_status tn_device_open(tn_context *ctx, const tn_device_info *info, tn_device **out);
 /* List, select one, open: what most commands and tests want. */
 tn_status tn_device_open_selected(tn_context *ctx, const char *selector, tn_device **out);
@@ -60,6 +65,10 @@ void tn_device_close(
 tn_context *tn_device_context(const tn_device *dev);
 const tn_device_info *tn_device_get_info(const tn_device *dev);
 const char *tn_device_kind_name(tn_device_kind kind); /* "cpu", "gpu", "other" */
+
+/* TN_ERR_LOST, and what lost it, once a kernel's fault or a reset has taken the device: every later call on
+ * it fails in this process, and only another process may have it back. Loops over work stop there. */
+tn_status tn_device_check(const tn_device *dev);
 
 tn_status tn_device_finish(tn_device *dev); /* waits until the queue is empty */
 tn_status tn_device_flush(tn_device *dev);  /* hands queued work to the device without waiting */

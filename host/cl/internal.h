@@ -17,7 +17,7 @@ typedef struct tn_program {
 struct tn_kernel {
     char *op, *name, *options;
     cl_kernel kernel;
-    size_t max_work_group;
+    size_t max_work_group, local_bytes;
     long trace_launches;
     double trace_seconds; /* trace.h */
 };
@@ -79,6 +79,8 @@ struct tn_device {
     tn_tunables *tunables; /* op code reads, and notes that it asked, on a const device */
     tn_device_slot slots[8];
     int slot_count;
+    const tn_kernel *running; /* launched last; NULL when its kernels are gone */
+    char lost[1024]; /* not empty: nothing can be done with it any more, and this is what is said of it */
 };
 
 const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
@@ -87,6 +89,14 @@ const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
 #define tn_cl_fail(ctx, code, ...) tn_cl_fail_at((ctx), (code), __FILE__, __LINE__, __VA_ARGS__)
 tn_status tn_cl_fail_at(tn_context *ctx, cl_int code, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* The same for what was asked of an opened device. A failure that loses it is kept, with the kernel that was
+ * running: whatever fails behind it says that again. */
+#define tn_device_fail(dev, code, ...) tn_device_fail_at((dev), (code), __FILE__, __LINE__, __VA_ARGS__)
+tn_status tn_device_fail_at(tn_device *dev, cl_int code, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+bool tn_device_loses(const tn_device *dev, cl_int code);
 
 /* Binary cache (cache.c): a hit gives a built program; a miss, any doubt or TURNOUT_CACHE=off leaves *out
  * NULL. */
@@ -102,6 +112,8 @@ tn_status tn_cache_home(tn_context *ctx, const char *name, char **out);
 tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size);
 
 void tn_kernels_release(tn_device *dev);
+/* TN_ERR_UNSUPPORTED where its local memory, and `more` bytes as arguments, are more than the device has. */
+tn_status tn_kernel_check_local(tn_device *dev, const tn_kernel *kernel, size_t more);
 
 /* The row of a tunable, made when there is none; NULL when the table is full, and then defaults hold. */
 tn_tunable_row *tn_tunable_row_make(const tn_device *dev, const char *op, const char *name);

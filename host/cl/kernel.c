@@ -4,6 +4,7 @@
 
 #include "file.h"
 #include "kernels.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,20 +91,68 @@ tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *s
     return status;
 }
 
+/* The build log without what no terminal or table can hold; line breaks stay. Caller frees with free(). */
+static char *build_log(const tn_device *dev, cl_program program) {
+    size_t size = 0;
+    char *log = NULL;
+    clGetProgramBuildInfo(program, dev->info.cl_device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    if (!size || (log = calloc(size + 1, 1)) == NULL)
+        return NULL;
+    clGetProgramBuildInfo(program, dev->info.cl_device, CL_PROGRAM_BUILD_LOG, size, log, NULL);
+    char *to = log, *from = log;
+    while (*from) {
+        size_t length = strcspn(from, "\n");
+        char end = from[length];
+        from[length] = '\0';
+        tn_utf8_clean(from);
+        size_t kept = strlen(from);
+        memmove(to, from, kept);
+        to += kept;
+        from += length + (end != '\0');
+        *to = end;
+        to += end != '\0';
+    }
+    *to = '\0';
+    return log;
+}
+
+/* The line of a build log in which the driver says that the device cannot do what the kernel wants, as the
+ * compilers of NVIDIA, AMD, Intel, Mesa and PoCL put it; NULL where the kernel itself seems wrong. */
+static const char *lacking(char *log) {
+    static const char *const phrases[] = {"not supported", "unsupported", "requires ",
+                                          "shared data",   "exceeds",     "too many resources"};
+    for (char *line = log; line && *line;) {
+        char *end = strchr(line, '\n');
+        if (end)
+            *end = '\0';
+        for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++)
+            if (strstr(line, "error") && strcasestr(line, phrases[i]))
+                return line;
+        if (end)
+            *end = '\n';
+        line = end ? end + 1 : NULL;
+    }
+    return NULL;
+}
+
 static tn_status build_fail(tn_device *dev, const char *op, const char *options, cl_program program,
                             cl_int code) {
-    char log[4096] = "", tail[4096];
-    size_t size = 0;
-    char *whole = NULL;
-    clGetProgramBuildInfo(program, dev->info.cl_device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
-    if (size && (whole = calloc(size + 1, 1)) != NULL) {
-        clGetProgramBuildInfo(program, dev->info.cl_device, CL_PROGRAM_BUILD_LOG, size, whole, NULL);
-        snprintf(log, sizeof log, "%s", whole);
-    }
-    free(whole);
-    snprintf(tail, sizeof tail, "%.3500s", log[0] ? log : "(the driver left no build log)");
-    return tn_fail(dev->ctx, TN_ERR_DEVICE, "building %s.cl for %s with \"%s\": %s (%d)\n%s", op,
-                   dev->info.name, options, tn_cl_error_name(code), code, tail);
+    if (tn_device_loses(dev, code))
+        return tn_device_fail(dev, code, "building %s.cl with \"%s\"", op, options);
+    char *log = build_log(dev, program);
+    const char *why;
+    tn_status status;
+    if (code == CL_COMPILER_NOT_AVAILABLE)
+        status = tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "%s has no kernel compiler", dev->info.name);
+    else if (log && (why = lacking(log)) != NULL)
+        status = tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "%s cannot do what %s.cl needs with \"%s\": %s",
+                         dev->info.name, op, options, why);
+    else
+        status = tn_fail(dev->ctx, TN_ERR_DEVICE, "building %s.cl for %s with \"%s\": %s (%d)\n%.3500s", op,
+                         dev->info.name, options, tn_cl_error_name(code), code,
+                         log && log[0] ? log : "(the driver left no build log)");
+    free(log);
+    return status;
 }
 
 static tn_status program_build(tn_device *dev, const char *op, const char *options, cl_program *out) {
@@ -118,7 +167,7 @@ static tn_status program_build(tn_device *dev, const char *op, const char *optio
         cl_device_id id = dev->info.cl_device;
         program = clCreateProgramWithSource(dev->context, 1, (const char **)&text, &size, &code);
         if (!program) {
-            status = tn_cl_fail(ctx, code, "reading the source of %s", op);
+            status = tn_device_fail(dev, code, "reading the source of %s", op);
         } else if ((code = clBuildProgram(program, 1, &id, options, NULL, NULL)) != CL_SUCCESS) {
             status = build_fail(dev, op, options, program, code);
             clReleaseProgram(program);
@@ -163,6 +212,15 @@ static void kernel_destroy(tn_context *ctx, tn_kernel *kernel) {
     tn_free(ctx, kernel);
 }
 
+tn_status tn_kernel_check_local(tn_device *dev, const tn_kernel *kernel, size_t more) {
+    if (kernel->local_bytes + more <= dev->info.local_bytes)
+        return TN_OK;
+    return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED,
+                   "kernel %s of %s needs %zu bytes of local memory, and %s has %zu for a work-group",
+                   kernel->name, kernel->op, kernel->local_bytes + more, dev->info.name,
+                   dev->info.local_bytes);
+}
+
 static tn_status kernel_make(tn_device *dev, const char *op, const char *name, const char *options,
                              tn_kernel **out) {
     tn_context *ctx = dev->ctx;
@@ -179,15 +237,20 @@ static tn_status kernel_make(tn_device *dev, const char *op, const char *name, c
     TN_GO(tn_strdup(ctx, options, &kernel->options));
     kernel->kernel = clCreateKernel(program, name, &code);
     if (!kernel->kernel) {
-        status = tn_cl_fail(ctx, code, "kernel %s of %s.cl", name, op);
+        status = tn_device_fail(dev, code, "kernel %s of %s.cl", name, op);
         goto cleanup;
     }
+    cl_ulong local = 0;
     code = clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_WORK_GROUP_SIZE,
                                     sizeof kernel->max_work_group, &kernel->max_work_group, NULL);
     if (code != CL_SUCCESS) {
-        status = tn_cl_fail(ctx, code, "asking the work-group limit of %s", name);
+        status = tn_device_fail(dev, code, "asking the work-group limit of %s", name);
         goto cleanup;
     }
+    if (clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local,
+                                 &local, NULL) == CL_SUCCESS)
+        kernel->local_bytes = (size_t)local;
+    TN_GO(tn_kernel_check_local(dev, kernel, 0));
     *out = kernel;
     return TN_OK;
 cleanup:
@@ -238,6 +301,7 @@ void tn_kernels_release(tn_device *dev) {
         clReleaseProgram(dev->programs[i].program);
         tn_free(dev->ctx, dev->programs[i].key);
     }
+    dev->running = NULL;
     tn_free(dev->ctx, dev->kernels);
     tn_free(dev->ctx, dev->programs);
     dev->kernels = NULL;

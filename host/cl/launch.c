@@ -54,7 +54,7 @@ static void range_text(const tn_range *range, char *text, size_t size) {
 
 tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, const tn_arg *args, int count) {
     char text[200];
-    size_t group = 1;
+    size_t group = 1, local = 0;
     for (int i = 0; i < range.dims; i++) {
         if (range.global[i] == 0)
             return TN_OK;
@@ -71,11 +71,15 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
         if (args[i].size == 0)
             return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "kernel %s of %s: argument %d does not fit 32 bits",
                            kernel->name, kernel->op, i);
+        local += args[i].local ? args[i].size : 0;
         cl_int code = arg_set(kernel, (cl_uint)i, &args[i]);
         if (code != CL_SUCCESS)
-            return tn_cl_fail(dev->ctx, code, "kernel %s of %s: argument %d of %d", kernel->name, kernel->op,
-                              i, count);
+            return tn_device_fail(dev, code, "kernel %s of %s: argument %d of %d", kernel->name, kernel->op,
+                                  i, count);
     }
+    if (local)
+        TN_TRY(tn_kernel_check_local(dev, kernel, local));
+    dev->running = kernel;
     cl_event event = NULL;
     bool trace = tn_trace_mode() == TN_TRACE_WAIT;
     double start = trace ? tn_clock_seconds() : 0;
@@ -84,8 +88,8 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
                                range.local[0] ? range.local : NULL, 0, NULL, dev->profiling ? &event : NULL);
     if (code != CL_SUCCESS) {
         range_text(&range, text, sizeof text);
-        return tn_cl_fail(dev->ctx, code, "kernel %s of %s over %s on %s (%s)", kernel->name, kernel->op,
-                          text, dev->info.name, kernel->options);
+        return tn_device_fail(dev, code, "kernel %s of %s over %s on %s (%s)", kernel->name, kernel->op, text,
+                              dev->info.name, kernel->options);
     }
     if (trace) {
         TN_TRY(tn_device_finish(dev));

@@ -1,5 +1,6 @@
 #include "internal.h"
 #include "topology.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <hwloc.h>
@@ -22,10 +23,49 @@ static tn_status load(tn_context *ctx, hwloc_topology_t *out) {
     return TN_OK;
 }
 
+/* The CPUs that this process may run on: hwloc leaves out what its cgroup forbids, and taskset's mask is that
+ * of the calling thread. NULL without memory. */
+static hwloc_bitmap_t usable_set(hwloc_topology_t topology) {
+    hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    if (!set)
+        return NULL;
+    if (hwloc_get_cpubind(topology, set, HWLOC_CPUBIND_THREAD) != 0)
+        hwloc_bitmap_copy(set, hwloc_topology_get_allowed_cpuset(topology));
+    hwloc_bitmap_and(set, set, hwloc_topology_get_allowed_cpuset(topology));
+    if (hwloc_bitmap_iszero(set))
+        hwloc_bitmap_copy(set, hwloc_topology_get_allowed_cpuset(topology));
+    return set;
+}
+
+/* The topology without the CPUs that this process may not run on; devices that hang on these alone go, too.
+ */
+static tn_status load_usable(tn_context *ctx, hwloc_topology_t *out) {
+    TN_TRY(load(ctx, out));
+    hwloc_bitmap_t set = usable_set(*out);
+    int code = set ? hwloc_topology_restrict(*out, set, 0) : -1;
+    hwloc_bitmap_free(set);
+    if (code == 0)
+        return TN_OK;
+    hwloc_topology_destroy(*out);
+    return tn_fail(ctx, TN_ERR_DEVICE, "hwloc cannot keep to the CPUs that this process may use");
+}
+
+tn_status tn_topology_usable(tn_context *ctx, int *threads, bool *all) {
+    hwloc_topology_t topology;
+    TN_TRY(load(ctx, &topology));
+    hwloc_bitmap_t set = usable_set(topology);
+    int have = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+    *threads = set ? hwloc_bitmap_weight(set) : have;
+    *all = *threads >= have;
+    hwloc_bitmap_free(set);
+    hwloc_topology_destroy(topology);
+    return TN_OK;
+}
+
 tn_status tn_topology_read(tn_context *ctx, tn_topology *out) {
     *out = (tn_topology){0};
     hwloc_topology_t topology;
-    TN_TRY(load(ctx, &topology));
+    TN_TRY(load_usable(ctx, &topology));
     out->packages = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE);
     out->numa_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE);
     out->cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
@@ -38,20 +78,26 @@ tn_status tn_topology_read(tn_context *ctx, tn_topology *out) {
     if (!model)
         model = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "CPUModel");
     snprintf(out->cpu_model, sizeof out->cpu_model, "%s", model ? model : "unknown");
+    tn_utf8_clean(out->cpu_model);
     hwloc_topology_destroy(topology);
     return TN_OK;
 }
 
 tn_status tn_topology_bind(tn_context *ctx, int cores) {
     hwloc_topology_t topology;
-    TN_TRY(load(ctx, &topology));
+    char cpus[128];
+    TN_TRY(load_usable(ctx, &topology));
     tn_status status = TN_OK;
     int have = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
     hwloc_bitmap_t set = hwloc_bitmap_alloc();
     for (int i = 0; set && i < cores && i < have; i++)
         hwloc_bitmap_or(set, set, hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, (unsigned)i)->cpuset);
+    hwloc_bitmap_list_snprintf(cpus, sizeof cpus, hwloc_topology_get_topology_cpuset(topology));
     if (cores > have)
-        status = tn_fail(ctx, TN_ERR_UNSUPPORTED, "this machine has %d cores, not %d", have, cores);
+        status = tn_fail(ctx, TN_ERR_UNSUPPORTED, "this process may run on %d core%s (CPU%s %s), not on %d",
+                         have, have == 1 ? "" : "s",
+                         hwloc_bitmap_weight(hwloc_topology_get_topology_cpuset(topology)) == 1 ? "" : "s",
+                         cpus, cores);
     else if (!set || hwloc_set_cpubind(topology, set, HWLOC_CPUBIND_PROCESS) != 0)
         status = tn_fail(ctx, TN_ERR_UNSUPPORTED, "the system does not bind a process to %d of its cores: %s",
                          cores, strerror(errno));
@@ -78,7 +124,10 @@ tn_status tn_topology_place(tn_context *ctx, const tn_device_info *info, tn_plac
     hwloc_bitmap_t set = hwloc_bitmap_alloc();
     unsigned domain, bus, slot, function;
     if (set && info->kind == TN_KIND_CPU) {
-        place_from_set(topology, hwloc_topology_get_allowed_cpuset(topology), out);
+        hwloc_bitmap_free(set);
+        set = usable_set(topology);
+        if (set)
+            place_from_set(topology, set, out);
         out->method = "host cpu";
     } else if (set && info->pci[0] &&
                sscanf(info->pci, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4) {

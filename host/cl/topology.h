@@ -17,10 +17,13 @@ typedef struct tn_place {
     const char *method; /* "host cpu", "hwloc opencl", "pci address", "unknown" */
 } tn_place;
 
+/* Of the CPUs that this process may run on: a cgroup and taskset may leave it fewer than the machine has. */
 tn_status tn_topology_read(tn_context *ctx, tn_topology *out);
-/* Binds this process, all its threads to come included, to the first `cores` cores. Before the first call of
- * OpenCL: a run-time's own threads inherit it. TN_ERR_UNSUPPORTED where there are fewer or the system does
- * not let it. */
+/* How many hardware threads these have; `all`: as many as the system has. */
+tn_status tn_topology_usable(tn_context *ctx, int *threads, bool *all);
+/* Binds this process, all its threads to come included, to the first `cores` of these cores. Before the first
+ * call of OpenCL: a run-time's own threads inherit it. TN_ERR_UNSUPPORTED where there are fewer or the system
+ * does not let it. */
 tn_status tn_topology_bind(tn_context *ctx, int cores);
 tn_status tn_topology_place(tn_context *ctx, const tn_device_info *info, tn_place *out);
 

@@ -67,7 +67,7 @@ static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_
     tn_progress_end(ctx);
     TN_TRY(status);
     write_row(plan, ctx, &row);
-    return TN_OK;
+    return tn_device_check(dev); /* a lost device ends it: the other rows could only fail */
 }
 
 static tn_status bench_case(tn_device *dev, const tn_case *c, bench_plan *plan) {
@@ -99,6 +99,7 @@ static tn_status bench_steps(tn_device *dev, bench_plan *plan) {
         tn_progress_end(ctx);
         TN_TRY(status);
         write_row(plan, ctx, &row);
+        TN_TRY(tn_device_check(dev));
     }
     return TN_OK;
 }
@@ -118,6 +119,7 @@ static tn_status bench_layers(tn_device *dev, bench_plan *plan) {
         TN_TRY(status);
         for (int k = 0; k < count; k++) /* the samples are the whole's, which comes first */
             write_row(plan, ctx, &rows[k]);
+        TN_TRY(tn_device_check(dev));
     }
     return TN_OK;
 }

@@ -2,10 +2,12 @@
 
 #include "common.h"
 #include "energy.h"
+#include "loader.h"
 #include "quirks.h"
 #include "topology.h"
 
 #include <jansson.h>
+#include <string.h>
 
 /* Where its energy would be read, or why nowhere. */
 static void energy_text(tn_context *ctx, const tn_device_info *d, char *text, size_t size) {
@@ -32,6 +34,7 @@ static json_t *device_json(tn_context *ctx, const tn_device_info *d) {
                           (int)d->compute_units, "clock_mhz", (int)d->clock_mhz);
     if (!o)
         return NULL;
+    json_object_set_new(o, "board", d->board[0] ? json_string(d->board) : json_null());
     json_object_set_new(o, "max_work_group", json_integer((json_int_t)d->max_work_group));
     json_object_set_new(o, "local_bytes", json_integer((json_int_t)d->local_bytes));
     json_object_set_new(o, "global_bytes", json_integer((json_int_t)d->global_bytes));
@@ -48,18 +51,27 @@ static json_t *device_json(tn_context *ctx, const tn_device_info *d) {
     return o;
 }
 
+static json_t *notes_json(const char *notes) {
+    json_t *array = json_array();
+    for (const char *line = notes; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        json_array_append_new(array, json_stringn(line, strcspn(line, "\n")));
+    return array;
+}
+
 static tn_status print_json(tn_context *ctx, const tn_device_list *list, const tn_topology *t) {
     json_t *root = json_pack("{s:{s:s, s:i, s:i, s:i, s:i}, s:i}", "host", "cpu", t->cpu_model, "packages",
                              t->packages, "numa_nodes", t->numa_nodes, "cores", t->cores, "threads",
                              t->threads, "platforms", list->platforms);
     json_t *host = json_object_get(root, "host"), *devices = json_array();
+    bool bad = false;
     json_object_set_new(host, "l1d_bytes", json_integer((json_int_t)t->l1d_bytes));
     json_object_set_new(host, "l2_bytes", json_integer((json_int_t)t->l2_bytes));
     json_object_set_new(host, "l3_bytes", json_integer((json_int_t)t->l3_bytes));
     json_object_set_new(root, "devices", devices);
+    json_object_set_new(root, "notes", notes_json(list->notes));
     for (int i = 0; i < list->count; i++)
-        json_array_append_new(devices, device_json(ctx, &list->items[i]));
-    int bad = !root || !devices || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
+        bad = json_array_append_new(devices, device_json(ctx, &list->items[i])) != 0 || bad;
+    bad = bad || !root || !devices || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
     json_decref(root);
     putchar('\n');
     return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the list of devices as JSON") : TN_OK;
@@ -103,8 +115,12 @@ static void print_device(tn_context *ctx, const tn_device_info *d) {
     printf("%d:%-3d %s\n", d->platform, d->index, d->name);
     if (d->skip_reason[0])
         printf("      left out: %s\n", d->skip_reason);
-    printf("      kind    %s, %u compute units at %u MHz%s%s\n", tn_device_kind_name(d->kind),
-           d->compute_units, d->clock_mhz, d->pci[0] ? ", PCI " : "", d->pci);
+    char fewer[64] = "";
+    if (d->compute_units < d->driver_units)
+        snprintf(fewer, sizeof fewer, " of %u, which this process may use,", d->driver_units);
+    printf("      kind    %s, %u compute unit%s%s at %u MHz%s%s\n", tn_device_kind_name(d->kind),
+           d->compute_units, d->compute_units == 1 ? "" : "s", fewer, d->clock_mhz, d->pci[0] ? ", PCI " : "",
+           d->pci);
     printf("      driver  %s, %s (%s)\n", d->platform_name, d->driver, d->version);
     printf("      memory  %s, %s at most in one buffer, %s local%s\n",
            size_text(d->global_bytes, a, sizeof a), size_text(d->max_alloc_bytes, b, sizeof b),
@@ -126,6 +142,11 @@ static void print_device(tn_context *ctx, const tn_device_info *d) {
         tn_cli_print_tuned(ctx, d, "      tuned   ", stdout);
 }
 
+static void print_notes(const char *notes) {
+    for (const char *line = notes; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        printf("note  %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_device_list list;
     tn_topology topology;
@@ -140,11 +161,9 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     for (int i = 0; i < list.count; i++)
         print_device(ctx, &list.items[i]);
     if (list.count == 0)
-        status =
-            tn_fail(ctx, TN_ERR_DEVICE,
-                    "%d platform%s, none with a device; install pocl-opencl-icd for any CPU, or your GPU "
-                    "vendor's driver",
-                    list.platforms, list.platforms == 1 ? "" : "s");
+        status = tn_loader_no_device(ctx, "no OpenCL platform shows a device", list.notes);
+    else
+        print_notes(list.notes);
 cleanup:
     tn_device_list_free(ctx, &list);
     return status;

@@ -36,7 +36,7 @@ static tn_status verify_op(tn_device *dev, const tn_case *c, const verify_plan *
         result.cases = 1;
         result.failed = status != TN_OK;
         result.seconds = tn_clock_seconds() - start;
-        if (status != TN_OK)
+        if (status != TN_OK && status != TN_ERR_LOST)
             tn_warn(ctx, "%s", ctx->message);
     } else {
         status = tn_verify_op(dev, c, plan->cases, plan->seed, &result);
@@ -76,6 +76,8 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
          * tried. */
         if (one != TN_OK && one != TN_ERR_CHECK)
             status = one;
+        if (one == TN_ERR_LOST)
+            break;
         if (tn_interrupted()) {
             status = tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped before every op was verified");
             break;

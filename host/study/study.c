@@ -258,6 +258,7 @@ static tn_status run_all(study *s) {
                            "stopped with %d of %d rows done; the state is saved, the same command goes on",
                            s->result.kept + s->result.ok + s->result.skipped, s->result.rows);
         TN_TRY(status);
+        TN_TRY(tn_device_check(s->dev)); /* the other rows could only fail */
         s->work_done += item->work;
         s->work_left -= item->work;
     }
