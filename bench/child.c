@@ -12,8 +12,13 @@
 #include <unistd.h>
 
 typedef struct pipes {
-    int out[2], err[2];
+    int out[2], err[2]; /* err: −1 where it has this process's stderr */
 } pipes;
+
+/* Until when it may live; with `silence_s`, so long behind each word. */
+typedef struct limit {
+    double deadline, silence_s;
+} limit;
 
 static void close_one(int *fd) {
     if (*fd >= 0)
@@ -36,7 +41,7 @@ static void become(char *const *argv, const pipes *p, pid_t parent) {
     if (getppid() != parent)
         _exit(127); /* the parent died before prctl */
     int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(p->out[1], 1) < 0 || dup2(p->err[1], 2) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(p->out[1], 1) < 0 || (p->err[1] >= 0 && dup2(p->err[1], 2) < 0))
         _exit(127);
     signal(SIGPIPE, SIG_DFL);
     execv(argv[0], argv);
@@ -86,10 +91,10 @@ static tn_status drain(tn_context *ctx, int *fd, bool is_error, tn_child_result 
 }
 
 /* Reads until both pipes are closed, the time is up or Ctrl-C came. */
-static tn_status watch(tn_context *ctx, pipes *p, double deadline, tn_child_result *r) {
+static tn_status watch(tn_context *ctx, pipes *p, limit *until, tn_child_result *r) {
     while (p->out[0] >= 0 || p->err[0] >= 0) {
         struct pollfd fds[2] = {{.fd = p->out[0], .events = POLLIN}, {.fd = p->err[0], .events = POLLIN}};
-        double left = deadline - tn_clock_seconds();
+        double left = until->deadline - tn_clock_seconds();
         if (left <= 0 || tn_interrupted()) {
             r->interrupted = tn_interrupted();
             r->timed_out = !r->interrupted;
@@ -98,6 +103,8 @@ static tn_status watch(tn_context *ctx, pipes *p, double deadline, tn_child_resu
         int ready = poll(fds, 2, left > 0.2 ? 200 : 1 + (int)(1e3 * left));
         if (ready <= 0)
             continue;
+        if (fds[0].revents && until->silence_s > 0)
+            until->deadline = tn_clock_seconds() + until->silence_s;
         if (fds[0].revents)
             TN_TRY(drain(ctx, &p->out[0], false, r));
         if (fds[1].revents)
@@ -129,12 +136,14 @@ static void collect(pid_t pid, double deadline, tn_child_result *r) {
     r->code = WIFEXITED(state) ? WEXITSTATUS(state) : 0;
 }
 
-tn_status tn_child_run(tn_context *ctx, char *const *argv, double timeout_s, tn_child_result *out) {
+static tn_status run(tn_context *ctx, char *const *argv, double timeout_s, bool is_watched,
+                     tn_child_result *out) {
     pipes p = {{-1, -1}, {-1, -1}};
     double start = tn_clock_seconds();
+    limit until = {start + timeout_s, is_watched ? timeout_s : 0};
     pid_t parent = getpid();
     *out = (tn_child_result){0};
-    if (pipe2(p.out, O_CLOEXEC) != 0 || pipe2(p.err, O_CLOEXEC) != 0) {
+    if (pipe2(p.out, O_CLOEXEC) != 0 || (!is_watched && pipe2(p.err, O_CLOEXEC) != 0)) {
         close_all(&p);
         return tn_fail(ctx, TN_ERR_MEMORY, "cannot make a pipe: %s", strerror(errno));
     }
@@ -148,15 +157,23 @@ tn_status tn_child_run(tn_context *ctx, char *const *argv, double timeout_s, tn_
     setpgid(pid, pid); /* in both, so that it is done whichever runs first */
     close_one(&p.out[1]);
     close_one(&p.err[1]);
-    tn_status status = watch(ctx, &p, start + timeout_s, out);
+    tn_status status = watch(ctx, &p, &until, out);
     if (status != TN_OK)
         out->interrupted = true; /* to be killed */
-    collect(pid, start + timeout_s, out);
+    collect(pid, until.deadline, out);
     close_all(&p);
     out->seconds = tn_clock_seconds() - start;
     if (status != TN_OK)
         tn_child_free(ctx, out);
     return status;
+}
+
+tn_status tn_child_run(tn_context *ctx, char *const *argv, double timeout_s, tn_child_result *out) {
+    return run(ctx, argv, timeout_s, false, out);
+}
+
+tn_status tn_child_watch(tn_context *ctx, char *const *argv, double silence_s, tn_child_result *out) {
+    return run(ctx, argv, silence_s, true, out);
 }
 
 void tn_child_free(tn_context *ctx, tn_child_result *result) {

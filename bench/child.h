@@ -18,6 +18,9 @@ typedef struct tn_child_result {
 /* argv[0] is the path of the program; NULL ends argv. The child gets a process group of its own and dies with
  * this process. Fails only when it cannot be started. */
 tn_status tn_child_run(tn_context *ctx, char *const *argv, double timeout_s, tn_child_result *out);
+/* The same for one that reports as it goes on: it is killed after `silence_s` without a word on stdout, and
+ * its stderr is this process's own. */
+tn_status tn_child_watch(tn_context *ctx, char *const *argv, double silence_s, tn_child_result *out);
 void tn_child_free(tn_context *ctx, tn_child_result *result);
 const char *tn_signal_name(int number); /* "SIGSEGV"; "a signal" for rare ones */
 

@@ -17,10 +17,12 @@ typedef struct tuner {
     const tn_case *c;
     const tn_tune_options *options;
     tn_tune_report *report;
+    const tn_tune_space *space;
     tn_problem *workloads[MAX_WORKLOADS];
     bool checkable[MAX_WORKLOADS];
     int count;
     double deadline;
+    bool has_begun; /* a set has had its turn */
 } tuner;
 
 /* A problem run with one set of values. */
@@ -119,15 +121,37 @@ static tn_status check_random(tuner *t, const tn_tune_set *set, int first, int c
     return TN_OK;
 }
 
+static void tell(const tuner *t, const char *word, const tn_tune_set *set) {
+    if (t->options->tell)
+        t->options->tell(t->options->tell_data, word, set);
+}
+
 static tn_status accept(void *data, const tn_tune_set *set, bool *accepted) {
     tuner *t = data;
-    *accepted = is_right(t, verify_workloads(t, set));
+    tell(t, "begin", set);
+    t->has_begun = true;
+    tn_tune_outcome outcome = verify_workloads(t, set);
+    TN_TRY(tn_device_check(t->dev)); /* for another process to go on */
+    *accepted = is_right(t, outcome);
+    if (!*accepted)
+        tell(t, outcome == TN_TUNE_WRONG ? "wrong" : "refused", set);
     return tn_interrupted() ? tn_fail(tn_device_context(t->dev), TN_ERR_INTERRUPTED, "stopped while tuning")
                             : TN_OK;
 }
 
+static bool had_turn(void *data, const tn_tune_set *set) {
+    const tuner *t = data;
+    if (tn_tune_set_equal(t->space, &t->space->device, set))
+        return true;
+    for (int i = 0; i < t->options->seen_count; i++)
+        if (tn_tune_set_equal(t->space, &t->options->seen[i], set))
+            return true;
+    return false;
+}
+
 static bool has_time(void *data) {
-    return tn_clock_seconds() < ((tuner *)data)->deadline;
+    const tuner *t = data;
+    return tn_clock_seconds() < t->deadline || (!t->has_begun && t->options->seen_count == 0);
 }
 
 /* Geometric means over the workloads, `seconds` of timing each. */
@@ -166,6 +190,7 @@ static tn_status compare(void *data, const tn_tune_set *best, const tn_tune_set 
     if (wins)
         TN_TRY(check_random(t, candidate, 0, t->options->cases, &wins));
     out->loses = out->loses || !wins;
+    tell(t, wins ? "best" : "right", candidate);
     tn_tune_set_print(t->c, candidate, text, sizeof text);
     tn_progress(tn_device_context(t->dev), "%s: %.3f (%.3f..%.3f)%s", text, out->ratio, out->q1, out->q3,
                 wins ? ", the best so far" : "");
@@ -174,6 +199,7 @@ static tn_status compare(void *data, const tn_tune_set *best, const tn_tune_set 
 
 static tn_status confirm(tuner *t, const tn_tune_set *defaults, const tn_tune_set *best, tn_tune_gain *gain,
                          bool *stands) {
+    tell(t, "confirm", best);
     TN_TRY(check_random(t, best, t->options->cases, 6, stands));
     if (!*stands)
         return TN_OK;
@@ -182,15 +208,14 @@ static tn_status confirm(tuner *t, const tn_tune_set *defaults, const tn_tune_se
     return TN_OK;
 }
 
-static void fill_result(const tuner *t, const tn_tune_set *best, const tn_tune_gain *gain, tn_tuned_op *out) {
-    out->ratio = gain->ratio;
-    out->ratio_q1 = gain->q1;
-    out->ratio_q3 = gain->q3;
-    out->n = gain->n;
-    for (int i = 0; t->c->tunables[i].name; i++) {
+void tn_tune_result_fill(const tn_case *c, const tn_tune_set *best, const tn_tune_gain *gain,
+                         tn_tuned_op *out) {
+    *out = (tn_tuned_op){.ratio = gain->ratio, .ratio_q1 = gain->q1, .ratio_q3 = gain->q3, .n = gain->n};
+    snprintf(out->op, sizeof out->op, "%s", c->op);
+    for (int i = 0; best && c->tunables[i].name; i++) {
         if (best->values[i] == TN_TUNE_UNKNOWN)
             continue;
-        snprintf(out->values[out->count].name, sizeof out->values[0].name, "%s", t->c->tunables[i].name);
+        snprintf(out->values[out->count].name, sizeof out->values[0].name, "%s", c->tunables[i].name);
         out->values[out->count++].value = best->values[i];
     }
 }
@@ -199,22 +224,23 @@ tn_status tn_tune_op(tn_device *dev, const tn_case *c, const tn_tune_space *spac
                      const tn_tune_options *options, tn_tune_report *out) {
     tn_context *ctx = tn_device_context(dev);
     double start = tn_clock_seconds();
-    tuner t = {.dev = dev, .c = c, .options = options, .report = out};
-    const tn_tune_judge judge = {&t, accept, compare, has_time};
+    tuner t = {.dev = dev, .c = c, .options = options, .report = out, .space = space};
+    const tn_tune_judge judge = {&t, accept, compare, has_time, had_turn};
+    const tn_tune_set *from = options->from ? options->from : &space->device;
     tn_tune_found found = {.whole = false};
     tn_tune_gain gain = {1, 1, 1, false, 0};
     bool stands = false;
-    *out = (tn_tune_report){.best = space->device, .result = {.ratio = 1, .ratio_q1 = 1, .ratio_q3 = 1}};
-    snprintf(out->result.op, sizeof out->result.op, "%s", c->op);
+    *out = (tn_tune_report){.best = space->device};
+    tn_tune_result_fill(c, NULL, &gain, &out->result);
     t.deadline = start + 0.85 * options->seconds; /* the rest is for the confirmation */
     tn_status status = TN_OK;
     TN_GO(workloads_make(&t, &space->device));
-    TN_GO(tn_tune_search(ctx, space, &space->device, &judge, &found));
+    TN_GO(tn_tune_search(ctx, space, from, &judge, &found));
     if (!tn_tune_set_equal(space, &found.best, &space->device))
         TN_GO(confirm(&t, &space->device, &found.best, &gain, &stands));
     if (stands) {
         out->best = found.best;
-        fill_result(&t, &found.best, &gain, &out->result);
+        tn_tune_result_fill(c, &found.best, &gain, &out->result);
     }
 cleanup:
     out->seen = found.seen;

@@ -32,7 +32,7 @@ static tn_status turn(search *s, const tn_tune_set *candidate, bool *won) {
     tn_tune_gain gain;
     *won = false;
     TN_TRY(note(s, candidate, &is_new));
-    if (!is_new)
+    if (!is_new || (s->judge->had_turn && s->judge->had_turn(s->judge->data, candidate)))
         return TN_OK;
     s->found->seen++;
     TN_TRY(s->judge->accept(s->judge->data, candidate, &accepted));

@@ -23,6 +23,7 @@ typedef struct tn_tune_judge {
     tn_status (*compare)(void *data, const tn_tune_set *best, const tn_tune_set *candidate,
                          tn_tune_gain *out);
     bool (*has_time)(void *data);
+    bool (*had_turn)(void *data, const tn_tune_set *set); /* before this search began; NULL: none had */
 } tn_tune_judge;
 
 typedef struct tn_tune_found {

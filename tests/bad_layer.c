@@ -9,7 +9,8 @@
  * (`lost`) or return HOW, an error code of OpenCL. Losing it is what NVIDIA's driver does when a kernel
  * faults: this call gives -9999, and from then on every one that needs the device fails, builds and waits
  * too. CALL is clEnqueueNDRangeKernel, clFinish, clEnqueueReadBuffer, clEnqueueWriteBuffer, clBuildProgram
- * (which then leaves a build log, as a compiler does; BAD_LAYER_LOG is another) or clCreateBuffer. A setting
+ * (which then leaves a build log, as a compiler does; BAD_LAYER_LOG is another; with BAD_LAYER_OPTIONS
+ * only builds with these options count) or clCreateBuffer. A setting
  * that cannot be read aborts. */
 #include "layer.h"
 
@@ -100,7 +101,9 @@ static cl_int CL_API_CALL write_buffer(cl_command_queue queue, cl_mem buffer, cl
 static cl_int CL_API_CALL build(cl_program program, cl_uint count, const cl_device_id *devices,
                                 const char *options, void(CL_CALLBACK *notify)(cl_program, void *),
                                 void *data) {
-    if (count > 0 && is_bad_device(devices[0])) {
+    const char *which = getenv("BAD_LAYER_OPTIONS");
+    if (count > 0 && is_bad_device(devices[0]) &&
+        (is_lost || !which || (options && strstr(options, which)))) {
         cl_int code = misbehave("clBuildProgram");
         if (code != CL_SUCCESS)
             return code;

@@ -232,7 +232,7 @@ START_TEST(test_tables) {
     open_device();
     for (int i = 0; i < tn_case_count; i++) {
         tn_tune_space space;
-        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 3, &space));
+        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 3, false, &space));
         for (int k = 0; k < space.tunables; k++) {
             const tn_case_tunable *t = &tn_cases[i]->tunables[k];
             ck_assert_msg(space.count[k] >= t->count, "%s lists %s, but never asks for it", tn_cases[i]->op,
@@ -345,7 +345,7 @@ START_TEST(test_some_sets_verify) {
         tn_tune_tally tally;
         if (!tn_cases[i]->tunables)
             continue;
-        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 1, &space));
+        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 1, false, &space));
         ck_ok(&ctx, tn_tune_cover(dev, tn_cases[i], &space, &options, &tally));
         ck_assert_msg(tally.wrong == 0, "%s: %d wrong sets", tn_cases[i]->op, tally.wrong);
         ck_assert_int_lt(tally.refused, tally.sets);
@@ -377,7 +377,7 @@ START_TEST(test_cover_sees_what_is_wrong) {
     tn_tune_tally tally;
     open_device();
     setenv("TURNOUT_KIND", "cpu", 1); /* the other kind's default is 4 lanes */
-    ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, &space));
+    ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, false, &space));
     ck_ok(&ctx, tn_tune_cover(dev, &c, &space, &options, &tally));
     ck_assert_int_gt(tally.wrong, 0);
     ck_assert_int_gt(tally.refused, 0);
@@ -394,7 +394,7 @@ START_TEST(test_tuning_takes_nothing_wrong) {
     tn_tune_report report;
     open_device();
     setenv("TURNOUT_KIND", "cpu", 1);
-    ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, &space));
+    ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, false, &space));
     space.device = space.cpu;
     ck_ok(&ctx, tn_tune_op(dev, &c, &space, &options, &report));
     ck_assert_int_gt(report.workloads, 1);
@@ -458,7 +458,7 @@ START_TEST(test_bits_move_only_where_the_table_says) {
     open_device();
     for (int i = 0; i < tn_case_count; i++) {
         tn_tune_space space;
-        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 1, &space));
+        ck_ok(&ctx, tn_tune_space_make(dev, tn_cases[i], 1, false, &space));
         for (int pass = 0; tn_cases[i]->passes[pass]; pass++)
             same_bits(tn_cases[i], &space, pass, _i);
         tn_tunable_untry(dev, NULL);

@@ -2,6 +2,8 @@
 
 #include "launch.h"
 
+#include <string.h>
+
 enum { TRIES = 20, FORGET_EVERY = 16 };
 
 /* met[a][i][b][j]: value i of tunable a has stood beside value j of tunable b > a. */
@@ -65,13 +67,31 @@ static void set_around(cover *c, const pair *p, tn_tune_set *out) {
     }
 }
 
+static const char letters[] = {[TN_TUNE_RIGHT] = 'r', [TN_TUNE_REFUSED] = 'f', [TN_TUNE_WRONG] = 'w'};
+
+/* What became of set number `n` in an earlier process. */
+static bool known(const tn_tune_cover_options *o, int n, tn_tune_outcome *outcome) {
+    if (!o->done || n >= (int)strlen(o->done))
+        return false;
+    *outcome = o->done[n] == 'r' ? TN_TUNE_RIGHT : o->done[n] == 'f' ? TN_TUNE_REFUSED : TN_TUNE_WRONG;
+    return true;
+}
+
 static tn_status one(tn_device *dev, const tn_case *c, const tn_tune_set *set, const tn_tune_cover_options *o,
                      tn_tune_tally *tally, tn_tune_outcome *outcome) {
     tn_context *ctx = tn_device_context(dev);
-    TN_TRY(tn_tune_set_verify(dev, c, set, o->seed, tally->sets * o->cases, o->cases, outcome));
+    bool is_known = known(o, tally->sets, outcome);
+    if (!is_known && o->tell)
+        o->tell(o->tell_data, 0, set);
+    if (!is_known)
+        TN_TRY(tn_tune_set_verify(dev, c, set, o->seed, tally->sets * o->cases, o->cases, outcome));
     tally->sets++;
     tally->refused += *outcome == TN_TUNE_REFUSED;
     tally->wrong += *outcome == TN_TUNE_WRONG;
+    if (is_known)
+        return TN_OK;
+    if (o->tell)
+        o->tell(o->tell_data, letters[*outcome], set);
     if (*outcome == TN_TUNE_WRONG)
         tn_warn(ctx, "wrong: %s", ctx->message);
     else if (*outcome == TN_TUNE_REFUSED)

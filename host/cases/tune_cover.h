@@ -9,6 +9,12 @@ typedef struct tn_tune_cover_options {
     int most;  /* sets; 0: until every pair has stood together */
     int cases; /* random shapes a set, other ones for each set */
     uint64_t seed;
+    /* A cover that goes on: what became of its first sets, a letter each: 'r'ight, re'f'used, 'w'rong, 'l'ost
+     * with its process. NULL: from the first. */
+    const char *done;
+    /* Told of each set before its turn with a letter of 0, and of what became of it. NULL: nobody is. */
+    void (*tell)(void *data, char letter, const tn_tune_set *set);
+    void *tell_data;
 } tn_tune_cover_options;
 
 typedef struct tn_tune_tally {

@@ -49,7 +49,8 @@ static tn_status learn(tn_device *dev, const tn_case *c, tn_tune_space *space) {
     return TN_OK;
 }
 
-tn_status tn_tune_space_make(tn_device *dev, const tn_case *c, int cases, tn_tune_space *out) {
+tn_status tn_tune_space_make(tn_device *dev, const tn_case *c, int cases, bool own_alone,
+                             tn_tune_space *out) {
     tn_context *ctx = tn_device_context(dev);
     const tn_tune_set unknown = nothing_known();
     *out = (tn_tune_space){.cpu = unknown, .gpu = unknown, .device = unknown};
@@ -60,7 +61,7 @@ tn_status tn_tune_space_make(tn_device *dev, const tn_case *c, int cases, tn_tun
     /* The device's own first; then, as far as they are known by then, those of either kind, which may lead op
      * code to ask for more. */
     const tn_tune_set *const sets[] = {&unknown, &out->cpu, &out->gpu};
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+    for (size_t i = 0; i < (own_alone ? 1 : sizeof sets / sizeof sets[0]); i++) {
         tn_tune_outcome outcome;
         tn_tune_set set = *sets[i];
         TN_TRY(tn_tune_set_verify(dev, c, &set, 1, 0, cases, &outcome));
@@ -98,6 +99,65 @@ void tn_tune_set_print(const tn_case *c, const tn_tune_set *set, char *text, siz
                                      c->tunables[i].name, set->values[i]);
 }
 
+static void encode(const int *values, int count, char end, char *text, size_t size) {
+    size_t used = strlen(text);
+    for (int i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%d%c", values[i], i + 1 < count ? ',' : end);
+}
+
+static bool decode(const char **text, int *values, int count, char end) {
+    for (int i = 0; i < count; i++) {
+        int length = 0;
+        if (sscanf(*text, "%d%n", &values[i], &length) != 1)
+            return false;
+        *text += length;
+        if (**text != (i + 1 < count ? ',' : end) && !(i + 1 == count && **text == '\0'))
+            return false;
+        *text += **text != '\0';
+    }
+    return true;
+}
+
+void tn_tune_set_encode(const tn_tune_space *space, const tn_tune_set *set, char *text, size_t size) {
+    text[0] = '\0';
+    encode(set->values, space->tunables, ';', text, size);
+    if (text[0])
+        text[strlen(text) - 1] = '\0';
+}
+
+bool tn_tune_set_decode(const tn_tune_space *space, const char **text, tn_tune_set *out) {
+    *out = nothing_known();
+    return decode(text, out->values, space->tunables, ';');
+}
+
+void tn_tune_space_encode(const tn_tune_space *space, char *text, size_t size) {
+    snprintf(text, size, "%d;", space->tunables);
+    for (int i = 0; i < space->tunables; i++) {
+        const int row[] = {space->count[i], space->cpu.values[i], space->gpu.values[i],
+                           space->device.values[i]};
+        encode(row, 4, ';', text, size);
+        encode(space->values[i], space->count[i], ';', text, size);
+    }
+}
+
+bool tn_tune_space_decode(const char *text, tn_tune_space *out) {
+    const tn_tune_set unknown = nothing_known();
+    *out = (tn_tune_space){.cpu = unknown, .gpu = unknown, .device = unknown};
+    if (!decode(&text, &out->tunables, 1, ';') || out->tunables < 0 || out->tunables > TN_TUNE_TUNABLES)
+        return false;
+    for (int i = 0; i < out->tunables; i++) {
+        int row[4];
+        if (!decode(&text, row, 4, ';') || row[0] < 0 || row[0] > TN_TUNE_VALUES ||
+            !decode(&text, out->values[i], row[0], ';'))
+            return false;
+        out->count[i] = row[0];
+        out->cpu.values[i] = row[1];
+        out->gpu.values[i] = row[2];
+        out->device.values[i] = row[3];
+    }
+    return true;
+}
+
 tn_status tn_tune_set_try(tn_device *dev, const tn_case *c, const tn_tune_set *set) {
     tn_tunable_untry(dev, c->op);
     for (int i = 0; c->tunables && c->tunables[i].name; i++)
@@ -125,6 +185,10 @@ tn_status tn_tune_set_verify(tn_device *dev, const tn_case *c, const tn_tune_set
             *outcome = tn_tune_outcome_of(status);
             tn_tune_set_print(c, set, text, sizeof text);
             tn_fail_prefix(ctx, "with TURNOUT_TUNE=%s", text);
+        }
+        if (status == TN_ERR_LOST) {
+            tn_tunable_untry(dev, c->op);
+            return status;
         }
         if (tn_interrupted()) {
             *outcome = TN_TUNE_REFUSED;

@@ -16,7 +16,8 @@ extern const tn_cli_command tn_cmd_report;
 extern const tn_cli_command tn_cmd_study;
 extern const tn_cli_command tn_cmd_compare;
 extern const tn_cli_command tn_cmd_sweep;
-extern const tn_cli_command tn_cmd_cell; /* hidden: one cell of a sweep */
+extern const tn_cli_command tn_cmd_trial; /* hidden: sets of tunables for tune */
+extern const tn_cli_command tn_cmd_cell;  /* hidden: one cell of a sweep */
 
 /* The whole program but for process set-up; returns the exit code. */
 int tn_program_run(int argc, char **argv);

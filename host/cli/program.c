@@ -10,7 +10,7 @@
 static const tn_cli_command *const commands[] = {
     &tn_cmd_devices, &tn_cmd_verify, &tn_cmd_bench, &tn_cmd_tune,  &tn_cmd_sweep,
     &tn_cmd_train,   &tn_cmd_eval,   &tn_cmd_infer, &tn_cmd_study, &tn_cmd_report,
-    &tn_cmd_compare, &tn_cmd_cell,   NULL,
+    &tn_cmd_compare, &tn_cmd_cell,   &tn_cmd_trial, NULL,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] - 1 };
 
