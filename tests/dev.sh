@@ -60,4 +60,12 @@ export FAILS
 run 1 test
 expect "$(printf '%s\n' "$said" | tail -n 3)" 'dev: plain: not held here: rusticl is not installed'
 run 2 test --everything
+# Without root: the exact line to run, and nothing is tried.
+echo 'exit 1' | program dpkg-query
+echo 'echo 1000' | program id
+echo 'exit 1' | program sudo
+echo 'echo "apt-get $*" >>asked' | program apt-get
+run 3 build
+expect "$said" "    sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev"
+[ ! -f "$folder/asked" ] || { echo "it tried $(cat "$folder/asked")"; failed=1; }
 exit $failed

@@ -95,6 +95,7 @@ static void expect(const char *name, const char *setting, const char *device, in
 static void every_way(const char *device) {
     static const char *const hang[] = {"killed after 8 s without a result", NULL},
                              *const crash[] = {"ended by SIGABRT (6)", NULL},
+                             *const lost[] = {"is lost", "kernel ", "another process can go on", NULL},
                              *const build[] = {"CL_BUILD_PROGRAM_FAILURE",
                                                "this compiler is broken on purpose", NULL},
                              *const memory[] = {"CL_MEM_OBJECT_ALLOCATION_FAILURE",
@@ -104,6 +105,7 @@ static void every_way(const char *device) {
     sweep("good", 120, &good); /* builds the kernels, too: a watchdog of 8 s is enough after that */
     expect("hang", "clEnqueueNDRangeKernel:1:hang", device, 8, "timeout", hang);
     expect("crash", "clEnqueueNDRangeKernel:1:crash", device, 60, "error", crash);
+    expect("lost", "clEnqueueNDRangeKernel:1:lost", device, 60, "error", lost);
     expect("build", "clBuildProgram:1:-11", device, 60, "error", build);
     expect("memory", "clCreateBuffer:1:-4", device, 60, "unsupported", memory);
     expect("resources", "clEnqueueNDRangeKernel:1:-5", device, 60, "unsupported", resources);

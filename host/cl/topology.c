@@ -117,25 +117,29 @@ static void place_from_set(hwloc_topology_t topology, hwloc_const_cpuset_t set, 
     }
 }
 
+static bool place_by_address(hwloc_topology_t topology, const char *address, tn_place *out) {
+    unsigned domain, bus, slot, function;
+    if (sscanf(address, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
+        return false;
+    hwloc_obj_t pci = hwloc_get_pcidev_by_busid(topology, domain, bus, slot, function);
+    if (pci)
+        place_from_set(topology, hwloc_get_non_io_ancestor_obj(topology, pci)->cpuset, out);
+    return pci != NULL;
+}
+
 tn_status tn_topology_place(tn_context *ctx, const tn_device_info *info, tn_place *out) {
     *out = (tn_place){.numa_node = -1, .method = "unknown"};
     hwloc_topology_t topology;
     TN_TRY(load(ctx, &topology));
     hwloc_bitmap_t set = hwloc_bitmap_alloc();
-    unsigned domain, bus, slot, function;
     if (set && info->kind == TN_KIND_CPU) {
         hwloc_bitmap_free(set);
         set = usable_set(topology);
         if (set)
             place_from_set(topology, set, out);
         out->method = "host cpu";
-    } else if (set && info->pci[0] &&
-               sscanf(info->pci, "%x:%x:%x.%x", &domain, &bus, &slot, &function) == 4) {
-        hwloc_obj_t pci = hwloc_get_pcidev_by_busid(topology, domain, bus, slot, function);
-        if (pci) {
-            place_from_set(topology, hwloc_get_non_io_ancestor_obj(topology, pci)->cpuset, out);
-            out->method = "pci address";
-        }
+    } else if (set && place_by_address(topology, info->pci, out)) {
+        out->method = "pci address";
     } else if (set && hwloc_opencl_get_device_cpuset(topology, info->cl_device, set) == 0) {
         /* AMD and NVIDIA only; elsewhere hwloc answers with the whole machine, which says nothing. */
         place_from_set(topology, set, out);
