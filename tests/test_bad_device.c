@@ -13,20 +13,16 @@ typedef struct table {
     int count;
 } table;
 
-static char folder[64];
 static table good, found;
 static tn_context ctx;
 
-static void make_folder(void) {
+static void set_up(void) {
     ctx = (tn_context){.quiet = true};
-    snprintf(folder, sizeof folder, "/tmp/turnout-bad-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    program_folder_make();
 }
 
-static void remove_folder(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
+static void tear_down(void) {
+    program_folder_remove();
     ck_assert_int_eq(ctx.live, 0);
 }
 
@@ -37,9 +33,9 @@ static void sweep(const char *name, int timeout_s, table *out) {
     int code =
         program_run("sweep -d all -q --level op,layer --op gelu --pass forward --T 64 --batch 2 --rho 0.1 "
                     "--seconds 0.01 --timeout %d -o %s/%s.csv",
-                    timeout_s, folder, name);
+                    timeout_s, program_folder, name);
     ck_assert_msg(code == 0, "%s", program_output);
-    snprintf(path, sizeof path, "%s/%s.csv", folder, name);
+    snprintf(path, sizeof path, "%s/%s.csv", program_folder, name);
     ck_assert_msg(tn_file_read(&ctx, path, &bytes, &size) == TN_OK, "%s", ctx.message);
     out->count = 0;
     for (line = strchr(bytes, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
@@ -136,7 +132,7 @@ int main(void) {
     Suite *suite = suite_create("bad_device");
     TCase *tests = tcase_create("bad_device");
     tcase_set_timeout(tests, 280);
-    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_bad_device_beside_a_good_one);
     tcase_add_test(tests, a_bad_implementation_beside_a_good_one);
     suite_add_tcase(suite, tests);

@@ -10,22 +10,9 @@
 /* A row of an op, without the ceilings that `bench` measures first. */
 #define CELL(op, pass, shape) "cell --op=" op " --pass=" pass " --seconds=0.001 --shape=" shape
 
-static char folder[64];
-
-static void make_folder(void) {
-    snprintf(folder, sizeof folder, "/tmp/turnout-devices-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void remove_folder(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
-}
-
 static void copy_in(const char *path) {
     char line[256];
-    snprintf(line, sizeof line, "cp %s %s/", path, folder);
+    snprintf(line, sizeof line, "cp %s %s/", path, program_folder);
     ck_assert_int_eq(system(line), 0);
 }
 
@@ -100,7 +87,7 @@ END_TEST
 
 static void write_icd(const char *name, const char *library) {
     char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", program_folder, name);
     FILE *file = fopen(path, "w");
     ck_assert_ptr_nonnull(file);
     fputs(library, file);
@@ -108,8 +95,8 @@ static void write_icd(const char *name, const char *library) {
 }
 
 START_TEST(broken_entries_are_named) {
-    setenv("OCL_ICD_VENDORS", folder, 1);
-    program_gives(3, "devices", folder, "holds no .icd file", "pocl-opencl-icd");
+    setenv("OCL_ICD_VENDORS", program_folder, 1);
+    program_gives(3, "devices", program_folder, "holds no .icd file", "pocl-opencl-icd");
     write_icd("missing.icd", "/nowhere/libgone.so.1\n");
     write_icd("text.icd", "/etc/passwd");
     write_icd("empty.icd", "");
@@ -222,7 +209,7 @@ int main(void) {
     Suite *suite = suite_create("devices");
     TCase *tests = tcase_create("devices");
     tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_checked_fixture(tests, program_folder_make, program_folder_remove);
     tcase_add_test(tests, addresses_of_each_vendor);
     tcase_add_test(tests, names_of_any_bytes);
     tcase_add_test(tests, a_build_log_of_any_bytes);

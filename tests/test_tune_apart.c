@@ -3,21 +3,12 @@
 #include "program.h"
 #include "tune_set.h"
 
-static char folder[64];
-
-static void make_folder(void) {
-    snprintf(folder, sizeof folder, "/tmp/turnout-apart-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    setenv("TURNOUT_TUNED_DIR", folder, 1);
+static void set_up(void) {
+    program_folder_make();
+    setenv("TURNOUT_TUNED_DIR", program_folder, 1);
     setenv("TURNOUT_CACHE", "off", 1);
     unsetenv("TURNOUT_TUNED");
     setenv("OPENCL_LAYERS", BAD_LAYER_FILE, 1);
-}
-
-static void remove_folder(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
 }
 
 /* Builds of gelu with these options are the first of those that end in `how`. */
@@ -103,7 +94,7 @@ int main(void) {
     Suite *suite = suite_create("tune_apart");
     TCase *tests = tcase_create("tune_apart");
     tcase_set_timeout(tests, 180);
-    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_checked_fixture(tests, set_up, program_folder_remove);
     tcase_add_loop_test(tests, a_set_that_takes_its_process_along, 0, 3);
     tcase_add_test(tests, defaults_that_take_their_process_along);
     tcase_add_test(tests, verify_only_goes_on);
