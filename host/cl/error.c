@@ -123,14 +123,19 @@ tn_status tn_device_fail_at(tn_device *dev, cl_int code, const char *file, int l
     va_end(args);
     if (!tn_device_loses(dev, code))
         return fail(dev->ctx, code, file, line, what);
-    if (!dev->lost[0])
+    if (!dev->lost[0]) {
+        char running[400] = "";
+        if (!k)
+            snprintf(running, sizeof running, "; no kernel was running");
+        else if (!strstr(what, k->name)) /* a launch that fails says itself which it is */
+            snprintf(running, sizeof running, "; running last: kernel %s of %s (%s)", k->name, k->op,
+                     k->options);
         snprintf(dev->lost, sizeof dev->lost,
-                 "%s is lost: %.300s: %s (%d); running last: %s%s%s%s%s%.300s. A kernel that faults does "
-                 "this, or a "
-                 "reset of the driver; another process can go on",
-                 dev->info.name, what, tn_cl_error_name(code), code, k ? "kernel " : "no kernel",
-                 k ? k->name : "", k ? " of " : "", k ? k->op : "", k && k->options[0] ? " with " : "",
-                 k ? k->options : "");
-    tn_utf8_clean(dev->lost);
+                 "%s is lost: %.300s: %s (%d)%s. A kernel that faults does this, or a reset of the driver; "
+                 "another "
+                 "process can go on",
+                 dev->info.name, what, tn_cl_error_name(code), code, running);
+        tn_utf8_clean(dev->lost);
+    }
     return tn_fail_at(dev->ctx, TN_ERR_LOST, file, line, "%s", dev->lost);
 }
