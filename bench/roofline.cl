@@ -47,9 +47,9 @@ kernel void roofline_mad(global float *restrict out, /* [items] */
 /* The vectors of one item: begin, begin + step, … below end. */
 #if CHUNKED
 #define SHARE(n, items, item)                                                                                \
-    const int begin = (int)((long)n * item / items), end = (int)((long)n * (item + 1) / items), step = 1
+    const int begin = (int)((long)n * item / items), end = (int)((long)n * (item + 1) / items), stride = 1
 #else
-#define SHARE(n, items, item) const int begin = item, end = n, step = items
+#define SHARE(n, items, item) const int begin = item, end = n, stride = items
 #endif
 
 /* to = from, n vectors. */
@@ -60,12 +60,12 @@ kernel void roofline_copy(global vec *restrict to,         /* [n] vectors */
     SHARE(n, items, item);
     if (item >= items)
         return;
-    for (int i = begin; i < end; i += step)
+    for (int i = begin; i < end; i += stride)
         to[i] = from[i];
 }
 
 /* A function, because some compilers halve 16 lanes where no function says that it takes them whole. */
-inline void put_past_caches(vec v, global vec *p) {
+static inline void put_past_caches(vec v, global vec *p) {
     STREAM_STORE(v, p);
 }
 
@@ -76,16 +76,16 @@ kernel void roofline_stream(global vec *restrict to,         /* [n] vectors */
                             int n, int items) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
-    const int run = (end - begin) / (4 * step) * step;
+    const int run = (end - begin) / (4 * stride) * stride;
     if (item >= items)
         return;
-    for (int i = begin; i < begin + run; i += step) {
+    for (int i = begin; i < begin + run; i += stride) {
         put_past_caches(from[i], to + i);
         put_past_caches(from[i + run], to + i + run);
         put_past_caches(from[i + 2 * run], to + i + 2 * run);
         put_past_caches(from[i + 3 * run], to + i + 3 * run);
     }
-    for (int i = begin + 4 * run; i < end; i += step)
+    for (int i = begin + 4 * run; i < end; i += stride)
         put_past_caches(from[i], to + i);
 }
 
@@ -95,28 +95,28 @@ kernel void roofline_read(global float *restrict out,      /* [items] */
                           int n, int items) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
-    const int run = (end - begin) / (4 * step) * step;
+    const int run = (end - begin) / (4 * stride) * stride;
     vec a = (vec)(0.0f), b = (vec)(0.0f), c = (vec)(0.0f), d = (vec)(0.0f);
     if (item >= items)
         return;
-    for (int i = begin; i < begin + run; i += step) {
+    for (int i = begin; i < begin + run; i += stride) {
         a += from[i];
         b += from[i + run];
         c += from[i + 2 * run];
         d += from[i + 3 * run];
     }
-    for (int i = begin + 4 * run; i < end; i += step)
+    for (int i = begin + 4 * run; i < end; i += stride)
         a += from[i];
     out[item] = VSUM(a + b + c + d);
 }
 
 /* Every value of [n] vectors read and written: the caches hold this and nothing else afterwards. */
-kernel void roofline_touch(global vec *restrict all, /* [n] vectors */
+kernel void roofline_touch(global vec *restrict values, /* [n] vectors */
                            int n, int items) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
-    for (int i = begin; item < items && i < end; i += step)
-        all[i] = all[i] + 1.0f;
+    for (int i = begin; item < items && i < end; i += stride)
+        values[i] = values[i] + 1.0f;
 }
 
 kernel void roofline_empty(global float *restrict out /* [1] */) {

@@ -16,8 +16,8 @@
 
 /* to[r][c] = Σ_{j<n} a[r·ar + j·aj] · b[j·bj + c] for ROWS rows from `row` on, below `end`, and COLS vectors
  * of columns from `column` on; to's rows `ld` apart. */
-inline void product(global float *to, int ld, const global float *a, int ar, int aj, const global float *b,
-                    int bj, int n, int row, int end, int column, int D) {
+static inline void product(global float *to, int ld, const global float *a, int ar, int aj,
+                           const global float *b, int bj, int n, int row, int end, int column, int D) {
     VEC sum[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int c = 0; c < COLS; c++) sum[r][c] = 0.0f;
     for (int j = 0; j < n; j++) {
@@ -64,7 +64,7 @@ kernel void attention_absorb_backward(global float *restrict dwq, global float *
         product(dwv + h * Dh * D, D, wo + h * Dh, 1, D, dmo + h * D, H * D, D, row, Dh, column, D);
 }
 
-inline float total(VEC v) {
+static inline float total(VEC v) {
     float tmp[VW];
     STORE(v, 0, tmp);
     UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] += tmp[i + n];

@@ -19,7 +19,7 @@
 #define MOST 16
 
 /* Tap j of LANES channels; channels past D get zero. */
-inline void load_taps(floatv *taps, const global float *w, int d, int D) {
+static inline void load_taps(floatv *taps, const global float *w, int d, int D) {
     for (int j = 0; j < K; j++) {
         float tap[LANES];
         for (int l = 0; l < LANES; l++)
@@ -29,14 +29,14 @@ inline void load_taps(floatv *taps, const global float *w, int d, int D) {
 }
 
 /* Moves the ring on by one position; ring[j] then holds what position t-j had. */
-inline void push(floatv *ring, floatv v) {
+static inline void push(floatv *ring, floatv v) {
 #pragma unroll
     for (int j = K - 1; j > 0; j--)
         ring[j] = ring[j - 1];
     ring[0] = v;
 }
 
-inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z) {
+static inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z) {
 #pragma unroll
     for (int j = 0; j < K; j++)
         z += taps[j] * ring[j];
@@ -44,14 +44,14 @@ inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z) {
 }
 
 /* The same of rows of u where they lie. */
-inline floatv dot_rows(const floatv *taps, const global float *u, floatv z, int t, int left, int D) {
+static inline floatv dot_rows(const floatv *taps, const global float *u, floatv z, int t, int left, int D) {
     for (int j = 0; j <= min(K - 1, t); j++)
         z += taps[j] * load_part(u + (t - j) * D, left);
     return z;
 }
 
 /* Fills the ring with what lies before position t, so that push(u[t]) makes it whole. */
-inline void warm_up(floatv *ring, const global float *u, int t, int left, int D) {
+static inline void warm_up(floatv *ring, const global float *u, int t, int left, int D) {
     for (int j = 0; j < K; j++)
         ring[j] = 0.0f;
     for (int s = max(t - K + 1, 0); s < t; s++)
@@ -61,11 +61,11 @@ inline void warm_up(floatv *ring, const global float *u, int t, int left, int D)
 /* Asks for one line of the tile behind this one at each of its positions. A work-item reads a vector of every
  * row, and the items beside it the others: each asks for its part of the tile in one run, which takes a
  * fraction of the pages that its own vectors lie in. */
-inline void ask_next(const global float *x, int sequence, int first, int t, int T, int D) {
+static inline void ask_next(const global float *x, int sequence, int first, int t, int T, int D) {
     ask_for(x + (sequence * T + first) * D + (TILE * D + (get_global_id(0) * TILE + t - first) * LANES));
 }
 
-inline void put_activation(floatv z, global float *y, int left) {
+static inline void put_activation(floatv z, global float *y, int left) {
 #if SILU
     floatv e;
     store_out(z * sigmoidv(z, &e), y, left);
@@ -137,7 +137,7 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
 }
 
 /* silu'(z) = s·(1 + z·(1 - s)); past |z| = 85 it is 0 or 1, and z is held there for the product's sake. */
-inline floatv activation_slope(floatv z) {
+static inline floatv activation_slope(floatv z) {
 #if SILU
     floatv e, held;
     const floatv s = sigmoidv_held(z, &e, &held);
@@ -148,8 +148,8 @@ inline floatv activation_slope(floatv z) {
 }
 
 /* A tile's part of the gradients. */
-inline void put_sums(global float *sums /* dw [D,K], db [D] */, const floatv *dtaps, floatv dbias, int d,
-                     int left, int D) {
+static inline void put_sums(global float *sums /* dw [D,K], db [D] */, const floatv *dtaps, floatv dbias,
+                            int d, int left, int D) {
     for (int j = 0; j < K; j++) {
         float lanes[LANES];
         STOREV(dtaps[j], lanes);
@@ -161,9 +161,9 @@ inline void put_sums(global float *sums /* dw [D,K], db [D] */, const floatv *dt
 
 #if K > MOST
 /* causal_conv_backward where rows are read where they lie: dz of the tile and what follows is kept. */
-inline void backward_rows(global float *du, const global float *dy, const global float *u,
-                          const global float *add, int has_add, const floatv *taps, floatv *dtaps,
-                          floatv *dbias, floatv bias, int first, int last, int T, int left, int D) {
+static inline void backward_rows(global float *du, const global float *dy, const global float *u,
+                                 const global float *add, int has_add, const floatv *taps, floatv *dtaps,
+                                 floatv *dbias, floatv bias, int first, int last, int T, int left, int D) {
     floatv dzs[TILE + K - 1];
     for (int t = first; t < last + K - 1; t++) {
         floatv dz = 0.0f;

@@ -16,7 +16,7 @@
 #define BACK_BLOCK ((TILE + HALO + TM - 1) / TM * TM)
 
 /* Tap j of LANES channels from d on. */
-inline void load_taps(floatv *taps, const global float *w, int d) {
+static inline void load_taps(floatv *taps, const global float *w, int d) {
     for (int j = 0; j < K; j++) {
         float tap[LANES];
         for (int l = 0; l < LANES; l++)
@@ -34,15 +34,15 @@ ALWAYS_INLINE floatv dot_taps(const floatv *taps, const float *u, floatv z) {
 }
 
 /* The HALO rows in front of u: zeros where a sequence has none. */
-inline void clear_before(float *u, int before) {
+static inline void clear_before(float *u, int before) {
     for (int r = before + 1; r <= HALO; r++)
         for (int d = 0; d < D; d += LANES)
             AT(u - r * LDD + d) = 0.0f;
 }
 
 /* p and h of rows of u, 16 at a time. */
-inline void gate_rows(global float *p, global uchar *h, const float *u, const global float *w, float b,
-                      float margin, int rows) {
+static inline void gate_rows(global float *p, global uchar *h, const float *u, const global float *w, float b,
+                             float margin, int rows) {
     for (int r = 0; r < rows; r += 16) {
         float logits[16], some[16];
         uchar flags[16];
@@ -64,7 +64,8 @@ inline void gate_rows(global float *p, global uchar *h, const float *u, const gl
 }
 
 /* s = silu(dwconv(u)) */
-inline void convolve_rows(float *s, const float *u, const global float *w, const global float *b, int rows) {
+static inline void convolve_rows(float *s, const float *u, const global float *w, const global float *b,
+                                 int rows) {
     for (int d = 0; d < D; d += LANES) {
         const floatv bias = load_whole(b + d);
         floatv taps[K];
@@ -96,9 +97,9 @@ kernel void cheap_track_forward(global float *c,                   /* [B,T,D] */
     const int blocks = (T + rows - 1) / rows, item = get_global_id(0), sequence = item / blocks;
     const int first = (item - sequence * blocks) * rows, count = min(rows, T - first);
     const int m0 = sequence * T + first, before = min(first, HALO);
-    float all[(HALO + BLOCK) * LDD], s[BLOCK * LDD];
+    float reach[(HALO + BLOCK) * LDD], s[BLOCK * LDD];
   private
-    float *const u = all + HALO * LDD;
+    float *const u = reach + HALO * LDD;
     if (sequence >= B)
         return;
     clear_before(u, before);
@@ -117,8 +118,8 @@ kernel void cheap_track_forward(global float *c,                   /* [B,T,D] */
 }
 
 /* s = silu(z) and slope = silu'(z) with z = dwconv(u) again. */
-inline void activation_rows(float *s, float *slope, const float *u, const global float *w,
-                            const global float *b, int rows) {
+static inline void activation_rows(float *s, float *slope, const float *u, const global float *w,
+                                   const global float *b, int rows) {
     for (int d = 0; d < D; d += LANES) {
         const floatv bias = load_whole(b + d);
         floatv taps[K];
@@ -136,7 +137,8 @@ inline void activation_rows(float *s, float *slope, const float *u, const global
 }
 
 /* Σ dz[t]·u[t-j] and Σ dz[t] of a tile to sums. */
-inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const float *dz, const float *u, int rows) {
+static inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const float *dz, const float *u,
+                            int rows) {
     for (int d = 0; d < D; d += LANES) {
         floatv dtaps[K], dbias = 0.0f;
         for (int j = 0; j < K; j++)
@@ -159,7 +161,7 @@ inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const float *dz,
 }
 
 /* du[t] = Σ_j w[j]·dz[t+j] */
-inline void spread_rows(global float *du, const float *dz, const global float *w, int rows) {
+static inline void spread_rows(global float *du, const float *dz, const global float *w, int rows) {
     for (int d = 0; d < D; d += LANES) {
         floatv taps[K];
         load_taps(taps, w, d);
@@ -185,9 +187,9 @@ kernel void cheap_track_backward(global float *restrict du, /* [B,T,D] */
                                  int B, int T) {
     const int part = get_global_id(0), end = min(B * T, (part + 1) * PART), tiles = (T + TILE - 1) / TILE;
     float g[BACK_BLOCK * LDD], s[BACK_BLOCK * LDD], dz[(BACK_BLOCK + HALO) * LDD];
-    float all[(HALO + BACK_BLOCK) * LDD];
+    float reach[(HALO + BACK_BLOCK) * LDD];
   private
-    float *const u = all + HALO * LDD;
+    float *const u = reach + HALO * LDD;
     for (int m0 = part * PART, rows; m0 < end; m0 += rows) {
         const int sequence = m0 / T, t = m0 - sequence * T, before = min(t, HALO);
         rows = min(TILE, T - t);

@@ -1,8 +1,10 @@
 /* Shared by every kernel file: it is put in front of each of them. OpenCL C 1.2, fp32 only.
- * Indices are int: the host refuses tensors of 2^31 elements or more. */
+ * Indices are int: the host refuses tensors of 2^31 elements or more. Sums of bits that may wrap are
+ * unsigned: a compiler may take it that a signed one never does, and NVIDIA's does. Helpers are static: C99's
+ * inline alone leaves a function undefined where it is not inlined. */
 
 /* For helpers that take pointers to a register tile: a call would put the tile into memory. */
-#define ALWAYS_INLINE __attribute__((always_inline)) inline
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
 /* One store instead of the several narrow ones that vstore16 becomes on some CPUs. `space` is global or
  * private. */
@@ -36,7 +38,7 @@ typedef float16 float16_near __attribute__((aligned(4)));
 ALWAYS_INLINE void transpose16(float16 *a) {
     float16 b[16];
 #pragma unroll
-    for (int round = 0; round < 4; round++) {
+    for (int pass = 0; pass < 4; pass++) {
 #pragma unroll
         for (int i = 0; i < 8; i++) {
             b[i] = (float16)(TN_EVENS(a[2 * i]), TN_EVENS(a[2 * i + 1]));
@@ -50,15 +52,15 @@ ALWAYS_INLINE void transpose16(float16 *a) {
 
 /* Sums in a fixed order, so that a device gives the same bits every time: halves onto halves, written by
  * component because Oclgrind 21.10 crashes on .lo and .hi when it looks for uninitialised values. */
-inline float sum4(float4 v) {
+static inline float sum4(float4 v) {
     return (v.s0 + v.s1) + (v.s2 + v.s3);
 }
 
-inline float sum8(float8 v) {
+static inline float sum8(float8 v) {
     return ((v.s0 + v.s4) + (v.s1 + v.s5)) + ((v.s2 + v.s6) + (v.s3 + v.s7));
 }
 
-inline float sum16(float16 v) {
+static inline float sum16(float16 v) {
     return (((v.s0 + v.s8) + (v.s4 + v.sc)) + ((v.s1 + v.s9) + (v.s5 + v.sd))) +
            (((v.s2 + v.sa) + (v.s6 + v.se)) + ((v.s3 + v.sb) + (v.s7 + v.sf)));
 }
@@ -74,9 +76,11 @@ inline float sum16(float16 v) {
 #if LANES == 1
 typedef float floatv;
 typedef int intv;
+typedef uint uintv;
 #define LOADV(p)          (*(p))
 #define STOREV(v, p)      (*(p) = (v))
 #define AS_INTV(v)        as_int(v)
+#define AS_UINTV(v)       as_uint(v)
 #define AS_FLOATV(v)      as_float(v)
 #define CONVERT_FLOATV(v) convert_float(v)
 #define LANE_NUMBERS      0
@@ -85,9 +89,11 @@ typedef int intv;
 #define TN_GLUE(a, b)     TN_GLUE_(a, b)
 typedef TN_GLUE(float, LANES) floatv;
 typedef TN_GLUE(int, LANES) intv;
+typedef TN_GLUE(uint, LANES) uintv;
 #define LOADV(p)          TN_GLUE(vload, LANES)(0, p)
 #define STOREV(v, p)      TN_GLUE(vstore, LANES)(v, 0, p)
 #define AS_INTV(v)        TN_GLUE(as_int, LANES)(v)
+#define AS_UINTV(v)       TN_GLUE(as_uint, LANES)(v)
 #define AS_FLOATV(v)      TN_GLUE(as_float, LANES)(v)
 #define CONVERT_FLOATV(v) TN_GLUE(convert_float, LANES)(v)
 #if LANES == 4
@@ -102,16 +108,16 @@ typedef TN_GLUE(int, LANES) intv;
 /* LANES floats at any float's address, in one instruction: vload16 and vstore16 become several on some CPUs.
  * Functions, because some compilers halve 16 lanes where no function says that it takes them whole. */
 typedef floatv floatv_near __attribute__((aligned(4)));
-inline floatv load_whole(const global float *p) {
+static inline floatv load_whole(const global float *p) {
     return *(const global floatv_near *)p;
 }
 
-inline void store_whole(floatv v, global float *p) {
+static inline void store_whole(floatv v, global float *p) {
     *(global floatv_near *)p = v;
 }
 
 /* The first `left` of LANES floats at p, zeros behind them. */
-inline floatv load_part(const global float *p, int left) {
+static inline floatv load_part(const global float *p, int left) {
 #if LANES > 1
     if (left < LANES) {
         float part[LANES];
@@ -123,7 +129,7 @@ inline floatv load_part(const global float *p, int left) {
     return load_whole(p);
 }
 
-inline void store_part(floatv v, global float *p, int left) {
+static inline void store_part(floatv v, global float *p, int left) {
 #if LANES > 1
     if (left < LANES) {
         float part[LANES];
@@ -152,7 +158,7 @@ inline void store_part(floatv v, global float *p, int left) {
 #ifndef IN_PLACE
 #define IN_PLACE 0
 #endif
-inline void store_out(floatv v, global float *p, int left) {
+static inline void store_out(floatv v, global float *p, int left) {
 #if STREAM && !IN_PLACE
     if (left >= LANES)
         STREAM_STORE(v, (global floatv *)p);
@@ -176,7 +182,7 @@ inline void store_out(floatv v, global float *p, int left) {
     } while (0)
 
 /* What a CPU's prefetcher should be helped with: the line of p. */
-inline void ask_for(const global float *p) {
+static inline void ask_for(const global float *p) {
 #if STREAM
     AHEAD(p, 0);
 #endif
@@ -185,12 +191,12 @@ inline void ask_for(const global float *p) {
 /* Rows of D floats that lie between a row and the one to ask for meanwhile. */
 #define SOON(D) (512 / (D) + 1)
 
-inline floatv load_ahead(const global float *p, int left) {
+static inline floatv load_ahead(const global float *p, int left) {
     ask_for(p + 512);
     return load_part(p, left);
 }
 
-inline float sumv(floatv v) {
+static inline float sumv(floatv v) {
 #if LANES == 1
     return v;
 #elif LANES == 4
@@ -207,8 +213,8 @@ inline float sumv(floatv v) {
  * in two parts; e^r by the polynomial of the Cephes library's expf (Moshier). Adding 1.5·2^23 rounds to the
  * nearest integer and leaves it in the low bits. name_parts gives e^r and k; name puts 2^k on in two factors,
  * so that results below the normal range and k = 128 come out right. */
-#define TN_EXP(name, F, I, AS_I, AS_F)                                                                       \
-    inline F name##_parts(F x, I *k) {                                                                       \
+#define TN_EXP(name, F, I, AS_I, AS_U, AS_F)                                                                 \
+    static inline F name##_parts(F x, I *k) {                                                                \
         const F shifted = x * 1.44269504f + 12582912.0f;                                                     \
         const F n = shifted - 12582912.0f;                                                                   \
         const F r = x - n * 0.693359375f - n * -2.12194440e-4f;                                              \
@@ -217,17 +223,17 @@ inline float sumv(floatv v) {
         p = p * r + 4.1665795894e-2f;                                                                        \
         p = p * r + 1.6666665459e-1f;                                                                        \
         p = p * r + 5.0000001201e-1f;                                                                        \
-        *k = AS_I(shifted) - 0x4b400000;                                                                     \
+        *k = AS_I(AS_U(shifted) - 0x4b400000u);                                                              \
         return (p * r) * r + r + 1.0f;                                                                       \
     }                                                                                                        \
-    inline F name(F x) {                                                                                     \
+    static inline F name(F x) {                                                                              \
         I k;                                                                                                 \
         const F p = name##_parts(x > (F)(90.0f) ? (F)(90.0f) : x < (F)(-105.0f) ? (F)(-105.0f) : x, &k);     \
         const I low = k >> 1;                                                                                \
-        return p * AS_F((low + 127) << 23) * AS_F((k - low + 127) << 23);                                    \
+        return p * AS_F(AS_U(low + 127) << 23) * AS_F(AS_U(k - low + 127) << 23);                            \
     }
-TN_EXP(exp1, float, int, as_int, as_float)
-TN_EXP(exp16, float16, int16, as_int16, as_float16)
+TN_EXP(exp1, float, int, as_int, as_uint, as_float)
+TN_EXP(exp16, float16, int16, as_int16, as_uint16, as_float16)
 #if LANES == 1
 #define expv       exp1
 #define expv_parts exp1_parts
@@ -235,14 +241,14 @@ TN_EXP(exp16, float16, int16, as_int16, as_float16)
 #define expv       exp16
 #define expv_parts exp16_parts
 #else
-TN_EXP(expv, floatv, intv, AS_INTV, AS_FLOATV)
+TN_EXP(expv, floatv, intv, AS_INTV, AS_UINTV, AS_FLOATV)
 #endif
 
 /* 1/d to within 2 units in the last place, for d from 1 to 2^126: a division takes as long as a dozen
  * multiply-adds on wide vectors. Taking the bits of d from those of 2 turns the exponent round and gives
  * t/d with t from 1 to 9/8; a quadratic (minimax, 5.1e-5) and one Newton step do the rest. */
-inline floatv reciprocalv(floatv d) {
-    const floatv near = AS_FLOATV(0x7f000000 - AS_INTV(d)), t = d * near;
+static inline floatv reciprocalv(floatv d) {
+    const floatv near = AS_FLOATV(0x7f000000u - AS_UINTV(d)), t = d * near;
     const floatv close = near * (2.82842708f + t * (-2.66435385f + t * 0.83587575f));
     return close + close * (1.0f - d * close);
 }
@@ -251,7 +257,7 @@ inline floatv reciprocalv(floatv d) {
  * between -85 and 87: outside, e neither overflows nor counts. z' is z as held. 1 - sigmoid is e·sigmoid,
  * which keeps its digits. NaN for NaN. e^-z = 2^n·2^r, |r| ≤ ½, n in the low bits once 1.5·2^23 has been
  * added; 2^r by a minimax polynomial (7.5e-8). */
-inline floatv sigmoidv_held(floatv z, floatv *e, floatv *held) {
+static inline floatv sigmoidv_held(floatv z, floatv *e, floatv *held) {
     z = z > (floatv)(87.0f) ? (floatv)(87.0f) : z;
     z = z < (floatv)(-85.0f) ? (floatv)(-85.0f) : z;
     const floatv shifted = z * -1.44269504f + 12582912.0f;
@@ -263,11 +269,11 @@ inline floatv sigmoidv_held(floatv z, floatv *e, floatv *held) {
     p = p * r + 6.93146944e-1f;
     p = p * r + 1.00000012f;
     *held = z;
-    *e = AS_FLOATV(AS_INTV(p) + (AS_INTV(shifted) << 23));
+    *e = AS_FLOATV(AS_UINTV(p) + (AS_UINTV(shifted) << 23));
     return reciprocalv(1.0f + *e);
 }
 
-inline floatv sigmoidv(floatv z, floatv *e) {
+static inline floatv sigmoidv(floatv z, floatv *e) {
     floatv held;
     return sigmoidv_held(z, e, &held);
 }
@@ -277,14 +283,14 @@ inline floatv sigmoidv(floatv z, floatv *e) {
 #define GELU_TWICE 1.5957691216f
 #define GELU_CUBIC 0.0713548162726f
 
-inline floatv gelu_value(floatv x) {
+static inline floatv gelu_value(floatv x) {
     floatv e;
     return x * sigmoidv(x * (GELU_TWICE + GELU_CUBIC * x * x), &e);
 }
 
 /* s + x·s·(1 - s)·(2g)'. Past |x| = 7 it is 0 or 1 in fp32; x is held there, so that nothing overflows on the
  * way. */
-inline floatv gelu_slope(floatv x) {
+static inline floatv gelu_slope(floatv x) {
     x = x > (floatv)(7.0f) ? (floatv)(7.0f) : x < (floatv)(-7.0f) ? (floatv)(-7.0f) : x;
     floatv e;
     const floatv square = x * x, s = sigmoidv(x * (GELU_TWICE + GELU_CUBIC * square), &e);

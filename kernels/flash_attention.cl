@@ -54,17 +54,17 @@
 #define LANE (int4)(0, 1, 2, 3)
 #endif
 #endif
-#define AS_INT JOIN(as_int, VW)
-#define AS_VEC JOIN(as_float, VW)
-#define UNROLL _Pragma("unroll")
-#define LOWEST (-1e30f) /* stands for −∞ in a running maximum: differences stay numbers */
-#define MARGIN 8.0f     /* the running maximum may lag by this: 2^8 does no harm, and it seldom moves */
-#define LOG2E  1.44269504f
-#define LN2    0.693147181f
+#define AS_UINT JOIN(as_uint, VW)
+#define AS_VEC  JOIN(as_float, VW)
+#define UNROLL  _Pragma("unroll")
+#define LOWEST  (-1e30f) /* stands for −∞ in a running maximum: differences stay numbers */
+#define MARGIN  8.0f     /* the running maximum may lag by this: 2^8 does no harm, and it seldom moves */
+#define LOG2E   1.44269504f
+#define LN2     0.693147181f
 
 /* 2^x for x < 126, exactly 0 from −127 down (so for a masked score), where the exponent's bits come out 0:
  * degree 6 on [−½, ½], relative error 3e-9 before rounding. */
-inline VEC exp2_of(VEC x) {
+static inline VEC exp2_of(VEC x) {
     const VEC clamped = max(x, (VEC)(-127.0f));
     const VEC shifted = clamped + 12582912.0f; /* 1.5·2^23: the integer part lands in the low bits */
     const VEC f = clamped - (shifted - 12582912.0f);
@@ -75,10 +75,10 @@ inline VEC exp2_of(VEC x) {
     y = y * f + 2.402265092e-1f;
     y = y * f + 6.931472067e-1f;
     y = y * f + 1.0f;
-    return AS_VEC(AS_INT(y) + (AS_INT(shifted) << 23));
+    return AS_VEC(AS_UINT(y) + (AS_UINT(shifted) << 23));
 }
 
-inline float largest(VEC v) {
+static inline float largest(VEC v) {
     float tmp[VW];
     STORE_TILE(v, 0, tmp);
     UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] =
@@ -86,7 +86,7 @@ inline float largest(VEC v) {
     return tmp[0];
 }
 
-inline float total(VEC v) {
+static inline float total(VEC v) {
     float tmp[VW];
     STORE_TILE(v, 0, tmp);
     UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] += tmp[i + n];
@@ -127,21 +127,21 @@ inline float total(VEC v) {
         }                                                                                                    \
     }
 
-inline int panel_base(const global int *start, int b) {
+static inline int panel_base(const global int *start, int b) {
     return start[b] / 32 + b;
 }
 
 /* Last key a query at position t may see, −1 for none; the first is max(0, t − window + 1) with a window. */
-inline int last_key(int t, int b, int T, const global int *lengths) {
+static inline int last_key(int t, int b, int T, const global int *lengths) {
     return lengths && t >= min(lengths[b], T) ? -1 : t;
 }
 
-inline int first_key(int t, int window) {
+static inline int first_key(int t, int window) {
     return window > 0 ? max(0, t - window + 1) : 0;
 }
 
 /* First of rows[first … end − 1], ascending, whose number is `row` or later; `end` where none is. */
-inline int row_at(const global int *rows, int first, int end, int row) {
+static inline int row_at(const global int *rows, int first, int end, int row) {
     while (first < end) {
         const int middle = (first + end) / 2;
         if (rows[middle] < row)
@@ -159,9 +159,9 @@ typedef struct {
     int lowest_own, highest_own;
 } tile_rows;
 
-inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, const global int *rows,
-                         const global int *q_start, const global int *kv_start, const global int *segments,
-                         const global int *lengths) {
+static inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, const global int *rows,
+                                const global int *q_start, const global int *kv_start,
+                                const global int *segments, const global int *lengths) {
     tile_rows r;
     r.b = tile / tiles;
     r.count = 0;
@@ -196,7 +196,7 @@ inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, const gl
 }
 
 /* Segments of positions s … s + VW − 1; past T any. */
-inline IVEC segments_at(const global int *seg, int s, int T) {
+static inline IVEC segments_at(const global int *seg, int s, int T) {
     if (s + VW <= T)
         return LOAD(0, seg + s);
     int part[VW];
@@ -206,7 +206,7 @@ inline IVEC segments_at(const global int *seg, int s, int T) {
 }
 
 /* Is there a segment among positions s0 … s0 + n − 1 that a row of the tile may belong to? */
-inline int segments_meet(const tile_rows *r, const global int *seg, int s0, int n, int T) {
+static inline int segments_meet(const tile_rows *r, const global int *seg, int s0, int n, int T) {
     IVEC hit = 0;
     for (int s = 0; s < n; s += VW) {
         const IVEC at = segments_at(seg, s0 + s, T);
@@ -216,7 +216,7 @@ inline int segments_meet(const tile_rows *r, const global int *seg, int s0, int 
 }
 
 /* Scores of the 32 keys from s0 that a row may not see become −∞. */
-inline void mask_panel(float *p, int ld, int s0, const tile_rows *r, const global int *seg, int T) {
+static inline void mask_panel(float *p, int ld, int s0, const tile_rows *r, const global int *seg, int T) {
     if (s0 >= r->all_from && s0 + 31 <= r->all_to && !seg)
         return;
     for (int j = 0; j < NV; j++) {
@@ -229,7 +229,7 @@ inline void mask_panel(float *p, int ld, int s0, const tile_rows *r, const globa
 }
 
 /* tile[TQ][DH]: the tile's rows of x, times `scale`; zero where the tile has no row. */
-inline void tile_load(float *tile, const global float *x, int first, int count, int D, float scale) {
+static inline void tile_load(float *tile, const global float *x, int first, int count, int D, float scale) {
     for (int i = 0; i < TQ; i++)
         for (int j = 0; j < DV; j++)
             STORE_TILE(i < count ? LOAD(j, x + (first + i) * D) * scale : (VEC)(0.0f), j, tile + i * DH);
@@ -262,8 +262,8 @@ inline void tile_load(float *tile, const global float *x, int first, int count, 
 /* A chunk's sum, weight and top of a row onto those of the chunks before it. fma, so that every kernel rounds
  * alike. */
 #define DEFINE_FOLD(NAME, SPACE)                                                                             \
-    inline void NAME(float *sum, float *weight, float *top, const SPACE float *more, float more_weight,      \
-                     float more_top) {                                                                       \
+    static inline void NAME(float *sum, float *weight, float *top, const SPACE float *more,                  \
+                            float more_weight, float more_top) {                                             \
         if (more_weight == 0.0f)                                                                             \
             return;                                                                                          \
         if (*weight == 0.0f) {                                                                               \
@@ -283,8 +283,8 @@ DEFINE_FOLD(fold, private)
 DEFINE_FOLD(fold_part, global)
 
 /* `weight` and its log; lse 0 where nothing is allowed. */
-inline void row_store(global float *o, global float *lse, const float *sum, float weight, float top,
-                      float log_weight) {
+static inline void row_store(global float *o, global float *lse, const float *sum, float weight, float top,
+                             float log_weight) {
     const float inverse = weight == 0.0f ? 0.0f : 1.0f / weight;
     *lse = weight == 0.0f ? 0.0f : fma(top, LN2, log_weight);
     UNROLL for (int j = 0; j < DV; j++) STORE(LOAD(j, sum) * inverse, j, o);

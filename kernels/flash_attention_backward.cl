@@ -13,7 +13,7 @@ DEFINE_GATHER(gather_k, TK, global)
 #endif
 
 /* P in place of scores (already times log₂e): p = 2^(s − lse·log₂e), 0 where masked. */
-inline void probabilities(float *p, float lse2) {
+static inline void probabilities(float *p, float lse2) {
     UNROLL for (int j = 0; j < NV; j++) STORE_TILE(exp2_of(min(LOAD(j, p) - lse2, (VEC)(1.0f))), j, p);
 }
 
@@ -73,7 +73,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
 }
 
 /* p[TK][32] of one panel of queries: masked lanes −∞. `t`, −1 where a lane is no query. */
-inline void mask_queries(float *p, const int *t, int s0, int keys, int window, const global int *seg) {
+static inline void mask_queries(float *p, const int *t, int s0, int keys, int window, const global int *seg) {
     for (int l = 0; l < 32; l++)
         for (int i = 0; i < TK; i++) {
             const int s = s0 + i;
@@ -83,7 +83,7 @@ inline void mask_queries(float *p, const int *t, int s0, int keys, int window, c
 }
 
 /* tile[TK][DH] = factor · the first `count` rows at x, D apart; zeros behind them. */
-inline void keys_load(float *tile, const global float *x, int D, int count, float factor) {
+static inline void keys_load(float *tile, const global float *x, int D, int count, float factor) {
     for (int i = 0; i < TK; i++)
         for (int j = 0; j < DV; j++)
             STORE_TILE(i < count ? LOAD(j, x + i * D) * factor : (VEC)(0.0f), j, tile + i * DH);
@@ -91,8 +91,9 @@ inline void keys_load(float *tile, const global float *x, int D, int count, floa
 
 /* The n rows of one panel of queries: the last key each may see (−1 where a lane is no query), its lse as a
  * power of two, its delta. */
-inline void panel_rows(int *t, float *lse2, float *shift, const global int *rows, const global float *lse,
-                       const global float *delta, int n, int b, int T, int H, const global int *lengths) {
+static inline void panel_rows(int *t, float *lse2, float *shift, const global int *rows,
+                              const global float *lse, const global float *delta, int n, int b, int T, int H,
+                              const global int *lengths) {
     for (int l = 0; l < 32; l++) {
         const int r = min(l, n - 1);
         t[l] = l < n ? last_key(rows[r] - b * T, b, T, lengths) : -1;

@@ -17,7 +17,7 @@ typedef struct {
     tile_rows rows;
     float q[TQ * DH], sum[TQ * DH], top[TQ];
     VEC weight[TQ];
-    float all[TQ * DH], all_top[TQ], all_weight[TQ_UP];
+    float all_sum[TQ * DH], all_top[TQ], all_weight[TQ_UP];
 } tile_state;
 
 /* Lifts the tops that fell behind the block of scores p[TQ][KB]. A row's own scores alone decide. */
@@ -63,7 +63,7 @@ ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float 
     gather_q(c->sum, p, KB, 1, count, values, DH);
 }
 
-inline void chunk_begin(tile_state *c) {
+static inline void chunk_begin(tile_state *c) {
     for (int i = 0; i < TQ; i++) {
         c->top[i] = LOWEST;
         c->weight[i] = 0.0f;
@@ -108,10 +108,10 @@ ALWAYS_INLINE void attend_chunk(tile_state *tiles, int n, int first, const globa
                get_global_id(1), window, scale)
 
 /* Fills the item's tiles of one sequence and says how many there are. */
-inline int item_tiles(tile_state *states, int item, const global float *q, const global int *rows,
-                      const global int *q_start, const global int *kv_start, const global int *segments,
-                      const global int *lengths, int B, int T, int tiles, int per_item, int H, int h,
-                      int window, float scale) {
+static inline int item_tiles(tile_state *states, int item, const global float *q, const global int *rows,
+                             const global int *q_start, const global int *kv_start,
+                             const global int *segments, const global int *lengths, int B, int T, int tiles,
+                             int per_item, int H, int h, int window, float scale) {
     const int items = (tiles + per_item - 1) / per_item, b = item / items, D = H * DH;
     int n = 0;
     if (h >= H)
@@ -143,14 +143,14 @@ kernel void flash_attention_forward(global float *restrict o,   /* [R,H·DH] */
         for (int j = 0; j < TQ_UP; j++)
             states[i].all_weight[j] = 0.0f;
         for (int j = 0; j < TQ * DV; j++)
-            STORE_TILE((VEC)(0.0f), j, states[i].all);
+            STORE_TILE((VEC)(0.0f), j, states[i].all_sum);
     }
     for (int s0 = to < 0 ? 1 : from / CHUNK * CHUNK; s0 <= to; s0 += CHUNK) {
         attend_chunk(states, n, s0, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,
                      segments ? segments + b * T : segments, T);
         for (int i = 0; i < n; i++)
             for (int j = 0; j < TQ; j++)
-                fold(states[i].all + j * DH, &states[i].all_weight[j], &states[i].all_top[j],
+                fold(states[i].all_sum + j * DH, &states[i].all_weight[j], &states[i].all_top[j],
                      states[i].sum + j * DH, total(states[i].weight[j]), states[i].top[j]);
     }
     for (int i = 0; i < n; i++) {
@@ -160,8 +160,8 @@ kernel void flash_attention_forward(global float *restrict o,   /* [R,H·DH] */
             STORE_TILE(log(LOAD(j, c->all_weight)), j, logs);
         for (int j = 0; j < c->rows.count; j++) {
             const int at = c->rows.first + j;
-            row_store(o + at * D + h * DH, lse + at * H + h, c->all + j * DH, c->all_weight[j], c->all_top[j],
-                      logs[j]);
+            row_store(o + at * D + h * DH, lse + at * H + h, c->all_sum + j * DH, c->all_weight[j],
+                      c->all_top[j], logs[j]);
         }
     }
 }

@@ -42,7 +42,8 @@ kernel void flash_attention_delta(global float *restrict delta,      /* [R,H] */
 }
 
 /* `k`, `v`: first of the sequence's and head's rows, D apart. */
-inline void block_load(key_block *b, const global float *k, const global float *v, int D, float scale) {
+static inline void block_load(key_block *b, const global float *k, const global float *v, int D,
+                              float scale) {
     for (int s = 0; s < b->count; s += 32) {
         turn(b->k_turned + s * DH, k + (b->first + s) * D, min(32, b->count - s), D);
         turn(b->v_turned + s * DH, v + (b->first + s) * D, min(32, b->count - s), D);
@@ -56,7 +57,7 @@ inline void block_load(key_block *b, const global float *k, const global float *
     }
 }
 
-inline void block_store(const key_block *b, global float *dk, global float *dv, int D) {
+static inline void block_store(const key_block *b, global float *dk, global float *dv, int D) {
     for (int s = 0; s < b->count; s++)
         for (int j = 0; j < DV; j++) {
             STORE(LOAD(j, b->dk + s * DH) * LN2, j, dk + (b->first + s) * D);
@@ -112,8 +113,8 @@ ALWAYS_INLINE void tile_dq(global float *dq, const float *ds, const key_block *b
 }
 
 /* dq += a chunk's part, for the rows that see keys from `from` to `to`: in the order of chunks. */
-inline void chunk_add(global float *dq, int D, const global float *part, int part_D, const global int *rows,
-                      int first, int end, int start, int from, int window) {
+static inline void chunk_add(global float *dq, int D, const global float *part, int part_D,
+                             const global int *rows, int first, int end, int start, int from, int window) {
     for (int r = first; r < end; r++)
         for (int j = 0; j < DV; j++) {
             const VEC more = LOAD(j, part + r * part_D);

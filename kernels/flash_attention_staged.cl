@@ -14,7 +14,7 @@ typedef struct {
 } query_state;
 
 /* The first n of STAGE rows at x, D apart, zeros behind them. */
-inline void stage(local float *to, const global float *x, int n, int D) {
+static inline void stage(local float *to, const global float *x, int n, int D) {
     for (int i = get_local_id(0); i < STAGE * DH; i += get_local_size(0)) {
         const int s = i / DH, d = i % DH;
         to[i] = s < n ? x[s * D + d] : 0.0f;
@@ -22,8 +22,8 @@ inline void stage(local float *to, const global float *x, int n, int D) {
 }
 
 /* p[STAGE]: scores of the keys from s0 on; the largest of them is the answer. */
-inline float stage_scores(float *p, const query_state *c, const local float *keys, int s0,
-                          const global int *seg) {
+static inline float stage_scores(float *p, const query_state *c, const local float *keys, int s0,
+                                 const global int *seg) {
     float top = -INFINITY;
     for (int s = 0; s < STAGE; s += 4) {
         float a[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -38,8 +38,8 @@ inline float stage_scores(float *p, const query_state *c, const local float *key
     return top;
 }
 
-inline void attend_stage(query_state *c, const local float *keys, const local float *values, int s0,
-                         const global int *seg) {
+static inline void attend_stage(query_state *c, const local float *keys, const local float *values, int s0,
+                                const global int *seg) {
     float p[STAGE];
     const float now = stage_scores(p, c, keys, s0, seg);
     if (now > c->top + MARGIN) {
@@ -79,13 +79,13 @@ kernel void flash_attention_staged(
     /* the same for the whole group, which rows ascend */
     const int from = first_key(rows[first] - b * T, window), to = min(rows[end - 1] - b * T, count - 1);
     query_state c;
-    float all[DH], all_top = 0.0f, all_weight = 0.0f;
+    float all_sum[DH], all_top = 0.0f, all_weight = 0.0f;
     c.low = first_key(t, window);
     c.high = listed ? min(last_key(t, b, T, lengths), count - 1) : -1;
     c.own = segments ? segments[b * T + t] : 0;
     UNROLL for (int j = 0; j < DV; j++) {
         STORE_TILE(listed ? LOAD(j, q + row * D + h * DH) * (scale * LOG2E) : (VEC)(0.0f), j, c.q);
-        STORE_TILE((VEC)(0.0f), j, all);
+        STORE_TILE((VEC)(0.0f), j, all_sum);
     }
     const int one = get_global_id(2) * CHUNK;
     for (int begin = chunks ? max(one, from / CHUNK * CHUNK) : from / CHUNK * CHUNK;
@@ -102,12 +102,12 @@ kernel void flash_attention_staged(
                 attend_stage(&c, keys, values, s0, segments ? segments + b * T : segments);
         }
         if (!chunks)
-            fold(all, &all_weight, &all_top, c.sum, c.weight, c.top);
+            fold(all_sum, &all_weight, &all_top, c.sum, c.weight, c.top);
     }
     if (!listed)
         return;
     if (!chunks) {
-        row_store(o + row * D + h * DH, lse + row * H + h, all, all_weight, all_top,
+        row_store(o + row * D + h * DH, lse + row * H + h, all_sum, all_weight, all_top,
                   log((VEC)(all_weight)).s0);
     } else if (one <= to && one + CHUNK > from) {
         global float *part = parts + ((row * H + h) * chunks + one / CHUNK) * (DH + 2);

@@ -131,15 +131,15 @@ DEFINE_TILE(TM)
 #endif
 
 /* A may lie in up to three tensors: side by side along k, or along m where A is transposed. */
-inline const global float *source_of(const global float *a, const global float *a1, const global float *a2,
-                                     int i) {
+static inline const global float *source_of(const global float *a, const global float *a1,
+                                            const global float *a2, int i) {
     return i == 0 ? a : i == 1 ? a1 : a2;
 }
 
 #if COPY_A
 #if A_ROWS
 /* Rows of A [m0, m0 + rows) × k of [k0, k0 + count) as [tiles·TM][COPY_LD]. */
-inline void copy_rows(float *to, const global float *a, int lda, int m0, int rows, int k0, int count) {
+static inline void copy_rows(float *to, const global float *a, int lda, int m0, int rows, int k0, int count) {
     for (int i = 0; i < rows; i++) {
         const global float *from = a + (m0 + i) * lda + k0;
         int k = 0;
@@ -157,8 +157,8 @@ inline void copy_rows(float *to, const global float *a, int lda, int m0, int row
 /* Columns i0 … i0 + rows − 1 of a block of a transposed A, from its column m0 on, as [tiles][TILE_LD], of
  * which [KC][TM] count. A tile's columns are copied by whole vectors: what they write past TM is the place of
  * the next k, which comes after, or the rest of TILE_LD. */
-inline void copy_columns(float *to, const global float *a, int lda, int m0, int i0, int rows, int k0,
-                         int count) {
+static inline void copy_columns(float *to, const global float *a, int lda, int m0, int i0, int rows, int k0,
+                                int count) {
     for (int k = 0; k < count; k++) {
         const global float *from = a + (k0 + k) * lda + m0 - i0;
         int i = i0;
@@ -205,13 +205,13 @@ kernel void gemm_tiles(
     const int m1 = min(M, m0 + rows), p1 = min((N + PANEL - 1) / PANEL, p0 + group);
     if (m0 >= M || p0 >= p1 || k0 >= k1)
         return;
-    const int step = COPY_A ? KC : k1 - k0;
+    const int steps = COPY_A ? KC : k1 - k0;
 #if COPY_A
     float block[TILES * TM * COPY_LD];
 #endif
     for (int k = k0, count; k < k1; k += count) {
         const int first = k == k0;
-        count = min(step, k1 - k);
+        count = min(steps, k1 - k);
 #if A_ROWS
         const int ka = k % a_width;
         count = min(count, a_width - ka);

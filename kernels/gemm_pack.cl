@@ -5,8 +5,8 @@
 #endif
 
 /* Rows k … end − 1 of the panel from column n0 on. */
-inline void pack_rows(global float *to, const global float *b, int N, int K, int transposed, int n0, int k,
-                      int end) {
+static inline void pack_rows(global float *to, const global float *b, int N, int K, int transposed, int n0,
+                             int k, int end) {
     const int left = N - n0;
     const global float *from = transposed ? b + n0 * K : b + n0;
     if (!transposed && left >= PANEL) {

@@ -13,12 +13,12 @@ kernel void grad_clip_squares(global float *restrict partial, /* [items] */
     if (item >= items)
         return;
 #if STRIDED
-    const int first = item * LANES, step = items * LANES, last = n;
+    const int first = item * LANES, stride = items * LANES, last = n;
 #else
-    const int first = item * share * LANES, step = LANES, last = min(first + share * LANES, n);
+    const int first = item * share * LANES, stride = LANES, last = min(first + share * LANES, n);
 #endif
     floatv squares = 0.0f;
-    for (int i = first; i < last; i += step) {
+    for (int i = first; i < last; i += stride) {
         const floatv v = load_part(g + i, last - i);
         squares += v * v;
     }
@@ -34,8 +34,8 @@ kernel void grad_clip_scale(global float *restrict scale,         /* [1] */
     floatv sums = 0.0f;
     for (int i = 0; i < items; i += LANES)
         sums += load_part(partial + i, items - i);
-    const float length = sqrt(sumv(sums));
-    norm[0] = length;
+    const float total = sqrt(sumv(sums));
+    norm[0] = total;
     /* A norm that is no number, or infinite, must not pass for a small one: the scale says so. */
-    scale[0] = length <= FLT_MAX ? (length > max_norm ? max_norm / length : 1.0f) : NAN;
+    scale[0] = total <= FLT_MAX ? (total > max_norm ? max_norm / total : 1.0f) : NAN;
 }

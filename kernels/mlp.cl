@@ -13,8 +13,8 @@
 #define LDF   (F + 16)
 
 /* sums[part] += rows of a, part by part: rows m0 … of the tensor, BIAS_PART a part. */
-inline void column_sums(global float *sums /* [parts,N] */, int N, const float *a, int lda, int m0,
-                        int rows) {
+static inline void column_sums(global float *sums /* [parts,N] */, int N, const float *a, int lda, int m0,
+                               int rows) {
     for (int n = 0; n < N; n += LANES)
         for (int r = 0, end; r < rows; r = end) {
             const int part = (m0 + r) / BIAS_PART;
@@ -28,8 +28,8 @@ inline void column_sums(global float *sums /* [parts,N] */, int N, const float *
 }
 
 /* act = gelu(up) with up = u·W₁ᵀ + b₁, which is kept where anybody wants it. */
-inline void up_rows(float *act, global float *up, const float *u, const global float *w1,
-                    const global float *b1, int rows) {
+static inline void up_rows(float *act, global float *up, const float *u, const global float *w1,
+                           const global float *b1, int rows) {
     for (int p = 0; p < PANELS(F); p++)
         for (int m = 0; m < rows; m += TM) {
             floatv tile[TM][NV];
@@ -65,7 +65,7 @@ kernel void mlp_forward(global float *y,                 /* [N,D] */
 }
 
 /* act = gelu(up), slope = gelu'(up) */
-inline void gelu_rows(float *act, float *slope, const global float *up, int rows) {
+static inline void gelu_rows(float *act, float *slope, const global float *up, int rows) {
     for (int r = 0; r < rows; r++)
         for (int n = 0; n < F; n += LANES) {
             const floatv x = load_whole(up + r * F + n);
@@ -77,9 +77,9 @@ inline void gelu_rows(float *act, float *slope, const global float *up, int rows
 }
 
 /* dx = dy + the norm's gradient from du; Σ du·x̂ to sums, `share` rows each. */
-inline void norm_back_rows(global float *dx, global float *sums /* [N/share,D] */, const float *dy,
-                           const float *du, const global float *x, const global float *rstd,
-                           const global float *w, int m0, int rows, int share) {
+static inline void norm_back_rows(global float *dx, global float *sums /* [N/share,D] */, const float *dy,
+                                  const float *du, const global float *x, const global float *rstd,
+                                  const global float *w, int m0, int rows, int share) {
     for (int i = 0; i < rows; i++) {
         const float r = rstd[i];
         const int first = (m0 + i) % share == 0;

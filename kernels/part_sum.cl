@@ -7,8 +7,8 @@
 #define BLOCK (VECTORS * LANES)
 
 /* out[i] = Σ over parts of partial[part·stride + i], i from `first` on, BLOCK of them below count. */
-inline void add_block(global float *out, const global float *partial, int parts, int stride, int first,
-                      int count) {
+static inline void add_block(global float *out, const global float *partial, int parts, int stride, int first,
+                             int count) {
     const int last = min(first + BLOCK, count);
     for (int i = first; i < last; i += LANES) {
         const int left = last - i;

@@ -9,9 +9,11 @@
 
 /* sin and cos of the angle `turn`·2^-32 turns. Polynomials of the Cephes library's sinf and cosf (Moshier) on
  * ±1/8 turn. */
-inline void sin_cos_turn(intv turn, floatv *sine, floatv *cosine) {
-    const intv quarter = (turn + 0x20000000) >> 30; /* wraps past half a turn, which is right */
-    const floatv r = CONVERT_FLOATV(turn - (quarter << 30)) * 1.46291807926716e-9f; /* 2π·2^-32 */
+static inline void sin_cos_turn(uintv turn, floatv *sine, floatv *cosine) {
+    /* Unsigned: it wraps past the last half quarter, and a compiler may take it that a signed sum never does.
+     */
+    const uintv quarter = (turn + 0x20000000u) >> 30;
+    const floatv r = CONVERT_FLOATV(AS_INTV(turn - (quarter << 30))) * 1.46291807926716e-9f; /* 2π·2^-32 */
     const floatv square = r * r;
     floatv s = square * -1.9515295891e-4f + 8.3321608736e-3f;
     s = s * square - 1.6666654611e-1f;
@@ -25,12 +27,12 @@ inline void sin_cos_turn(intv turn, floatv *sine, floatv *cosine) {
     *cosine = ((quarter + 1) & 2) != 0 ? -b : b;
 }
 
-/* y = x turned by the row's angles; sign = -1 turns back. */
+/* y = x turned by the row's angles; way = -1 turns back. */
 kernel void rope_turn(global float *y,                   /* [R,H·Dh] */
                       const global float *x,             /* [R,H·Dh], may be y */
                       const global int *restrict rows,   /* [R], row of [B,T] */
                       const global uint *restrict turns, /* [2,Dh/2]: upper, then lower 32 bits */
-                      float sign, int R, int T, int H, int half_) {
+                      float way, int R, int T, int H, int half_) {
     const int i = get_global_id(0) * LANES, left = half_ - i;
     const int first = get_global_id(1) * ROWS, last = min(first + ROWS, R);
     if (left <= 0)
@@ -42,12 +44,12 @@ kernel void rope_turn(global float *y,                   /* [R,H·Dh] */
     }
     for (int r = first; r < last; r++) {
         const uint pos = rows[r] % T;
-        int turn[LANES];
+        uint turn[LANES];
         for (int l = 0; l < LANES; l++)
-            turn[l] = as_int(pos * upper[l] + mul_hi(pos, lower[l]));
+            turn[l] = pos * upper[l] + mul_hi(pos, lower[l]);
         floatv sine, cosine;
         sin_cos_turn(LOADV(turn), &sine, &cosine);
-        sine *= sign;
+        sine *= way;
         for (int h = 0; h < H; h++) {
             const int at = (r * H + h) * 2 * half_ + i;
             const floatv a = load_part(x + at, left), b = load_part(x + at + half_, left);

@@ -13,8 +13,8 @@
 #endif
 
 /* counts[WAYS][256] of the digit at `shift`, among the values whose bits under `known` are `prefix`. */
-inline void count_digits(const global float *x, int n, uint known, uint prefix, int shift,
-                         private int *counts) {
+static inline void count_digits(const global float *x, int n, uint known, uint prefix, int shift,
+                                private int *counts) {
     int t = 0;
     for (int i = 0; i < WAYS * 256; i++)
         counts[i] = 0;
@@ -36,7 +36,7 @@ inline void count_digits(const global float *x, int n, uint known, uint prefix, 
 }
 
 /* Values above `least` and the first `ties` of those that are equal to it. */
-inline void mark(global uchar *m, const global float *x, int n, uint least, int ties) {
+static inline void mark(global uchar *m, const global float *x, int n, uint least, int ties) {
     int t = 0;
     for (; t + 16 <= n; t += 16) {
         const uint16 bits = as_uint16(vload16(0, x + t));

@@ -20,11 +20,11 @@ kernel void route_compact_widen(global uchar *restrict wide /* [B,T] */,
     const int end = min(T, (item + 1) * share);
     for (int t0 = item * share; t0 < end; t0 += BLOCK) {
         const int t1 = min(end, t0 + BLOCK);
-        uchar any = 0;
+        uchar some = 0;
         for (int t = t0; t < t1; t++)
-            any |= mask[b * T + t];
+            some |= mask[b * T + t];
         for (int t = t0; t < t1; t++)
-            wide[b * T + t] = any;
+            wide[b * T + t] = some;
     }
 }
 
@@ -67,8 +67,8 @@ kernel void route_compact_scan(global int *restrict start,       /* [B+1] */
                                global int *restrict counts,      /* [B,tiles] */
                                const global int *restrict lasts, /* [B,tiles] */
                                local int *restrict sums, int B, int tiles) {
-    const int item = get_local_id(0), items = get_local_size(0), all = B * tiles;
-    const int run = (all + items - 1) / items, from = min(all, item * run), to = min(all, from + run);
+    const int item = get_local_id(0), items = get_local_size(0), total = B * tiles;
+    const int run = (total + items - 1) / items, from = min(total, item * run), to = min(total, from + run);
     int sum = 0, at = 0;
     for (int i = from; i < to; i++)
         sum += counts[i];
@@ -103,19 +103,19 @@ constant int4 set_of[16] = {(int4)(0),          (int4)(0),          (int4)(1),  
 
 /* 16 at any int's address in one instruction: vstore16 becomes several on some CPUs. */
 typedef int16 int16_near __attribute__((aligned(4)));
-inline void put16(int16 v, global int *p) {
+static inline void put16(int16 v, global int *p) {
     *(global int16_near *)p = v;
 }
 
 /* Positions t0 … t1 − 1 of sequence b: slots, and rows from place `at` on. Returns the next place; *last: the
  * last routed position, left alone where there is none. From place `end` on rows are another item's. */
-inline int place(global int *rows, global int *s, const global uchar *m, int t0, int t1, int row0, int at,
-                 int end, int *last) {
+static inline int place(global int *rows, global int *s, const global uchar *m, int t0, int t1, int row0,
+                        int at, int end, int *last) {
     int t = t0, hit = -1;
     for (; t + 16 <= t1; t += 16) {
         const uchar16 flags = vload16(0, m + t);
-        const ulong2 any = as_ulong2(flags);
-        if ((any.x | any.y) == 0) {
+        const ulong2 some = as_ulong2(flags);
+        if ((some.x | some.y) == 0) {
             put16((int16)(-1), s + t);
             continue;
         }

@@ -69,8 +69,8 @@ DEFINE_OUTER(4)
 DEFINE_OUTER(TM)
 #endif
 
-inline void outer_product(global float *c, int M, int N, const float *a, int lda, const float *b, int ldb,
-                          int rows, int first) {
+static inline void outer_product(global float *c, int M, int N, const float *a, int lda, const float *b,
+                                 int ldb, int rows, int first) {
     for (int n = 0; n < N; n += PANEL) {
         int m = 0;
 #define RUN(H)                                                                                               \
@@ -87,19 +87,19 @@ inline void outer_product(global float *c, int M, int N, const float *a, int lda
 }
 
 /* Rows up to the next whole tile: zeros there, so that tiles need no end. */
-inline void clear_rest(float *a, int lda, int width, int rows) {
+static inline void clear_rest(float *a, int lda, int width, int rows) {
     for (int r = rows; r < (rows + TM - 1) / TM * TM; r++)
         for (int n = 0; n < width; n += LANES)
             AT(a + r * lda + n) = 0.0f;
 }
 
 /* u = x·r·w, the rows' norms given. */
-inline void scale_row(float *u, const global float *x, float r, const global float *w) {
+static inline void scale_row(float *u, const global float *x, float r, const global float *w) {
     for (int d = 0; d < D; d += LANES)
         AT(u + d) = load_whole(x + d) * r * load_whole(w + d);
 }
 
-inline float row_rstd(const global float *x, float eps) {
+static inline float row_rstd(const global float *x, float eps) {
     floatv squares = 0.0f;
     for (int d = 0; d < D; d += LANES) {
         const floatv v = load_whole(x + d);
@@ -108,8 +108,8 @@ inline float row_rstd(const global float *x, float eps) {
     return 1.0f / sqrt(sumv(squares) / D + eps);
 }
 
-inline void norm_rows(float *u, global float *rstd, const global float *x, const global float *w, int rows,
-                      float eps) {
+static inline void norm_rows(float *u, global float *rstd, const global float *x, const global float *w,
+                             int rows, float eps) {
     for (int i = 0; i < rows; i++) {
         rstd[i] = row_rstd(x + i * D, eps);
         scale_row(u + i * LDD, x + i * D, rstd[i], w);
@@ -118,8 +118,8 @@ inline void norm_rows(float *u, global float *rstd, const global float *x, const
 }
 
 /* y = (add +) (bias +) a·bᵀ, rows of D; b [D,count] as panels. add may be y. */
-inline void out_rows(global float *y, const global float *add, const global float *bias, const float *a,
-                     int lda, int count, const global float *b, int rows) {
+static inline void out_rows(global float *y, const global float *add, const global float *bias,
+                            const float *a, int lda, int count, const global float *b, int rows) {
     for (int n = 0; n < D; n += PANEL)
         for (int m = 0; m < rows; m += TM) {
             floatv tile[TM][NV];
@@ -136,8 +136,8 @@ inline void out_rows(global float *y, const global float *add, const global floa
 }
 
 /* c = a·b (· c) for private a and c and a b as it lies. */
-inline void back_rows(float *c, int ldc, int width, const float *a, int lda, int count, const global float *b,
-                      int rows, int times) {
+static inline void back_rows(float *c, int ldc, int width, const float *a, int lda, int count,
+                             const global float *b, int rows, int times) {
     for (int n = 0; n < width; n += PANEL)
         for (int m = 0; m < rows; m += TM) {
             floatv tile[TM][NV];

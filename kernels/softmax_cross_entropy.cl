@@ -7,7 +7,7 @@
 #endif
 
 /* The larger value wins; among equals the lower index. A NaN never wins. */
-inline void keep_larger(float *best, int *at, float value, int index) {
+static inline void keep_larger(float *best, int *at, float value, int index) {
     if (value > *best || (value == *best && index < *at)) {
         *best = value;
         *at = index;
@@ -15,7 +15,7 @@ inline void keep_larger(float *best, int *at, float value, int index) {
 }
 
 /* Largest of this item's share of a row and where it stands. Lanes past V count as -INFINITY. */
-inline void find_largest(const global float *row, int item, int V, float *best, int *at) {
+static inline void find_largest(const global float *row, int item, int V, float *best, int *at) {
     floatv most = -INFINITY;
     intv where = V;
     for (int v = item * LANES; v < V; v += GROUP * LANES) {
@@ -39,7 +39,7 @@ inline void find_largest(const global float *row, int item, int V, float *best, 
 }
 
 /* Σ e^(x - most) of this item's share. */
-inline float sum_exponentials(const global float *row, int item, int V, float most) {
+static inline float sum_exponentials(const global float *row, int item, int V, float most) {
     floatv sum = 0.0f;
     for (int v = item * LANES; v < V; v += GROUP * LANES) {
         const floatv e = expv(load_part(row + v, V - v) - most);
