@@ -62,7 +62,7 @@ static inline void warm_up(floatv *ring, const global float *u, int t, int left,
  * row, and the items beside it the others: each asks for its part of the tile in one run, which takes a
  * fraction of the pages that its own vectors lie in. */
 static inline void ask_next(const global float *x, int sequence, int first, int t, int T, int D) {
-    ask_for(x + (sequence * T + first) * D + (TILE * D + (get_global_id(0) * TILE + t - first) * LANES));
+    ask_for(x + (sequence * T + first) * D, TILE * D + ((int)get_global_id(0) * TILE + t - first) * LANES);
 }
 
 static inline void put_activation(floatv z, global float *y, int left) {
@@ -93,7 +93,7 @@ kernel void causal_conv_forward_wide(global float *restrict y, const global floa
     for (int t = first; t < last; t++, row += D, to += D) {
 #pragma unroll
         for (int v = 0; v < SIDE; v++) {
-            ask_for(row + 256 + v * LANES);
+            ask_for(row + v * LANES, 256);
             floatv z = load_whole(b + d + v * LANES);
 #pragma unroll
             for (int j = 0; j < K; j++)

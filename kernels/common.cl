@@ -6,6 +6,11 @@
 /* For helpers that take pointers to a register tile: a call would put the tile into memory. */
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
+/* max and min by their definition: OpenCL's own say nothing about infinities, which masked scores are, nor of
+ * NaN. A NaN in x comes out. For vectors the bound is one too. */
+#define AT_LEAST(x, low) ((x) < (low) ? (low) : (x))
+#define AT_MOST(x, high) ((x) > (high) ? (high) : (x))
+
 /* One store instead of the several narrow ones that vstore16 becomes on some CPUs. `space` is global or
  * private. */
 typedef float16 float16_near __attribute__((aligned(4)));
@@ -73,29 +78,17 @@ static inline float sum16(float16 v) {
 #define LANES 16 /* 1, 4, 8 or 16 */
 #endif
 
+#define TN_GLUE_(a, b) a##b
+#define TN_GLUE(a, b)  TN_GLUE_(a, b)
 #if LANES == 1
-typedef float floatv;
-typedef int intv;
-typedef uint uintv;
-#define LOADV(p)          (*(p))
-#define STOREV(v, p)      (*(p) = (v))
-#define AS_INTV(v)        as_int(v)
-#define AS_UINTV(v)       as_uint(v)
-#define AS_FLOATV(v)      as_float(v)
-#define CONVERT_FLOATV(v) convert_float(v)
-#define LANE_NUMBERS      0
+#define TN_WIDTH
+#define LOADV(p)     (*(p))
+#define STOREV(v, p) (*(p) = (v))
+#define LANE_NUMBERS 0
 #else
-#define TN_GLUE_(a, b)    a##b
-#define TN_GLUE(a, b)     TN_GLUE_(a, b)
-typedef TN_GLUE(float, LANES) floatv;
-typedef TN_GLUE(int, LANES) intv;
-typedef TN_GLUE(uint, LANES) uintv;
-#define LOADV(p)          TN_GLUE(vload, LANES)(0, p)
-#define STOREV(v, p)      TN_GLUE(vstore, LANES)(v, 0, p)
-#define AS_INTV(v)        TN_GLUE(as_int, LANES)(v)
-#define AS_UINTV(v)       TN_GLUE(as_uint, LANES)(v)
-#define AS_FLOATV(v)      TN_GLUE(as_float, LANES)(v)
-#define CONVERT_FLOATV(v) TN_GLUE(convert_float, LANES)(v)
+#define TN_WIDTH     LANES
+#define LOADV(p)     TN_GLUE(vload, LANES)(0, p)
+#define STOREV(v, p) TN_GLUE(vstore, LANES)(v, 0, p)
 #if LANES == 4
 #define LANE_NUMBERS (int4)(0, 1, 2, 3)
 #elif LANES == 8
@@ -104,6 +97,13 @@ typedef TN_GLUE(uint, LANES) uintv;
 #define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #endif
 #endif
+typedef TN_GLUE(float, TN_WIDTH) floatv;
+typedef TN_GLUE(int, TN_WIDTH) intv;
+typedef TN_GLUE(uint, TN_WIDTH) uintv;
+#define AS_INTV(v)        TN_GLUE(as_int, TN_WIDTH)(v)
+#define AS_UINTV(v)       TN_GLUE(as_uint, TN_WIDTH)(v)
+#define AS_FLOATV(v)      TN_GLUE(as_float, TN_WIDTH)(v)
+#define CONVERT_FLOATV(v) TN_GLUE(convert_float, TN_WIDTH)(v)
 
 /* LANES floats at any float's address, in one instruction: vload16 and vstore16 become several on some CPUs.
  * Functions, because some compilers halve 16 lanes where no function says that it takes them whole. */
@@ -181,10 +181,11 @@ static inline void store_out(floatv v, global float *p, int left) {
             AT(i_, (last)-i_);                                                                               \
     } while (0)
 
-/* What a CPU's prefetcher should be helped with: the line of p. */
-static inline void ask_for(const global float *p) {
+/* What a CPU's prefetcher should be helped with: the line `ahead` floats behind p, where no pointer may be.
+ */
+static inline void ask_for(const global float *p, int ahead) {
 #if STREAM
-    AHEAD(p, 0);
+    AHEAD(p, 4 * (size_t)ahead);
 #endif
 }
 
@@ -192,7 +193,7 @@ static inline void ask_for(const global float *p) {
 #define SOON(D) (512 / (D) + 1)
 
 static inline floatv load_ahead(const global float *p, int left) {
-    ask_for(p + 512);
+    ask_for(p, 512);
     return load_part(p, left);
 }
 

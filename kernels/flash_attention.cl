@@ -65,7 +65,7 @@
 /* 2^x for x < 126, exactly 0 from −127 down (so for a masked score), where the exponent's bits come out 0:
  * degree 6 on [−½, ½], relative error 3e-9 before rounding. */
 static inline VEC exp2_of(VEC x) {
-    const VEC clamped = max(x, (VEC)(-127.0f));
+    const VEC clamped = AT_LEAST(x, (VEC)(-127.0f));
     const VEC shifted = clamped + 12582912.0f; /* 1.5·2^23: the integer part lands in the low bits */
     const VEC f = clamped - (shifted - 12582912.0f);
     VEC y = 1.546144470e-4f;
@@ -82,7 +82,7 @@ static inline float largest(VEC v) {
     float tmp[VW];
     STORE_TILE(v, 0, tmp);
     UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] =
-        max(tmp[i], tmp[i + n]);
+        AT_LEAST(tmp[i], tmp[i + n]);
     return tmp[0];
 }
 
@@ -272,7 +272,7 @@ static inline void tile_load(float *tile, const global float *x, int first, int 
             UNROLL for (int j = 0; j < DV; j++) STORE_TILE(LOAD(j, more), j, sum);                           \
             return;                                                                                          \
         }                                                                                                    \
-        const float now = max(*top, more_top);                                                               \
+        const float now = AT_LEAST(*top, more_top);                                                          \
         const VEC old = exp2_of((VEC)(*top - now)), fresh = exp2_of((VEC)(more_top - now));                  \
         *weight = fma(more_weight, fresh.s0, *weight * old.s0);                                              \
         *top = now;                                                                                          \

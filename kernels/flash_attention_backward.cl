@@ -14,7 +14,10 @@ DEFINE_GATHER(gather_k, TK, global)
 
 /* P in place of scores (already times log₂e): p = 2^(s − lse·log₂e), 0 where masked. */
 static inline void probabilities(float *p, float lse2) {
-    UNROLL for (int j = 0; j < NV; j++) STORE_TILE(exp2_of(min(LOAD(j, p) - lse2, (VEC)(1.0f))), j, p);
+    UNROLL for (int j = 0; j < NV; j++) {
+        const VEC x = LOAD(j, p) - lse2;
+        STORE_TILE(exp2_of(AT_MOST(x, (VEC)(1.0f))), j, p);
+    }
 }
 
 /* Also leaves δ for the pass over keys. Grid: as the forward pass. */
@@ -131,7 +134,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
     const int q0 = q_start[b], base = panel_base(q_start, b) * H + h;
     const int begin = row_at(rows, q0, q_start[b + 1], b * T + s0) - q0;
     /* positions from here on see none of the keys */
-    const int seen = window > 0 ? min(T, s0 + count - 1 + window) : T;
+    const int seen = window > 0 && window <= T - s0 - count ? s0 + count - 1 + window : T;
     const int end = row_at(rows, q0, q_start[b + 1], b * T + seen) - q0;
     const global int *seg = segments ? segments + b * T : segments;
     for (int i0 = begin / 32 * 32; i0 < end; i0 += 32) {
@@ -146,7 +149,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
             mask_queries(p, t, s0, keys, window, seg);
         for (int i = 0; i < TK; i++)
             UNROLL for (int j = 0; j < NV; j++) {
-                const VEC e = exp2_of(min(LOAD(j, p + i * 32) - LOAD(j, lse2), (VEC)(1.0f)));
+                const VEC x = LOAD(j, p + i * 32) - LOAD(j, lse2), e = exp2_of(AT_MOST(x, (VEC)(1.0f)));
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
             }

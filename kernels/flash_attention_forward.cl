@@ -26,8 +26,10 @@ ALWAYS_INLINE void lift_tops(tile_state *c, const float *p, int vectors) {
     IVEC over = 0;
     for (int i = 0; i < TQ; i++) {
         high[i] = LOAD(0, p + i * KB);
-        for (int j = 1; j < vectors; j++)
-            high[i] = max(high[i], LOAD(j, p + i * KB));
+        for (int j = 1; j < vectors; j++) {
+            const VEC more = LOAD(j, p + i * KB);
+            high[i] = AT_LEAST(high[i], more);
+        }
         over |= high[i] > c->top[i] + MARGIN;
     }
     if (!any(over))
@@ -142,6 +144,8 @@ kernel void flash_attention_forward(global float *restrict o,   /* [R,H·DH] */
         to = max(to, states[i].rows.to);
         for (int j = 0; j < TQ_UP; j++)
             states[i].all_weight[j] = 0.0f;
+        for (int j = 0; j < TQ; j++)
+            states[i].all_top[j] = 0.0f;
         for (int j = 0; j < TQ * DV; j++)
             STORE_TILE((VEC)(0.0f), j, states[i].all_sum);
     }

@@ -83,7 +83,7 @@ ALWAYS_INLINE int tile_scores(float *p, float *ds, const float *q, const float *
         const int row = r->first + min(i, r->count - 1);
         const float lse2 = lse[row * H] * LOG2E, shift = delta[row * H];
         for (int j = 0; j < vectors; j++) {
-            const VEC e = exp2_of(min(LOAD(j, p + i * KW) - lse2, (VEC)(1.0f)));
+            const VEC x = LOAD(j, p + i * KW) - lse2, e = exp2_of(AT_MOST(x, (VEC)(1.0f)));
             STORE_TILE(e, j, p + i * KW);
             STORE_TILE(e * (LOAD(j, ds + i * KW) - shift), j, ds + i * KW);
         }
@@ -181,7 +181,9 @@ kernel void flash_attention_backward(
     for (int c = whole ? 0 : own; c < (whole ? chunks : own + 1); c++) {
         global float *part = parts + (whole ? 0 : c * R * part_D) + at * DH;
         const int from = c * chunk, end = min(keys, from + chunk);
-        const int last = window > 0 ? row_at(rows, q0, q1, b * T + min(T, from + chunk - 1 + window)) : q1;
+        const int last = window > 0 && window <= T - from - chunk
+                             ? row_at(rows, q0, q1, b * T + from + chunk - 1 + window)
+                             : q1;
         for (block.first = from; block.first < end; block.first += KW) {
             block.count = min(KW, end - block.first);
             block_load(&block, k + base, v + base, D, scale);

@@ -32,7 +32,7 @@ static inline float stage_scores(float *p, const query_state *c, const local flo
         UNROLL for (int l = 0; l < 4; l++) {
             const int at = s0 + s + l;
             p[s + l] = at < c->low || at > c->high || (seg && seg[at] != c->own) ? -INFINITY : a[l];
-            top = max(top, p[s + l]);
+            top = AT_LEAST(top, p[s + l]);
         }
     }
     return top;

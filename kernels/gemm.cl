@@ -117,7 +117,7 @@ ALWAYS_INLINE void put(VEC v, global float *c, global float *act, int j, int lef
             }                                                                                                \
         }                                                                                                    \
         _Pragma("unroll") for (int i = 0; i < H; i++) _Pragma("unroll") for (int j = 0; j < NV; j++)         \
-            put(acc[i][j], c + i * N, act + i * N, j, left, last);                                           \
+            put(acc[i][j], c + i * N, ACT ? act + i * N : act, j, left, last);                               \
     }
 
 #define DEFINE_TILE(H) DEFINE_TILE_(H)
@@ -145,7 +145,7 @@ static inline void copy_rows(float *to, const global float *a, int lda, int m0, 
         int k = 0;
         for (; k + VW <= count; k += VW) {
 #if ASK
-            AHEAD(from + lda + k, 0);
+            AHEAD(from, 4 * (size_t)(lda + k));
 #endif
             JOIN(vstore, VW)(LOAD(0, from + k), 0, to + i * COPY_LD + k);
         }
@@ -160,20 +160,20 @@ static inline void copy_rows(float *to, const global float *a, int lda, int m0, 
 static inline void copy_columns(float *to, const global float *a, int lda, int m0, int i0, int rows, int k0,
                                 int count) {
     for (int k = 0; k < count; k++) {
-        const global float *from = a + (k0 + k) * lda + m0 - i0;
+        const global float *from = a + (k0 + k) * lda + m0;
         int i = i0;
 #if ASK
-        for (int n = i0; n < i0 + rows; n += 16)
-            AHEAD(from + ASK * lda + n, 0);
+        for (int n = 0; n < rows; n += 16)
+            AHEAD(from, 4 * (size_t)(ASK * lda + n));
 #endif
         for (; i < i0 + rows && i % TM != 0; i++)
-            to[i / TM * TILE_LD + k * TM + i % TM] = from[i];
+            to[i / TM * TILE_LD + k * TM + i % TM] = from[i - i0];
         for (float *tile = to + i / TM * TILE_LD + k * TM; i + TM_UP <= i0 + rows; i += TM, tile += TILE_LD)
 #pragma unroll
             for (int n = 0; n < TM_UP; n += VW)
-                *(private VEC_NEAR *)(tile + n) = *(const global VEC_NEAR *)(from + i + n);
+                *(private VEC_NEAR *)(tile + n) = *(const global VEC_NEAR *)(from + (i - i0) + n);
         for (; i < i0 + rows; i++)
-            to[i / TM * TILE_LD + k * TM + i % TM] = from[i];
+            to[i / TM * TILE_LD + k * TM + i % TM] = from[i - i0];
     }
 }
 #endif

@@ -67,7 +67,7 @@ kernel void route_gate_backward(global float *du, /* [N,D] */
     for (int d = 0; d < D; d++)
         sums[d] = 0.0f;
     for (int n = first; n < last; n++) {
-        const float slope = p[n] * (1.0f - p[n]), dl = dp[n] * max(slope, least) + dp_const * slope;
+        const float slope = p[n] * (1.0f - p[n]), dl = dp[n] * AT_LEAST(slope, least) + dp_const * slope;
         const int at = n * D;
         bias += dl;
         int d = 0;

@@ -9,7 +9,7 @@ kernel void row_gather_forward(global float *restrict y,       /* [R,D] */
     for (int r = first; r < last; r++) {
         const global float *from = x + rows[r] * D, *next = x + rows[min(r + soon, last - 1)] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {
-            ask_for(next + d);
+            ask_for(next, d);
             store_out(load_part(from + d, LEFT(d, D)), y + r * D + d, LEFT(d, D));
         }
     }
@@ -23,7 +23,7 @@ kernel void row_gather_backward(global float *restrict dx,       /* [N,D] */
     for (int r = first; r < last; r++) {
         global float *to = dx + rows[r] * D, *next = dx + rows[min(r + soon, last - 1)] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {
-            ask_for(next + d);
+            ask_for(next, d);
             store_part(load_part(to + d, LEFT(d, D)) + load_ahead(dy + r * D + d, LEFT(d, D)), to + d,
                        LEFT(d, D));
         }

@@ -21,7 +21,7 @@ kernel void row_scatter_backward(global float *restrict dx,       /* [R,D] */
     for (int r = first; r < last; r++) {
         const global float *from = dy + rows[r] * D, *next = dy + rows[min(r + soon, last - 1)] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {
-            ask_for(next + d);
+            ask_for(next, d);
             store_out(load_part(from + d, LEFT(d, D)), dx + r * D + d, LEFT(d, D));
         }
     }
