@@ -1,13 +1,13 @@
-/* Shared by every kernel file: it is put in front of each of them. OpenCL C 1.2, fp32 only.
- * Indices are int: the host refuses tensors of 2^31 elements or more. Sums of bits that may wrap are
- * unsigned: a compiler may take it that a signed one never does, and NVIDIA's does. Helpers are static: C99's
- * inline alone leaves a function undefined where it is not inlined. */
+/* Shared by every kernel file: it is put in front of each of them. OpenCL C 1.2, fp32 only. Indices are int:
+ * the host makes no larger buffer. Sums of bits that may wrap are unsigned: NVIDIA's compiler takes it that a
+ * signed one never does. Helpers are static: inline alone defines no function where it is not inlined. */
 
-/* For helpers that take pointers to a register tile: a call would put the tile into memory. */
+/* For helpers that take pointers to a register tile: a call would put the tile into memory. And for those
+ * that take local memory: PoCL 3.1 reads another array where a static function always gets the same one. */
 #define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
-/* max and min by their definition: OpenCL's own say nothing about infinities, which masked scores are, nor of
- * NaN. A NaN in x comes out. For vectors the bound is one too. */
+/* max and min by their definition: OpenCL's own leave infinities (masked scores) and NaN undefined. A NaN in
+ * x comes out. For vectors the bound is one too. */
 #define AT_LEAST(x, low) ((x) < (low) ? (low) : (x))
 #define AT_MOST(x, high) ((x) > (high) ? (high) : (x))
 

@@ -14,7 +14,7 @@ typedef struct {
 } query_state;
 
 /* The first n of STAGE rows at x, D apart, zeros behind them. */
-static inline void stage(local float *to, const global float *x, int n, int D) {
+ALWAYS_INLINE void stage(local float *to, const global float *x, int n, int D) {
     for (int i = get_local_id(0); i < STAGE * DH; i += get_local_size(0)) {
         const int s = i / DH, d = i % DH;
         to[i] = s < n ? x[s * D + d] : 0.0f;
@@ -22,7 +22,7 @@ static inline void stage(local float *to, const global float *x, int n, int D) {
 }
 
 /* p[STAGE]: scores of the keys from s0 on; the largest of them is the answer. */
-static inline float stage_scores(float *p, const query_state *c, const local float *keys, int s0,
+ALWAYS_INLINE float stage_scores(float *p, const query_state *c, const local float *keys, int s0,
                                  const global int *seg) {
     float top = -INFINITY;
     for (int s = 0; s < STAGE; s += 4) {
@@ -38,7 +38,7 @@ static inline float stage_scores(float *p, const query_state *c, const local flo
     return top;
 }
 
-static inline void attend_stage(query_state *c, const local float *keys, const local float *values, int s0,
+ALWAYS_INLINE void attend_stage(query_state *c, const local float *keys, const local float *values, int s0,
                                 const global int *seg) {
     float p[STAGE];
     const float now = stage_scores(p, c, keys, s0, seg);

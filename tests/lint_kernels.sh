@@ -24,6 +24,10 @@ grep -n '^[^*]*\<inline\>' "$root"/kernels/*.cl "$root"/bench/*.cl | grep -v 'st
   echo "lint: inline without static is an undefined function wherever a compiler does not inline it"
   failed=1
 }
+grep -n 'static inline.*\<local\> ' "$root"/kernels/*.cl && {
+  echo "lint: a helper that takes local memory is ALWAYS_INLINE (see common.cl)"
+  failed=1
+}
 for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
   name=$(basename "$file" .cl)
   [ "$name" = common ] && continue
