@@ -1,5 +1,5 @@
 #!/bin/sh
-# format.sh ROOT: every C and kernel file as .clang-format has it. Exit 77 where there is no clang-format 14 (others
+# format.sh ROOT: every C, C++ and kernel file as .clang-format has it. Exit 77 where there is no clang-format 14 (others
 # break lines elsewhere).
 for tool in clang-format-14 clang-format; do
   command -v $tool >/dev/null && $tool --version | grep -q 'version 14' && break
@@ -7,4 +7,4 @@ for tool in clang-format-14 clang-format; do
 done
 [ -n "$tool" ] || { echo "skipped: clang-format 14 is not installed"; exit 77; }
 cd "$1" || exit 1
-find bench examples host kernels reports tests \( -name '*.c' -o -name '*.h' -o -name '*.cl' \) -exec "$tool" --dry-run -Werror {} +
+find bench examples host kernels reports tests \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.cpp' \) -exec "$tool" --dry-run -Werror {} +
