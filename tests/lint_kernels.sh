@@ -28,6 +28,22 @@ grep -n 'static inline.*\<local\> ' "$root"/kernels/*.cl && {
   echo "lint: a helper that takes local memory is ALWAYS_INLINE (see common.cl)"
   failed=1
 }
+# What is embedded: drivers have refused characters beyond ASCII, and a name of a built-in may be a macro of theirs.
+text=$(mktemp -d) && trap 'rm -rf "$text"' EXIT
+names=$(grep -oE '\b[a-z_][a-z0-9_]*\(' "$(clang -print-resource-dir)/include/opencl-c.h" | tr -d '(' | sort -u |
+  grep -vE '^(__|as_|convert_|vload|vstore|defined$)' | tr '\n' '|')
+for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
+  name=$(basename "$file" .cl)
+  cmake -DINPUT="$file" -DNAME="$name" -DOUTPUT="$text/$name.c" -DTEXT="$text/$name.cl" -P "$root/kernels/embed.cmake" || failed=1
+  if LC_ALL=C grep -nP '[^\x00-\x7f]|/\*' "$text/$name.cl"; then
+    echo "lint: $file: beyond ASCII, or a comment, in what is embedded"
+    failed=1
+  fi
+  if LC_ALL=C grep -nP "\b(${names%|})\b(?!\s*\()" "$text/$name.cl"; then
+    echo "lint: $file: a name of a built-in function"
+    failed=1
+  fi
+done
 for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
   name=$(basename "$file" .cl)
   [ "$name" = common ] && continue
