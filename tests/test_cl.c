@@ -2,10 +2,12 @@
  */
 #include "support.h"
 
+#include "case.h"
 #include "file.h"
 #include "launch.h"
 #include "quirks.h"
 #include "topology.h"
+#include "tune_set.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -95,11 +97,43 @@ START_TEST(test_buffers) {
     ck_assert(tn_buffer_view(a, 1, 8, &none) != TN_OK && none == NULL);
     ck_assert(tn_buffer_view(a, align, 301, &none) != TN_OK && none == NULL);
     size_t limit = tn_device_get_info(dev)->max_alloc_bytes;
-    ck_assert_int_eq(tn_buffer_create(dev, limit + 1, &none), TN_ERR_MEMORY);
-    ck_assert(none == NULL && strstr(ctx.message, "MiB") != NULL);
+    if (limit < (size_t)TN_MOST_ELEMENTS * 4) {
+        ck_assert_int_eq(tn_buffer_create(dev, limit + 1, &none), TN_ERR_MEMORY);
+        ck_assert(none == NULL && strstr(ctx.message, "MiB") != NULL);
+    }
     tn_buffer_destroy(view);
     tn_buffer_destroy(a);
     tn_buffer_destroy(b);
+    close_device();
+}
+END_TEST
+
+/* Kernels count elements in 32 bits: what has more is refused wherever a buffer is made, and by every op's
+ * case before anything is made. */
+START_TEST(test_sizes) {
+    static const struct {
+        const char *op, *shape, *tensor;
+    } large[] = {{"softmax_cross_entropy", "L=65536,V=65536", "softmax_cross_entropy: "},
+                 {"gemm", "M=65536,N=65536,K=1,epilogue=0", "gemm: "},
+                 {"rms_norm", "N=65536,D=65536", "rms_norm: "}};
+    tn_buffer *none;
+    open_device();
+    ((tn_device_info *)tn_device_get_info(dev))->max_alloc_bytes = 0;
+    ck_assert_int_eq(tn_buffer_create(dev, (size_t)TN_MOST_ELEMENTS * 4 + 4, &none), TN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(ctx.message, "2013265920 elements is past the 2013265919"));
+    ck_assert_ptr_nonnull(strstr(ctx.message, "try a smaller"));
+    ck_assert_int_eq(tn_device_scratch(dev, 0, (size_t)1 << 34, &none), TN_ERR_UNSUPPORTED);
+    ck_assert(tn_elements_check(&ctx, "x", INT64_MAX, 3) == TN_ERR_UNSUPPORTED);
+    ck_ok(&ctx, tn_elements_check(&ctx, "x", TN_MOST_ELEMENTS, 1));
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
+        const tn_case *c = tn_case_find(large[i].op);
+        tn_shape shape;
+        tn_problem problem;
+        ck_ok(&ctx, tn_shape_parse(&ctx, c, large[i].shape, &shape));
+        ck_assert_int_eq(tn_problem_make(&ctx, dev, c, 0, &shape, 1, &problem), TN_ERR_UNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(ctx.message, large[i].tensor));
+        ck_assert_ptr_nonnull(strstr(ctx.message, "4294967296 elements"));
+    }
     close_device();
 }
 END_TEST
@@ -226,6 +260,30 @@ START_TEST(test_cache) {
 }
 END_TEST
 
+/* Intel's compiler for GPUs ends the program at a prefetch: neither set there nor tried. */
+START_TEST(test_what_only_cpus_take) {
+    const tn_case *c = tn_case_find("gelu");
+    tn_tune_space space;
+    open_device();
+    tn_device_info *info = (tn_device_info *)tn_device_get_info(dev);
+    setenv("TURNOUT_TUNE", "gelu.STREAM=1,gemm.ASK=4", 1);
+    ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 1);
+    ck_assert_int_eq(tn_tunable_of_cpus(dev, "gemm", "ASK", 8), 4);
+    info->kind = TN_KIND_GPU;
+    ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 0);
+    ck_assert_int_eq(tn_tunable_of_cpus(dev, "gemm", "ASK", 8), 0);
+    unsetenv("TURNOUT_TUNE");
+    ck_ok(&ctx, tn_tune_space_make(dev, c, 1, &space));
+    info->kind = TN_KIND_CPU;
+    for (int i = 0; c->tunables[i].name; i++)
+        if (strcmp(c->tunables[i].name, "STREAM") == 0) {
+            ck_assert_int_eq(space.count[i], 1);
+            ck_assert_int_eq(space.values[i][0], 0);
+        }
+    close_device();
+}
+END_TEST
+
 START_TEST(test_quirks) {
     int count;
     const tn_quirk_row *rows = tn_quirk_table(&count);
@@ -247,9 +305,11 @@ int main(void) {
     tcase_add_test(t, test_selectors);
     tcase_add_test(t, test_topology);
     tcase_add_test(t, test_buffers);
+    tcase_add_test(t, test_sizes);
     tcase_add_test(t, test_launch_failures);
     tcase_add_test(t, test_kernel_folder);
     tcase_add_test(t, test_cache);
+    tcase_add_test(t, test_what_only_cpus_take);
     tcase_add_test(t, test_quirks);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

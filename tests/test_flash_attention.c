@@ -180,6 +180,40 @@ START_TEST(test_nothing_allowed) {
 }
 END_TEST
 
+/* Kernels count elements in 32 bits: no more chunks of keys than leave sums that they can count, and no
+ * tensor past that. As a GPU of 132 units sees it. */
+START_TEST(test_sizes) {
+    fixture f;
+    setup(&f);
+    setenv("TURNOUT_KIND", "gpu", 1);
+    tn_device_info *info = (tn_device_info *)tn_device_get_info(f.dev);
+    tn_device_info own = *info;
+    tn_flash_attention_shape s = {
+        .B = 1, .T = 1 << 20, .H = 4, .Dh = 64, .R = 8192, .Rkv = 1 << 20, .max_rows = 8192};
+    info->compute_units = 132;
+    info->max_alloc_bytes = (size_t)64 << 30;
+    ck_assert_int_eq(tn_flash_attention_parts(f.dev, &s), 0); /* 2 214 592 512 would be too many */
+    s.R = s.max_rows = 7000;
+    ck_assert_int_eq(tn_flash_attention_parts(f.dev, &s), (int64_t)7000 * 4 * 1024 * 66);
+    info->max_alloc_bytes = (size_t)2 << 30; /* nor what the device does not hold */
+    ck_assert_int_eq(tn_flash_attention_parts(f.dev, &s), 0);
+    *info = own;
+    unsetenv("TURNOUT_KIND");
+    s.Rkv = (int64_t)1 << 23;
+    ck_assert_int_eq(tn_flash_attention_forward(f.dev, &s, f.o, f.lse, f.q, f.k, f.v, f.rows, f.q_start,
+                                                f.kv_start, NULL, NULL),
+                     TN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(ctx.message, "keys of 8388640 × 256 elements is past the 2013265919"));
+    s.Rkv = 1;
+    s.T = INT32_MAX;
+    ck_assert_int_eq(tn_flash_attention_backward(f.dev, &s, f.o, f.o, f.o, f.o, f.q, f.k, f.v, f.o, f.lse,
+                                                 f.rows, f.q_start, f.kv_start, NULL, NULL),
+                     TN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(ctx.message, "positions"));
+    teardown(&f);
+}
+END_TEST
+
 START_TEST(test_bad_width) {
     static fixture f;
     setup(&f);
@@ -199,6 +233,7 @@ int main(void) {
     tcase_add_test(more, test_gradient_bits);
     tcase_add_loop_test(more, test_many_chunks, 0, 2);
     tcase_add_test(more, test_nothing_allowed);
+    tcase_add_test(more, test_sizes);
     tcase_add_test(more, test_bad_width);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);

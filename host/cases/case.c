@@ -112,6 +112,16 @@ static tn_status device_side(tn_problem *p, int i) {
     return tn_buffer_view(p->parents[i], front, bytes, &t->buffer);
 }
 
+/* Before anything is made for them: what an op cannot take is said at once. */
+static tn_status sizes_check(tn_context *ctx, const tn_problem *p) {
+    for (int i = 0; i < p->tensor_count; i++) {
+        char what[64];
+        snprintf(what, sizeof what, "%s: %s", p->c->op, p->tensors[i].name);
+        TN_TRY(tn_elements_check(ctx, what, (int64_t)p->tensors[i].count, 1));
+    }
+    return TN_OK;
+}
+
 static tn_status host_side(tn_context *ctx, tn_problem *p, int i, tn_rng *rng) {
     tn_tensor *t = &p->tensors[i];
     if (t->type == TN_F32) {
@@ -139,6 +149,7 @@ tn_status tn_problem_make(tn_context *ctx, tn_device *dev, const tn_case *c, int
     tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, (uint64_t)pass);
     tn_status status = TN_OK;
     out->tensor_count = c->tensors(shape, pass, out->tensors);
+    TN_GO(sizes_check(ctx, out));
     for (int i = 0; i < out->tensor_count; i++)
         if (out->tensors[i].count > 0)
             TN_GO(host_side(ctx, out, i, &rng));

@@ -38,6 +38,11 @@ static tn_status learn(tn_device *dev, const tn_case *c, tn_tune_space *space) {
             return tn_fail(tn_device_context(dev), TN_ERR_CHECK,
                            "%s asks for the tunable %s, which host/cases/%s_case.c does not list", c->op,
                            asked.name, c->op);
+        if (asked.fixed) {
+            space->cpu.values[row] = space->gpu.values[row] = space->device.values[row] = 0;
+            add_value(space, row, 0);
+            continue;
+        }
         space->cpu.values[row] = asked.cpu_default;
         space->gpu.values[row] = asked.gpu_default;
         space->device.values[row] = asked.device_default;

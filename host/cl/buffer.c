@@ -1,8 +1,20 @@
 #include "internal.h"
 
+tn_status tn_elements_check(tn_context *ctx, const char *what, int64_t rows, int64_t width) {
+    int64_t count;
+    char text[64];
+    if (!__builtin_mul_overflow(rows, width, &count) && count <= TN_MOST_ELEMENTS)
+        return TN_OK;
+    snprintf(text, sizeof text, width == 1 ? "%lld" : "%lld × %lld", (long long)rows, (long long)width);
+    return tn_fail(ctx, TN_ERR_UNSUPPORTED,
+                   "%s of %s elements is past the %lld that kernels count; try a smaller batch or length",
+                   what, text, (long long)TN_MOST_ELEMENTS);
+}
+
 tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out) {
     *out = NULL;
     bytes = bytes ? bytes : 4;
+    TN_TRY(tn_elements_check(dev->ctx, "a buffer", (int64_t)(bytes / 4), 1));
     /* Asked before the driver is: some answer an oversized request at the first launch only, or by dying. */
     if (dev->info.max_alloc_bytes && bytes > dev->info.max_alloc_bytes)
         return tn_fail(
@@ -129,6 +141,9 @@ tn_status tn_device_scratch(tn_device *dev, int slot, size_t bytes, tn_buffer **
     if (!*kept || (*kept)->bytes < bytes) {
         /* The old block may still be read by queued kernels: OpenCL keeps it alive until they are done. */
         size_t grown = *kept ? (*kept)->bytes + (*kept)->bytes / 2 : 0;
+        if (grown > (size_t)TN_MOST_ELEMENTS * 4 ||
+            (dev->info.max_alloc_bytes && grown > dev->info.max_alloc_bytes))
+            grown = 0;
         tn_buffer *fresh;
         TN_TRY(tn_buffer_create(dev, bytes > grown ? bytes : grown, &fresh));
         tn_buffer_destroy(*kept);

@@ -6,8 +6,14 @@
 
 typedef struct tn_buffer tn_buffer;
 
-/* Exactly `bytes` long (0 gives 4): kernels may not read past the end. TN_ERR_MEMORY past the device's
- * allocation limit, saying both sizes. */
+/* Kernels count elements in 32 bits, floats and ints alike, and the last, padded items of a launch begin past
+ * the end of what there is to do: no buffer has more elements of 4 bytes. */
+#define TN_MOST_ELEMENTS ((int64_t)INT32_MAX - (1 << 27))
+/* TN_ERR_UNSUPPORTED where `rows` × `width` elements of `what` are more; counts of any size. */
+tn_status tn_elements_check(tn_context *ctx, const char *what, int64_t rows, int64_t width);
+
+/* Exactly `bytes` long (0 gives 4): kernels may not read past the end. TN_ERR_UNSUPPORTED past
+ * TN_MOST_ELEMENTS, TN_ERR_MEMORY past the device's allocation limit, saying both sizes. */
 tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out);
 /* A view of `bytes` at `offset` (a multiple of tn_buffer_align) of `parent`, which must outlive it. */
 tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buffer **out);

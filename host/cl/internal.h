@@ -45,7 +45,7 @@ typedef struct tn_device_slot {
 typedef struct tn_tunable_row {
     char op[40], name[24];
     const char *op_at, *name_at; /* where these stood when they were looked up last: never read */
-    bool is_asked, is_tried, is_tuned;
+    bool is_asked, is_tried, is_tuned, is_fixed;
     int cpu_default, gpu_default; /* when op code asked last */
     tn_tunable_source source;     /* of what it was given */
     int tried, tuned;

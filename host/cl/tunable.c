@@ -112,6 +112,15 @@ int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_d
     return value;
 }
 
+int tn_tunable_of_cpus(const tn_device *dev, const char *op, const char *name, int cpu_default) {
+    const int value = tn_tunable(dev, op, name, cpu_default, 0);
+    tn_tunable_row *row = find(dev, op, name);
+    const bool fixed = !tn_quirk_cpu_builtins(&dev->info);
+    if (row)
+        row->is_fixed = fixed;
+    return fixed ? 0 : value;
+}
+
 const char *tn_tunable_source_name(tn_tunable_source source) {
     static const char *const names[] = {"default", "tuned", "environment", "tried"};
     return names[source];
@@ -152,8 +161,12 @@ bool tn_tunable_asked_at(const tn_device *dev, int index, tn_tunable_asked *out)
         const tn_tunable_row *row = &dev->tunables->rows[i];
         if (!row->is_asked || index-- > 0)
             continue;
-        *out = (tn_tunable_asked){row->op, row->name, row->cpu_default, row->gpu_default,
-                                  takes_cpu_default(dev) ? row->cpu_default : row->gpu_default};
+        *out = (tn_tunable_asked){row->op,
+                                  row->name,
+                                  row->cpu_default,
+                                  row->gpu_default,
+                                  takes_cpu_default(dev) ? row->cpu_default : row->gpu_default,
+                                  row->is_fixed};
         return true;
     }
     return false;
@@ -162,6 +175,6 @@ bool tn_tunable_asked_at(const tn_device *dev, int index, tn_tunable_asked *out)
 int tn_stream(const tn_device *dev, const char *op, double bytes) {
     /* A kernel reading right after finds 16 MiB and less in a CPU's cache, and loses more than the store won.
      */
-    int least = tn_tunable(dev, op, "STREAM", 32 << 20, 0);
+    int least = tn_tunable_of_cpus(dev, op, "STREAM", 32 << 20);
     return least > 0 && bytes >= least;
 }

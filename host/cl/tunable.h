@@ -30,6 +30,7 @@ typedef struct tn_tunable_asked {
     const char *op, *name; /* borrowed from the device */
     int cpu_default, gpu_default;
     int device_default; /* of these, this device's (TURNOUT_KIND respected) */
+    bool fixed;         /* 0 on this device, whatever is set: nothing to try */
 } tn_tunable_asked;
 /* false when fewer than `index` + 1 were asked for. */
 bool tn_tunable_asked_at(const tn_device *dev, int index, tn_tunable_asked *out);

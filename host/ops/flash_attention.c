@@ -26,8 +26,19 @@ static double scale_of(const tn_flash_attention_shape *s) {
     return s->scale > 0 ? s->scale : 1 / sqrt((double)s->Dh);
 }
 
+/* Floats of a part for each of `chunks` chunks of keys of each row and head. */
+static int64_t parts_floats(const tn_flash_attention_shape *s, int64_t chunks) {
+    return s->R * s->H * chunks * (s->Dh + 2);
+}
+
+/* Can the device hold them, and kernels count them? */
+static bool parts_fit(const tn_device *dev, double floats) {
+    const double most = (double)tn_device_get_info(dev)->max_alloc_bytes;
+    return floats <= (double)TN_MOST_ELEMENTS && (most == 0 || floats * sizeof(float) <= most);
+}
+
 /* Short lists get short tiles. What leaves part of the device idle is split over chunks of keys when the list
- * is short, else into items of fewer tiles. Bits depend on none of that. */
+ * is short and what they leave fits, else into items of fewer tiles. Bits depend on none of that. */
 static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_shape *s) {
     tn_attention_plan p = {.tq = tn_tunable(dev, "flash_attention", "TQ", 12, 1),
                            .tk = tn_tunable(dev, "flash_attention", "TK", 12, 1),
@@ -55,7 +66,8 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
     if (p.tiles == 0)
         return p;
     p.items = tn_ceil_div(p.tiles, p.most);
-    if (chunks > 1 && heads * p.items < wanted)
+    if (chunks > 1 && heads * p.items < wanted &&
+        parts_fit(dev, (double)s->R * (double)s->H * (double)chunks * (double)(s->Dh + 2)))
         p.chunks = chunks;
     int64_t least = tn_ceil_div(2 * wanted, heads * (p.chunks ? p.chunks : 1));
     if (p.items < least)
@@ -68,6 +80,10 @@ static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_
 int64_t tn_flash_attention_block(const tn_device *dev, const tn_flash_attention_shape *s) {
     tn_attention_plan p = plan_of(dev, s);
     return p.staged ? (int64_t)p.local : p.tq;
+}
+
+int64_t tn_flash_attention_parts(const tn_device *dev, const tn_flash_attention_shape *s) {
+    return parts_floats(s, plan_of(dev, s).chunks);
 }
 
 static tn_status kernel(tn_device *dev, const tn_attention_plan *p, const char *file, const char *name,
@@ -86,16 +102,16 @@ static tn_status kernel(tn_device *dev, const tn_attention_plan *p, const char *
 }
 
 static tn_status check(tn_device *dev, const tn_flash_attention_shape *s) {
+    tn_context *ctx = tn_device_context(dev);
     int64_t D = s->H * s->Dh;
     if (s->Dh < 16 || s->Dh > 128 || s->Dh % 4 != 0)
-        return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED,
                        "flash_attention: a head width of %lld; it must be 16 to 128, a multiple of 4",
                        (long long)s->Dh);
-    if ((s->R + 32 * s->B) * D > INT32_MAX || (s->Rkv + 32 * s->B) * D > INT32_MAX)
-        return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
-                       "flash_attention: %lld rows of width %lld are past 2^31 elements; try a smaller batch",
-                       (long long)(s->R > s->Rkv ? s->R : s->Rkv), (long long)D);
-    return TN_OK;
+    /* Positions are counted, whether or not a tensor has them all; packed rows are whole panels. */
+    TN_TRY(tn_elements_check(ctx, "flash_attention: a batch of positions", s->B, s->T));
+    TN_TRY(tn_elements_check(ctx, "flash_attention: a tensor of queries", s->R + 32 * s->B, D));
+    return tn_elements_check(ctx, "flash_attention: a tensor of keys", s->Rkv + 32 * s->B, D);
 }
 
 static int64_t panels_of(int64_t rows, int64_t B) {
@@ -127,7 +143,7 @@ typedef struct tn_attention_inputs {
 static tn_status parts_make(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
                             tn_buffer **parts, tn_kernel **join) {
     TN_TRY(kernel(dev, p, "flash_attention_forward", "flash_attention_join", join));
-    return tn_device_scratch(dev, 1, (size_t)(s->R * s->H * p->chunks * (s->Dh + 2)) * sizeof(float), parts);
+    return tn_device_scratch(dev, 1, (size_t)parts_floats(s, p->chunks) * sizeof(float), parts);
 }
 
 static tn_status parts_join(tn_device *dev, const tn_attention_plan *p, const tn_flash_attention_shape *s,
@@ -265,10 +281,11 @@ static tn_status backward_one_pass(tn_device *dev, const tn_attention_plan *p,
                                    const tn_flash_attention_shape *s, const tn_attention_gradients *g) {
     const int64_t most_chunks = 16, most_floats = 1 << 26, keys = 128;
     int64_t chunk = tn_ceil_div(s->T, most_chunks * keys) * keys, chunks = tn_ceil_div(s->T, chunk);
-    bool whole = chunks == 1 || s->B * s->H >= p->heads * (int64_t)tn_device_get_info(dev)->compute_units;
+    bool whole = chunks == 1 || s->B * s->H >= p->heads * (int64_t)tn_device_get_info(dev)->compute_units ||
+                 !parts_fit(dev, (double)(chunks * s->R * s->Dh));
     int64_t slots = whole ? 1 : chunks, heads = most_floats / (slots * s->R * s->Dh);
     tn_buffer *parts = g->dq;
-    heads = heads < 1 ? 1 : heads > s->H || whole ? s->H : heads;
+    heads = whole || heads > s->H ? s->H : heads < 1 ? 1 : heads;
     if (chunks > 1)
         TN_TRY(tn_device_scratch(dev, 0, (size_t)(slots * s->R * heads * s->Dh) * sizeof(float), &parts));
     for (int64_t h0 = 0; h0 < s->H; h0 += heads)

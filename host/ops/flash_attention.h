@@ -32,6 +32,8 @@ tn_status tn_flash_attention_forward(
 /* Neighbouring rows of a list whose queries go through the keys together, from its first on: the least that a
  * pass over all rows could leave out. */
 int64_t tn_flash_attention_block(const tn_device *dev, const tn_flash_attention_shape *s);
+/* Floats of scratch that the forward pass keeps sums of chunks of keys in; 0 where an item takes all keys. */
+int64_t tn_flash_attention_parts(const tn_device *dev, const tn_flash_attention_shape *s);
 /* All of dq, dk and dv is written; zero where a key is not seen. */
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s,
                                       tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,H·Dh] */,

@@ -48,7 +48,7 @@ static tn_gemm_tiles tall_tiles_of(const tn_device *dev, const tn_gemm_shape *s)
     tn_gemm_tiles t = tiles_of(dev);
     /* Asked for, whatever the size: a tunable is seen by its use. An A that stays in a unit's cache needs
      * none. */
-    const int64_t ask = tn_tunable(dev, "gemm", "ASK", 8, 0);
+    const int64_t ask = tn_tunable_of_cpus(dev, "gemm", "ASK", 8);
     t.ask = s->M * s->K * (int64_t)sizeof(float) > t.cache << 9 ? ask : 0;
     if (t.copy_a && s->K * s->N * (int64_t)sizeof(float) > 8 * (t.cache << 10)) {
         t.tiles *= 4;
