@@ -273,7 +273,7 @@ START_TEST(test_what_only_cpus_take) {
     ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 0);
     ck_assert_int_eq(tn_tunable_of_cpus(dev, "gemm", "ASK", 8), 0);
     unsetenv("TURNOUT_TUNE");
-    ck_ok(&ctx, tn_tune_space_make(dev, c, 1, &space));
+    ck_ok(&ctx, tn_tune_space_make(dev, c, 1, false, &space));
     info->kind = TN_KIND_CPU;
     for (int i = 0; c->tunables[i].name; i++)
         if (strcmp(c->tunables[i].name, "STREAM") == 0) {
