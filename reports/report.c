@@ -78,17 +78,15 @@ static tn_status put_page(tn_context *ctx, FILE *stream, const json_t *data) {
 
 tn_status tn_report_write(tn_context *ctx, const char *const *paths, size_t count, const char *out_path) {
     tn_inputs in;
-    tn_outfile out = {0};
+    tn_outfile out;
     json_t *data = NULL;
     TN_TRY(tn_inputs_read(ctx, paths, count, &in));
     tn_status status = TN_OK;
     tn_inputs_warn(&in);
     TN_GO(tn_report_data(&in, &data));
     TN_GO(tn_outfile_open(ctx, out_path, &out));
-    TN_GO(put_page(ctx, out.stream, data));
-    TN_GO(tn_outfile_commit(ctx, &out));
+    status = tn_outfile_end(ctx, &out, put_page(ctx, out.stream, data));
 cleanup:
-    tn_outfile_abandon(ctx, &out);
     json_decref(data);
     tn_inputs_free(&in);
     return status;

@@ -317,13 +317,8 @@ tn_status tn_study_table_save(tn_context *ctx, const char *csv, const char *path
     tn_outfile file;
     TN_TRY(tn_csv_read(ctx, csv, &t));
     tn_status status = tn_outfile_open(ctx, path, &file);
-    if (status == TN_OK) {
-        status = tn_study_table_print(&t, file.stream);
-        if (status == TN_OK)
-            status = tn_outfile_commit(ctx, &file);
-        else
-            tn_outfile_abandon(ctx, &file);
-    }
+    if (status == TN_OK)
+        status = tn_outfile_end(ctx, &file, tn_study_table_print(&t, file.stream));
     tn_csv_free(&t);
     return status;
 }

@@ -79,7 +79,7 @@ START_TEST(test_files) {
         fclose(file.stream);
         file.stream = fopen("/dev/full", "wb");
         fputs("lost", file.stream);
-        ck_assert_int_eq(tn_outfile_commit(&ctx, &file), TN_ERR_OUTPUT);
+        ck_assert_int_eq(tn_outfile_commit(&ctx, &file), TN_ERR_WRITE);
         contains(path, "old");
     }
     char *bytes;
@@ -122,9 +122,16 @@ START_TEST(test_messages) {
     static const struct {
         tn_status status;
         int code;
-    } codes[] = {{TN_OK, 0},         {TN_ERR_CHECK, 1},       {TN_ERR_ARG, 2},
-                 {TN_ERR_INPUT, 2},  {TN_ERR_OUTPUT, 2},      {TN_ERR_MEMORY, 3},
-                 {TN_ERR_DEVICE, 3}, {TN_ERR_UNSUPPORTED, 3}, {TN_ERR_INTERRUPTED, 3}};
+    } codes[] = {{TN_OK, 0},
+                 {TN_ERR_CHECK, 1},
+                 {TN_ERR_ARG, 2},
+                 {TN_ERR_INPUT, 2},
+                 {TN_ERR_OUTPUT, 2},
+                 {TN_ERR_MEMORY, 3},
+                 {TN_ERR_WRITE, 3},
+                 {TN_ERR_DEVICE, 3},
+                 {TN_ERR_UNSUPPORTED, 3},
+                 {TN_ERR_INTERRUPTED, 3}};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         ck_assert_int_eq(tn_status_exit_code(codes[i].status), codes[i].code);
 }

@@ -1,5 +1,7 @@
 #include "context.h"
 
+#include "file.h"
+
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -160,6 +162,7 @@ static volatile sig_atomic_t interrupt_seen;
 
 static void on_interrupt(int number) {
     if (interrupt_seen) {
+        tn_outfile_forget_all();
         signal(number, SIG_DFL);
         raise(number);
     }
@@ -167,11 +170,13 @@ static void on_interrupt(int number) {
 }
 
 void tn_interrupt_install(void) {
-    struct sigaction action;
+    struct sigaction action, before;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) /* nohup wants it ignored */
+        sigaction(SIGHUP, &action, NULL);
 }
 
 bool tn_interrupted(void) {

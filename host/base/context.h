@@ -73,7 +73,8 @@ void tn_warn(tn_context *ctx, const char *format, ...) __attribute__((format(pri
 void tn_progress(tn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void tn_progress_end(tn_context *ctx); /* ends the replaced line, if any */
 
-/* SIGINT and SIGTERM set a flag; long loops ask for it and stop cleanly. A second signal ends the process. */
+/* SIGINT, SIGTERM and SIGHUP set a flag; long loops ask for it and stop cleanly. A second signal ends the
+ * process, without half-written files. */
 void tn_interrupt_install(void);
 bool tn_interrupted(void);
 

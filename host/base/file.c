@@ -1,91 +1,32 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-tn_status tn_outfile_open(tn_context *ctx, const char *path, tn_outfile *out) {
-    *out = (tn_outfile){.stream = stdout};
-    if (!path || strcmp(path, "-") == 0)
-        return TN_OK;
-    out->stream = NULL;
-    tn_status status = TN_OK;
-    TN_GO(tn_strdup(ctx, path, &out->path));
-    TN_GO(tn_alloc(ctx, strlen(path) + 32, 1, &out->aside));
-    snprintf(out->aside, strlen(path) + 32, "%s.part-%ld", path, (long)getpid());
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: it is a folder; name a file", path);
-        goto cleanup;
-    }
-    out->stream = fopen(out->aside, "wb");
-    if (!out->stream) {
-        status =
-            tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", path, strerror(errno));
-        goto cleanup;
-    }
-    ctx->live++;
-    return TN_OK;
-cleanup:
-    tn_free(ctx, out->path);
-    tn_free(ctx, out->aside);
-    *out = (tn_outfile){0};
-    return status;
-}
-
-static void outfile_release(tn_context *ctx, tn_outfile *out) {
-    if (out->path)
-        ctx->live--; /* the stream */
-    tn_free(ctx, out->path);
-    tn_free(ctx, out->aside);
-    *out = (tn_outfile){0};
-}
-
-tn_status tn_outfile_commit(tn_context *ctx, tn_outfile *out) {
-    if (!out->path) {
-        bool bad = out->stream && (fflush(out->stream) != 0 || ferror(out->stream));
-        *out = (tn_outfile){0};
-        return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write to stdout: %s", strerror(errno)) : TN_OK;
-    }
-    bool bad = ferror(out->stream) || fflush(out->stream) != 0 || fsync(fileno(out->stream)) != 0;
-    int error = errno;
-    if (fclose(out->stream) != 0 && !bad) {
-        bad = true;
-        error = errno;
-    }
-    if (!bad && rename(out->aside, out->path) != 0) {
-        bad = true;
-        error = errno;
-    }
-    tn_status status = TN_OK;
-    if (bad) {
-        unlink(out->aside);
-        status =
-            tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; is the disk full?", out->path, strerror(error));
-    }
-    outfile_release(ctx, out);
-    return status;
-}
-
-void tn_outfile_abandon(tn_context *ctx, tn_outfile *out) {
-    if (!out->path)
-        return;
-    fclose(out->stream);
-    unlink(out->aside);
-    outfile_release(ctx, out);
+static const char *kind_of(mode_t mode) {
+    return S_ISDIR(mode)                    ? "it is a folder; name a file"
+           : S_ISFIFO(mode)                 ? "it is a pipe; write it to a file first"
+           : S_ISCHR(mode) || S_ISBLK(mode) ? "it is a device; name a file"
+                                            : "it is no regular file";
 }
 
 tn_status tn_file_read(tn_context *ctx, const char *path, char **bytes, size_t *size) {
     *bytes = NULL;
     struct stat info;
-    FILE *stream = fopen(path, "rb");
-    if (!stream)
+    /* Without waiting: a FIFO that nobody writes would never open. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
         return tn_fail(ctx, TN_ERR_INPUT, "cannot read %s: %s", path, strerror(errno));
-    if (fstat(fileno(stream), &info) != 0 || !S_ISREG(info.st_mode)) {
-        fclose(stream);
-        return tn_fail(ctx, TN_ERR_INPUT, "cannot read %s: not a regular file", path);
+    bool known = fstat(fd, &info) == 0;
+    FILE *stream = known && S_ISREG(info.st_mode) ? fdopen(fd, "rb") : NULL;
+    if (!stream) {
+        close(fd);
+        return tn_fail(ctx, TN_ERR_INPUT, "cannot read %s: %s", path,
+                       known && !S_ISREG(info.st_mode) ? kind_of(info.st_mode) : "no memory");
     }
     *size = (size_t)info.st_size;
     tn_status status = tn_alloc(ctx, *size + 1, 1, bytes);

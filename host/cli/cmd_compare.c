@@ -24,7 +24,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_table_format format = tn_table_format_of_path(path);
     tn_comparison c = {0};
     const char *maps[TN_CLI_MAX_ARGUMENTS];
-    tn_outfile out = {0};
+    tn_outfile out;
     tn_status status = TN_OK;
     if (name)
         TN_TRY(tn_table_format_parse(ctx, name, &format));
@@ -38,11 +38,9 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
                                                    .map_count = tn_cli_every(args, "map", maps)},
                              &c));
     TN_GO(tn_outfile_open(ctx, path, &out));
-    TN_GO(tn_comparison_print(&c, out.stream, format));
-    TN_GO(tn_outfile_commit(ctx, &out));
+    TN_GO(tn_outfile_end(ctx, &out, tn_comparison_print(&c, out.stream, format)));
     status = result(ctx, &c);
 cleanup:
-    tn_outfile_abandon(ctx, &out);
     tn_comparison_free(&c);
     return status;
 }

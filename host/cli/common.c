@@ -34,7 +34,8 @@ tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each e
         if (status == TN_OK)
             continue;
         failed = status;
-        if (count == 1 || status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG || status == TN_ERR_OUTPUT)
+        if (count == 1 || status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG || status == TN_ERR_OUTPUT ||
+            status == TN_ERR_WRITE)
             goto cleanup;
         tn_warn(ctx, "%d:%d %s: %s", chosen[i]->platform, chosen[i]->index, chosen[i]->name, ctx->message);
     }

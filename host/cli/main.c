@@ -1,9 +1,13 @@
 #include "commands.h"
 
+#include "file.h"
+
 #include <signal.h>
 
 int main(int argc, char **argv) {
+    tn_descriptors_fill();    /* before anything is opened */
     signal(SIGPIPE, SIG_IGN); /* a closed pipe shows up as a failed write, with a message */
+    signal(SIGXFSZ, SIG_IGN); /* so does a file beyond the limit */
     tn_interrupt_install();
     return tn_program_run(argc, argv);
 }

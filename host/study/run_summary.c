@@ -117,18 +117,15 @@ tn_status tn_run_summary_write(tn_context *ctx, const tn_run_summary *s, FILE *s
     int bad = json_dumpf(root, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(root);
     fputc('\n', stream);
-    return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "the summary could not be written") : TN_OK;
+    return bad ? tn_fail(ctx, ferror(stream) ? TN_ERR_WRITE : TN_ERR_OUTPUT,
+                         "the summary could not be written")
+               : TN_OK;
 }
 
 tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const char *path) {
     tn_outfile file;
     TN_TRY(tn_outfile_open(ctx, path, &file));
-    tn_status status = tn_run_summary_write(ctx, s, file.stream);
-    if (status != TN_OK) {
-        tn_outfile_abandon(ctx, &file);
-        return status;
-    }
-    return tn_outfile_commit(ctx, &file);
+    return tn_outfile_end(ctx, &file, tn_run_summary_write(ctx, s, file.stream));
 }
 
 static void print_measured(const tn_run_summary *s, FILE *stream) {

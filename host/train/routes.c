@@ -66,9 +66,5 @@ tn_status tn_routes_write(tn_model *m, const tn_task *task, int64_t count, const
     if (status == TN_OK)
         status = write_all(&r, m, task, count, file.stream);
     release(&r);
-    if (status != TN_OK) {
-        tn_outfile_abandon(r.ctx, &file);
-        return status;
-    }
-    return tn_outfile_commit(r.ctx, &file);
+    return tn_outfile_end(r.ctx, &file, status);
 }
