@@ -112,7 +112,7 @@ START_TEST(program_exit_codes) {
     ck_assert_ptr_nonnull(strstr(out, "rms_norm"));
     ck_assert_int_eq(program("verify -d nonesuch", out, sizeof out), 2);
     ck_assert_int_eq(program("verify --op rms_norm --cases 2", out, sizeof out), 0);
-    ck_assert_int_eq(program("devices > /dev/full", out, sizeof out), 2);
+    ck_assert_int_eq(program("devices > /dev/full", out, sizeof out), 3);
 }
 END_TEST
 

@@ -214,31 +214,44 @@ static json_t *base_json(tn_context *ctx, const tn_device_info *info, const char
     return root;
 }
 
-static tn_status write_json(tn_context *ctx, const char *path, const json_t *root) {
-    tn_outfile file;
+/* The folder of the file. */
+static tn_status make_folder(tn_context *ctx, const char *path) {
     char *folder;
     TN_TRY(tn_strdup(ctx, path, &folder));
     *strrchr(folder, '/') = '\0';
     tn_status status = tn_folder_make(ctx, folder);
     tn_free(ctx, folder);
-    TN_TRY(status);
+    return status;
+}
+
+static tn_status write_json(tn_context *ctx, const char *path, const json_t *root) {
+    tn_outfile file;
+    TN_TRY(make_folder(ctx, path));
     TN_TRY(tn_outfile_open(ctx, path, &file));
-    if (json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0 ||
-        fputc('\n', file.stream) == EOF) {
-        tn_outfile_abandon(ctx, &file);
-        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s; is the disk full?", path);
-    }
+    json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    fputc('\n', file.stream); /* commit looks at the stream's error flag */
     return tn_outfile_commit(ctx, &file);
+}
+
+/* As path_of, and there must be one. */
+static tn_status path_to_write(tn_context *ctx, const tn_device_info *info, char *out, size_t size) {
+    TN_TRY(path_of(ctx, info, out, size));
+    return out[0] ? TN_OK
+                  : tn_fail(ctx, TN_ERR_OUTPUT,
+                            "there is nowhere to keep tuned values: TURNOUT_TUNED is 0, or neither "
+                            "TURNOUT_TUNED_DIR nor HOME is set");
+}
+
+tn_status tn_tuned_check(tn_context *ctx, const tn_device_info *info) {
+    char path[sizeof((tn_tuned *)0)->path];
+    TN_TRY(path_to_write(ctx, info, path, sizeof path));
+    TN_TRY(make_folder(ctx, path));
+    return tn_output_check(ctx, path);
 }
 
 tn_status tn_tuned_store(tn_context *ctx, const tn_device_info *info, const tn_tuned_op *ops, int count) {
     char path[sizeof((tn_tuned *)0)->path], utc[24], hash[17];
-    TN_TRY(path_of(ctx, info, path, sizeof path));
-    if (!path[0])
-        return tn_fail(
-            ctx, TN_ERR_OUTPUT,
-            "there is nowhere to keep tuned values: TURNOUT_TUNED is 0, or neither TURNOUT_TUNED_DIR "
-            "nor HOME is set");
+    TN_TRY(path_to_write(ctx, info, path, sizeof path));
     json_t *root = base_json(ctx, info, path);
     tn_status status = TN_OK;
     tn_clock_utc(utc, sizeof utc);

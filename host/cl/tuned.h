@@ -32,6 +32,9 @@ typedef struct tn_tuned {
 
 /* Reads the file of a device. No file: TN_OK and a count of 0. TN_ERR_INPUT when it cannot be used. */
 tn_status tn_tuned_read(tn_context *ctx, const tn_device_info *info, tn_tuned *out);
+/* Can tn_tuned_store write? Makes the folder. TN_ERR_OUTPUT or TN_ERR_WRITE with the reason: asked before a
+ * search, which takes minutes. */
+tn_status tn_tuned_check(tn_context *ctx, const tn_device_info *info);
 /* Puts `count` ops into the file, over older values of the same; others stay if they are still good. Written
  * aside and renamed, so that a reader sees the old file or the new one. */
 tn_status tn_tuned_store(tn_context *ctx, const tn_device_info *info, const tn_tuned_op *ops, int count);

@@ -2,6 +2,7 @@
 
 #include "common.h"
 #include "energy.h"
+#include "file.h"
 #include "loader.h"
 #include "quirks.h"
 #include "topology.h"
@@ -74,6 +75,7 @@ static tn_status print_json(tn_context *ctx, const tn_device_list *list, const t
     bad = bad || !root || !devices || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
     json_decref(root);
     putchar('\n');
+    TN_TRY(tn_stdout_check(ctx));
     return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the list of devices as JSON") : TN_OK;
 }
 
@@ -160,6 +162,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     print_host(&topology);
     for (int i = 0; i < list.count; i++)
         print_device(ctx, &list.items[i]);
+    TN_GO(tn_stdout_check(ctx));
     if (list.count == 0)
         status = tn_loader_no_device(ctx, "no OpenCL platform shows a device", list.notes);
     else
@@ -178,4 +181,5 @@ const tn_cli_command tn_cmd_devices = {
     "devices", "List OpenCL devices: limits, place in the machine, and which are left out",
     NULL,      0,
     0,         options,
-    run};
+    run,       NULL,
+    true};

@@ -83,4 +83,5 @@ const tn_cli_command tn_cmd_eval = {
     "eval", "Evaluate a trained model, at its own or another length, and measure what its routing saves",
     "DIR",  1,
     1,      options,
-    run,    "Savings are against the same model with the attention mixer, timed in turn on the same device."};
+    run,    "Savings are against the same model with the attention mixer, timed in turn on the same device.",
+    true};

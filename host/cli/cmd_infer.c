@@ -103,8 +103,8 @@ cleanup:
 }
 
 static const tn_cli_option options[] = {
-    {"tokens", 0, "IN", TN_CLI_STRING, "safetensors with `tokens` I32 [B,T]"},
-    {"logits", 0, "OUT", TN_CLI_STRING, "gets `logits` F32 [B,T,V] and `routes` U8 [layers,B,T]"},
+    {"tokens", 0, "IN", TN_CLI_READS, "safetensors with `tokens` I32 [B,T]"},
+    {"logits", 0, "OUT", TN_CLI_WRITES, "gets `logits` F32 [B,T,V] and `routes` U8 [layers,B,T]"},
     TN_CLI_DEVICE,
     TN_CLI_QUIET,
     {NULL},

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "file.h"
 #include "report.h"
 #include "summary_table.h"
 
@@ -9,6 +10,8 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     if (!path && !tn_cli_given(args, "table"))
         return tn_fail(ctx, TN_ERR_ARG,
                        "it wants a file for the page, -o report.html, or --table for the terminal");
+    if (tn_cli_given(args, "table"))
+        TN_TRY(tn_stdout_need(ctx));
     if (path) {
         TN_TRY(tn_report_write(ctx, args->arguments, (size_t)args->count, path));
         tn_progress(ctx, "wrote %s", path);
@@ -19,8 +22,11 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     const char *name = tn_cli_string(args, "format", NULL);
     if (name)
         TN_TRY(tn_table_format_parse(ctx, name, &format));
-    for (int i = 0; i < args->count; i++)
-        TN_TRY(tn_summary_print(ctx, args->arguments[i], stdout, format, !path));
+    for (int i = 0; i < args->count; i++) {
+        tn_status status = tn_summary_print(ctx, args->arguments[i], stdout, format, !path);
+        TN_TRY(tn_stdout_check(ctx)); /* before what the writer made of it */
+        TN_TRY(status);
+    }
     return TN_OK;
 }
 

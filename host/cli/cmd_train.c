@@ -140,7 +140,7 @@ static const tn_cli_option options[] = {
      "the published form: --penalty mean --router-bias 0 --gate-margin 0 --explore-below 0"},
     {"steps", 0, "N", TN_CLI_INT, "training steps (the task's usual number)", 1, 1e8},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of parameters and data (1)"},
-    {"output", 'o', "DIR", TN_CLI_STRING, "the run's folder, made when missing"},
+    {"output", 'o', "DIR", TN_CLI_WRITES, "the run's folder, made when missing"},
     {"resume", 0, NULL, TN_CLI_FLAG, "go on from the state in the folder, bit for bit"},
     {"layers", 0, "N", TN_CLI_INT, "layers (4)", 1, 64},
     {"width", 0, "D", TN_CLI_INT, "model width (64)", 1, 8192},
@@ -204,4 +204,5 @@ const tn_cli_command tn_cmd_train = {
     options,
     run,
     "The folder gets config.json, metrics.csv, model.safetensors, state.safetensors and summary.json, and\n"
-    "routes.csv where a router chose rows."};
+    "routes.csv where a router chose rows.",
+    true};

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "common.h"
+#include "file.h"
 #include "tune_apart.h"
 #include "version.h"
 
@@ -97,7 +98,7 @@ static tn_status search_op(const tn_tune_apart *apart, const tn_case *c, const t
     printf("%-24s %6.3f (%.3f..%.3f) %5d %8d %6d %6.1f s  %s%s\n", c->op, report.result.ratio,
            report.result.ratio_q1, report.result.ratio_q3, report.seen, report.refused, report.wrong,
            report.seconds, changes, report.whole ? "" : " (not all candidates had their turn)");
-    fflush(stdout);
+    TN_TRY(tn_stdout_check(apart->ctx));
     return tn_tuned_store(apart->ctx, apart->info, &report.result, 1);
 }
 
@@ -143,8 +144,8 @@ static tn_status cover_device(const tn_tune_apart *apart, tune_plan *plan) {
         printf("%-24s %9.0f %6d %8d %6d %6d of %-6d %6.1f s\n", tn_cases[i]->op, tn_tune_space_size(&space),
                tally.sets, tally.refused, tally.wrong, tally.pairs - tally.left, tally.pairs,
                tn_clock_seconds() - start);
-        fflush(stdout);
         plan->wrong += tally.wrong;
+        TN_TRY(tn_stdout_check(apart->ctx));
     }
     return TN_OK;
 }
@@ -152,6 +153,8 @@ static tn_status cover_device(const tn_tune_apart *apart, tune_plan *plan) {
 static tn_status tune_device(tn_context *ctx, const tn_device_info *info, void *data) {
     tune_plan *plan = data;
     const tn_tune_apart apart = {ctx, info, plan->program, plan->silence_s};
+    if (!plan->verify_only)
+        TN_TRY(tn_tuned_check(ctx, info)); /* what cannot be kept is not searched for */
     print_head(info, plan,
                plan->verify_only
                    ? "op                       possible   sets  refused  wrong         pairs       time\n"
@@ -230,4 +233,5 @@ const tn_cli_command tn_cmd_tune = {
     "device and\n"
     "driver, and used from then on; TURNOUT_TUNED=0 leaves it alone. Results with other last bits are "
     "possible:\n"
-    "--list says by which tunables."};
+    "--list says by which tunables.",
+    true};

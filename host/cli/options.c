@@ -143,6 +143,8 @@ static tn_status take(tn_context *ctx, const tn_cli_command *command, int i, con
     case TN_CLI_FLAG:
         return TN_OK;
     case TN_CLI_STRING:
+    case TN_CLI_READS:
+    case TN_CLI_WRITES:
         return value_string(ctx, o, text);
     case TN_CLI_INT:
         return value_int(ctx, o, text, out, i);

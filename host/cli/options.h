@@ -7,6 +7,8 @@
 typedef enum tn_cli_type {
     TN_CLI_FLAG,   /* takes no value */
     TN_CLI_STRING, /* any text but the empty one */
+    TN_CLI_READS,  /* the same, a file that is read */
+    TN_CLI_WRITES, /* the same, a file or a folder that is written */
     TN_CLI_INT,    /* low ≤ value ≤ high, where low < high */
     TN_CLI_UINT64, /* decimal or 0x… */
     TN_CLI_REAL    /* finite, low ≤ value ≤ high, where low < high; or one of its choices */
@@ -46,11 +48,11 @@ extern const char *const tn_cli_caches[]; /* "warm", "cold" */
     { "quiet", 'q', NULL, TN_CLI_FLAG, "no progress on stderr" }
 #define TN_CLI_SAMPLES                                                                                       \
     {                                                                                                        \
-        "samples", 0, "FILE.jsonl", TN_CLI_STRING,                                                           \
+        "samples", 0, "FILE.jsonl", TN_CLI_WRITES,                                                           \
             "write every batch behind the medians to FILE.jsonl, an object a row, for `turnout compare`"     \
     }
 #define TN_CLI_OUTPUT(help)                                                                                  \
-    { "output", 'o', "FILE", TN_CLI_STRING, help }
+    { "output", 'o', "FILE", TN_CLI_WRITES, help }
 
 enum { TN_CLI_MAX_OPTIONS = 48, TN_CLI_MAX_ARGUMENTS = 256 };
 
@@ -64,6 +66,7 @@ typedef struct tn_cli_command {
     const tn_cli_option *options;
     tn_status (*run)(tn_context *ctx, const tn_cli_args *args);
     const char *more; /* paragraphs at the end of the help, or NULL */
+    bool prints; /* its result goes to stdout whatever the options say: a closed one is refused at once */
 } tn_cli_command;
 
 /* What was given on the command line; the last of a repeated option counts, but for tn_cli_every. */

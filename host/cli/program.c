@@ -1,10 +1,11 @@
 /* Which command is meant, and what becomes of its failure. */
 #include "commands.h"
 
+#include "file.h"
 #include "manual.h"
+#include "paths.h"
 #include "version.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const tn_cli_command *const commands[] = {
@@ -79,7 +80,19 @@ static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, c
         return TN_OK;
     }
     ctx->quiet = tn_cli_given(&args, "quiet");
+    TN_TRY(tn_cli_paths_check(ctx, &args));
+    if (command->prints)
+        TN_TRY(tn_stdout_need(ctx));
     return command->run(ctx, &args);
+}
+
+/* What was printed must have arrived: else it is a failure, whatever the command thought. */
+static int end(tn_context *ctx, const char *name, tn_status status) {
+    if (status == TN_OK)
+        status = tn_stdout_check(ctx);
+    if (status != TN_OK)
+        fprintf(stderr, "turnout%s%s: %s\n", name[0] ? " " : "", name, ctx->message);
+    return tn_status_exit_code(status);
 }
 
 int tn_program_run(int argc, char **argv) {
@@ -90,19 +103,14 @@ int tn_program_run(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         tn_version_print(stdout);
-        return 0;
+        return end(&ctx, "", TN_OK);
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return help(argc > 2 ? argv[2] : NULL);
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        int code = help(argc > 2 ? argv[2] : NULL);
+        return code ? code : end(&ctx, "help", TN_OK);
+    }
     const tn_cli_command *command = find(argv[1]);
     if (!command)
         return unknown(argv[1]);
-    tn_status status = run(&ctx, command, argc, argv);
-    errno = 0;
-    /* A reader that has seen enough (`| head`) is no failure; a full disk is. */
-    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE && status == TN_OK)
-        status = tn_fail(&ctx, TN_ERR_OUTPUT, "cannot write to stdout: %s", strerror(errno));
-    if (status != TN_OK)
-        fprintf(stderr, "turnout %s: %s\n", command->name, ctx.message);
-    return tn_status_exit_code(status);
+    return end(&ctx, command->name, run(&ctx, command, argc, argv));
 }

@@ -10,7 +10,7 @@
         {"length", 0, "L", TN_CLI_INT, "mqar: sequence length (64); text: window (256)"},                    \
         {"pairs", 0, "P", TN_CLI_INT, "mqar: key-value pairs (4)"},                                          \
         {"filler", 0, "F", TN_CLI_STRING, "mqar: random or zero tokens elsewhere (random)"}, {               \
-        "data", 0, "FILE", TN_CLI_STRING, "text: the file; its last tenth is held out"                       \
+        "data", 0, "FILE", TN_CLI_READS, "text: the file; its last tenth is held out"                        \
     }
 
 /* What was given on the command line goes over what stands in `task`. TN_ERR_ARG when it makes no sense. */
