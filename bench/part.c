@@ -1,7 +1,6 @@
 #include "part.h"
 
 #include "cell.h"
-#include "file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,12 +9,23 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+void tn_row_count(const tn_cost_row *row, tn_row_tally *tally) {
+    tally->ok += strcmp(row->status, "ok") == 0;
+    tally->unsupported += strcmp(row->status, "unsupported") == 0;
+    tally->errors += strcmp(row->status, "error") == 0;
+    tally->timeouts += strcmp(row->status, "timeout") == 0;
+}
+
 static tn_status add_key(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
     char key[1400];
     tn_row_key(row, key, sizeof key);
     TN_TRY(tn_grow(ctx, &p->keys, &p->key_capacity, p->key_count + 1, sizeof *p->keys));
     TN_TRY(tn_strdup(ctx, key, &p->keys[p->key_count]));
+    double timing = row->timing_s > 0 ? row->timing_s : -1;
+    p->timing_least = p->key_count && p->timing_least < timing ? p->timing_least : timing;
+    p->timing_most = p->key_count && p->timing_most > timing ? p->timing_most : timing;
     p->key_count++;
+    tn_row_count(row, &p->kept);
     return TN_OK;
 }
 
@@ -62,7 +72,6 @@ static tn_status read_rows(tn_context *ctx, tn_part *p, char *bytes, size_t *who
             goto cleanup;
         } else {
             TN_GO(add_key(ctx, p, &row));
-            p->measured += strcmp(row.status, "ok") == 0;
         }
         *whole = (size_t)(end + 1 - bytes);
     }
@@ -85,17 +94,81 @@ static tn_status take_up(tn_context *ctx, tn_part *p) {
     return status;
 }
 
+/* A row of FILE, which becomes the first rows of the part. */
+static tn_status take_row(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
+    TN_TRY(add_key(ctx, p, row));
+    tn_rows_write(p->stream, TN_ROW_CSV, p->written++, row);
+    p->finished = true;
+    return TN_OK;
+}
+
+static tn_status take_csv(tn_context *ctx, tn_part *p, char *bytes) {
+    int number = 2;
+    for (char *line = strchr(bytes, '\n') + 1, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        tn_cost_row row;
+        *end = '\0';
+        if (tn_row_parse(ctx, line, &row) != TN_OK)
+            return tn_fail_prefix(ctx, "%s, line %d (move the file away or choose another -o)", p->path,
+                                  number);
+        TN_TRY(take_row(ctx, p, &row));
+        number++;
+    }
+    return TN_OK;
+}
+
+/* Other JSON than ours is no sweep's, and is replaced in the end as any file is. */
+static tn_status take_json(tn_context *ctx, tn_part *p, const char *bytes, size_t size) {
+    json_error_t error;
+    json_t *rows = json_loadb(bytes, size, 0, &error);
+    tn_status status = TN_OK;
+    for (size_t i = 0; i < json_array_size(rows) && status == TN_OK; i++) {
+        tn_cost_row row;
+        const char *schema = json_string_value(json_object_get(json_array_get(rows, i), "schema"));
+        if (!schema || strcmp(schema, TN_ROW_SCHEMA) != 0)
+            break;
+        tn_row_from_json(json_array_get(rows, i), NULL, &row);
+        status = take_row(ctx, p, &row);
+    }
+    json_decref(rows);
+    return status;
+}
+
+/* A FILE of an earlier sweep, whole or cut short: its rows need not be measured again. */
+static tn_status take_finished(tn_context *ctx, tn_part *p) {
+    static const char csv[] = "schema,version,", table[] = "| what ";
+    char *bytes;
+    size_t size;
+    tn_status status = TN_OK;
+    if (!p->spare || !tn_file_exists(p->path))
+        return TN_OK;
+    TN_TRY(tn_file_read(ctx, p->path, &bytes, &size));
+    if (strncmp(bytes, csv, strlen(csv)) == 0 && strchr(bytes, '\n'))
+        status = take_csv(ctx, p, bytes);
+    else if (bytes[0] == '[')
+        status = take_json(ctx, p, bytes, size);
+    else if (strncmp(bytes, table, strlen(table)) == 0)
+        status =
+            tn_fail(ctx, TN_ERR_INPUT,
+                    "%s is a table that a sweep or bench wrote, and a table cannot be gone on with; move "
+                    "it away or choose another -o",
+                    p->path);
+    tn_free(ctx, bytes);
+    return status == TN_OK && p->finished ? tn_stream_sync(ctx, p->stream, p->part) : status;
+}
+
 tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, tn_part *out) {
     tn_status status = TN_OK;
-    *out = (tn_part){.stream = stdout, .format = format};
-    if (!path) {
-        tn_rows_begin(stdout, format);
+    *out = (tn_part){.format = format};
+    TN_TRY(tn_output_path(ctx, path, &out->path));
+    if (!out->path) {
+        TN_TRY(tn_outfile_open(ctx, path, &out->through));
+        out->stream = out->through.stream;
+        tn_rows_begin(out->stream, format);
         return TN_OK;
     }
-    out->stream = NULL;
-    TN_GO(tn_strdup(ctx, path, &out->path));
-    TN_GO(tn_alloc(ctx, strlen(path) + 8, 1, &out->part));
-    snprintf(out->part, strlen(path) + 8, "%s.part", path);
+    size_t size = strlen(out->path) + 8;
+    TN_GO(tn_alloc(ctx, size, 1, &out->part));
+    snprintf(out->part, size, "%s.part", out->path);
     int fd = open(out->part, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     out->stream = fd >= 0 ? fdopen(fd, "a") : NULL;
     if (!out->stream) {
@@ -108,6 +181,8 @@ tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, 
         goto cleanup;
     }
     TN_GO(take_up(ctx, out));
+    out->spare = out->key_count == 0;
+    TN_GO(take_finished(ctx, out));
     return TN_OK;
 cleanup:
     tn_part_close(ctx, out);
@@ -116,10 +191,9 @@ cleanup:
 
 tn_status tn_part_add(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
     tn_rows_write(p->stream, p->part ? TN_ROW_CSV : p->format, p->written++, row);
-    bool bad = fflush(p->stream) != 0 || ferror(p->stream) || (p->part && fsync(fileno(p->stream)) != 0);
-    return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; is the disk full?",
-                         p->part ? p->part : "stdout", strerror(errno))
-               : TN_OK;
+    TN_TRY(tn_stream_sync(ctx, p->stream, p->part ? p->part : p->through.path));
+    p->finished = p->spare = false;
+    return TN_OK;
 }
 
 /* The rows of the part in the format of the file. */
@@ -129,42 +203,56 @@ static tn_status convert(tn_context *ctx, const tn_part *p, char *bytes) {
     int index = 0;
     TN_TRY(tn_outfile_open(ctx, p->path, &out));
     tn_rows_begin(out.stream, p->format);
-    for (char *line = strchr(bytes, '\n') + 1, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+    char *header = strchr(bytes, '\n');
+    for (char *line = header ? header + 1 : bytes, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         tn_cost_row row;
         *end = '\0';
         TN_GO(tn_row_parse(ctx, line, &row));
         tn_rows_write(out.stream, p->format, index++, &row);
     }
     tn_rows_end(out.stream, p->format);
-    status = tn_outfile_commit(ctx, &out);
 cleanup:
-    tn_outfile_abandon(ctx, &out);
+    return tn_outfile_end(ctx, &out, status);
+}
+
+static tn_status write_file(tn_context *ctx, const tn_part *p) {
+    char *bytes;
+    size_t size;
+    TN_TRY(tn_file_read(ctx, p->part, &bytes, &size));
+    tn_status status = convert(ctx, p, bytes);
+    tn_free(ctx, bytes);
     return status;
 }
 
+static tn_status end_through(tn_context *ctx, tn_part *p) {
+    tn_rows_end(p->stream, p->format);
+    p->stream = NULL;
+    return tn_outfile_commit(ctx, &p->through);
+}
+
 tn_status tn_part_finish(tn_context *ctx, tn_part *p) {
-    char *bytes;
-    size_t size;
     if (!p->part)
-        tn_rows_end(stdout, p->format);
-    if (p->part && p->format != TN_ROW_CSV) {
-        TN_TRY(tn_file_read(ctx, p->part, &bytes, &size));
-        tn_status status = convert(ctx, p, bytes);
-        tn_free(ctx, bytes);
-        if (status == TN_OK)
-            unlink(p->part);
-        return status;
-    }
-    if (!p->part)
-        return TN_OK;
-    if (rename(p->part, p->path) != 0)
-        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot rename %s to %s: %s", p->part, p->path, strerror(errno));
+        return end_through(ctx, p);
+    p->spare = false;
+    if (p->format == TN_ROW_CSV)
+        return tn_file_replace(ctx, p->part, p->path);
+    TN_TRY(write_file(ctx, p));
+    unlink(p->part);
     return TN_OK;
 }
 
+tn_status tn_part_stop(tn_context *ctx, tn_part *p) {
+    if (!p->part)
+        return end_through(ctx, p);
+    return p->spare ? TN_OK : write_file(ctx, p);
+}
+
 void tn_part_close(tn_context *ctx, tn_part *p) {
-    if (p->stream && p->stream != stdout)
+    if (p->part && p->spare)
+        unlink(p->part);
+    if (p->part && p->stream)
         fclose(p->stream);
+    tn_outfile_abandon(ctx, &p->through);
     for (size_t i = 0; i < p->key_count; i++)
         tn_free(ctx, p->keys[i]);
     tn_free(ctx, p->keys);

@@ -1,26 +1,43 @@
-/* The file of a sweep while it grows: FILE.part, a row at a time, synced; FILE once it is whole. */
+/* The file of a sweep while it grows: FILE.part, a row at a time, synced; FILE once it is whole. What is
+ * written through (stdout, a pipe, a device: file.h) gets its rows as they come, and there is no part. */
 #ifndef TN_PART_H
 #define TN_PART_H
 
+#include "file.h"
 #include "rows.h"
+
+/* Rows by their status. */
+typedef struct tn_row_tally {
+    int ok, unsupported, errors, timeouts;
+} tn_row_tally;
+
+void tn_row_count(const tn_cost_row *row, tn_row_tally *tally);
 
 typedef struct tn_part {
     FILE *stream;
-    char *path, *part;    /* NULL when writing to stdout */
+    tn_outfile through;   /* of what is written through */
+    char *path, *part;    /* NULL when written through */
     tn_row_format format; /* of the whole file; the part is always CSV */
     int written;
     char **keys; /* of the rows that were there already (tn_row_key) */
     size_t key_count, key_capacity;
-    size_t measured; /* of them with status ok */
+    tn_row_tally kept; /* of them */
+    /* Of them: least and most timing_s; −1 where a row does not say. */
+    double timing_least, timing_most;
+    bool finished; /* they come from FILE itself, which stands until the part replaces it */
+    bool spare;    /* the part holds no row that FILE has not: it goes when it is closed */
 } tn_part;
 
-/* path NULL: stdout, nothing to go on with. A part that is there is read: its last line, when torn, is cut
- * off; anything else that is no row of ours is TN_ERR_INPUT, and the file is left as it was. TN_ERR_OUTPUT
- * when it cannot be written or another process writes it. */
+/* A part that is there is read: its last line, when torn, is cut off; anything else that is no row of ours is
+ * TN_ERR_INPUT, and the file is left as it was. Without a part the rows of FILE are taken up, where it has
+ * rows of ours (CSV or JSON; a table cannot be gone on with and is refused). TN_ERR_OUTPUT when it cannot be
+ * written or another process writes it. */
 tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, tn_part *out);
 bool tn_part_has(const tn_part *part, const char *key);
 tn_status tn_part_add(tn_context *ctx, tn_part *part, const tn_cost_row *row); /* on disk when it returns */
 tn_status tn_part_finish(tn_context *ctx, tn_part *part); /* renames, or writes FILE in its format */
-void tn_part_close(tn_context *ctx, tn_part *part);       /* keeps the part; fine after finish */
+/* Where it ends early: FILE gets the rows that there are, the part stays. */
+tn_status tn_part_stop(tn_context *ctx, tn_part *part);
+void tn_part_close(tn_context *ctx, tn_part *part); /* keeps the part; fine after finish */
 
 #endif

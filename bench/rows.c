@@ -89,6 +89,7 @@ static const column columns[] = {
     COLUMN(cache, TEXT),
     COLUMN(block, COUNT),
     COLUMN(executed_rho, REAL),
+    COLUMN(timing_s, REAL),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

@@ -53,6 +53,7 @@ typedef struct tn_cost_row {
     int64_t cores;               /* of a CPU that the row was measured on; −1: the whole device */
     int64_t block;               /* of a layer run in blocks: their positions */
     double executed_rho;         /* of a routed layer: share of the rows that took the global track */
+    double timing_s;             /* what the row was given for timing at most */
 } tn_cost_row;
 
 /* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */

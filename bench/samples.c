@@ -43,7 +43,7 @@ tn_status tn_samples_write(tn_context *ctx, FILE *to, const tn_cost_row *row, co
     int bad = json_dumpf(line, to, JSON_REAL_PRECISION(9));
     json_decref(line);
     if (bad != 0 || fputc('\n', to) == EOF || fflush(to) != 0)
-        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write samples: %s; is the disk full?", strerror(errno));
+        return tn_fail(ctx, TN_ERR_WRITE, "cannot write samples: %s; is the disk full?", strerror(errno));
     return TN_OK;
 }
 
@@ -105,9 +105,9 @@ static tn_status take_up(tn_context *ctx, const tn_samples_file *f, const tn_par
                        f->part, rows->part);
     if (whole < size && ftruncate(fileno(f->stream), (off_t)whole) != 0)
         return tn_fail(ctx, TN_ERR_OUTPUT, "cannot cut the last line off %s: %s", f->part, strerror(errno));
-    if (count < rows->measured)
+    if (count < (size_t)rows->kept.ok)
         tn_warn(ctx, "%zu rows that %s already holds have no samples: it was begun without --samples %s",
-                rows->measured - count, rows->part, f->path);
+                (size_t)rows->kept.ok - count, rows->part, f->path);
     return TN_OK;
 }
 
@@ -116,9 +116,15 @@ tn_status tn_samples_open(tn_context *ctx, const char *path, const tn_part *rows
     *out = (tn_samples_file){0};
     if (!path)
         return TN_OK;
-    TN_GO(tn_strdup(ctx, path, &out->path));
-    TN_GO(tn_alloc(ctx, strlen(path) + 8, 1, &out->part));
-    snprintf(out->part, strlen(path) + 8, "%s.part", path);
+    TN_TRY(tn_output_path(ctx, path, &out->path));
+    if (!out->path) {
+        TN_TRY(tn_outfile_open(ctx, path, &out->through));
+        out->stream = out->through.stream;
+        return TN_OK;
+    }
+    size_t size = strlen(out->path) + 8;
+    TN_GO(tn_alloc(ctx, size, 1, &out->part));
+    snprintf(out->part, size, "%s.part", out->path);
     take_back(ctx, out, rows);
     int fd = open(out->part, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     out->stream = fd >= 0 ? fdopen(fd, "a") : NULL;
@@ -137,22 +143,22 @@ tn_status tn_samples_add(tn_context *ctx, tn_samples_file *f, const char *line) 
     if (!f->stream)
         return TN_OK;
     size_t length = strcspn(line, "\n") + 1;
-    bool bad = fwrite(line, 1, length, f->stream) != length || fflush(f->stream) != 0 ||
-               fsync(fileno(f->stream)) != 0;
-    return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; is the disk full?", f->part,
-                         strerror(errno))
-               : TN_OK;
+    fwrite(line, 1, length, f->stream);
+    return tn_stream_sync(ctx, f->stream, f->part ? f->part : f->through.path);
 }
 
 tn_status tn_samples_finish(tn_context *ctx, tn_samples_file *f) {
-    if (f->stream && rename(f->part, f->path) != 0)
-        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot rename %s to %s: %s", f->part, f->path, strerror(errno));
-    return TN_OK;
+    if (!f->part) {
+        f->stream = NULL;
+        return tn_outfile_commit(ctx, &f->through);
+    }
+    return tn_file_replace(ctx, f->part, f->path);
 }
 
 void tn_samples_close(tn_context *ctx, tn_samples_file *f) {
-    if (f->stream)
+    if (f->part && f->stream)
         fclose(f->stream);
+    tn_outfile_abandon(ctx, &f->through);
     tn_free(ctx, f->path);
     tn_free(ctx, f->part);
     *f = (tn_samples_file){0};

@@ -15,7 +15,8 @@ tn_status tn_samples_row(tn_context *ctx, const char *line, tn_cost_row *row);
 /* The file of a sweep while it grows, beside the part that holds the rows: PATH.part, then PATH. */
 typedef struct tn_samples_file {
     FILE *stream; /* NULL: none is wanted */
-    char *path, *part;
+    tn_outfile through;
+    char *path, *part; /* NULL when written through */
 } tn_samples_file;
 
 /* path NULL: none is wanted, and the others do nothing. A line is written before its row, so at most the last

@@ -59,6 +59,10 @@ static void say(words *w, const char *format, ...) {
     w->argv[++w->count] = NULL;
 }
 
+static double seconds_of(const tn_sweep_options *o) {
+    return o->seconds > 0 ? o->seconds : strcmp(o->preset, "quick") == 0 ? 0.2 : 0.4;
+}
+
 static void say_device(words *w, const sweep *s, const tn_device_info *info, int cores, const char *level) {
     say(w, "%s", s->o->program);
     say(w, "cell");
@@ -67,10 +71,7 @@ static void say_device(words *w, const sweep *s, const tn_device_info *info, int
         say(w, "--cores=%d", cores);
     say(w, "--level=%s", level);
     say(w, "--seed=%llu", (unsigned long long)s->o->seed);
-    say(w, "--seconds=%g",
-        s->o->seconds > 0                    ? s->o->seconds
-        : strcmp(s->o->preset, "quick") == 0 ? 0.2
-                                             : 0.4);
+    say(w, "--seconds=%g", seconds_of(s->o));
 }
 
 static void say_cell(words *w, const tn_cell *c) {
@@ -213,6 +214,7 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     char want[1400], got[1400];
     const ceiling *c = ceiling_of(s, cell);
     tn_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
+    row->timing_s = seconds_of(s->o);
     if (too_slow(s, cell, row))
         return TN_OK;
     say_device(&w, s, cell->info, cell->cores, cell->level);
@@ -246,13 +248,6 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     return status;
 }
 
-static void count_row(const tn_cost_row *row, tn_sweep_result *out) {
-    out->ok += strcmp(row->status, "ok") == 0;
-    out->unsupported += strcmp(row->status, "unsupported") == 0;
-    out->errors += strcmp(row->status, "error") == 0;
-    out->timeouts += strcmp(row->status, "timeout") == 0;
-}
-
 static void show_progress(sweep *s, const tn_cell *cell, size_t measured) {
     char text[240], left[64] = "";
     tn_cell_describe(cell, text, sizeof text);
@@ -284,13 +279,30 @@ static tn_status run_all(sweep *s, tn_sweep_result *out) {
         TN_TRY(run_cell(s, &s->cells.items[i], &row));
         ceiling_of(s, &s->cells.items[i])->spent_s += tn_clock_seconds() - before;
         TN_TRY(tn_part_add(s->ctx, &s->part, &row));
-        count_row(&row, out);
+        tn_row_count(&row, &out->tally);
         s->done++;
     }
     return TN_OK;
 }
 
-/* Rows that were there and belong to no cell of this sweep: of another one, which must not be mixed in. */
+static tn_status check_seconds(const sweep *s) {
+    const tn_part *p = &s->part;
+    double now = seconds_of(s->o), slack = 1e-5 * now;
+    if (p->key_count == 0 || (p->timing_least > now - slack && p->timing_most < now + slack))
+        return TN_OK;
+    double was = p->timing_least > now - slack ? p->timing_most : p->timing_least;
+    char text[40] = "a time that they do not say";
+    if (was > 0)
+        snprintf(text, sizeof text, "--seconds %g", was);
+    return tn_fail(
+        s->ctx, TN_ERR_INPUT,
+        "%s holds rows that were measured with %s, now it would be --seconds %g; give the same, move "
+        "the file away, or choose another -o",
+        p->finished ? p->path : p->part, text, now);
+}
+
+/* Rows that were there and belong to no cell of this sweep, or were measured for another time: of another
+ * one, which must not be mixed in. */
 static tn_status check_kept(sweep *s, tn_sweep_result *out) {
     for (size_t i = 0; i < s->cells.count; i++) {
         tn_cost_row row;
@@ -305,10 +317,32 @@ static tn_status check_kept(sweep *s, tn_sweep_result *out) {
             "%s holds rows of another sweep (other preset, axes, seed, devices or driver); go on with "
             "the options it "
             "was begun with, move it away, or choose another -o",
-            s->part.part);
+            s->part.finished ? s->part.path : s->part.part);
+    TN_TRY(check_seconds(s));
+    out->tally = s->part.kept;
     s->done = (size_t)out->kept;
     s->to_do = s->cells.count - s->done;
     return TN_OK;
+}
+
+static tn_status finish(sweep *s) {
+    if (s->samples.stream)
+        TN_TRY(tn_samples_finish(s->ctx, &s->samples));
+    return tn_part_finish(s->ctx, &s->part);
+}
+
+/* The rows that there are come to stand under the file's own name; the part stays, to go on with. */
+static tn_status stop(sweep *s, tn_status status) {
+    static tn_context aside; /* static for its size; the message that counts is the one of what stopped it */
+    aside = (tn_context){.quiet = s->ctx->quiet};
+    bool kept = tn_part_stop(&aside, &s->part) == TN_OK;
+    if (status != TN_ERR_INTERRUPTED || s->part.spare || !s->part.part)
+        return status;
+    tn_fail_prefix(s->ctx,
+                   kept ? "%s has the rows that are done, and the same command goes on"
+                        : "%s keeps what is done, and the same command goes on",
+                   kept ? s->part.path : s->part.part);
+    return status;
 }
 
 tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_sweep_result *out) {
@@ -320,19 +354,22 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     tn_cells_shuffle(&s.cells, options->seed);
     TN_GO(list_ceilings(&s));
     TN_GO(tn_part_open(ctx, options->path, options->format, &s.part));
-    TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
     out->cells = (int)s.cells.count;
     TN_GO(check_kept(&s, out));
+    out->whole = s.to_do == 0 && s.part.finished;
+    if (out->whole && options->samples && !tn_file_exists(options->samples))
+        status = tn_fail(ctx, TN_ERR_INPUT,
+                         "%s is whole, but was measured without --samples %s; leave that out, move the file "
+                         "away, or choose another -o",
+                         s.part.path, options->samples);
+    if (out->whole)
+        goto cleanup;
+    TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
     for (size_t i = 0; i < s.ceiling_count && s.to_do > 0; i++)
         TN_GO(measure_ceilings(&s, &s.ceilings[i]));
     status = run_all(&s, out);
     tn_progress_end(ctx);
-    if (status == TN_ERR_INTERRUPTED && options->path)
-        tn_fail_prefix(ctx, "%s keeps what is done and the same command goes on", s.part.part);
-    if (status == TN_OK)
-        status = tn_samples_finish(ctx, &s.samples);
-    if (status == TN_OK)
-        status = tn_part_finish(ctx, &s.part);
+    status = status == TN_OK ? finish(&s) : stop(&s, status);
 cleanup:
     tn_samples_close(ctx, &s.samples);
     tn_part_close(ctx, &s.part);

@@ -4,10 +4,11 @@
 #define TN_SWEEP_H
 
 #include "cell_list.h"
+#include "part.h"
 
 typedef struct tn_sweep_options {
     const char *program;  /* this program's own path: cells run as `program cell …` */
-    const char *path;     /* NULL: stdout, and no going on later */
+    const char *path;     /* as tn_output_path has it; no going on later with what is written through */
     tn_row_format format; /* of the whole; what grows beside `path` is CSV */
     const char *samples;  /* of the raw samples, a JSON object a line; NULL: not kept */
     const char *preset;   /* "quick" or "full" */
@@ -21,7 +22,9 @@ typedef struct tn_sweep_options {
 } tn_sweep_options;
 
 typedef struct tn_sweep_result {
-    int cells, kept, ok, unsupported, errors, timeouts; /* kept: rows of an earlier, stopped run */
+    int cells, kept;    /* kept: rows of an earlier run */
+    tn_row_tally tally; /* of all rows */
+    bool whole;         /* all were kept: nothing was measured */
 } tn_sweep_result;
 
 tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_sweep_result *out);

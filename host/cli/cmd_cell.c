@@ -99,6 +99,7 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
                                           .evict = evict,
                                           .raw = &raw},
                       &row));
+    row.timing_s = tn_cli_real(args, "seconds", 0.4);
     tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
     if (tn_cli_given(args, "samples"))
         TN_GO(tn_samples_write(ctx, stdout, &row, &raw));
@@ -151,4 +152,4 @@ static const tn_cli_option options[] = {
     {NULL},
 };
 
-const tn_cli_command tn_cmd_cell = {"cell", NULL, NULL, 0, 0, options, run};
+const tn_cli_command tn_cmd_cell = {"cell", NULL, NULL, 0, 0, options, run, NULL, true};

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 static void summary(const tn_sweep_options *o, const tn_sweep_result *r) {
-    fprintf(stderr, "%d rows: %d ok", r->cells, r->ok + r->kept);
-    if (r->kept)
-        fprintf(stderr, " (%d from an earlier run, whatever their status)", r->kept);
-    fprintf(stderr, ", %d unsupported, %d error, %d timeout%s%s\n", r->unsupported, r->errors, r->timeouts,
-            o->path ? "; " : "", o->path ? o->path : "");
+    if (r->whole)
+        fprintf(stderr, "%s is whole already, nothing is measured again; move it away to begin anew\n",
+                o->path);
+    fprintf(stderr, "%d rows: %d ok, %d unsupported, %d error, %d timeout", r->cells, r->tally.ok,
+            r->tally.unsupported, r->tally.errors, r->tally.timeouts);
+    if (r->kept && !r->whole)
+        fprintf(stderr, "; %d of them from an earlier run", r->kept);
+    fprintf(stderr, "%s%s\n", o->path ? "; " : "", o->path ? o->path : "");
 }
 
 static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli_args *args) {
@@ -48,6 +51,9 @@ static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli
     TN_GO(tn_sweep_run(ctx, &o, &result));
     if (!ctx->quiet)
         summary(&o, &result);
+    if (result.tally.ok == 0)
+        status = tn_fail(ctx, TN_ERR_DEVICE,
+                         "none of %d rows could be measured; their reasons stand in the rows", result.cells);
 cleanup:
     tn_free(ctx, chosen);
     return status;
@@ -71,8 +77,8 @@ static const tn_cli_option options[] = {
     {"timeout", 0, "S", TN_CLI_REAL, "seconds after which a cell is killed (60)", 0.1, 86400},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a cell at most (quick 0.2, full 0.4)", 0.001, 3600},
     TN_CLI_OUTPUT(
-        "write rows to FILE, which is FILE.part, a CSV, until the sweep is whole; its ending chooses the "
-        "format"),
+        "write rows to FILE, which grows as FILE.part, a CSV; one that was stopped leaves its rows in both; "
+        "its ending chooses the format"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows (csv)", 0, 0, formats},
     TN_CLI_SAMPLES,
     TN_CLI_DEVICES,
@@ -91,4 +97,4 @@ const tn_cli_command tn_cmd_sweep = {
     "Every cell runs in a process of its own: one that hangs, crashes or is refused is a row that says so, "
     "and the\n"
     "others go on. A sweep with -o that was stopped goes on when the same command is given "
-    "again.\n\n" TN_SWEEP_AXES_HELP};
+    "again, and\none that is whole is not measured again.\n\n" TN_SWEEP_AXES_HELP};
