@@ -108,7 +108,7 @@ static tn_status one_task(session *s, const tn_peer_task *task, int kind, const 
         tn_progress_end(ctx);
         TN_TRY(status);
         count_row(t, &row);
-        s->plan->write(s->plan->data, ctx, &row);
+        TN_TRY(s->plan->write(s->plan->data, ctx, &row));
     }
     return TN_OK;
 }

@@ -10,7 +10,8 @@ typedef struct tn_bench_peers {
     const char *python;
     const char *program; /* this program; peers lie in peers/ beside it */
     tn_bench_options options;
-    void (*write)(void *data, tn_context *ctx, const tn_cost_row *row); /* called for every row */
+    /* Called for every row; the end where it fails. */
+    tn_status (*write)(void *data, tn_context *ctx, const tn_cost_row *row);
     void *data;
 } tn_bench_peers;
 

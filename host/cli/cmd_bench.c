@@ -25,9 +25,8 @@ typedef struct bench_plan {
     tn_roofline roofline;
     tn_row_format format;
     tn_outfile out, samples;
-    tn_raw raw;       /* of the row being measured */
-    tn_status failed; /* of writing samples */
-    int rows, wrong, broken;
+    tn_raw raw; /* of the row being measured */
+    int rows, ok, wrong, broken;
     bool compare; /* with peers */
     tn_bench_peers peers;
     char program[4096];
@@ -40,20 +39,29 @@ static void print_ceilings(const tn_device_info *info, const tn_roofline *r) {
             1e-9 * r->read_bytes, 1e6 * r->launch_s, 1e6 * r->round_trip_s);
 }
 
-static void count_failure(const tn_context *ctx, const tn_cost_row *row, bench_plan *plan) {
+static void count_row(const tn_context *ctx, const tn_cost_row *row, bench_plan *plan) {
+    plan->rows++;
+    plan->ok += strcmp(row->status, "ok") == 0;
     if (strcmp(row->status, "error") != 0)
         return;
     plan->broken++;
     plan->wrong += ctx->status == TN_ERR_CHECK;
 }
 
-static void write_row(void *data, tn_context *ctx, const tn_cost_row *row) {
+/* A failure to write is the end: what is measured from then on would be lost. */
+static tn_status write_row(void *data, tn_context *ctx, const tn_cost_row *measured) {
     bench_plan *plan = data;
-    count_failure(ctx, row, plan);
-    tn_rows_write(plan->out.stream, plan->format, plan->rows++, row);
-    if (plan->samples.stream && plan->failed == TN_OK)
-        plan->failed = tn_samples_write(ctx, plan->samples.stream, row, &plan->raw);
+    tn_cost_row row = *measured;
+    row.timing_s = plan->options.seconds;
+    tn_rows_write(plan->out.stream, plan->format, plan->rows, &row);
+    TN_TRY(tn_outfile_publish(ctx, &plan->out));
+    count_row(ctx, &row, plan);
+    if (plan->samples.stream) {
+        TN_TRY(tn_samples_write(ctx, plan->samples.stream, &row, &plan->raw));
+        TN_TRY(tn_outfile_publish(ctx, &plan->samples));
+    }
     plan->raw.wall = plan->raw.event = plan->raw.other = 0;
+    return TN_OK;
 }
 
 static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
@@ -66,7 +74,7 @@ static tn_status bench_row(tn_device *dev, const tn_case *c, int pass, const tn_
     tn_status status = tn_bench_op(dev, c, pass, shape, &plan->options, &row);
     tn_progress_end(ctx);
     TN_TRY(status);
-    write_row(plan, ctx, &row);
+    TN_TRY(write_row(plan, ctx, &row));
     return tn_device_check(dev); /* a lost device ends it: the other rows could only fail */
 }
 
@@ -98,7 +106,7 @@ static tn_status bench_steps(tn_device *dev, bench_plan *plan) {
         tn_status status = tn_step_measure(dev, shape, &plan->options, &row);
         tn_progress_end(ctx);
         TN_TRY(status);
-        write_row(plan, ctx, &row);
+        TN_TRY(write_row(plan, ctx, &row));
         TN_TRY(tn_device_check(dev));
     }
     return TN_OK;
@@ -118,7 +126,7 @@ static tn_status bench_layers(tn_device *dev, bench_plan *plan) {
         tn_progress_end(ctx);
         TN_TRY(status);
         for (int k = 0; k < count; k++) /* the samples are the whole's, which comes first */
-            write_row(plan, ctx, &rows[k]);
+            TN_TRY(write_row(plan, ctx, &rows[k]));
         TN_TRY(tn_device_check(dev));
     }
     return TN_OK;
@@ -241,6 +249,35 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     return tn_outfile_open(ctx, path, &plan->out);
 }
 
+/* What the rows come to where nothing went wrong beside them. */
+static tn_status verdict(tn_context *ctx, const bench_plan *plan) {
+    if (plan->broken)
+        return tn_fail(ctx, plan->wrong ? TN_ERR_CHECK : TN_ERR_DEVICE,
+                       "%d of %d rows failed (%d of them wrong); their reasons stand in the rows",
+                       plan->broken, plan->rows, plan->wrong);
+    return plan->ok
+               ? TN_OK
+               : tn_fail(ctx, TN_ERR_UNSUPPORTED,
+                         "none of %d rows could be measured; their reasons stand in the rows", plan->rows);
+}
+
+/* Rows that were measured are kept whatever ended it; they stand in the file already. */
+static tn_status keep(tn_context *ctx, bench_plan *plan, tn_status status, const char *path) {
+    tn_status samples = TN_OK, rows;
+    if (plan->rows == 0 && status != TN_OK)
+        return status;
+    tn_rows_end(plan->out.stream, plan->format);
+    if (plan->samples.stream)
+        samples = tn_outfile_commit(ctx, &plan->samples);
+    rows = tn_outfile_commit(ctx, &plan->out);
+    if (rows != TN_OK || (samples != TN_OK && status == TN_OK))
+        return rows != TN_OK ? rows : samples;
+    if (status != TN_OK && path && plan->rows > 0)
+        tn_fail_prefix(ctx, "cut short, %s has the %d row%s that were measured", path, plan->rows,
+                       plan->rows == 1 ? "" : "s");
+    return status == TN_OK ? verdict(ctx, plan) : status;
+}
+
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     static bench_plan plan; /* static for the size of its samples */
     tn_topology topology;
@@ -251,16 +288,8 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     TN_GO(tn_topology_read(ctx, &topology));
     plan.options.cpu_model = topology.cpu_model;
     tn_rows_begin(plan.out.stream, plan.format);
-    TN_GO(tn_cli_devices(ctx, args, bench_device, &plan));
-    tn_rows_end(plan.out.stream, plan.format);
-    TN_GO(plan.failed);
-    if (plan.samples.stream)
-        TN_GO(tn_outfile_commit(ctx, &plan.samples));
-    TN_GO(tn_outfile_commit(ctx, &plan.out));
-    if (plan.broken)
-        status = tn_fail(ctx, plan.wrong ? TN_ERR_CHECK : TN_ERR_DEVICE,
-                         "%d of %d rows failed (%d of them wrong); their reasons stand in the rows",
-                         plan.broken, plan.rows, plan.wrong);
+    status = tn_cli_devices(ctx, args, bench_device, &plan);
+    status = keep(ctx, &plan, status, tn_cli_string(args, "output", NULL));
 cleanup:
     tn_outfile_abandon(ctx, &plan.samples);
     tn_outfile_abandon(ctx, &plan.out);
@@ -286,7 +315,8 @@ static const tn_cli_option options[] = {
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
     TN_CLI_CACHE,
     TN_CLI_SAMPLES,
-    TN_CLI_OUTPUT("write rows to FILE instead of stdout; its ending chooses the format"),
+    TN_CLI_OUTPUT(
+        "write rows to FILE instead of stdout, each as it is measured; its ending chooses the format"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,
      formats},
     TN_CLI_DEVICES,
