@@ -84,6 +84,12 @@ START_TEST(test_damage) {
         write_bytes(bytes, 8 + strlen(headers[i]));
         refused(headers[i]);
     }
+    static const char shared[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                                 "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+    char bytes[400] = {(char)strlen(shared)};
+    snprintf(bytes + 8, sizeof bytes - 8, "%sxy", shared);
+    write_bytes(bytes, 8 + strlen(shared) + 2);
+    refused("a byte of two tensors, and one of none");
     free(copy);
     unlink(path);
     refused("no file at all");

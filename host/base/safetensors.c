@@ -3,6 +3,7 @@
 #include "file.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t dtype_size(const char *dtype) {
@@ -118,11 +119,38 @@ static tn_status read_meta(tn_context *ctx, const char *path, json_t *meta, tn_s
     return TN_OK;
 }
 
+static int by_place(const void *a, const void *b) {
+    const tn_st_tensor *x = *(const tn_st_tensor *const *)a, *y = *(const tn_st_tensor *const *)b;
+    if (x->data != y->data)
+        return (const char *)x->data > (const char *)y->data ? 1 : -1;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+/* Every byte of the data belongs to one tensor, as the format wants it: two that share bytes would be one
+ * weight under two names. */
+static tn_status check_cover(tn_context *ctx, const char *path, const char *data, size_t data_bytes,
+                             const tn_safetensors *file) {
+    const tn_st_tensor **sorted;
+    size_t covered = 0, count = (size_t)file->count;
+    TN_TRY(tn_alloc(ctx, count, sizeof *sorted, &sorted));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &file->tensors[i];
+    qsort(sorted, count, sizeof *sorted, by_place);
+    bool whole = true;
+    for (size_t i = 0; i < count; i++) {
+        whole = whole && (const char *)sorted[i]->data == data + covered;
+        covered += sorted[i]->bytes;
+    }
+    tn_free(ctx, sorted);
+    return whole && covered == data_bytes
+               ? TN_OK
+               : damaged(ctx, path, "its tensors do not cover its data, each byte once");
+}
+
 static tn_status read_entries(tn_context *ctx, const char *path, json_t *root, const char *data,
                               size_t data_bytes, tn_safetensors *out) {
     const char *name;
     json_t *entry;
-    size_t covered = 0;
     TN_TRY(tn_alloc(ctx, json_object_size(root), sizeof *out->tensors, &out->tensors));
     json_object_foreach(root, name, entry) {
         if (strcmp(name, "__metadata__") == 0) {
@@ -130,9 +158,9 @@ static tn_status read_entries(tn_context *ctx, const char *path, json_t *root, c
             continue;
         }
         TN_TRY(read_tensor(ctx, path, name, entry, data, data_bytes, &out->tensors[out->count]));
-        covered += out->tensors[out->count++].bytes;
+        out->count++;
     }
-    return covered == data_bytes ? TN_OK : damaged(ctx, path, "its tensors do not cover its data");
+    return check_cover(ctx, path, data, data_bytes, out);
 }
 
 tn_status tn_safetensors_read(tn_context *ctx, const char *path, tn_safetensors *out) {
