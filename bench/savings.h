@@ -12,10 +12,11 @@ typedef struct tn_savings {
     double time_saved_pct, time_saved_pct_q1,
         time_saved_pct_q3; /* 100·(1 − this / dense), from neighbouring batches */
     bool energy_ok;
-    double energy_saved_pct;            /* when energy_ok */
+    double energy_saved_pct, energy_saved_pct_low, energy_saved_pct_high; /* when energy_ok; of the rounds */
     char energy_source[TN_ENERGY_TEXT]; /* which counter, or "unmeasured: reason" */
     int64_t batch;                      /* sequences a pass */
     char note[400];                     /* why the attention mixer was not timed; "" where it was */
+    bool own; /* the model is the attention mixer itself: there is nothing that it could save against */
 } tn_savings;
 
 #define TN_SAVINGS_LONGEST_PASS_S 60.0

@@ -68,16 +68,21 @@ static void set_model(json_t *root, const tn_run_summary *s) {
     json_object_set_new(root, "tuned", json_string(tn_tunable_source_name(s->tunables)));
 }
 
+/* Attention against itself saves nothing, whatever the noise of two timings says: no numbers. */
 static void set_savings(json_t *root, const tn_run_summary *s) {
     const tn_evaluation *e = &s->evaluation;
-    set_number(root, "score_flops_saved_pct", saved(e->score_flops, e->score_flops_attention));
-    set_number(root, "all_flops_saved_pct", saved(e->flops, e->flops_attention));
+    bool own = s->savings.own;
+    set_number(root, "score_flops_saved_pct", own ? NAN : saved(e->score_flops, e->score_flops_attention));
+    set_number(root, "all_flops_saved_pct", own ? NAN : saved(e->flops, e->flops_attention));
     set_number(root, "time_saved_pct", s->savings.time_saved_pct);
     set_number(root, "time_saved_pct_q1", s->savings.time_saved_pct_q1);
     set_number(root, "time_saved_pct_q3", s->savings.time_saved_pct_q3);
     json_object_set_new(root, "energy_saved_pct",
-                        s->savings.energy_ok ? json_real(s->savings.energy_saved_pct)
-                                             : json_string("unmeasured"));
+                        own                    ? json_null()
+                        : s->savings.energy_ok ? json_real(s->savings.energy_saved_pct)
+                                               : json_string("unmeasured"));
+    set_number(root, "energy_saved_pct_low", s->savings.energy_ok ? s->savings.energy_saved_pct_low : NAN);
+    set_number(root, "energy_saved_pct_high", s->savings.energy_ok ? s->savings.energy_saved_pct_high : NAN);
     json_object_set_new(root, "energy_source", json_string(s->savings.energy_source));
     set_number(root, "eval_ms_per_sequence", s->savings.ms_per_sequence);
     set_number(root, "attention_eval_ms_per_sequence", s->savings.dense_ms_per_sequence);
@@ -128,17 +133,30 @@ tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const ch
     return tn_outfile_end(ctx, &file, tn_run_summary_write(ctx, s, file.stream));
 }
 
-static void print_measured(const tn_run_summary *s, FILE *stream) {
+static void print_saved(const tn_run_summary *s, FILE *stream) {
+    const tn_evaluation *e = &s->evaluation;
     const tn_savings *v = &s->savings;
+    fputs("saved              ", stream);
+    if (v->own) {
+        fprintf(stream, "n/a: %s\n", v->note);
+        return;
+    }
+    fprintf(stream, "score FLOPs %.2f %%, all FLOPs %.2f %%", saved(e->score_flops, e->score_flops_attention),
+            saved(e->flops, e->flops_attention));
     if (isfinite(v->time_saved_pct))
         fprintf(stream, ", time %.2f %% (%.2f..%.2f)", v->time_saved_pct, v->time_saved_pct_q1,
                 v->time_saved_pct_q3);
     if (v->energy_ok)
-        fprintf(stream, ", energy %.2f %%\n", v->energy_saved_pct);
+        fprintf(stream, ", energy %.2f %% (%.2f..%.2f)\n", v->energy_saved_pct, v->energy_saved_pct_low,
+                v->energy_saved_pct_high);
     else
         fprintf(stream, ", energy %s\n", v->energy_source);
     if (v->note[0])
         fprintf(stream, "                   %s\n", v->note);
+}
+
+static void print_time(const tn_run_summary *s, FILE *stream) {
+    const tn_savings *v = &s->savings;
     fprintf(stream, "time               %.4f ms a sequence", v->ms_per_sequence);
     if (isfinite(v->dense_ms_per_sequence))
         fprintf(stream, ", attention mixer %.4f ms", v->dense_ms_per_sequence);
@@ -158,7 +176,7 @@ void tn_run_summary_print(const tn_run_summary *s, FILE *stream) {
             e->rows_per_sequence, e->pairs_pct);
     for (int64_t i = 0; i < s->model.layers; i++)
         fprintf(stream, " %.4f", e->attention_pct_layers[i]);
-    fprintf(stream, " %%\nsaved              score FLOPs %.2f %%, all FLOPs %.2f %%",
-            saved(e->score_flops, e->score_flops_attention), saved(e->flops, e->flops_attention));
-    print_measured(s, stream);
+    fputs(" %\n", stream);
+    print_saved(s, stream);
+    print_time(s, stream);
 }

@@ -62,7 +62,9 @@ const char *const tn_study_columns[TN_STUDY_COLUMNS + 1] = {"task",
                                                             "routed_row_ms",
                                                             "unrouted_row_ms",
                                                             "filler",
-                                                            "regret_layer"};
+                                                            "regret_layer",
+                                                            "energy_saved_pct_low",
+                                                            "energy_saved_pct_high"};
 
 static int column_of(const char *name) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)
