@@ -8,6 +8,7 @@
 #include "cost.h"
 #include "model_ref.h"
 #include "rng.h"
+#include "workspace.h"
 
 enum { V = 40, B = 3, T = 21, N = B * T };
 
@@ -287,6 +288,42 @@ END_TEST
 /* What is absorbed and what that counts as: few rows are, all rows are not, and never with rotated positions.
  */
 /* Parameters as counted are those that there are; the mlp's width makes mixers equal. */
+/* A long list of rows in one launch and in many: the same bits, in both styles. */
+START_TEST(test_pieces) {
+    enum { LONG = 5000, LAST = LONG - 1 };
+    static const char *const ways[] = {"attention", "routed", "random:0.5", "random:0.5"};
+    static int32_t tokens[LONG];
+    static float logits[2][LONG * V];
+    if (_i >= 4)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    open_device();
+    tn_model_config c = small(ways[_i % 4]);
+    c.layers = 1;
+    c.d_model = 16;
+    c.heads = 1;
+    c.positions = _i % 4 == 2 ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
+    way = _i % 4 == 3 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model *m = make(&c, false, 6);
+    tn_input in = {.B = 1, .T = LONG, .tokens = tokens, .L = LONG, .control_seed = 3};
+    random_tokens(tokens, LONG, 2);
+    for (int i = 0; i < 2; i++) {
+        tn_workspace *ws;
+        ck_ok(&ctx, tn_workspace_create(m, 1, LONG, &ws));
+        if (i == 1)
+            ws->piece_work = 1;
+        logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, logits[i]);
+        ck_assert_int_gt(tn_workspace_routed(ws)[0], 1024); /* more than one piece */
+        ck_assert((ws->piece_start != NULL) == (i == 1));
+        tn_workspace_destroy(ws);
+    }
+    ck_assert(memcmp(logits[0], logits[1], sizeof logits[0]) == 0);
+    ck_assert(isfinite(logits[1][LAST * V]));
+    tn_model_destroy(m);
+    close_device();
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
 START_TEST(test_parameters) {
     open_device();
     tn_model_config c = small(mixers[_i]), routed = small("routed");
@@ -403,5 +440,9 @@ int main(void) {
     tcase_add_test(t, test_absorbing_pays);
     tcase_add_test(t, test_bad_input);
     suite_add_tcase(suite, t);
+    TCase *pieces = tcase_create("pieces");
+    tcase_set_timeout(pieces, 240);
+    tcase_add_loop_test(pieces, test_pieces, 0, 8);
+    suite_add_tcase(suite, pieces);
     return tn_test_main(suite);
 }

@@ -158,20 +158,25 @@ void tn_progress_end(tn_context *ctx) {
         fputs("\r\033[K", stderr);
 }
 
-static volatile sig_atomic_t interrupt_seen;
+static volatile sig_atomic_t interrupt_seen, interrupt_told;
 
+/* What runs on a device cannot be called back: whoever waits is told what the second signal does. */
 static void on_interrupt(int number) {
+    static const char words[] = "\nstopping when the work at hand is done; once more ends it at once\n";
     if (interrupt_seen) {
         tn_outfile_forget_all();
         signal(number, SIG_DFL);
         raise(number);
     }
     interrupt_seen = 1;
+    if (interrupt_told && write(STDERR_FILENO, words, sizeof words - 1) < 0)
+        interrupt_told = 0;
 }
 
 void tn_interrupt_install(void) {
     struct sigaction action, before;
     memset(&action, 0, sizeof action);
+    interrupt_told = isatty(STDERR_FILENO);
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

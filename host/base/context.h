@@ -74,7 +74,7 @@ void tn_progress(tn_context *ctx, const char *format, ...) __attribute__((format
 void tn_progress_end(tn_context *ctx); /* ends the replaced line, if any */
 
 /* SIGINT, SIGTERM and SIGHUP set a flag; long loops ask for it and stop cleanly. A second signal ends the
- * process, without half-written files. */
+ * process, without half-written files; on a terminal the first one says so. */
 void tn_interrupt_install(void);
 bool tn_interrupted(void);
 

@@ -1,8 +1,8 @@
 #include "commands.h"
 
-#include "checkpoint.h"
 #include "common.h"
 #include "file.h"
+#include "run_folder.h"
 #include "run_summary.h"
 #include "task_options.h"
 
@@ -26,18 +26,9 @@ static void training_of(tn_context *ctx, const char *folder, tn_run_summary *s) 
 
 static tn_status load(tn_context *ctx, const tn_cli_args *args, tn_device *dev, tn_train_config *c,
                       tn_model **m) {
-    char *config_path = NULL, *model_path = NULL;
-    tn_status status = TN_OK;
-    TN_GO(tn_path_join(ctx, args->arguments[0], "config.json", &config_path));
-    TN_GO(tn_path_join(ctx, args->arguments[0], "model.safetensors", &model_path));
-    TN_GO(tn_train_config_load(ctx, config_path, c));
+    TN_TRY(tn_run_load(dev, args->arguments[0], c, m));
     c->task.seed = tn_cli_uint64(args, "seed", 99);
-    TN_GO(tn_cli_task(ctx, args, &c->task));
-    TN_GO(tn_checkpoint_load(dev, model_path, m));
-cleanup:
-    tn_free(ctx, config_path);
-    tn_free(ctx, model_path);
-    return status;
+    return tn_cli_task(ctx, args, &c->task);
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {

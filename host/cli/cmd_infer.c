@@ -1,10 +1,10 @@
 #include "commands.h"
 
-#include "checkpoint.h"
 #include "common.h"
-#include "file.h"
+#include "run_folder.h"
 #include "safetensors.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct infer_run {
@@ -31,6 +31,21 @@ static tn_status read_tokens(infer_run *r, const char *path) {
     return TN_OK;
 }
 
+static tn_status stopped(const infer_run *r, int64_t done) {
+    return tn_fail(r->ctx, TN_ERR_INTERRUPTED, "stopped after %lld of %lld sequences; nothing was written",
+                   (long long)done, (long long)r->B);
+}
+
+static tn_status check_finite(infer_run *r, const tn_input *in, int64_t b) {
+    const float *logits = r->logits + b * r->T * r->m->config.vocab;
+    for (int64_t i = 0; i < r->T * r->m->config.vocab; i++)
+        if (!isfinite(logits[i])) {
+            tn_model_blame(r->m, r->ws, in, TN_GATE_COMPACT);
+            return tn_fail_prefix(r->ctx, "sequence %lld", (long long)b);
+        }
+    return TN_OK;
+}
+
 /* One sequence at a time: a sequence alone gives the bits it gives in a batch, and memory stays small. */
 static tn_status infer(infer_run *r) {
     const tn_model_config *c = &r->m->config;
@@ -46,15 +61,17 @@ static tn_status infer(infer_run *r) {
                        .L = T,
                        .control_seed = 1,
                        .control_index = (uint64_t)b};
-        TN_TRY(tn_model_forward(r->m, r->ws, &in, TN_GATE_COMPACT, r->one, NULL));
+        tn_status status = tn_model_forward(r->m, r->ws, &in, TN_GATE_COMPACT, r->one, NULL);
+        if (status == TN_ERR_INTERRUPTED)
+            return stopped(r, b);
+        TN_TRY(status);
         TN_TRY(tn_buffer_read(tn_workspace_logits(r->ws), 0, (size_t)(T * V) * sizeof(float),
                               r->logits + b * T * V));
+        TN_TRY(check_finite(r, &in, b));
         for (int64_t i = 0; i < c->layers; i++)
             memcpy(r->routes + (i * r->B + b) * T, r->one + i * T, (size_t)T);
         if (tn_interrupted())
-            return tn_fail(r->ctx, TN_ERR_INTERRUPTED,
-                           "stopped after %lld of %lld sequences; nothing was written", (long long)b + 1,
-                           (long long)r->B);
+            return stopped(r, b + 1);
     }
     return TN_OK;
 }
@@ -79,15 +96,13 @@ static tn_status write(const infer_run *r, const char *path) {
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     infer_run r = {.ctx = ctx};
     tn_device *dev = NULL;
-    char *model_path = NULL;
     const char *tokens = tn_cli_string(args, "tokens", NULL), *logits = tn_cli_string(args, "logits", NULL);
     tn_status status = TN_OK;
     if (!tokens || !logits)
         return tn_fail(ctx, TN_ERR_ARG, "it wants --tokens IN.safetensors and --logits OUT.safetensors");
-    TN_GO(tn_path_join(ctx, args->arguments[0], "model.safetensors", &model_path));
     TN_GO(read_tokens(&r, tokens));
     TN_GO(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
-    TN_GO(tn_checkpoint_load(dev, model_path, &r.m));
+    TN_GO(tn_run_load(dev, args->arguments[0], NULL, &r.m));
     TN_GO(infer(&r));
     TN_GO(write(&r, logits));
 cleanup:
@@ -98,7 +113,6 @@ cleanup:
     tn_free(ctx, r.logits);
     tn_free(ctx, r.routes);
     tn_free(ctx, r.one);
-    tn_free(ctx, model_path);
     return status;
 }
 

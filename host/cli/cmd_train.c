@@ -2,8 +2,10 @@
 #include "commands.h"
 
 #include "common.h"
+#include "file.h"
 #include "row_price.h"
 #include "run_finish.h"
+#include "run_folder.h"
 #include "task_options.h"
 #include "version.h"
 
@@ -22,14 +24,17 @@ static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_confi
     return TN_OK;
 }
 
-static tn_status model_of(tn_context *ctx, const tn_cli_args *args, tn_model_config *m) {
+/* What is given on the command line; the rest stays as it is. */
+static tn_status model_options(tn_context *ctx, const tn_cli_args *args, tn_model_config *m) {
     m->d_model = tn_cli_int(args, "width", m->d_model);
     m->layers = tn_cli_int(args, "layers", m->layers);
     m->heads = tn_cli_int(args, "heads", m->heads);
     m->conv_taps = tn_cli_int(args, "taps", m->conv_taps);
-    m->mlp_width = tn_cli_int(args, "mlp", 2 * m->d_model);
-    TN_TRY(tn_mixer_parse(ctx, tn_cli_string(args, "mixer", "routed"), m));
-    TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", "threshold"), m));
+    m->mlp_width = tn_cli_int(args, "mlp", m->mlp_width);
+    if (tn_cli_given(args, "mixer"))
+        TN_TRY(tn_mixer_parse(ctx, tn_cli_string(args, "mixer", NULL), m));
+    if (tn_cli_given(args, "routing"))
+        TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", NULL), m));
     if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
         return tn_fail(ctx, TN_ERR_ARG, "--routing belongs to the mixer routed");
     const char *positions = tn_cli_string(args, "positions", NULL); /* else the task's usual ones */
@@ -41,22 +46,20 @@ static bool wants_price(const tn_cli_args *args) {
     return strcmp(tn_cli_string(args, "lambda", ""), lambda_words[0]) == 0;
 }
 
-static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_config *c) {
-    tn_task_config task;
-    TN_TRY(task_of(ctx, args, &task));
-    TN_TRY(tn_train_config_default(ctx, &task, tn_cli_int(args, "steps", 0), c));
-    TN_TRY(model_of(ctx, args, &c->model));
+static tn_status curriculum_options(tn_context *ctx, const tn_cli_args *args, tn_train_config *c) {
     tn_curriculum *u = &c->curriculum;
-    if (tn_cli_given(args, "plain"))
-        tn_train_config_plain(c);
-    u->enabled = !tn_cli_given(args, "no-curriculum");
+    if (tn_cli_given(args, "no-curriculum"))
+        u->enabled = false;
     if (!u->enabled && !tn_mixer_has_router(&c->model))
         return tn_fail(ctx, TN_ERR_ARG, "--no-curriculum belongs to the mixer routed");
     if (wants_price(args) && !tn_mixer_has_router(&c->model))
         return tn_fail(ctx, TN_ERR_ARG,
                        "--lambda measured belongs to the mixer routed: no other has a price");
-    if (!wants_price(args))
+    if (tn_cli_given(args, "lambda") && !wants_price(args)) {
         u->lambda = tn_cli_real(args, "lambda", u->lambda);
+        c->row_cost = (tn_row_cost){0};
+    }
+    u->steps = tn_cli_int(args, "steps", u->steps);
     u->margin = tn_cli_real(args, "gate-margin", u->margin);
     u->lr = tn_cli_real(args, "lr", u->lr);
     u->decay = tn_cli_real(args, "decay", u->decay);
@@ -65,8 +68,16 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     u->ramp = tn_cli_int(args, "ramp", u->ramp);
     u->explore = tn_cli_int(args, "explore", u->explore);
     u->explore_below = tn_cli_real(args, "explore-below", u->explore_below);
-    TN_TRY(tn_penalty_parse(
-        ctx, tn_cli_string(args, "penalty", c->penalty == TN_PENALTY_ROWS ? "rows" : "mean"), &c->penalty));
+    return TN_OK;
+}
+
+static tn_status given_options(tn_context *ctx, const tn_cli_args *args, tn_train_config *c) {
+    TN_TRY(model_options(ctx, args, &c->model));
+    if (tn_cli_given(args, "plain"))
+        tn_train_config_plain(c);
+    TN_TRY(curriculum_options(ctx, args, c));
+    if (tn_cli_given(args, "penalty"))
+        TN_TRY(tn_penalty_parse(ctx, tn_cli_string(args, "penalty", NULL), &c->penalty));
     c->optimizer.weight_decay = tn_cli_real(args, "weight-decay", c->optimizer.weight_decay);
     c->optimizer.clip = tn_cli_real(args, "clip", c->optimizer.clip);
     c->router_bias = tn_cli_real(args, "router-bias", c->router_bias);
@@ -79,20 +90,52 @@ static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_co
     return tn_train_config_check(ctx, c);
 }
 
-/* λ from the device, or from the folder where its run has it already. Without a run to resume training says
- * so, and nothing need be measured. */
-static tn_status price(tn_device *dev, const char *folder, bool resume, tn_train_config *c) {
+static tn_status config_of(tn_context *ctx, const tn_cli_args *args, tn_train_config *c) {
+    tn_task_config task;
+    TN_TRY(task_of(ctx, args, &task));
+    TN_TRY(tn_train_config_default(ctx, &task, tn_cli_int(args, "steps", 0), c));
+    c->model.mlp_width = 2 * tn_cli_int(args, "width", c->model.d_model);
+    return given_options(ctx, args, c);
+}
+
+/* The config of the run in the folder, which the options given must not contradict. */
+static tn_status config_of_run(tn_context *ctx, const tn_cli_args *args, const char *folder,
+                               tn_train_config *c) {
+    tn_train_config wanted;
+    char *path;
+    TN_TRY(tn_path_join(ctx, folder, "config.json", &path));
+    tn_status status = tn_file_exists(path)
+                           ? tn_train_config_load(ctx, path, c)
+                           : tn_fail(ctx, TN_ERR_INPUT,
+                                     "%s holds no run to resume; leave --resume out to start one", folder);
+    tn_free(ctx, path);
+    TN_TRY(status);
+    wanted = *c;
+    wanted.seed = wanted.task.seed = tn_cli_uint64(args, "seed", c->seed);
+    if (tn_cli_given(args, "task"))
+        TN_TRY(tn_task_kind_parse(ctx, tn_cli_string(args, "task", NULL), &wanted.task.kind));
+    if (wanted.task.kind != c->task.kind)
+        return tn_train_config_same(ctx, c, &wanted);
+    TN_TRY(tn_cli_task(ctx, args, &wanted.task));
+    TN_TRY(given_options(ctx, args, &wanted));
+    if (wants_price(args) && !(c->row_cost.unrouted_ms > 0))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "the run in %s was given its λ, %g, and did not measure it; leave --lambda out, or name "
+            "another folder",
+            folder, c->curriculum.lambda);
+    return tn_train_config_same(ctx, c, &wanted);
+}
+
+/* λ from the device, or, where a run goes on, as its folder has it. */
+static tn_status price(tn_device *dev, bool resume, tn_train_config *c) {
     tn_context *ctx = tn_device_context(dev);
-    bool found;
-    TN_TRY(tn_row_price_recorded(ctx, folder, c, &found));
-    if (!found && resume)
-        return TN_OK;
-    if (!found)
+    if (!resume)
         TN_TRY(tn_row_price_measure(dev, c));
     if (!ctx->quiet)
         fprintf(stderr, "λ %.4g: a routed row %.4g ms a layer, one that is not %.4g ms%s\n",
                 c->curriculum.lambda, c->row_cost.routed_ms, c->row_cost.unrouted_ms,
-                found ? ", as the folder has it" : "");
+                resume ? ", as the folder has it" : "");
     return TN_OK;
 }
 
@@ -107,23 +150,35 @@ static tn_status summarise(tn_device *dev, const tn_train_config *c, const char 
     return TN_OK;
 }
 
+/* The folder stays locked until its summary is written. */
+static tn_status train(tn_device *dev, const tn_cli_args *args, const tn_train_config *config,
+                       const char *folder) {
+    tn_train_result result;
+    tn_lock lock;
+    tn_status status = tn_train(dev, config, folder, tn_cli_given(args, "resume"), &lock, &result);
+    if (status == TN_OK)
+        status = summarise(dev, config, folder, &result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES));
+    tn_lock_release(&lock);
+    return status;
+}
+
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_train_config config;
-    tn_train_result result;
     tn_device *dev;
+    bool resume = tn_cli_given(args, "resume"), there;
     const char *folder = tn_cli_string(args, "output", NULL);
     if (!folder)
         return tn_fail(ctx, TN_ERR_ARG, "it wants a folder for the run: -o DIR");
-    TN_TRY(config_of(ctx, args, &config));
+    TN_TRY(resume ? config_of_run(ctx, args, folder, &config) : config_of(ctx, args, &config));
+    TN_TRY(tn_run_exists(ctx, folder, &there));
+    if (there && !resume) /* before anything is measured */
+        return tn_run_refuse(ctx, folder);
     if (tn_version_slow_build())
         tn_warn(ctx, "%s", tn_version_slow_build());
     TN_TRY(tn_device_open_selected(ctx, tn_cli_string(args, "device", NULL), &dev));
-    bool resume = tn_cli_given(args, "resume");
-    tn_status status = wants_price(args) ? price(dev, folder, resume, &config) : TN_OK;
+    tn_status status = wants_price(args) ? price(dev, resume, &config) : TN_OK;
     if (status == TN_OK)
-        status = tn_train(dev, &config, folder, resume, &result);
-    if (status == TN_OK)
-        status = summarise(dev, &config, folder, &result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES));
+        status = train(dev, args, &config, folder);
     tn_device_close(dev);
     return status;
 }
@@ -141,7 +196,8 @@ static const tn_cli_option options[] = {
     {"steps", 0, "N", TN_CLI_INT, "training steps (the task's usual number)", 1, 1e8},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of parameters and data (1)"},
     {"output", 'o', "DIR", TN_CLI_WRITES, "the run's folder, made when missing"},
-    {"resume", 0, NULL, TN_CLI_FLAG, "go on from the state in the folder, bit for bit"},
+    {"resume", 0, NULL, TN_CLI_FLAG,
+     "go on from the state in the folder, bit for bit; other options are not needed"},
     {"layers", 0, "N", TN_CLI_INT, "layers (4)", 1, 64},
     {"width", 0, "D", TN_CLI_INT, "model width (64)", 1, 8192},
     {"heads", 0, "H", TN_CLI_INT, "attention heads (2; text 4)", 1, 128},

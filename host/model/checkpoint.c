@@ -2,7 +2,6 @@
 
 #include "safetensors.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static tn_st_tensor spec(const tn_param *p, const void *data) {
@@ -15,16 +14,29 @@ static tn_st_tensor spec(const tn_param *p, const void *data) {
     return t;
 }
 
-/* A flat buffer of the parameter table as host floats. Caller frees. */
-static tn_status flat_read(tn_model *m, const tn_buffer *buffer, float **out) {
+/* A flat buffer of the parameter table as host floats, all of them finite. */
+static tn_status flat_read(tn_model *m, const tn_buffer *buffer, const char *what, float **out) {
     tn_context *ctx = tn_device_context(m->dev);
     TN_TRY(tn_alloc(ctx, m->params.floats, sizeof(float), out));
-    tn_status status = tn_buffer_read(buffer, 0, m->params.floats * sizeof(float), *out);
-    if (status != TN_OK) {
-        tn_free(ctx, *out);
-        *out = NULL;
-    }
-    return status;
+    TN_TRY(tn_buffer_read(buffer, 0, m->params.floats * sizeof(float), *out));
+    return tn_params_finite(&m->params, *out, what, TN_ERR_CHECK);
+}
+
+tn_status tn_snapshot_take(tn_model *m, tn_snapshot *out) {
+    *out = (tn_snapshot){.m = m};
+    TN_TRY(flat_read(m, m->params.values, "", &out->values));
+    TN_TRY(flat_read(m, m->params.moment1, "the first moment of ", &out->moment1));
+    return flat_read(m, m->params.moment2, "the second moment of ", &out->moment2);
+}
+
+void tn_snapshot_free(tn_snapshot *s) {
+    if (!s->m)
+        return;
+    tn_context *ctx = tn_device_context(s->m->dev);
+    tn_free(ctx, s->values);
+    tn_free(ctx, s->moment1);
+    tn_free(ctx, s->moment2);
+    *s = (tn_snapshot){0};
 }
 
 static int metadata(const tn_model_config *c, char texts[TN_CONFIG_FIELDS][TN_CONFIG_TEXT],
@@ -36,22 +48,19 @@ static int metadata(const tn_model_config *c, char texts[TN_CONFIG_FIELDS][TN_CO
     return TN_CONFIG_FIELDS;
 }
 
-tn_status tn_checkpoint_save(tn_model *m, const char *path) {
-    tn_context *ctx = tn_device_context(m->dev);
+tn_status tn_checkpoint_save(const tn_snapshot *s, const char *path, const char *run) {
+    const tn_params *p = &s->m->params;
+    tn_context *ctx = tn_device_context(p->dev);
     char texts[TN_CONFIG_FIELDS][TN_CONFIG_TEXT];
-    tn_st_pair pairs[TN_CONFIG_FIELDS];
-    tn_st_tensor *tensors = NULL;
-    float *values = NULL;
-    tn_status status = TN_OK;
-    int count = metadata(&m->config, texts, pairs);
-    TN_GO(tn_alloc(ctx, (size_t)m->params.count, sizeof *tensors, &tensors));
-    TN_GO(flat_read(m, m->params.values, &values));
-    for (int i = 0; i < m->params.count; i++)
-        tensors[i] = spec(&m->params.items[i], values + m->params.items[i].offset);
-    TN_GO(tn_safetensors_write(ctx, path, pairs, count, tensors, m->params.count));
-cleanup:
+    tn_st_pair pairs[TN_CONFIG_FIELDS + 1];
+    tn_st_tensor *tensors;
+    int count = metadata(&s->m->config, texts, pairs);
+    pairs[count++] = (tn_st_pair){"run", run};
+    TN_TRY(tn_alloc(ctx, (size_t)p->count, sizeof *tensors, &tensors));
+    for (int i = 0; i < p->count; i++)
+        tensors[i] = spec(&p->items[i], s->values + p->items[i].offset);
+    tn_status status = tn_safetensors_write(ctx, path, pairs, count, tensors, p->count);
     tn_free(ctx, tensors);
-    tn_free(ctx, values);
     return status;
 }
 
@@ -75,59 +84,94 @@ static tn_status config_of(tn_context *ctx, const char *path, const tn_safetenso
     return TN_OK;
 }
 
-tn_status tn_checkpoint_config(tn_context *ctx, const char *path, tn_model_config *out) {
-    tn_safetensors file;
-    TN_TRY(tn_safetensors_read(ctx, path, &file));
-    tn_status status = config_of(ctx, path, &file, out);
-    tn_safetensors_free(ctx, &file);
-    return status;
+static void shape_text(const char *dtype, int rank, const int64_t *dims, char *text, size_t size) {
+    size_t used = (size_t)snprintf(text, size, "%s [", dtype);
+    for (int d = 0; d < rank && used < size; d++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", d ? "," : "", (long long)dims[d]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
 }
 
-static bool same_shape(const tn_st_tensor *t, const tn_param *p) {
-    return strcmp(t->dtype, "F32") == 0 && t->rank == p->rank && t->dims[0] == p->dims[0] &&
-           (p->rank < 2 || t->dims[1] == p->dims[1]);
+/* Tensor "<prefix><name>" of the file, which must be there as the model has it. */
+static tn_status tensor_of(tn_context *ctx, const char *path, const tn_safetensors *file, const char *prefix,
+                           const tn_param *p, const tn_st_tensor **out) {
+    char name[TN_ST_NAME], mine[120], theirs[120];
+    snprintf(name, sizeof name, "%s%s", prefix, p->name);
+    *out = tn_safetensors_find(file, name);
+    shape_text("F32", p->rank, p->dims, mine, sizeof mine);
+    if (!*out)
+        return tn_fail(ctx, TN_ERR_INPUT, "%s: tensor %s, %s, is missing; is it another model's?", path, name,
+                       mine);
+    shape_text((*out)->dtype, (*out)->rank, (*out)->dims, theirs, sizeof theirs);
+    if (strcmp(mine, theirs) != 0)
+        return tn_fail(ctx, TN_ERR_INPUT, "%s: tensor %s is %s, a model of its config has %s", path, name,
+                       theirs, mine);
+    return TN_OK;
 }
 
 /* Copies tensor "<prefix><name>" of every parameter into a flat buffer. */
 static tn_status fill_flat(tn_model *m, const char *path, const tn_safetensors *file, const char *prefix,
                            tn_buffer *to) {
     tn_context *ctx = tn_device_context(m->dev);
+    const tn_st_tensor *t;
     float *flat;
-    char name[TN_ST_NAME];
     TN_TRY(tn_alloc(ctx, m->params.floats, sizeof(float), &flat));
     tn_status status = TN_OK;
-    for (int i = 0; status == TN_OK && i < m->params.count; i++) {
-        const tn_param *p = &m->params.items[i];
-        snprintf(name, sizeof name, "%s%s", prefix, p->name);
-        const tn_st_tensor *t = tn_safetensors_find(file, name);
-        if (!t || !same_shape(t, p))
-            status = tn_fail(ctx, TN_ERR_INPUT, "%s: tensor %s is %s; is it another model's?", path, name,
-                             t ? "of another shape or type" : "missing");
-        else
-            memcpy(flat + p->offset, t->data, t->bytes);
+    for (int i = 0; i < m->params.count; i++) {
+        TN_GO(tensor_of(ctx, path, file, prefix, &m->params.items[i], &t));
+        memcpy(flat + m->params.items[i].offset, t->data, t->bytes);
     }
-    if (status == TN_OK)
-        status = tn_buffer_write(to, 0, m->params.floats * sizeof(float), flat);
+    status = tn_params_finite(&m->params, flat, prefix, TN_ERR_INPUT);
+    if (status != TN_OK) {
+        tn_fail_prefix(ctx, "%s", path);
+        goto cleanup;
+    }
+    TN_GO(tn_buffer_write(to, 0, m->params.floats * sizeof(float), flat));
+cleanup:
     tn_free(ctx, flat);
     return status;
 }
 
-tn_status tn_checkpoint_load(tn_device *dev, const char *path, tn_model **out) {
+/* The file's tensors are those of a model of its config: known before room for one is asked for. */
+static tn_status check_tensors(tn_device *dev, const char *path, const tn_safetensors *file,
+                               const tn_model_config *config) {
+    tn_context *ctx = tn_device_context(dev);
+    const tn_st_tensor *unused;
+    tn_params outline;
+    TN_TRY(tn_params_outline(dev, config, &outline));
+    tn_status status = TN_OK;
+    for (int i = 0; status == TN_OK && i < outline.count; i++)
+        status = tensor_of(ctx, path, file, "", &outline.items[i], &unused);
+    if (status == TN_OK && file->count != outline.count)
+        status = tn_fail(ctx, TN_ERR_INPUT, "%s holds %d tensors; a model of its config has %d", path,
+                         file->count, outline.count);
+    tn_params_destroy(&outline);
+    return status;
+}
+
+static tn_status run_of(tn_context *ctx, const tn_safetensors *file, char **run) {
+    const char *text = tn_safetensors_meta(file, "run");
+    if (!run)
+        return TN_OK;
+    *run = NULL;
+    return text ? tn_strdup(ctx, text, run) : TN_OK;
+}
+
+tn_status tn_checkpoint_open(tn_device *dev, const char *path, tn_model **out, char **run) {
     tn_context *ctx = tn_device_context(dev);
     tn_safetensors file;
     tn_model_config config;
     tn_model *m = NULL;
     *out = NULL;
+    if (run)
+        *run = NULL;
     TN_TRY(tn_safetensors_read(ctx, path, &file));
     tn_status status = TN_OK;
     TN_GO(config_of(ctx, path, &file, &config));
+    TN_GO(check_tensors(dev, path, &file, &config));
     TN_GO(tn_model_create(dev, &config, false, &m));
-    if (file.count != m->params.count) {
-        status = tn_fail(ctx, TN_ERR_INPUT, "%s holds %d tensors; a model of its config has %d", path,
-                         file.count, m->params.count);
-        goto cleanup;
-    }
     TN_GO(fill_flat(m, path, &file, "", m->params.values));
+    TN_GO(run_of(ctx, &file, run));
     *out = m;
 cleanup:
     if (status != TN_OK)
@@ -136,55 +180,78 @@ cleanup:
     return status;
 }
 
-tn_status tn_state_save(tn_model *m, const char *path, int64_t step, uint64_t seed) {
-    static const char *const prefixes[] = {"value.", "moment1.", "moment2."};
-    tn_context *ctx = tn_device_context(m->dev);
-    const tn_buffer *buffers[] = {m->params.values, m->params.moment1, m->params.moment2};
-    float *flats[3] = {NULL};
-    tn_st_tensor *tensors = NULL;
+tn_status tn_checkpoint_load(tn_device *dev, const char *path, tn_model **out) {
+    return tn_checkpoint_open(dev, path, out, NULL);
+}
+
+static const char *const state_prefixes[] = {"value.", "moment1.", "moment2."};
+static const char state_kind[] = "turnout-state-1";
+
+tn_status tn_state_save(const tn_snapshot *s, const char *path, int64_t step, uint64_t seed,
+                        const char *run) {
+    const tn_params *p = &s->m->params;
+    tn_context *ctx = tn_device_context(p->dev);
+    const float *flats[] = {s->values, s->moment1, s->moment2};
+    tn_st_tensor *tensors;
     char step_text[24], seed_text[24];
-    tn_status status = TN_OK;
     snprintf(step_text, sizeof step_text, "%lld", (long long)step);
     snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
-    tn_st_pair meta[] = {{"kind", "turnout-state-1"}, {"step", step_text}, {"seed", seed_text}};
-    int n = m->params.count;
-    TN_GO(tn_alloc(ctx, (size_t)(3 * n), sizeof *tensors, &tensors));
-    for (int k = 0; k < 3; k++) {
-        TN_GO(flat_read(m, buffers[k], &flats[k]));
-        for (int i = 0; i < n; i++) {
-            tensors[k * n + i] = spec(&m->params.items[i], flats[k] + m->params.items[i].offset);
-            snprintf(tensors[k * n + i].name, TN_ST_NAME, "%s%s", prefixes[k], m->params.items[i].name);
-        }
-    }
-    TN_GO(tn_safetensors_write(ctx, path, meta, 3, tensors, 3 * n));
-cleanup:
-    tn_free(ctx, tensors);
+    tn_st_pair meta[] = {{"kind", state_kind}, {"step", step_text}, {"seed", seed_text}, {"run", run}};
+    int n = p->count;
+    TN_TRY(tn_alloc(ctx, (size_t)(3 * n), sizeof *tensors, &tensors));
     for (int k = 0; k < 3; k++)
-        tn_free(ctx, flats[k]);
+        for (int i = 0; i < n; i++) {
+            tensors[k * n + i] = spec(&p->items[i], flats[k] + p->items[i].offset);
+            snprintf(tensors[k * n + i].name, TN_ST_NAME, "%s%s", state_prefixes[k], p->items[i].name);
+        }
+    tn_status status = tn_safetensors_write(ctx, path, meta, 4, tensors, 3 * n);
+    tn_free(ctx, tensors);
     return status;
 }
 
-tn_status tn_state_load(tn_model *m, const char *path, int64_t *step, uint64_t seed) {
+/* A whole number from 0 to `most`, written out in full. */
+static bool whole_number(const char *text, uint64_t most, uint64_t *out) {
+    *out = 0;
+    for (const char *p = text; *p; p++) {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (*p < '0' || *p > '9' || digit > most || *out > (most - digit) / 10)
+            return false;
+        *out = *out * 10 + digit;
+    }
+    return *text != '\0';
+}
+
+static tn_status state_header(tn_context *ctx, const char *path, const tn_safetensors *file, uint64_t seed,
+                              int64_t most, int64_t *step) {
+    const char *kind = tn_safetensors_meta(file, "kind"), *steps = tn_safetensors_meta(file, "step");
+    const char *seeds = tn_safetensors_meta(file, "seed");
+    uint64_t number;
+    if (!kind || strcmp(kind, state_kind) != 0 || !steps || !seeds)
+        return tn_fail(ctx, TN_ERR_INPUT, "%s is not the state of a training run; name the folder of one",
+                       path);
+    if (!whole_number(seeds, UINT64_MAX, &number) || number != seed)
+        return tn_fail(ctx, TN_ERR_INPUT, "%s is of a run with seed '%.30s', not %llu", path, seeds,
+                       (unsigned long long)seed);
+    if (!whole_number(steps, (uint64_t)most, &number))
+        return tn_fail(ctx, TN_ERR_INPUT,
+                       "%s is of step '%.30s'; that of this run is a whole number from 0 to %lld", path,
+                       steps, (long long)most);
+    *step = (int64_t)number;
+    return TN_OK;
+}
+
+tn_status tn_state_load(tn_model *m, const char *path, uint64_t seed, int64_t most, int64_t *step,
+                        char **run) {
     tn_context *ctx = tn_device_context(m->dev);
     tn_safetensors file;
+    *run = NULL;
     TN_TRY(tn_safetensors_read(ctx, path, &file));
-    const char *kind = tn_safetensors_meta(&file, "kind"), *steps = tn_safetensors_meta(&file, "step");
-    const char *seeds = tn_safetensors_meta(&file, "seed");
+    tn_buffer *const to[] = {m->params.values, m->params.moment1, m->params.moment2};
     tn_status status = TN_OK;
-    if (!kind || strcmp(kind, "turnout-state-1") != 0 || !steps || !seeds) {
-        status =
-            tn_fail(ctx, TN_ERR_INPUT, "%s is not the state of a training run; name the folder of one", path);
-        goto cleanup;
-    }
-    if (strtoull(seeds, NULL, 10) != seed) {
-        status = tn_fail(ctx, TN_ERR_INPUT, "%s is of a run with seed %s, not %llu", path, seeds,
-                         (unsigned long long)seed);
-        goto cleanup;
-    }
-    *step = strtoll(steps, NULL, 10);
-    TN_GO(fill_flat(m, path, &file, "value.", m->params.values));
-    TN_GO(fill_flat(m, path, &file, "moment1.", m->params.moment1));
-    TN_GO(fill_flat(m, path, &file, "moment2.", m->params.moment2));
+    TN_GO(state_header(ctx, path, &file, seed, most, step));
+    for (int k = 0; k < 3; k++)
+        TN_GO(fill_flat(m, path, &file, state_prefixes[k], to[k]));
+    TN_GO(run_of(ctx, &file, run));
 cleanup:
     tn_safetensors_free(ctx, &file);
     return status;

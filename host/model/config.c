@@ -161,6 +161,17 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
     return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
 }
 
+const char *tn_model_config_differs(const tn_model_config *a, const tn_model_config *b,
+                                    char mine[TN_CONFIG_TEXT], char theirs[TN_CONFIG_TEXT]) {
+    for (int i = 0; i < TN_CONFIG_FIELDS; i++) {
+        const char *name = tn_model_config_field(a, i, mine);
+        tn_model_config_field(b, i, theirs);
+        if (strcmp(mine, theirs) != 0)
+            return name;
+    }
+    return NULL;
+}
+
 bool tn_mixer_has_conv(const tn_model_config *c) {
     return c->mixer != TN_MIXER_ATTENTION;
 }

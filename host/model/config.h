@@ -45,6 +45,10 @@ const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_
 /* Sets one field from its text; TN_ERR_INPUT for an unknown name or a bad value. */
 tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *name, const char *text);
 
+/* The first field in which the two differ, with both texts; NULL where they are the same. */
+const char *tn_model_config_differs(const tn_model_config *a, const tn_model_config *b,
+                                    char mine[TN_CONFIG_TEXT], char theirs[TN_CONFIG_TEXT]);
+
 bool tn_mixer_has_conv(const tn_model_config *c);      /* convolution and W_c exist */
 bool tn_mixer_has_attention(const tn_model_config *c); /* q, k, v, o exist */
 bool tn_mixer_has_router(const tn_model_config *c);

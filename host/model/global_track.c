@@ -4,8 +4,10 @@
 #include "workspace.h"
 
 #include "attention_absorb.h"
+#include "clock.h"
 #include "flash_attention.h"
 #include "gemm.h"
+#include "launch.h"
 #include "rope.h"
 #include "row_gather.h"
 
@@ -31,7 +33,8 @@ static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn
 
 /* The lists that the global track works from; borrowed. */
 typedef struct tn_row_lists {
-    const tn_buffer *rows, *q_start, *kv_rows, *kv_start;
+    tn_buffer *rows;
+    const tn_buffer *q_start, *kv_rows, *kv_start;
     const tn_buffer *q_input, *kv_input; /* rows of u1 for q; for k and v */
 } tn_row_lists;
 
@@ -110,17 +113,88 @@ tn_status tn_global_project(tn_workspace *ws, const tn_input *in, int64_t layer)
     return rotate(ws, in, st->k, st->P, l.kv_rows, false);
 }
 
+/* What attention reads and writes: of the whole list, or of a piece of it. */
+typedef struct tn_attend {
+    tn_buffer *a, *lse, *q, *rows;
+    const tn_buffer *k, *v, *start, *kv_start;
+} tn_attend;
+
+static tn_status attend(tn_device *dev, const tn_flash_attention_shape *s, const tn_attend *x) {
+    return tn_flash_attention_forward(dev, s, x->a, x->lse, x->q, x->k, x->v, x->rows, x->start, x->kv_start,
+                                      NULL, NULL);
+}
+
+/* `count` queries from `first` on, each `width` wide: views of what the whole list has. */
+static tn_status attend_piece(tn_workspace *ws, const tn_flash_attention_shape *s, const tn_attend *x,
+                              int64_t first, int64_t count, int64_t width) {
+    tn_flash_attention_shape piece = *s;
+    const int32_t start[2] = {0, (int32_t)count};
+    tn_buffer *const whole[] = {x->a, x->lse, x->q, x->rows};
+    const int64_t floats[] = {width, s->H, width, 1};
+    tn_buffer *views[4] = {NULL};
+    tn_status status = TN_OK;
+    piece.R = piece.max_rows = count;
+    for (int i = 0; i < 4; i++)
+        TN_GO(tn_buffer_view(whole[i], (size_t)(first * floats[i]) * 4, (size_t)(count * floats[i]) * 4,
+                             &views[i]));
+    TN_GO(tn_workspace_need(ws, &ws->piece_start, sizeof start));
+    TN_GO(tn_buffer_write(ws->piece_start, 0, sizeof start, start));
+    TN_GO(attend(
+        ws->m->dev, &piece,
+        &(tn_attend){views[0], views[1], views[2], views[3], x->k, x->v, ws->piece_start, x->kv_start}));
+cleanup:
+    for (int i = 0; i < 4; i++)
+        tn_buffer_destroy(views[i]);
+    return status;
+}
+
+static void tell(tn_workspace *ws, int64_t layer, int64_t done, int64_t of) {
+    const double seldom = 10;
+    double now = tn_clock_seconds();
+    if (!(now - ws->told >= seldom))
+        return;
+    if (ws->told > 0)
+        tn_progress(tn_device_context(ws->m->dev), "attention of layer %lld of %lld: %lld of %lld rows",
+                    (long long)layer + 1, (long long)ws->m->config.layers, (long long)done, (long long)of);
+    ws->told = now;
+}
+
+/* One sequence, so long that Ctrl-C would wait too long for it: its list goes in pieces. A row's bits do not
+ * depend on the rows beside it. `each` queries a row. */
+static tn_status attend_in_pieces(tn_workspace *ws, int64_t layer, const tn_flash_attention_shape *s,
+                                  const tn_attend *x, double row_work, int64_t each) {
+    int64_t rows = s->R / each, width = s->H * s->Dh;
+    int64_t pieces = 1 + (int64_t)((double)rows * row_work / ws->piece_work);
+    int64_t step = tn_ceil_div(tn_ceil_div(rows, pieces), TN_PIECE_ROWS) * TN_PIECE_ROWS;
+    for (int64_t at = 0; at < rows; at += step) {
+        int64_t count = at + step <= rows ? step : rows - at;
+        TN_TRY(attend_piece(ws, s, x, at * each, count * each, width));
+        TN_TRY(tn_workspace_pause(ws, (double)count * row_work));
+        tell(ws, layer, at + count, rows);
+    }
+    return TN_OK;
+}
+
 tn_status tn_global_attend(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    int64_t D = ws->m->config.d_model, H = ws->m->config.heads;
+    int64_t D = ws->m->config.d_model, H = ws->m->config.heads, each = st->absorbed ? H : 1;
     tn_row_lists l = lists_of(ws, st);
     tn_flash_attention_shape s = attention_shape(ws, in, st);
-    TN_TRY(tn_workspace_floats(ws, &st->a, st->R, st->absorbed ? H * D : D));
+    TN_TRY(tn_workspace_floats(ws, &st->a, st->R, each * D));
     TN_TRY(tn_workspace_floats(ws, &st->lse, st->R, H));
-    return tn_flash_attention_forward(ws->m->dev, &s, st->a, st->lse, st->q,
-                                      st->absorbed ? l.kv_input : st->k, st->absorbed ? l.kv_input : st->v,
-                                      st->absorbed ? st->query_rows : l.rows,
-                                      st->absorbed ? st->query_start : l.q_start, l.kv_start, NULL, NULL);
+    tn_attend x = {.a = st->a,
+                   .lse = st->lse,
+                   .q = st->q,
+                   .k = st->absorbed ? l.kv_input : st->k,
+                   .v = st->absorbed ? l.kv_input : st->v,
+                   .rows = st->absorbed ? st->query_rows : l.rows,
+                   .start = st->absorbed ? st->query_start : l.q_start,
+                   .kv_start = l.kv_start};
+    double row_work = 2 * (double)(each * D) * (double)in->T; /* of the last row: at most */
+    bool can = in->B == 1 && TN_PIECE_ROWS * sizeof(float) % tn_buffer_align(ws->m->dev) == 0;
+    if (!ws->m->training && can && (double)st->R * row_work > ws->piece_work)
+        return attend_in_pieces(ws, layer, &s, &x, row_work, each);
+    return attend(ws->m->dev, &s, &x);
 }
 
 tn_status tn_global_output(tn_workspace *ws, int64_t layer, tn_buffer *out, const tn_buffer *add) {

@@ -7,6 +7,7 @@
 #include "row_gather.h"
 #include "softmax_cross_entropy.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,18 @@ static tn_status head_forward(tn_workspace *ws, const tn_input *in, const tn_buf
     return tn_linear(m->dev, L, m->params.head, ws->logits, ws->ul, NULL, NULL);
 }
 
+/* Rows that the router would send in evaluation, of p [N]; `routed` of them went in this pass. */
+static int64_t decided(const tn_model_config *c, const tn_input *in, const float *p, int64_t routed) {
+    int64_t count = 0;
+    if (c->routing == TN_ROUTING_CAPACITY)
+        return in->by_threshold ? in->B * (int64_t)ceil(c->capacity * (double)in->T) : routed;
+    if (!(in->gate_margin > 0))
+        return routed;
+    for (int64_t n = 0; n < in->B * in->T; n++)
+        count += p[n] >= 0.5f;
+    return count;
+}
+
 /* What the layer's decisions were, read back from the device: for routes, and the numbers the host does not
  * know. */
 static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, uint8_t *routes,
@@ -167,6 +180,7 @@ static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, ui
         stats[layer].routed += h[n];
         stats[layer].pairs += h[n] ? (double)(n % in->T + 1) : 0;
     }
+    stats[layer].decided = stats[layer].routed;
     stats[layer].absorbed_rows = st->absorbed ? stats[layer].routed : 0;
     stats[layer].absorbed_pairs = st->absorbed ? stats[layer].pairs : 0;
     if (!tn_mixer_has_router(c))
@@ -176,8 +190,15 @@ static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, ui
     tn_status status = tn_buffer_read(st->p, 0, (size_t)N * sizeof *p, p);
     for (int64_t n = 0; n < N; n++)
         stats[layer].soft += p[n];
+    stats[layer].decided = decided(c, in, p, stats[layer].routed);
     tn_free(ctx, p);
     return status;
+}
+
+/* Multiply-adds of a layer but for its attention. */
+static double layer_work(const tn_model_config *c, int64_t N) {
+    double D = (double)c->d_model;
+    return (double)N * D * (2 * (double)c->mlp_width + 5 * D);
 }
 
 tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
@@ -190,15 +211,21 @@ tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn
     TN_TRY(tn_buffer_write(ws->tokens, 0, (size_t)N * 4, in->tokens));
     tn_embedding_shape embed = {N, m->config.d_model, m->config.vocab};
     TN_TRY(tn_embedding_forward(m->dev, &embed, ws->x0, m->params.embed->value, ws->tokens));
+    if (ws->inspect)
+        TN_TRY(tn_inspect_embedding(ws, in));
     const tn_buffer *x = ws->x0;
     for (int64_t i = 0; i < m->config.layers; i++) {
         TN_TRY(tn_mixer_forward(ws, in, gate, i, x));
         TN_TRY(mlp_forward(ws, N, i));
         TN_TRY(observe(ws, in, i, routes, stats));
+        if (ws->inspect)
+            TN_TRY(tn_inspect_layer(ws, in, i));
+        TN_TRY(tn_workspace_pause(ws, layer_work(&m->config, N)));
         ws->routed[i] = tn_workspace_state(ws, i)->R;
         x = tn_workspace_state(ws, i)->out;
     }
-    return head_forward(ws, in, x);
+    TN_TRY(head_forward(ws, in, x));
+    return ws->inspect ? tn_inspect_logits(ws, in) : TN_OK;
 }
 
 tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in) {
@@ -209,8 +236,9 @@ tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in) {
     TN_TRY(tn_workspace_need(ws, &ws->predicted, bytes));
     TN_TRY(tn_buffer_write(ws->labels, 0, bytes, in->labels));
     tn_softmax_cross_entropy_shape s = {in->L, m->config.vocab};
-    return tn_softmax_cross_entropy_forward(m->dev, &s, ws->loss, ws->lse, ws->predicted, ws->logits,
-                                            ws->labels);
+    TN_TRY(tn_softmax_cross_entropy_forward(m->dev, &s, ws->loss, ws->lse, ws->predicted, ws->logits,
+                                            ws->labels));
+    return ws->inspect ? tn_inspect_loss(ws, in) : TN_OK;
 }
 
 tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross_entropy,

@@ -57,6 +57,8 @@ typedef struct tn_input {
 typedef struct tn_layer_stats {
     int64_t
         routed; /* R: rows that took attention (all rows: attention mixer; hard decisions in every gate) */
+    int64_t decided; /* rows that take it by the router alone, as in evaluation: without the margin of
+                        training and by the model's own routing; `routed` where there is no router */
     int64_t kv_rows; /* rows whose k and v were computed */
     int64_t absorbed_rows,
         absorbed_passes;   /* of `routed`, those with absorbed weights; products of weights */
@@ -72,8 +74,10 @@ typedef struct tn_workspace tn_workspace;
 tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **out);
 void tn_workspace_destroy(tn_workspace *ws); /* NULL is fine */
 
-/* Fills logits [L,V]. `routes` (host, u8 [layers,B,T]) and `stats` ([layers], with pairs and soft) are read
- * back when not NULL; that costs a wait a layer. Every tensor stays on the device until the next pass. */
+/* Fills logits [L,V]. In a model for inference Ctrl-C ends it between layers, and within one where attention
+ * takes long: TN_ERR_INTERRUPTED. `routes` (host, u8 [layers,B,T]) and `stats` ([layers], with pairs and
+ * soft) are read back when not NULL; that costs a wait a layer. Every tensor stays on the device until the
+ * next pass. */
 tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
                            tn_layer_stats *stats);
 /* After forward: loss, log-sum and argmax of every labelled row, queued. */
@@ -84,6 +88,13 @@ tn_status tn_model_loss_read(tn_workspace *ws, const tn_input *in, double *cross
 /* After tn_model_loss, same input and gate: gradients of mean cross-entropy + penalty · Σ over layers and
  * rows of p. */
 tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty);
+
+/* Where a forward pass or the loss gave what is not finite: runs it again, looking at every tensor, and fails
+ * in any case, TN_ERR_DEVICE with the first of them. Without labels up to the logits. */
+tn_status tn_model_blame(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate);
+/* On: forward and loss look at every tensor as they go: TN_ERR_CHECK at the first that is not finite. Slow.
+ */
+void tn_workspace_inspect(tn_workspace *ws, bool on);
 
 tn_buffer *tn_workspace_logits(tn_workspace *ws); /* [L,V]; borrowed */
 /* Per-layer routed rows of the last compacted pass, known without reading anything back. [layers], borrowed.

@@ -182,16 +182,39 @@ static tn_status join_layers(tn_params *p) {
     return TN_OK;
 }
 
+static tn_status outline(tn_params *out, const tn_model_config *c) {
+    tn_param_plan plan = {.params = out};
+    TN_TRY(add(&plan, true, c->vocab, c->d_model, "embed.weight", -1));
+    for (int64_t i = 0; i < c->layers; i++)
+        TN_TRY(plan_layer(&plan, c, i));
+    TN_TRY(add(&plan, false, c->d_model, 0, "norm.weight", -1));
+    return add(&plan, true, c->vocab, c->d_model, "head.weight", -1);
+}
+
+tn_status tn_params_outline(tn_device *dev, const tn_model_config *c, tn_params *out) {
+    *out = (tn_params){.dev = dev};
+    tn_status status = outline(out, c);
+    if (status != TN_OK)
+        tn_params_destroy(out);
+    return status;
+}
+
+tn_status tn_params_finite(const tn_params *p, const float *flat, const char *what, tn_status failure) {
+    for (int i = 0; i < p->count; i++) {
+        const tn_param *t = &p->items[i];
+        for (size_t k = 0; k < t->count; k++)
+            if (!isfinite(flat[t->offset + k]))
+                return tn_fail(tn_device_context(p->dev), failure, "tensor %s%s is %g at index %zu of %zu",
+                               what, t->name, (double)flat[t->offset + k], k, t->count);
+    }
+    return TN_OK;
+}
+
 tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out) {
     tn_context *ctx = tn_device_context(dev);
     *out = (tn_params){.dev = dev};
-    tn_param_plan plan = {.params = out};
     tn_status status = TN_OK;
-    TN_GO(add(&plan, true, c->vocab, c->d_model, "embed.weight", -1));
-    for (int64_t i = 0; i < c->layers; i++)
-        TN_GO(plan_layer(&plan, c, i));
-    TN_GO(add(&plan, false, c->d_model, 0, "norm.weight", -1));
-    TN_GO(add(&plan, true, c->vocab, c->d_model, "head.weight", -1));
+    TN_GO(outline(out, c));
     TN_GO(tn_alloc(ctx, (size_t)c->layers, sizeof *out->layers, &out->layers));
     TN_GO(tn_alloc(ctx, (size_t)c->layers, sizeof *out->absorbed, &out->absorbed));
     place(out);

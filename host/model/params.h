@@ -52,6 +52,11 @@ typedef struct tn_params {
 
 tn_status tn_params_create(tn_device *dev, const tn_model_config *c, bool training, tn_params *out);
 void tn_params_destroy(tn_params *p);
+/* Names and shapes alone, nothing on the device; tn_params_destroy frees it. */
+tn_status tn_params_outline(tn_device *dev, const tn_model_config *c, tn_params *out);
+/* Fails with `failure`, naming the first tensor ("what" before its name), index and value, where `flat`, laid
+ * out like the values, holds what is not finite. */
+tn_status tn_params_finite(const tn_params *p, const float *flat, const char *what, tn_status failure);
 /* Renews the packed copies: what runs linear layers calls it after the values have changed. */
 tn_status tn_params_pack(tn_params *p);
 /* `floats`, rounded up to where the view of another tensor may begin behind them. */

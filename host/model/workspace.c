@@ -57,6 +57,7 @@ tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **
     ws->m = m;
     ws->B = B;
     ws->T = T;
+    ws->piece_work = TN_PIECE_WORK;
     ws->state_count = m->training ? (int)m->config.layers : 1;
     TN_GO(tn_alloc(ctx, (size_t)ws->state_count, sizeof *ws->states, &ws->states));
     TN_GO(tn_alloc(ctx, (size_t)m->config.layers, sizeof *ws->routed, &ws->routed));
@@ -107,7 +108,7 @@ void tn_workspace_destroy(tn_workspace *ws) {
     RELEASE(&ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->predicted, &ws->dx, &ws->dmid, &ws->du);
     RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg,
             &ws->dul);
-    RELEASE(&ws->dxl, &ws->order, &ws->token_start, &ws->dmq, &ws->dmo);
+    RELEASE(&ws->dxl, &ws->order, &ws->token_start, &ws->dmq, &ws->dmo, &ws->piece_start);
     tn_part_sums_destroy(ws->sums);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);
@@ -126,4 +127,17 @@ tn_buffer *tn_workspace_logits(tn_workspace *ws) {
 
 const int64_t *tn_workspace_routed(const tn_workspace *ws) {
     return ws->routed;
+}
+
+tn_status tn_workspace_pause(tn_workspace *ws, double work) {
+    if (ws->m->training)
+        return TN_OK;
+    ws->queued += work;
+    if (ws->queued > ws->piece_work) {
+        TN_TRY(tn_device_finish(ws->m->dev));
+        ws->queued = 0;
+    }
+    if (!tn_interrupted())
+        return TN_OK;
+    return tn_fail(tn_device_context(ws->m->dev), TN_ERR_INTERRUPTED, "stopped within a forward pass");
 }

@@ -43,7 +43,26 @@ struct tn_workspace {
     tn_buffer *dx, *dmid, *du, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul, *dxl, *dmq, *dmo;
     tn_buffer *order, *token_start;
     tn_part_sums *sums; /* gradients of weights that wait, training only */
+    bool inspect;       /* a forward pass fails at the first tensor that is not finite */
+    double piece_work;  /* multiply-adds after which the device is waited for: TN_PIECE_WORK, but in tests */
+    double queued;      /* multiply-adds since the device was last waited for, inference only */
+    double told;        /* clock of the last word about a long pass */
+    tn_buffer *piece_start /* i32 [2] */;
 };
+
+enum { TN_PIECE_ROWS = 1024 }; /* of a list that is taken in pieces: a multiple of so many rows */
+/* What may be queued before the device is waited for: a second of a small one's time. */
+#define TN_PIECE_WORK 2e10
+/* Between pieces of a pass, `work` multiply-adds behind it: in a model for inference Ctrl-C ends the pass
+ * here, TN_ERR_INTERRUPTED; in training nothing happens, a step is whole. */
+tn_status tn_workspace_pause(tn_workspace *ws, double work);
+
+/* What a forward pass has just left, where ws->inspect is set: TN_ERR_CHECK with the first tensor that is not
+ * finite. */
+tn_status tn_inspect_embedding(tn_workspace *ws, const tn_input *in);
+tn_status tn_inspect_layer(tn_workspace *ws, const tn_input *in, int64_t layer);
+tn_status tn_inspect_logits(tn_workspace *ws, const tn_input *in);
+tn_status tn_inspect_loss(tn_workspace *ws, const tn_input *in);
 
 /* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
 tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes);

@@ -1,16 +1,8 @@
 #include "run_finish.h"
 
-#include "checkpoint.h"
 #include "file.h"
 #include "routes.h"
-
-static tn_status load(tn_device *dev, const char *folder, tn_model **m) {
-    char *path;
-    TN_TRY(tn_path_join(tn_device_context(dev), folder, "model.safetensors", &path));
-    tn_status status = tn_checkpoint_load(dev, path, m);
-    tn_free(tn_device_context(dev), path);
-    return status;
-}
+#include "run_folder.h"
 
 static tn_status evaluate(tn_model *m, const tn_train_config *c, const tn_train_result *trained,
                           int64_t sequences, const tn_savings_options *timing, tn_run_summary *out) {
@@ -37,7 +29,7 @@ tn_status tn_run_evaluate(tn_device *dev, const tn_train_config *c, const char *
                           const tn_train_result *trained, int64_t sequences, const tn_savings_options *timing,
                           tn_run_summary *out) {
     tn_model *m;
-    TN_TRY(load(dev, folder, &m));
+    TN_TRY(tn_run_load(dev, folder, NULL, &m));
     tn_status status = evaluate(m, c, trained, sequences, timing, out);
     tn_model_destroy(m);
     return status;
@@ -51,7 +43,7 @@ tn_status tn_run_finish(tn_device *dev, const tn_train_config *c, const char *fo
     char *path;
     TN_TRY(tn_path_join(ctx, folder, "summary.json", &path));
     tn_status status = TN_OK;
-    TN_GO(load(dev, folder, &m));
+    TN_GO(tn_run_load(dev, folder, NULL, &m));
     TN_GO(evaluate(m, c, trained, sequences, timing, out));
     if (tn_mixer_has_router(&m->config))
         TN_GO(write_routes(m, &c->task, folder));

@@ -4,6 +4,7 @@
 #include "file.h"
 #include "row_price.h"
 #include "run_finish.h"
+#include "run_folder.h"
 #include "study_estimate.h"
 #include "study_fill.h"
 #include "study_folder.h"
@@ -55,16 +56,6 @@ static tn_status config_of(const study *s, const tn_study_item *item, tn_train_c
                        name);
     *out = tn_study_match(item, tn_study_row_value(routed, "attention_pct"));
     return TN_OK;
-}
-
-static tn_status is_there(const study *s, const char *folder, bool *out) {
-    char *config, *state = NULL;
-    TN_TRY(tn_path_join(s->ctx, folder, "config.json", &config));
-    tn_status status = tn_path_join(s->ctx, folder, "state.safetensors", &state);
-    *out = status == TN_OK && (tn_file_exists(config) || tn_file_exists(state));
-    tn_free(s->ctx, config);
-    tn_free(s->ctx, state);
-    return status;
 }
 
 /* A run that is there with another config (other defaults of another version, say) must not be mixed in. One
@@ -167,6 +158,7 @@ static tn_status skip(study *s, const tn_study_item *item, tn_study_row *row, bo
 static tn_status train_and_evaluate(study *s, const tn_study_item *item, tn_study_row *row) {
     bool resume, skipped;
     work w = {.item = item};
+    tn_lock lock = {.file = -1};
     TN_TRY(tn_study_fill_item(s->ctx, item, &item->config, row));
     TN_TRY(config_of(s, item, &w.config));
     TN_TRY(tn_study_fill_item(s->ctx, item, &w.config, row));
@@ -175,13 +167,14 @@ static tn_status train_and_evaluate(study *s, const tn_study_item *item, tn_stud
         return TN_OK;
     TN_TRY(tn_study_folder_run(&s->folder, item->run, &w.folder));
     tn_status status = TN_OK;
-    TN_GO(is_there(s, w.folder, &resume));
-    TN_GO(tn_train(s->dev, &w.config, w.folder, resume, &w.trained));
+    TN_GO(tn_run_exists(s->ctx, w.folder, &resume));
+    TN_GO(tn_train(s->dev, &w.config, w.folder, resume, &lock, &w.trained));
     TN_GO(other_device(s, item, &w.dev));
     w.config.task = item->task;
     TN_GO(evaluate(s, &w));
     TN_GO(fill(s, &w, row));
 cleanup:
+    tn_lock_release(&lock);
     if (w.dev != s->dev)
         tn_device_close(w.dev);
     tn_free(s->ctx, w.folder);

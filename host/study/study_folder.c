@@ -3,13 +3,10 @@
 #include "file.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 static const char schema[] = "turnout-study-1";
@@ -109,18 +106,14 @@ static void sweep_aside(const tn_study_folder *f) {
 }
 
 static tn_status take(tn_study_folder *f) {
-    f->lock = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (f->lock < 0)
-        return tn_fail(f->ctx, TN_ERR_OUTPUT, "cannot open the folder %s: %s", f->path, strerror(errno));
-    if (flock(f->lock, LOCK_EX | LOCK_NB) != 0)
-        return tn_fail(f->ctx, TN_ERR_OUTPUT, "another study is writing %s; choose another -o", f->path);
+    TN_TRY(tn_lock_take(f->ctx, f->path, &f->lock));
     sweep_aside(f);
     return TN_OK;
 }
 
 tn_status tn_study_folder_open(tn_context *ctx, const char *path, const tn_study_options *o,
                                const tn_device_info *device, tn_study_folder *out) {
-    *out = (tn_study_folder){.ctx = ctx, .lock = -1};
+    *out = (tn_study_folder){.ctx = ctx, .lock = {.file = -1}};
     json_t *now = to_json(o, device);
     tn_status status = TN_OK;
     TN_GO(tn_strdup(ctx, path, &out->path));
@@ -141,13 +134,12 @@ cleanup:
 void tn_study_folder_close(tn_study_folder *f) {
     if (!f->ctx)
         return;
-    if (f->lock >= 0)
-        close(f->lock);
+    tn_lock_release(&f->lock);
     tn_free(f->ctx, f->path);
     tn_free(f->ctx, f->csv);
     tn_free(f->ctx, f->markdown);
     tn_free(f->ctx, f->options);
-    *f = (tn_study_folder){.lock = -1};
+    *f = (tn_study_folder){.lock = {.file = -1}};
 }
 
 tn_status tn_study_folder_run(const tn_study_folder *f, const char *run, char **out) {

@@ -4,12 +4,13 @@
 #define TN_STUDY_FOLDER_H
 
 #include "device.h"
+#include "lock.h"
 #include "study_plan.h"
 
 typedef struct tn_study_folder {
     tn_context *ctx;
     char *path, *csv, *markdown, *options;
-    int lock; /* open while the study runs; −1 */
+    tn_lock lock; /* held while the study runs */
 } tn_study_folder;
 
 /* Makes the folder where it is missing and takes it: TN_ERR_OUTPUT while another study writes there.

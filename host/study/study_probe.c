@@ -1,8 +1,7 @@
 #include "study_probe.h"
 
-#include "checkpoint.h"
-#include "file.h"
 #include "rng.h"
+#include "run_folder.h"
 
 #include <math.h>
 
@@ -14,8 +13,8 @@ typedef struct side {
     float *logits;   /* [T,V] */
 } side;
 
-static tn_status prepare(tn_context *ctx, tn_device *dev, const char *path, int64_t T, side *s) {
-    TN_TRY(tn_checkpoint_load(dev, path, &s->m));
+static tn_status prepare(tn_context *ctx, tn_device *dev, const char *folder, int64_t T, side *s) {
+    TN_TRY(tn_run_load(dev, folder, NULL, &s->m));
     TN_TRY(tn_workspace_create(s->m, 1, T, &s->ws));
     TN_TRY(tn_alloc(ctx, (size_t)(s->m->config.layers * T), 1, &s->routes));
     return tn_alloc(ctx, (size_t)(T * s->m->config.vocab), sizeof(float), &s->logits);
@@ -58,25 +57,27 @@ tn_status tn_study_compare(tn_device *first, tn_device *second, const char *fold
     tn_task *task = NULL;
     tn_batch batch = {0};
     side a = {0}, b = {0};
-    char *path;
     *out = (tn_study_difference){0};
-    TN_TRY(tn_path_join(ctx, folder, "model.safetensors", &path));
     tn_status status = TN_OK;
     TN_GO(tn_task_make(ctx, config, &task));
     TN_GO(tn_batch_make(ctx, 1, tn_task_length(task), &batch));
-    TN_GO(prepare(ctx, first, path, batch.T, &a));
-    TN_GO(prepare(ctx, second, path, batch.T, &b));
+    TN_GO(prepare(ctx, first, folder, batch.T, &a));
+    TN_GO(prepare(ctx, second, folder, batch.T, &b));
     for (int64_t i = 0; i < sequences; i++) {
         TN_GO(tn_task_fill(ctx, task, TN_RNG_EVAL, (uint64_t)i, &batch));
         TN_GO(forward(&a, &batch));
         TN_GO(forward(&b, &batch));
         count(&a, &b, batch.T, out);
+        if (!isfinite(out->largest_logit)) {
+            status = tn_fail(ctx, TN_ERR_DEVICE,
+                             "comparing two devices: logits of sequence %lld are not finite", (long long)i);
+            goto cleanup;
+        }
     }
 cleanup:
     release(ctx, &a);
     release(ctx, &b);
     tn_batch_free(ctx, &batch);
     tn_task_free(ctx, task);
-    tn_free(ctx, path);
     return status;
 }

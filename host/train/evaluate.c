@@ -5,6 +5,7 @@
 #include "input.h"
 #include "rng.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct tn_evaluator {
@@ -64,6 +65,19 @@ static void count_routes(tn_evaluator *e, const tn_input *in, const tn_layer_sta
         e->oracle_rows += in->oracle[n];
 }
 
+/* A model whose loss or gates are no numbers has no accuracy and saves nothing. */
+static tn_status check_finite(tn_evaluator *e, const tn_input *in, const tn_layer_stats *stats,
+                              double cross_entropy, uint64_t first) {
+    double sum = cross_entropy;
+    for (int64_t i = 0; i < e->model->config.layers; i++)
+        sum += stats[i].soft;
+    if (isfinite(sum))
+        return TN_OK;
+    tn_model_blame(e->model, e->ws, in, TN_GATE_COMPACT);
+    return tn_fail_prefix(e->ctx, "evaluating sequences %llu to %llu", (unsigned long long)first,
+                          (unsigned long long)first + (unsigned long long)in->B - 1);
+}
+
 static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first, int64_t B,
                            tn_evaluation *out) {
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
@@ -78,6 +92,7 @@ static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first,
     TN_TRY(tn_model_loss(e->model, e->ws, &in));
     TN_TRY(tn_model_loss_read(e->ws, &in, &cross_entropy, e->predicted));
     out->seconds += tn_clock_seconds() - start;
+    TN_TRY(check_finite(e, &in, stats, cross_entropy, first));
     e->cross_entropy_sum += cross_entropy * (double)in.L;
     out->labels += in.L;
     e->accuracy_sum += tn_task_score(task, &e->batch, e->predicted);
@@ -126,28 +141,109 @@ static void summarise(const tn_evaluator *e, const tn_task *task, tn_evaluation 
     out->score_flops_attention = dense.score_flops;
 }
 
+static const char *about(double seconds, char text[40]) {
+    if (seconds < 90)
+        snprintf(text, 40, "about %.0f s", seconds);
+    else if (seconds < 5400)
+        snprintf(text, 40, "about %.0f min", seconds / 60);
+    else
+        snprintf(text, 40, "about %.1f h", seconds / 3600);
+    return text;
+}
+
+/* The first positions of a sequence, on which a guess is made: enough to keep a device busy. */
+enum { GUESS_LENGTH = 2048, GUESS_BEYOND = 8192 };
+
+/* Operations of a sequence T long that routes as the first GUESS_LENGTH positions did. */
+static double flops_alike(const tn_model_config *c, const tn_layer_stats *seen, int64_t T) {
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS] = {{0}};
+    double times = (double)T / GUESS_LENGTH;
+    for (int64_t i = 0; i < c->layers; i++) {
+        stats[i].routed = (int64_t)((double)seen[i].routed * times);
+        stats[i].kv_rows = (int64_t)((double)seen[i].kv_rows * times);
+        stats[i].pairs = seen[i].pairs * times * times;
+        stats[i].absorbed_rows = (int64_t)((double)seen[i].absorbed_rows * times);
+        stats[i].absorbed_pairs = seen[i].absorbed_pairs * times * times;
+    }
+    return tn_cost_forward(c, T, 1, stats).flops;
+}
+
+/* Wall seconds of the first GUESS_LENGTH positions, the kernels being built, and what was routed there. */
+static tn_status time_start(tn_evaluator *e, tn_workspace *ws, double *seconds, tn_layer_stats *stats) {
+    const int32_t label_row = GUESS_LENGTH - 1;
+    const tn_input in = {.B = 1,
+                         .T = GUESS_LENGTH,
+                         .tokens = e->batch.tokens,
+                         .L = 1,
+                         .label_rows = &label_row,
+                         .oracle = e->batch.has_oracle ? e->batch.oracle : NULL,
+                         .control_seed = 1};
+    for (int time = 0; time < 2; time++) {
+        double start = tn_clock_seconds();
+        TN_TRY(tn_model_forward(e->model, ws, &in, TN_GATE_COMPACT, NULL, stats));
+        TN_TRY(tn_device_finish(e->model->dev));
+        *seconds = tn_clock_seconds() - start;
+    }
+    return TN_OK;
+}
+
+/* Where a sequence is so long that it may be a while before the first word: how long it may take. */
+static tn_status tell_guess(tn_evaluator *e, const tn_task *task, uint64_t first, int64_t count) {
+    int64_t T = tn_task_length(task);
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
+    tn_workspace *ws;
+    double seconds;
+    char text[40];
+    if (e->ctx->quiet || T <= GUESS_BEYOND)
+        return TN_OK;
+    e->batch.B = 1;
+    TN_TRY(tn_task_fill(e->ctx, task, TN_RNG_EVAL, first, &e->batch));
+    TN_TRY(tn_workspace_create(e->model, 1, GUESS_LENGTH, &ws));
+    tn_status status = time_start(e, ws, &seconds, stats);
+    tn_workspace_destroy(ws);
+    TN_TRY(status);
+    const tn_model_config *c = &e->model->config;
+    seconds *= (double)count * flops_alike(c, stats, T) / flops_alike(c, stats, GUESS_LENGTH);
+    fprintf(stderr, "evaluating %lld sequences of %lld positions: %s, a guess from the first %d positions\n",
+            (long long)count, (long long)T, about(seconds, text), GUESS_LENGTH);
+    return TN_OK;
+}
+
+static void tell(const tn_evaluator *e, int64_t done, int64_t count, double spent) {
+    char text[40], left[60] = "";
+    double rest = spent / (double)done * (double)(count - done);
+    if (rest >= 5)
+        snprintf(left, sizeof left, ", %s left", about(rest, text));
+    tn_progress(e->ctx, "evaluating: %lld of %lld sequences%s", (long long)done, (long long)count, left);
+}
+
+static tn_status run(tn_evaluator *e, const tn_task *task, uint64_t first, int64_t count, int64_t batch,
+                     tn_evaluation *out) {
+    TN_TRY(prepare(e, task, batch));
+    TN_TRY(tell_guess(e, task, first, count));
+    double start = tn_clock_seconds();
+    for (int64_t done = 0; done < count;) {
+        int64_t B = done + batch <= count ? batch : count - done;
+        tn_status status = one_batch(e, task, first + (uint64_t)done, B, out);
+        done += status == TN_OK ? B : 0;
+        if (status == TN_ERR_INTERRUPTED || (status == TN_OK && tn_interrupted()))
+            return tn_fail(e->ctx, TN_ERR_INTERRUPTED, "evaluation stopped after %lld of %lld sequences",
+                           (long long)done, (long long)count);
+        TN_TRY(status);
+        tell(e, done, count, tn_clock_seconds() - start);
+    }
+    summarise(e, task, out);
+    return TN_OK;
+}
+
 tn_status tn_evaluate(tn_model *m, const tn_task *task, uint64_t first, int64_t count, int64_t batch,
                       tn_evaluation *out) {
     tn_evaluator e = {.ctx = tn_device_context(m->dev), .model = m};
-    int64_t T = tn_task_length(task);
     *out = (tn_evaluation){.sequences = count};
     if (batch <= 0)
-        batch = tn_evaluate_batch(m, T);
-    if (batch > count)
-        batch = count;
-    tn_status status = prepare(&e, task, batch);
-    for (int64_t done = 0; status == TN_OK && done < count; done += batch) {
-        status =
-            one_batch(&e, task, first + (uint64_t)done, done + batch <= count ? batch : count - done, out);
-        if (status == TN_OK && tn_interrupted())
-            status = tn_fail(e.ctx, TN_ERR_INTERRUPTED, "evaluation stopped after %lld sequences",
-                             (long long)(done + batch));
-        tn_progress(e.ctx, "evaluating: %lld of %lld sequences",
-                    (long long)(done + batch < count ? done + batch : count), (long long)count);
-    }
+        batch = tn_evaluate_batch(m, tn_task_length(task));
+    tn_status status = run(&e, task, first, count, batch < count ? batch : count, out);
     tn_progress_end(e.ctx);
-    if (status == TN_OK)
-        summarise(&e, task, out);
     release(&e);
     return status;
 }

@@ -24,7 +24,8 @@ typedef struct tn_evaluation {
 } tn_evaluation;
 
 /* Sequences first .. first + count − 1 of the task's held-out stream, `batch` at a time (0: chosen by length
- * and memory). */
+ * and memory). Says on stderr how long it may take. Ctrl-C ends it, within a long sequence too;
+ * TN_ERR_DEVICE, with the first tensor that has it, where a loss or a gate is not finite. */
 tn_status tn_evaluate(tn_model *m, const tn_task *task, uint64_t first, int64_t count, int64_t batch,
                       tn_evaluation *out);
 /* A batch that fits the device at this length: about 16 k positions, at least one sequence. */

@@ -7,7 +7,10 @@
 #include <jansson.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+
+static const char schema[] = "turnout-run-1";
 
 typedef enum tn_field_type { FIELD_I64, FIELD_U64, FIELD_F64, FIELD_BOOL } tn_field_type;
 
@@ -256,6 +259,12 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
         !isfinite(c->row_cost.unrouted_ms))
         return tn_fail(ctx, TN_ERR_ARG, "the measured cost of a row is no time: routed %g ms, unrouted %g ms",
                        c->row_cost.routed_ms, c->row_cost.unrouted_ms);
+    json_t *data = json_string(c->task.data);
+    json_decref(data);
+    if (!data)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "the path of the data is not UTF-8, as config.json has to be; give the file another "
+                       "name, or a link to it");
     return check_shorter(ctx, c);
 }
 
@@ -275,16 +284,22 @@ static json_t *field_json(const tn_train_config *c, const tn_field *f) {
     return json_integer((json_int_t) * (const int64_t *)(const void *)at);
 }
 
-tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const char *path) {
+/* Caller releases. */
+static json_t *to_json(const tn_train_config *c) {
     char buffer[TN_CONFIG_TEXT];
-    tn_outfile file;
     json_t *root = json_object();
-    json_object_set_new(root, "schema", json_string("turnout-run-1"));
+    json_object_set_new(root, "schema", json_string(schema));
     for (int i = 0; i < TEXT_COUNT; i++)
         json_object_set_new(root, text_names[i], json_string(text_of(c, i, buffer)));
     for (int i = 0; i < FIELD_COUNT; i++)
         if (!is_absent(c, &fields[i]))
             json_object_set_new(root, fields[i].name, field_json(c, &fields[i]));
+    return root;
+}
+
+tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const char *path) {
+    tn_outfile file;
+    json_t *root = to_json(c);
     tn_status status = tn_outfile_open(ctx, path, &file);
     if (status == TN_OK) {
         json_dumpf(root, file.stream, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
@@ -292,6 +307,17 @@ tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const 
         status = tn_outfile_commit(ctx, &file);
     }
     json_decref(root);
+    return status;
+}
+
+tn_status tn_train_config_text(tn_context *ctx, const tn_train_config *c, char **out) {
+    json_t *root = to_json(c);
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(root);
+    *out = NULL;
+    tn_status status =
+        text ? tn_strdup(ctx, text, out) : tn_fail(ctx, TN_ERR_MEMORY, "out of host memory for a config");
+    free(text);
     return status;
 }
 
@@ -317,11 +343,10 @@ static tn_status field_load(tn_context *ctx, const char *path, json_t *root, con
 }
 
 static tn_status load(tn_context *ctx, const char *path, json_t *root, tn_train_config *out) {
-    const char *schema = json_string_value(json_object_get(root, "schema"));
-    if (!schema || strcmp(schema, "turnout-run-1") != 0)
-        return tn_fail(ctx, TN_ERR_INPUT,
-                       "%s is not the config.json of a run: its schema is %s, not turnout-run-1", path,
-                       schema ? schema : "missing");
+    const char *found = json_string_value(json_object_get(root, "schema"));
+    if (!found || strcmp(found, schema) != 0)
+        return tn_fail(ctx, TN_ERR_INPUT, "%s is not the config.json of a run: its schema is %s, not %s",
+                       path, found ? found : "missing", schema);
     *out = (tn_train_config){0};
     for (int i = 0; i < TEXT_COUNT; i++) {
         const char *text = json_string_value(json_object_get(root, text_names[i]));
@@ -344,45 +369,74 @@ static tn_status load(tn_context *ctx, const char *path, json_t *root, tn_train_
     return TN_OK;
 }
 
-tn_status tn_train_config_load(tn_context *ctx, const char *path, tn_train_config *out) {
-    char *text;
-    size_t size;
+static tn_status parse(tn_context *ctx, const char *path, const char *text, size_t size,
+                       tn_train_config *out) {
     json_error_t error;
-    TN_TRY(tn_file_read(ctx, path, &text, &size));
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     tn_status status =
         root ? load(ctx, path, root, out)
              : tn_fail(ctx, TN_ERR_INPUT, "%s is not JSON: line %d: %s", path, error.line, error.text);
     json_decref(root);
+    return status;
+}
+
+tn_status tn_train_config_load(tn_context *ctx, const char *path, tn_train_config *out) {
+    char *text;
+    size_t size;
+    TN_TRY(tn_file_read(ctx, path, &text, &size));
+    tn_status status = parse(ctx, path, text, size, out);
     tn_free(ctx, text);
     return status;
 }
 
+/* Name and both values of the first field that differs; NULL: none. The texts are the caller's to free. */
+static const char *difference(const tn_train_config *a, const tn_train_config *b, char **mine,
+                              char **theirs) {
+    char buffer_a[TN_CONFIG_TEXT], buffer_b[TN_CONFIG_TEXT];
+    for (int i = 0; i < TEXT_COUNT + FIELD_COUNT; i++) {
+        const tn_field *f = &fields[i < TEXT_COUNT ? 0 : i - TEXT_COUNT];
+        json_t *x = i < TEXT_COUNT ? json_string(text_of(a, i, buffer_a)) : field_json(a, f);
+        json_t *y = i < TEXT_COUNT ? json_string(text_of(b, i, buffer_b)) : field_json(b, f);
+        bool same = json_equal(x, y);
+        *mine = same ? NULL : json_dumps(x, JSON_ENCODE_ANY);
+        *theirs = same ? NULL : json_dumps(y, JSON_ENCODE_ANY);
+        json_decref(x);
+        json_decref(y);
+        if (!same)
+            return i < TEXT_COUNT ? text_names[i] : f->name;
+    }
+    return NULL;
+}
+
 tn_status tn_train_config_same(tn_context *ctx, const tn_train_config *a, const tn_train_config *b) {
-    char text_a[TN_CONFIG_TEXT], text_b[TN_CONFIG_TEXT];
-    for (int i = 0; i < TEXT_COUNT; i++) {
-        const char *mine = text_of(a, i, text_a), *theirs = text_of(b, i, text_b);
-        if (strcmp(mine, theirs) != 0)
-            return tn_fail(ctx, TN_ERR_ARG,
-                           "the run in the folder has %s '%s', the command line '%s'; give it the same "
-                           "options, or another folder",
-                           text_names[i], mine, theirs);
-    }
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        size_t size = fields[i].type == FIELD_BOOL ? sizeof(bool) : 8;
-        if (memcmp((const char *)a + fields[i].offset, (const char *)b + fields[i].offset, size) == 0)
-            continue;
-        json_t *mine = field_json(a, &fields[i]), *theirs = field_json(b, &fields[i]);
-        char *x = json_dumps(mine, JSON_ENCODE_ANY), *y = json_dumps(theirs, JSON_ENCODE_ANY);
-        tn_fail(ctx, TN_ERR_ARG,
-                "the run in the folder has %s %s, the command line %s; give it the same options, or "
-                "another folder",
-                fields[i].name, x ? x : "?", y ? y : "?");
-        free(x);
-        free(y);
-        json_decref(mine);
-        json_decref(theirs);
-        return TN_ERR_ARG;
-    }
-    return TN_OK;
+    char *mine, *theirs;
+    const char *name = difference(a, b, &mine, &theirs);
+    if (!name)
+        return TN_OK;
+    tn_fail(ctx, TN_ERR_ARG,
+            "the run in the folder has %s %s, the command line %s; give it the same options, or another "
+            "folder",
+            name, mine ? mine : "?", theirs ? theirs : "?");
+    free(mine);
+    free(theirs);
+    return TN_ERR_ARG;
+}
+
+tn_status tn_train_config_of_file(tn_context *ctx, const tn_train_config *c, const char *path,
+                                  const char *run) {
+    tn_train_config kept;
+    char *mine, *theirs;
+    if (!run)
+        return TN_OK;
+    TN_TRY(parse(ctx, path, run, strlen(run), &kept));
+    const char *name = difference(c, &kept, &mine, &theirs);
+    if (!name)
+        return TN_OK;
+    tn_fail(ctx, TN_ERR_INPUT,
+            "%s is another run's than the config.json beside it: it was trained with %s %s, config.json has "
+            "%s; put the two of one run together",
+            path, name, theirs ? theirs : "?", mine ? mine : "?");
+    free(mine);
+    free(theirs);
+    return TN_ERR_INPUT;
 }

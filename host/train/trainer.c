@@ -6,6 +6,7 @@
 #include "input.h"
 #include "metrics.h"
 #include "rng.h"
+#include "run_folder.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,34 +22,51 @@ typedef struct tn_trainer {
     int32_t *label_rows, *labels, *predicted; /* [B·T] */
     tn_input in;
     tn_metrics metrics;
-    char *config_path, *metrics_path, *model_path, *state_path;
+    char *config_path, *metrics_path, *model_path, *state_path, *summary_path;
+    char *run;      /* the config as one line: what the files say of themselves */
     int64_t step;   /* done */
+    int64_t saved;  /* of the state in the folder */
     double elapsed; /* seconds of all steps, over resumes */
     int64_t logged_step;
     double logged_elapsed, accuracy;
     double started, elapsed_before;
-    bool saved_before; /* a state of this run stands in the folder */
+    bool again; /* steps are run again to find where a value stopped being finite */
 } tn_trainer;
 
 static tn_status paths(tn_trainer *t, const char *folder) {
+    TN_TRY(tn_train_config_text(t->ctx, t->c, &t->run));
     TN_TRY(tn_path_join(t->ctx, folder, "config.json", &t->config_path));
     TN_TRY(tn_path_join(t->ctx, folder, "metrics.csv", &t->metrics_path));
     TN_TRY(tn_path_join(t->ctx, folder, "model.safetensors", &t->model_path));
+    TN_TRY(tn_path_join(t->ctx, folder, "summary.json", &t->summary_path));
     return tn_path_join(t->ctx, folder, "state.safetensors", &t->state_path);
 }
 
-static tn_status prepare_folder(tn_trainer *t, const char *folder, bool resume) {
-    bool there = tn_file_exists(t->state_path) || tn_file_exists(t->config_path);
-    if (there && !resume)
-        return tn_fail(t->ctx, TN_ERR_ARG,
-                       "%s already holds a run; go on with --resume, or name another folder", folder);
-    if (!resume) {
-        TN_TRY(tn_folder_make(t->ctx, folder));
-        return tn_train_config_save(t->ctx, t->c, t->config_path);
-    }
-    if (!there)
+/* Locked first, then looked at: what is there cannot change any more. */
+static tn_status take_folder(tn_trainer *t, const char *folder, bool resume, tn_lock *lock) {
+    if (resume && !tn_file_exists(t->config_path) && !tn_file_exists(t->state_path))
         return tn_fail(t->ctx, TN_ERR_INPUT, "%s holds no run to resume; leave --resume out to start one",
                        folder);
+    if (!resume)
+        TN_TRY(tn_folder_make(t->ctx, folder));
+    return tn_lock_take(t->ctx, folder, lock);
+}
+
+static tn_status prepare_folder(tn_trainer *t, const char *folder, bool resume, tn_lock *lock) {
+    bool there;
+    TN_TRY(take_folder(t, folder, resume, lock));
+    TN_TRY(tn_run_exists(t->ctx, folder, &there));
+    if (there && !resume)
+        return tn_run_refuse(t->ctx, folder);
+    if (!resume)
+        return tn_train_config_save(t->ctx, t->c, t->config_path);
+    bool result =
+        tn_file_exists(t->model_path) || tn_file_exists(t->summary_path) || tn_file_exists(t->metrics_path);
+    if (result && !tn_file_exists(t->state_path))
+        return tn_fail(t->ctx, TN_ERR_INPUT,
+                       "%s is missing, without which the run in %s cannot go on, and to start it over would "
+                       "overwrite its model; put the file back, or train into another folder",
+                       t->state_path, folder);
     tn_train_config kept;
     TN_TRY(tn_train_config_load(t->ctx, t->config_path, &kept));
     return tn_train_config_same(t->ctx, &kept, t->c);
@@ -65,13 +83,44 @@ static tn_status start(tn_trainer *t) {
     return TN_OK;
 }
 
-static tn_status load_state(tn_trainer *t, bool resume) {
-    if (!resume || !tn_file_exists(t->state_path))
-        return start(t);
-    TN_TRY(tn_state_load(t->model, t->state_path, &t->step, t->c->seed));
+/* The state alone decides where a resume goes on, so it is written last: model and metrics are then at least
+ * as new. */
+static tn_status save(tn_trainer *t, bool begun) {
+    tn_snapshot now;
+    tn_status status = TN_OK;
+    TN_GO(tn_snapshot_take(t->model, &now));
+    if (begun) {
+        TN_GO(tn_metrics_save(&t->metrics, t->metrics_path));
+        TN_GO(tn_checkpoint_save(&now, t->model_path, t->run));
+    }
+    TN_GO(tn_state_save(&now, t->state_path, t->step, t->c->seed, t->run));
+    t->saved = t->step;
+cleanup:
+    tn_snapshot_free(&now);
+    return status;
+}
+
+static tn_status read_state(tn_trainer *t) {
+    char *run;
+    TN_TRY(tn_state_load(t->model, t->state_path, t->c->seed, t->c->curriculum.steps, &t->step, &run));
+    tn_status status = tn_train_config_of_file(t->ctx, t->c, t->state_path, run);
+    tn_free(t->ctx, run);
+    t->saved = t->step;
+    return status;
+}
+
+/* A run has a state from its start: where it is missing later, something else took it. */
+static tn_status load_state(tn_trainer *t) {
+    if (!tn_file_exists(t->state_path)) {
+        TN_TRY(start(t));
+        return save(t, false);
+    }
+    TN_TRY(read_state(t));
+    if (t->step == 0)
+        return TN_OK;
     TN_TRY(tn_metrics_load(&t->metrics, t->metrics_path, t->step, &t->elapsed_before));
-    t->saved_before = true;
-    return TN_OK;
+    bool whole = t->step < t->c->curriculum.steps || tn_file_exists(t->model_path);
+    return whole ? TN_OK : save(t, true);
 }
 
 static void stage_end(tn_trainer *t) {
@@ -96,10 +145,12 @@ static tn_status stage(tn_trainer *t) {
     TN_TRY(tn_task_make(t->ctx, &task, &t->task));
     int64_t B = c->batch * (c->task.kind == TN_TASK_MQAR ? c->task.length / task.length : 1);
     TN_TRY(tn_batch_make(t->ctx, B, tn_task_length(t->task), &t->batch));
-    return tn_workspace_create(t->model, B, tn_task_length(t->task), &t->ws);
+    TN_TRY(tn_workspace_create(t->model, B, tn_task_length(t->task), &t->ws));
+    tn_workspace_inspect(t->ws, t->again);
+    return TN_OK;
 }
 
-static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool resume) {
+static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool resume, tn_lock *lock) {
     const tn_train_config *c = t->c;
     TN_TRY(paths(t, folder));
     TN_TRY(tn_model_create(dev, &c->model, true, &t->model));
@@ -110,8 +161,8 @@ static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool
     TN_TRY(tn_alloc(t->ctx, N, 4, &t->predicted));
     TN_TRY(tn_metrics_make(t->ctx, &t->metrics));
     /* The folder last: a run that cannot start leaves nothing behind. */
-    TN_TRY(prepare_folder(t, folder, resume));
-    return load_state(t, resume);
+    TN_TRY(prepare_folder(t, folder, resume, lock));
+    return load_state(t);
 }
 
 static void release(tn_trainer *t) {
@@ -125,6 +176,8 @@ static void release(tn_trainer *t) {
     tn_free(t->ctx, t->metrics_path);
     tn_free(t->ctx, t->model_path);
     tn_free(t->ctx, t->state_path);
+    tn_free(t->ctx, t->summary_path);
+    tn_free(t->ctx, t->run);
 }
 
 static tn_status next_batch(tn_trainer *t) {
@@ -151,18 +204,33 @@ static double share_right(const tn_trainer *t) {
     return (double)right / (double)t->in.L;
 }
 
+/* routed_pct: rows that took attention in the step, of which the margin holds some back. */
+static void tell(const tn_trainer *t, const tn_metrics_row *row, double routed_pct) {
+    int64_t steps = t->c->curriculum.steps;
+    char held[60] = "";
+    if (fabs(routed_pct - row->attention_pct) >= 0.005)
+        snprintf(held, sizeof held, " (%.2f %% in this step)", routed_pct);
+    tn_progress(
+        t->ctx,
+        "step %lld/%lld  phase %d  λ %.3f  loss %.4f  accuracy %.1f %%  attention %.2f %%%s  %.1f ms  "
+        "%.0f s left",
+        (long long)row->step, (long long)steps, row->phase, row->lambda, row->loss, 100 * row->accuracy,
+        row->attention_pct, held, row->step_ms, row->step_ms / 1000 * (double)(steps - row->step));
+}
+
 static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_layer_stats *stats) {
     const tn_train_config *c = t->c;
     int64_t N = (int64_t)t->batch.B * t->batch.T, rows = c->model.layers * N;
     tn_metrics_row row = {.step = t->step + 1, .phase = plan->phase, .lambda = plan->lambda, .lr = plan->lr};
-    double soft = 0;
+    double soft = 0, decided = 0;
     TN_TRY(tn_model_loss_read(t->ws, &t->in, &row.cross_entropy, t->predicted));
     for (int64_t i = 0; i < c->model.layers; i++) {
         row.routed_rows += stats[i].routed;
+        decided += (double)stats[i].decided;
         soft += tn_mixer_has_router(&c->model) ? stats[i].soft : (double)stats[i].routed;
     }
     row.accuracy = share_right(t);
-    row.attention_pct = 100 * (double)row.routed_rows / (double)rows;
+    row.attention_pct = 100 * decided / (double)rows;
     row.attention_pct_soft = 100 * soft / (double)rows;
     row.loss = row.cross_entropy + tn_penalty_of_row(c, t->task, t->batch.B, plan->lambda) * soft;
     TN_TRY(tn_device_finish(t->model->dev));
@@ -172,18 +240,9 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_laye
     t->logged_step = t->step + 1;
     t->logged_elapsed = row.elapsed_s;
     t->accuracy = row.accuracy;
-    double left = row.step_ms / 1000 * (double)(c->curriculum.steps - t->step - 1);
-    tn_progress(t->ctx,
-                "step %lld/%lld  phase %d  λ %.3f  loss %.4f  accuracy %.1f %%  attention %.2f %%  %.1f ms  "
-                "%.0f s left",
-                (long long)row.step, (long long)c->curriculum.steps, row.phase, row.lambda, row.loss,
-                100 * row.accuracy, row.attention_pct, row.step_ms, left);
-    if (!isfinite(row.loss)) {
-        tn_progress_end(t->ctx);
-        return tn_fail(t->ctx, TN_ERR_DEVICE,
-                       "training diverged: the loss is %g at step %lld; try a smaller --lr", row.loss,
-                       (long long)row.step);
-    }
+    if (!isfinite(row.loss))
+        return TN_ERR_CHECK;
+    tell(t, &row, 100 * (double)row.routed_rows / (double)rows);
     return tn_metrics_add(&t->metrics, &row);
 }
 
@@ -200,6 +259,8 @@ static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stat
     if (!(plan->again_below > 0))
         return TN_OK;
     TN_TRY(tn_model_loss_read(t->ws, &t->in, &cross_entropy, t->predicted));
+    if (!isfinite(cross_entropy))
+        return TN_ERR_CHECK;
     if (share_right(t) >= plan->again_below)
         return TN_OK;
     plan->gate = TN_GATE_DENSE;
@@ -209,11 +270,35 @@ static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stat
     return tn_model_loss(t->model, t->ws, &t->in);
 }
 
+static tn_status check_gradients(tn_trainer *t) {
+    const tn_params *p = &t->model->params;
+    float *values;
+    TN_TRY(tn_alloc(t->ctx, p->floats, sizeof *values, &values));
+    tn_status status = tn_buffer_read(p->grads, 0, p->floats * sizeof *values, values);
+    if (status == TN_OK)
+        status = tn_params_finite(p, values, "gradient of ", TN_ERR_CHECK);
+    tn_free(t->ctx, values);
+    return status;
+}
+
+static tn_status check_update(tn_trainer *t) {
+    tn_snapshot now;
+    double norm;
+    TN_TRY(tn_model_gradient_norm(t->model, &norm));
+    if (!isfinite(norm))
+        return tn_fail(t->ctx, TN_ERR_CHECK, "the norm of the gradient is %g, its tensors are finite", norm);
+    tn_status status = tn_snapshot_take(t->model, &now);
+    tn_snapshot_free(&now);
+    return status;
+}
+
+/* TN_ERR_CHECK, perhaps without words, where something is not finite: `run` then looks for what. */
 static tn_status one_step(tn_trainer *t) {
     const tn_train_config *c = t->c;
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
     tn_step_plan plan = tn_curriculum_step(&c->curriculum, &c->model, t->step);
-    bool log = (t->step + 1) % c->log_every == 0 || t->step + 1 == c->curriculum.steps || t->step == 0;
+    bool log = !t->again &&
+               ((t->step + 1) % c->log_every == 0 || t->step + 1 == c->curriculum.steps || t->step == 0);
     tn_optimizer o = c->optimizer;
     o.lr = plan.lr;
     TN_TRY(next_batch(t));
@@ -222,7 +307,11 @@ static tn_status one_step(tn_trainer *t) {
     TN_TRY(forward(t, &plan, log ? stats : NULL));
     double price = tn_penalty_of_row(c, t->task, t->batch.B, plan.lambda);
     TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, price));
+    if (t->again)
+        TN_TRY(check_gradients(t));
     TN_TRY(tn_model_update(t->model, &o, t->step + 1));
+    if (t->again)
+        TN_TRY(check_update(t));
     TN_TRY(tn_device_flush(t->model->dev));
     if (log)
         TN_TRY(log_step(t, &plan, stats));
@@ -230,12 +319,44 @@ static tn_status one_step(tn_trainer *t) {
     return TN_OK;
 }
 
-/* The state alone decides where a resume goes on, so it is written last: model and metrics are then at least
- * as new. */
-static tn_status save(tn_trainer *t) {
-    TN_TRY(tn_metrics_save(&t->metrics, t->metrics_path));
-    TN_TRY(tn_checkpoint_save(t->model, t->model_path));
-    return tn_state_save(t->model, t->state_path, t->step, t->c->seed);
+static tn_status step_in_stage(tn_trainer *t) {
+    if (t->short_task != is_short(t)) /* the short steps are over, or were before a resume */
+        TN_TRY(stage(t));
+    return one_step(t);
+}
+
+/* Steps give the same bits whenever they are run: from the last state on, which is finite, to step `seen`,
+ * with a look at every tensor. TN_ERR_CHECK with the first that is not finite; t->step is what was done
+ * before. */
+static tn_status run_again(tn_trainer *t, int64_t seen) {
+    t->again = true;
+    TN_TRY(read_state(t));
+    TN_TRY(stage(t));
+    tn_progress(t->ctx, "a value is not finite: steps %lld to %lld once more, to find the first",
+                (long long)t->step + 1, (long long)seen);
+    while (t->step < seen && !tn_interrupted())
+        TN_TRY(step_in_stage(t));
+    return TN_OK;
+}
+
+static tn_status diverged(tn_trainer *t, int64_t seen) {
+    char what[600];
+    tn_progress_end(t->ctx);
+    tn_status status = run_again(t, seen);
+    tn_progress_end(t->ctx);
+    if (status != TN_OK && status != TN_ERR_CHECK)
+        return status;
+    if (status == TN_OK)
+        snprintf(what, sizeof what,
+                 "but all was finite when the steps were run again: was the device or its memory at fault?");
+    else
+        snprintf(what, sizeof what, "%.500s", t->ctx->message);
+    int64_t step = status == TN_OK ? seen : t->step + 1;
+    tn_fail(
+        t->ctx, TN_ERR_CHECK,
+        "training diverged at step %lld: %s; what was saved stands, it is of step %lld; try a smaller --lr",
+        (long long)step, what, (long long)t->saved);
+    return t->ctx->status = TN_ERR_DEVICE; /* what it is for the caller; the message needs no source line */
 }
 
 static tn_status run(tn_trainer *t) {
@@ -244,12 +365,16 @@ static tn_status run(tn_trainer *t) {
     t->logged_step = t->step;
     t->logged_elapsed = t->elapsed_before;
     while (t->step < c->curriculum.steps) {
-        if (t->short_task != is_short(t)) /* the short steps are over, or were before a resume */
-            TN_TRY(stage(t));
-        TN_TRY(one_step(t));
+        tn_status status = step_in_stage(t);
+        if (status == TN_ERR_CHECK)
+            return diverged(t, t->step + 1);
+        TN_TRY(status);
         bool stop = tn_interrupted();
         if (stop || t->step % c->checkpoint_every == 0 || t->step == c->curriculum.steps)
-            TN_TRY(save(t));
+            status = save(t, true);
+        if (status == TN_ERR_CHECK)
+            return diverged(t, t->step);
+        TN_TRY(status);
         if (stop && t->step < c->curriculum.steps) {
             tn_progress_end(t->ctx);
             return tn_fail(t->ctx, TN_ERR_INTERRUPTED,
@@ -261,11 +386,12 @@ static tn_status run(tn_trainer *t) {
     return TN_OK;
 }
 
-tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume,
+tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume, tn_lock *lock,
                    tn_train_result *out) {
     tn_trainer t = {.c = c, .ctx = tn_device_context(dev)};
     *out = (tn_train_result){0};
-    tn_status status = prepare(&t, dev, folder, resume);
+    *lock = (tn_lock){.file = -1};
+    tn_status status = prepare(&t, dev, folder, resume, lock);
     if (status == TN_OK)
         status = run(&t);
     *out = (tn_train_result){.steps = t.step,

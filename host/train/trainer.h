@@ -4,6 +4,7 @@
 #define TN_TRAINER_H
 
 #include "curriculum.h"
+#include "lock.h"
 #include "task.h"
 
 typedef enum tn_penalty {
@@ -64,10 +65,12 @@ typedef struct tn_train_result {
  * sequences and positions. */
 double tn_penalty_of_row(const tn_train_config *c, const tn_task *task, int64_t B, double lambda);
 
-/* Trains in `folder` (made when missing). resume: goes on from state.safetensors, which must be of the same
- * config; without it a folder that holds a run is refused. Ctrl-C ends with TN_ERR_INTERRUPTED after the
- * state was saved. */
-tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume,
+/* Trains in `folder` (made when missing) and locks it before anything is written; the caller releases the
+ * lock, also after a failure, once it has written what follows. resume: goes on from state.safetensors, which
+ * must be of the same config; a run that has none but more than its config is refused, and so is, without
+ * resume, a folder that holds any file of a run. Ctrl-C ends with TN_ERR_INTERRUPTED after the state was
+ * saved. Nothing that is not finite is saved: TN_ERR_DEVICE names the step and the first tensor. */
+tn_status tn_train(tn_device *dev, const tn_train_config *c, const char *folder, bool resume, tn_lock *lock,
                    tn_train_result *out);
 
 /* config.json of a run. */
@@ -75,5 +78,12 @@ tn_status tn_train_config_save(tn_context *ctx, const tn_train_config *c, const 
 tn_status tn_train_config_load(tn_context *ctx, const char *path, tn_train_config *out);
 /* Names the first field that differs, in ctx->message with TN_ERR_ARG; steps and intervals included. */
 tn_status tn_train_config_same(tn_context *ctx, const tn_train_config *a, const tn_train_config *b);
+/* The same as one line, which goes into the files of the run so that they can be told from another's. Caller
+ * frees. */
+tn_status tn_train_config_text(tn_context *ctx, const tn_train_config *c, char **out);
+/* That the file at `path`, which says `run` of itself (NULL: nothing, as older ones), is of the run with the
+ * config c. TN_ERR_INPUT with the first field that differs, and both values. */
+tn_status tn_train_config_of_file(tn_context *ctx, const tn_train_config *c, const char *path,
+                                  const char *run);
 
 #endif
