@@ -43,16 +43,22 @@ __attribute__((format(printf, 1, 2))) static inline int program_run(const char *
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Starts `turnout <line>` in silence and sends `number` after `ms`; the exit status as waitpid gives it. */
-static inline int program_signal(const char *line, int number, unsigned ms) {
-    char command[2300];
-    snprintf(command, sizeof command, "exec %s %s >/dev/null 2>&1", TURNOUT_PROGRAM, line);
+/* Starts `turnout <line>`, what it says going to the file `words`. */
+static inline pid_t program_start(const char *line, const char *words) {
+    char command[2600];
+    snprintf(command, sizeof command, "exec %s %s >%s 2>&1", TURNOUT_PROGRAM, line, words);
     pid_t pid = fork();
     ck_assert(pid >= 0);
     if (pid == 0) {
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
+    return pid;
+}
+
+/* Starts it in silence and sends `number` after `ms`; the exit status as waitpid gives it. */
+static inline int program_signal(const char *line, int number, unsigned ms) {
+    pid_t pid = program_start(line, "/dev/null");
     usleep(ms * 1000);
     kill(pid, number);
     int status;

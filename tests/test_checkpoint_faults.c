@@ -316,15 +316,7 @@ START_TEST(nothing_is_written_over) {
 END_TEST
 
 static pid_t start(const char *line) {
-    char command[900];
-    snprintf(command, sizeof command, "exec %s %s >%s/words 2>&1", TURNOUT_PROGRAM, line, folder);
-    pid_t pid = fork();
-    ck_assert(pid >= 0);
-    if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    return pid;
+    return program_start(line, in_folder("words"));
 }
 
 static double seconds_now(void) {

@@ -1,5 +1,7 @@
 #include "workspace.h"
 
+#include "clock.h"
+
 #include <string.h>
 
 tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes) {
@@ -133,9 +135,11 @@ tn_status tn_workspace_pause(tn_workspace *ws, double work) {
     if (ws->m->training)
         return TN_OK;
     ws->queued += work;
-    if (ws->queued > ws->piece_work) {
+    double now = tn_clock_seconds(), often = 0.25; /* a fast device is not made to wait for much more */
+    if (ws->queued > ws->piece_work && now - ws->waited >= often) {
         TN_TRY(tn_device_finish(ws->m->dev));
         ws->queued = 0;
+        ws->waited = now;
     }
     if (!tn_interrupted())
         return TN_OK;

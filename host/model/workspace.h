@@ -46,6 +46,7 @@ struct tn_workspace {
     bool inspect;       /* a forward pass fails at the first tensor that is not finite */
     double piece_work;  /* multiply-adds after which the device is waited for: TN_PIECE_WORK, but in tests */
     double queued;      /* multiply-adds since the device was last waited for, inference only */
+    double waited;      /* clock when that began */
     double told;        /* clock of the last word about a long pass */
     tn_buffer *piece_start /* i32 [2] */;
 };
