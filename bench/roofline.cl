@@ -44,7 +44,7 @@ kernel void roofline_mad(global float *restrict out, /* [items] */
     out[item] = VSUM(sum);
 }
 
-/* The vectors of one item: begin, begin + step, … below end. */
+/* The vectors of one item: begin, begin + stride, … below end. */
 #if CHUNKED
 #define SHARE(n, items, item)                                                                                \
     const int begin = (int)((long)n * item / items), end = (int)((long)n * (item + 1) / items), stride = 1

@@ -83,6 +83,17 @@ double tn_case_work(const tn_case *c, const tn_shape *shape, int pass) {
     return c->flops(shape, pass) + c->bytes(shape, pass) / 4;
 }
 
+void tn_problem_least(const tn_problem *p, double *flops, double *bytes) {
+    bool any = false;
+    for (int i = 0; i < p->tensor_count; i++)
+        any =
+            any || (p->tensors[i].count > 0 && p->tensors[i].role != TN_IN && p->tensors[i].role != TN_WORK);
+    *flops = any ? p->c->flops(&p->shape, p->pass) : 0;
+    *bytes = any ? p->c->bytes(&p->shape, p->pass) : 0;
+    if (any && p->c->least)
+        p->c->least(&p->shape, p->pass, p->tensors, flops, bytes);
+}
+
 double tn_case_rms(const double *values, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++)
@@ -122,12 +133,16 @@ static tn_status sizes_check(tn_context *ctx, const tn_problem *p) {
     return TN_OK;
 }
 
+/* Drawing a value takes longer than most kernels take with it, so a large tensor repeats its first ones: a
+ * prime number of them, which no stride of rows or tiles is a multiple of. */
+enum { DRAWN = 262139 };
+
 static tn_status host_side(tn_context *ctx, tn_problem *p, int i, tn_rng *rng) {
     tn_tensor *t = &p->tensors[i];
     if (t->type == TN_F32) {
         TN_TRY(tn_alloc(ctx, t->count, sizeof(double), &t->f64));
         for (size_t k = 0; !tn_role_is_written(t->role) && k < t->count; k++)
-            t->f64[k] = tn_rng_normal(rng);
+            t->f64[k] = k < DRAWN ? tn_rng_normal(rng) : t->f64[k - DRAWN];
         return TN_OK;
     }
     return tn_alloc(ctx, t->count, sizeof(int32_t), &t->i32);
@@ -187,15 +202,14 @@ static void encode(const tn_problem *p, int i, unsigned char *bytes) {
     const tn_tensor *t = &p->tensors[i];
     const double *f64 = t->role == TN_INOUT ? p->initial[i] : t->f64;
     const int32_t *i32 = t->role == TN_INOUT && t->type != TN_F32 ? p->initial[i] : t->i32;
-    for (size_t k = 0; k < t->count; k++) {
-        float f = t->type == TN_F32 ? (float)f64[k] : 0;
-        if (t->type == TN_F32)
-            memcpy(bytes + 4 * k, &f, 4);
-        else if (t->type == TN_I32)
-            memcpy(bytes + 4 * k, &i32[k], 4);
-        else
-            bytes[k] = (unsigned char)i32[k];
+    for (size_t k = 0; t->type == TN_F32 && k < t->count; k++) {
+        float f = (float)f64[k];
+        memcpy(bytes + 4 * k, &f, 4);
     }
+    for (size_t k = 0; t->type == TN_U8 && k < t->count; k++)
+        bytes[k] = (unsigned char)i32[k];
+    if (t->type == TN_I32)
+        memcpy(bytes, i32, 4 * t->count);
 }
 
 static tn_status tensor_upload(tn_context *ctx, tn_problem *p, int i) {
@@ -224,6 +238,13 @@ static tn_status tensor_upload(tn_context *ctx, tn_problem *p, int i) {
 tn_status tn_problem_upload(tn_problem *p) {
     for (int i = 0; i < p->tensor_count; i++)
         if (p->tensors[i].count > 0)
+            TN_TRY(tensor_upload(tn_device_context(p->dev), p, i));
+    return TN_OK;
+}
+
+tn_status tn_problem_upload_written(tn_problem *p) {
+    for (int i = 0; i < p->tensor_count; i++)
+        if (p->tensors[i].count > 0 && p->tensors[i].role != TN_IN)
             TN_TRY(tensor_upload(tn_device_context(p->dev), p, i));
     return TN_OK;
 }

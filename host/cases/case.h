@@ -61,10 +61,16 @@ typedef struct tn_case {
     void (*fill)(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *t);
     tn_status (*run)(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t);
     void (*reference)(const tn_shape *shape, int pass,
-                      tn_tensor *t);                  /* reads inputs, writes f64/i32 of outputs */
+                      tn_tensor *t); /* reads inputs, writes f64/i32 of outputs */
+    /* Optional: element k of output t[out] (an int as a double), from the inputs as filled alone. Where the
+     * whole reference is too slow this checks a sample of the very shape that is timed. */
+    double (*element)(const tn_shape *shape, int pass, const tn_tensor *t, int out, size_t k);
     double (*flops)(const tn_shape *shape, int pass); /* least floating-point operations */
     double (*bytes)(const tn_shape *shape,
                     int pass); /* least memory traffic: inputs read once, outputs written once */
+    /* Optional, where it depends on the values drawn (masks, labels, lists): lowers both to what they leave.
+     */
+    void (*least)(const tn_shape *shape, int pass, const tn_tensor *t, double *flops, double *bytes);
     /* For finite differences: pass 1 ("backward") inputs named as in pass 0 are inputs of both; output "y" of
      * pass 0 pairs with input "dy" of pass 1; each output "dX" of pass 1 is the gradient of input X. false:
      * no gradient check. */
@@ -99,6 +105,7 @@ tn_status tn_problem_make(tn_context *ctx, tn_device *dev, const tn_case *c, int
                           uint64_t seed, tn_problem *out);
 void tn_problem_free(tn_context *ctx, tn_problem *problem);
 tn_status tn_problem_upload(tn_problem *problem); /* inputs as filled, outputs poisoned, canaries set */
+tn_status tn_problem_upload_written(tn_problem *problem); /* the same, but for inputs that no run changes */
 tn_status tn_problem_canaries(
     tn_problem *problem); /* TN_ERR_CHECK when something was written outside a tensor */
 tn_status tn_problem_read(tn_problem *problem, int tensor,
@@ -110,6 +117,13 @@ tn_status tn_problem_input_bytes(tn_context *ctx, const tn_problem *problem, int
  * TN_ERR_CHECK with tensor, index, got, want and a line that reproduces it. Also: canaries whole, inputs
  * unchanged, a second run gives the same bits. */
 tn_status tn_problem_verify(tn_context *ctx, tn_problem *problem, double *worst);
+/* The same within about `patience_s` of the host's time: where the case can name single elements and the
+ * whole reference takes longer, every element is looked at for being written and finite, and a sample spread
+ * over each output is held against the reference. *sampled says so. */
+tn_status tn_problem_verify_within(tn_context *ctx, tn_problem *problem, double patience_s, double *worst,
+                                   bool *sampled);
+/* Least operations and traffic of a call on the inputs as filled. Nothing where no output has an element. */
+void tn_problem_least(const tn_problem *problem, double *flops, double *bytes);
 /* Reference gradients against central differences of the reference (doubles). TN_ERR_CHECK when they differ.
  */
 tn_status tn_problem_gradient_check(tn_context *ctx, const tn_case *c, const tn_shape *shape, uint64_t seed);

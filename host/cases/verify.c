@@ -1,6 +1,6 @@
 /* Holding a kernel against its reference: values, canaries, unchanged inputs, the same bits twice; and the
  * reference's gradients against finite differences. */
-#include "case.h"
+#include "compare.h"
 
 #include "clock.h"
 #include "quirks.h"
@@ -8,100 +8,28 @@
 #include <math.h>
 #include <string.h>
 
-static tn_status compare_f32(tn_context *ctx, const tn_tensor *t, const unsigned char *bytes, double *worst) {
-    double scale = tn_case_rms(t->f64, t->count);
-    for (size_t k = 0; k < t->count; k++) {
-        float got;
-        memcpy(&got, bytes + 4 * k, 4);
-        double want = t->f64[k], error = fabs((double)got - want),
-               allowed = t->tol * (fabs(want) + scale) + t->floor;
-        if (!(error <= allowed)) /* written so that NaN fails */
-            return tn_fail(ctx, TN_ERR_CHECK,
-                           "%s[%zu] is %.9g, the reference has %.9g (off by %.3g, allowed %.3g)", t->name, k,
-                           (double)got, want, error, allowed);
-        if (allowed > 0 && error / allowed > *worst)
-            *worst = error / allowed;
-    }
-    return TN_OK;
-}
-
-static tn_status compare_int(tn_context *ctx, const tn_tensor *t, const unsigned char *bytes) {
-    for (size_t k = 0; k < t->count; k++) {
-        int32_t got = 0;
-        if (t->type == TN_I32)
-            memcpy(&got, bytes + 4 * k, 4);
-        else
-            got = bytes[k];
-        if (got != t->i32[k])
-            return tn_fail(ctx, TN_ERR_CHECK, "%s[%zu] is %d, the reference has %d", t->name, k, got,
-                           t->i32[k]);
-    }
-    return TN_OK;
-}
-
-static tn_status input_unchanged(tn_context *ctx, tn_problem *p, int i, const unsigned char *bytes) {
-    unsigned char *want;
-    size_t size;
-    TN_TRY(tn_problem_input_bytes(ctx, p, i, &want, &size));
-    bool same = memcmp(want, bytes, size) == 0;
-    tn_free(ctx, want);
-    return same ? TN_OK
-                : tn_fail(ctx, TN_ERR_CHECK, "the input %s was changed by the kernel", p->tensors[i].name);
-}
-
-static tn_status tensor_compare(tn_context *ctx, tn_problem *p, int i, const unsigned char *bytes,
+static tn_status tensor_compare(tn_context *ctx, const tn_tensor *t, const unsigned char *bytes,
                                 double *worst) {
-    const tn_tensor *t = &p->tensors[i];
-    if (t->role == TN_IN)
-        return input_unchanged(ctx, p, i, bytes);
-    if (t->role == TN_WORK)
-        return TN_OK;
-    return t->type == TN_F32 ? compare_f32(ctx, t, bytes, worst) : compare_int(ctx, t, bytes);
-}
-
-static size_t tensor_bytes(const tn_tensor *t) {
-    return t->count * (t->type == TN_U8 ? 1 : 4);
-}
-
-/* Runs from fresh inputs and reads every tensor back into `results` (allocated here). */
-static tn_status run_once(tn_context *ctx, tn_problem *p, unsigned char **results) {
-    TN_TRY(tn_problem_upload(p));
-    TN_TRY(p->c->run(p->dev, &p->shape, p->pass, p->tensors));
-    TN_TRY(tn_device_finish(p->dev));
-    TN_TRY(tn_problem_canaries(p));
-    for (int i = 0; i < p->tensor_count; i++) {
-        if (p->tensors[i].count == 0)
-            continue;
-        if (!results[i])
-            TN_TRY(tn_alloc(ctx, tensor_bytes(&p->tensors[i]), 1, &results[i]));
-        TN_TRY(tn_problem_read(p, i, results[i]));
-    }
+    double rms = t->type == TN_F32 ? tn_case_rms(t->f64, t->count) : 0;
+    for (size_t k = 0; k < t->count; k++)
+        TN_TRY(tn_compare_value(ctx, t, k, tn_compare_got(t, bytes, k),
+                                t->type == TN_F32 ? t->f64[k] : t->i32[k], rms, worst));
     return TN_OK;
 }
 
 tn_status tn_problem_verify(tn_context *ctx, tn_problem *p, double *worst) {
-    unsigned char *first[TN_CASE_TENSORS] = {NULL}, *second[TN_CASE_TENSORS] = {NULL};
-    tn_status status = TN_OK;
+    unsigned char *results[TN_CASE_TENSORS];
     *worst = 0;
-    TN_GO(run_once(ctx, p, first));
-    TN_GO(run_once(ctx, p, second));
-    for (int i = 0; i < p->tensor_count; i++)
-        if (first[i] && memcmp(first[i], second[i], tensor_bytes(&p->tensors[i])) != 0) {
-            status = tn_fail(ctx, TN_ERR_CHECK, "%s differs between two runs on the same inputs",
-                             p->tensors[i].name);
-            goto cleanup;
-        }
-    if (!p->has_reference) /* it would read what it wrote into an INOUT tensor */
+    tn_status status = tn_compare_runs(ctx, p, results);
+    if (status == TN_OK && !p->has_reference) { /* it would read what it wrote into an INOUT tensor */
         p->c->reference(&p->shape, p->pass, p->tensors);
-    p->has_reference = true;
-    for (int i = 0; i < p->tensor_count; i++)
-        if (first[i])
-            TN_GO(tensor_compare(ctx, p, i, first[i], worst));
-cleanup:
-    for (int i = 0; i < p->tensor_count; i++) {
-        tn_free(ctx, first[i]);
-        tn_free(ctx, second[i]);
+        p->has_reference = true;
     }
+    for (int i = 0; i < p->tensor_count && status == TN_OK; i++)
+        if (results[i] && p->tensors[i].role != TN_WORK)
+            status = tensor_compare(ctx, &p->tensors[i], results[i], worst);
+    for (int i = 0; i < p->tensor_count; i++)
+        tn_free(ctx, results[i]);
     return status;
 }
 

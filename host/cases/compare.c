@@ -1,0 +1,96 @@
+#include "compare.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t tensor_bytes(const tn_tensor *t) {
+    return t->count * (t->type == TN_U8 ? 1 : 4);
+}
+
+static tn_status run(tn_problem *p) {
+    TN_TRY(p->c->run(p->dev, &p->shape, p->pass, p->tensors));
+    TN_TRY(tn_device_finish(p->dev));
+    return tn_problem_canaries(p);
+}
+
+static tn_status input_unchanged(tn_context *ctx, tn_problem *p, int i) {
+    unsigned char *want, *got = NULL;
+    size_t size;
+    tn_status status = TN_OK;
+    TN_TRY(tn_problem_input_bytes(ctx, p, i, &want, &size));
+    TN_GO(tn_alloc(ctx, size, 1, &got));
+    TN_GO(tn_problem_read(p, i, got));
+    if (memcmp(want, got, size) != 0)
+        status = tn_fail(ctx, TN_ERR_CHECK, "the input %s was changed by the kernel", p->tensors[i].name);
+cleanup:
+    tn_free(ctx, got);
+    tn_free(ctx, want);
+    return status;
+}
+
+static tn_status same_again(tn_context *ctx, tn_problem *p, int i, const unsigned char *first) {
+    const tn_tensor *t = &p->tensors[i];
+    unsigned char *second;
+    TN_TRY(tn_alloc(ctx, tensor_bytes(t), 1, &second));
+    tn_status status = tn_problem_read(p, i, second);
+    if (status == TN_OK && memcmp(first, second, tensor_bytes(t)) != 0)
+        status = tn_fail(ctx, TN_ERR_CHECK, "%s differs between two runs on the same inputs", t->name);
+    tn_free(ctx, second);
+    return status;
+}
+
+tn_status tn_compare_runs(tn_context *ctx, tn_problem *p, unsigned char *results[TN_CASE_TENSORS]) {
+    memset(results, 0, TN_CASE_TENSORS * sizeof *results);
+    TN_TRY(tn_problem_upload(p));
+    TN_TRY(run(p));
+    for (int i = 0; i < p->tensor_count; i++) {
+        const tn_tensor *t = &p->tensors[i];
+        if (t->count == 0 || t->role == TN_IN)
+            continue;
+        TN_TRY(tn_alloc(ctx, tensor_bytes(t), 1, &results[i]));
+        TN_TRY(tn_problem_read(p, i, results[i]));
+    }
+    TN_TRY(tn_problem_upload_written(p));
+    TN_TRY(run(p));
+    for (int i = 0; i < p->tensor_count; i++)
+        if (results[i])
+            TN_TRY(same_again(ctx, p, i, results[i]));
+        else if (p->tensors[i].count > 0)
+            TN_TRY(input_unchanged(ctx, p, i));
+    return TN_OK;
+}
+
+double tn_compare_got(const tn_tensor *t, const unsigned char *bytes, size_t k) {
+    float real;
+    int32_t whole;
+    if (t->type == TN_U8)
+        return bytes[k];
+    memcpy(&real, bytes + 4 * k, 4);
+    memcpy(&whole, bytes + 4 * k, 4);
+    return t->type == TN_F32 ? (double)real : whole;
+}
+
+tn_status tn_compare_value(tn_context *ctx, const tn_tensor *t, size_t k, double got, double want, double rms,
+                           double *worst) {
+    double error = fabs(got - want), allowed = t->type == TN_F32 ? t->tol * (fabs(want) + rms) + t->floor : 0;
+    if (!(error <= allowed)) /* written so that NaN fails */
+        return tn_fail(ctx, TN_ERR_CHECK,
+                       "%s[%zu] is %.9g, the reference has %.9g (off by %.3g, allowed %.3g)", t->name, k, got,
+                       want, error, allowed);
+    if (allowed > 0 && error / allowed > *worst)
+        *worst = error / allowed;
+    return TN_OK;
+}
+
+tn_status tn_compare_written(tn_context *ctx, const tn_tensor *t, const unsigned char *bytes) {
+    static const uint32_t untouched = 0xA5A5A5A5; /* as tn_problem_upload leaves ints */
+    for (size_t k = 0; k < t->count && t->type != TN_U8; k++) {
+        uint32_t bits;
+        memcpy(&bits, bytes + 4 * k, 4);
+        bool none = t->type == TN_F32 ? (bits & 0x7f800000) == 0x7f800000 : bits == untouched;
+        if (none)
+            return tn_fail(ctx, TN_ERR_CHECK, "%s[%zu] is %.9g: never written, or no finite number", t->name,
+                           k, tn_compare_got(t, bytes, k));
+    }
+    return TN_OK;
+}
