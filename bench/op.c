@@ -2,49 +2,26 @@
 
 #include <string.h>
 
-/* The naive references do about this much a second; what they take is guessed from it before they are run. */
-static const double reference_rate = 3e8;
-static const double usual_patience_s = 2;
+/* Of the host's time for a row's reference: about what its timing takes. */
+static const double usual_patience_s = 0.4;
 
-/* The largest of the case's first random shapes that the reference gets through in time. */
-static void smaller_shape(const tn_case *c, int pass, double patience_s, tn_shape *out) {
-    double most = -1;
-    for (int i = 0; i < 16; i++) {
-        tn_rng rng = tn_rng_make(1, TN_RNG_CASE, (uint64_t)i);
-        tn_shape shape = {{0}};
-        c->draw(&rng, &shape);
-        double w = tn_case_work(c, &shape, pass);
-        if (w > most && w <= patience_s * reference_rate) {
-            most = w;
-            *out = shape;
-        }
-    }
+/* What the outputs of a pass are. */
+static const char *kind_of(const tn_case *c, int pass) {
+    return strstr(c->passes[pass], "backward") ? "gradients" : "outputs";
 }
 
-tn_status tn_bench_verify(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, uint64_t seed,
-                          double patience_s, tn_cost_row *row) {
-    tn_context *ctx = tn_device_context(dev);
-    tn_problem p;
+tn_status tn_bench_verify(tn_device *dev, tn_problem *p, double patience_s, tn_cost_row *row) {
+    bool sampled;
     double worst;
-    tn_shape chosen = *shape;
-    bool same = tn_case_work(c, shape, pass) <= patience_s * reference_rate;
-    if (!same)
-        smaller_shape(c, pass, patience_s, &chosen);
-    snprintf(row->verified, sizeof row->verified, same ? "same shape" : "smaller shape");
-    tn_status status = tn_problem_make(ctx, dev, c, pass, &chosen, seed, &p);
-    if (status == TN_OK)
-        status = tn_problem_verify(ctx, &p, &worst);
-    tn_problem_free(ctx, &p);
+    size_t used = strlen(row->verified);
+    tn_status status = tn_problem_verify_within(tn_device_context(dev), p, patience_s, &worst, &sampled);
     if (status != TN_OK) {
         row->verified[0] = '\0';
-        tn_fail_prefix(ctx, "verifying");
-    } else if (!same) {
-        char text[128], reason[256];
-        tn_shape_print(c, &chosen, text, sizeof text);
-        snprintf(reason, sizeof reason, "verified at %s: the reference is too slow at this shape", text);
-        tn_row_set_status(row, "ok", reason);
+        return tn_fail_prefix(tn_device_context(dev), "verifying");
     }
-    return status;
+    snprintf(row->verified + used, sizeof row->verified - used, "%s%s%s", used ? ", " : "",
+             sampled ? "sampled " : "", kind_of(p->c, p->pass));
+    return TN_OK;
 }
 
 static tn_status run_problem(tn_device *dev, void *data) {
@@ -52,23 +29,18 @@ static tn_status run_problem(tn_device *dev, void *data) {
     return p->c->run(dev, &p->shape, p->pass, p->tensors);
 }
 
-static tn_status time_it(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
-                         const tn_bench_options *o, tn_cost_row *row) {
-    tn_context *ctx = tn_device_context(dev);
-    tn_problem p;
+static tn_status time_it(tn_device *dev, tn_problem *p, const tn_bench_options *o, tn_cost_row *row) {
     tn_sample sample;
-    tn_status status = TN_OK;
-    TN_GO(tn_problem_make(ctx, dev, c, pass, shape, o->seed, &p));
-    TN_GO(tn_problem_upload(&p));
-    TN_GO(tn_measure(
-        dev, run_problem, &p,
+    double flops, bytes;
+    TN_TRY(tn_problem_upload(p));
+    TN_TRY(tn_measure(
+        dev, run_problem, p,
         &(tn_measure_options){.seconds = o->seconds, .energy = o->energy, .evict = o->evict, .raw = o->raw},
         &sample));
-    tn_row_set_tuned(row, dev, c->op);
-    tn_row_set_sample(row, &sample, c->flops(shape, pass), c->bytes(shape, pass), o->roofline);
-cleanup:
-    tn_problem_free(ctx, &p);
-    return status;
+    tn_problem_least(p, &flops, &bytes);
+    tn_row_set_tuned(row, dev, p->c->op);
+    tn_row_set_sample(row, &sample, flops, bytes, o->roofline);
+    return TN_OK;
 }
 
 void tn_bench_identify(tn_device *dev, const tn_case *c, const char *pass, const tn_shape *shape,
@@ -86,18 +58,27 @@ void tn_bench_identify(tn_device *dev, const tn_case *c, const char *pass, const
 tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                       const tn_bench_options *o, tn_cost_row *row) {
     tn_context *ctx = tn_device_context(dev);
+    tn_problem p;
     tn_bench_identify(dev, c, c->passes[pass], shape, o, row);
-    tn_status status = tn_bench_verify(dev, c, pass, shape, o->seed, usual_patience_s, row);
+    tn_status status = tn_problem_make(ctx, dev, c, pass, shape, o->seed, &p);
     if (status == TN_OK)
-        status = time_it(dev, c, pass, shape, o, row);
+        status = tn_bench_verify(dev, &p, usual_patience_s, row);
+    if (status == TN_OK)
+        status = time_it(dev, &p, o, row);
+    tn_problem_free(ctx, &p);
     return tn_row_settle(row, status, ctx);
 }
 
 tn_status tn_bench_rate(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, double seconds,
                         double *rate) {
+    tn_context *ctx = tn_device_context(dev);
     tn_cost_row row;
+    tn_problem p;
     tn_row_init(&row);
-    TN_TRY(time_it(dev, c, pass, shape, &(tn_bench_options){.seconds = seconds, .seed = 1}, &row));
-    *rate = row.wall_ms > 0 ? row.flops / (1e-3 * row.wall_ms) : 0;
-    return TN_OK;
+    tn_status status = tn_problem_make(ctx, dev, c, pass, shape, 1, &p);
+    if (status == TN_OK)
+        status = time_it(dev, &p, &(tn_bench_options){.seconds = seconds, .seed = 1}, &row);
+    tn_problem_free(ctx, &p);
+    *rate = status == TN_OK && row.wall_ms > 0 ? row.flops / (1e-3 * row.wall_ms) : 0;
+    return status;
 }

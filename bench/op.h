@@ -16,18 +16,16 @@ typedef struct tn_bench_options {
 } tn_bench_options;
 
 /* Fills the whole row. A kernel that is wrong, refused or broken is a row whose status and reason say so, and
- * TN_OK; what cannot be a row (Ctrl-C, a shape that makes no sense) is a failure. Where the naive reference
- * would take more than about two seconds, a smaller shape of the same op is verified instead, and column
- * `verified` says so. */
+ * TN_OK; what cannot be a row (Ctrl-C, a shape that makes no sense) is a failure. What is verified is the very
+ * problem that is timed, whole or, where the naive reference is too slow, on a sample: column `verified`. */
 tn_status tn_bench_op(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape,
                       const tn_bench_options *options, tn_cost_row *row);
 
 /* A row with everything but results. */
 void tn_bench_identify(tn_device *dev, const tn_case *c, const char *pass, const tn_shape *shape,
                        const tn_bench_options *options, tn_cost_row *row);
-/* The verification alone; a smaller shape where the reference would take more than `patience_s`. */
-tn_status tn_bench_verify(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, uint64_t seed,
-                          double patience_s, tn_cost_row *row);
+/* The verification alone, on the problem that will be timed; adds what was checked to `verified`. */
+tn_status tn_bench_verify(tn_device *dev, tn_problem *problem, double patience_s, tn_cost_row *row);
 
 /* Times alone, without verifying and without a row: operations a second. */
 tn_status tn_bench_rate(tn_device *dev, const tn_case *c, int pass, const tn_shape *shape, double seconds,

@@ -79,14 +79,13 @@ tn_status tn_peer_work_run(tn_device *dev, void *data) {
     return w->second.c ? w->second.c->run(dev, &w->second.shape, w->second.pass, w->joined) : TN_OK;
 }
 
-double tn_peer_work_flops(const tn_peer_work *w) {
-    double sum = w->first.c->flops(&w->first.shape, w->first.pass);
-    return w->second.c ? sum + w->second.c->flops(&w->second.shape, w->second.pass) : sum;
-}
-
-double tn_peer_work_bytes(const tn_peer_work *w) {
-    double sum = w->first.c->bytes(&w->first.shape, w->first.pass);
-    return w->second.c ? sum + w->second.c->bytes(&w->second.shape, w->second.pass) : sum;
+void tn_peer_work_least(const tn_peer_work *w, double *flops, double *bytes) {
+    double more_flops = 0, more_bytes = 0;
+    tn_problem_least(&w->first, flops, bytes);
+    if (w->second.c)
+        tn_problem_least(&w->second, &more_flops, &more_bytes);
+    *flops += more_flops;
+    *bytes += more_bytes;
 }
 
 /* Where a named tensor stands; the first pass's where both have it. */

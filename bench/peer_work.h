@@ -23,8 +23,7 @@ tn_status tn_peer_work_make(tn_device *dev, const tn_peer_task *task, const tn_c
 void tn_peer_work_free(tn_peer_work *work);
 
 tn_status tn_peer_work_run(tn_device *dev, void *work); /* one call, as tn_measure_run */
-double tn_peer_work_flops(const tn_peer_work *work);
-double tn_peer_work_bytes(const tn_peer_work *work);
+void tn_peer_work_least(const tn_peer_work *work, double *flops, double *bytes);
 
 /* Input `index` of the task as floats. Caller frees. */
 tn_status tn_peer_work_input(const tn_peer_work *work, int index, float **values, size_t *count);

@@ -116,12 +116,10 @@ cleanup:
 }
 
 /* Ours against its reference; briefly, for the whole result is held against the peer's as well. */
-static tn_status verify(tn_device *dev, const tn_peer_work *w, const tn_shape *shape, uint64_t seed,
-                        tn_cost_row *row) {
+static tn_status verify(tn_device *dev, tn_peer_work *w, tn_cost_row *row) {
     const double patience_s = 0.1;
-    TN_TRY(tn_bench_verify(dev, w->first.c, w->first.pass, shape, seed, patience_s, row));
-    return w->second.c ? tn_bench_verify(dev, w->second.c, w->second.pass, shape, seed, patience_s, row)
-                       : TN_OK;
+    TN_TRY(tn_bench_verify(dev, &w->first, patience_s, row));
+    return w->second.c ? tn_bench_verify(dev, &w->second, patience_s, row) : TN_OK;
 }
 
 static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_options *o, tn_cost_row *row) {
@@ -133,7 +131,9 @@ static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_optio
     else
         TN_TRY(tn_measure_pair(dev, tn_peer_work_run, w, run_clblast, other, &m, &pair));
     tn_row_set_tuned(row, dev, w->first.c->op);
-    tn_row_set_sample(row, &pair.a, tn_peer_work_flops(w), tn_peer_work_bytes(w), o->roofline);
+    double flops, bytes;
+    tn_peer_work_least(w, &flops, &bytes);
+    tn_row_set_sample(row, &pair.a, flops, bytes, o->roofline);
     tn_row_set_pair(row, &pair);
     return TN_OK;
 }
@@ -152,7 +152,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_pee
     } else {
         snprintf(row->peer, sizeof row->peer, "CLBlast %s, its defaults", TN_CLBLAST_VERSION);
     }
-    TN_GO(verify(dev, &work, shape, o->seed, row));
+    TN_GO(verify(dev, &work, row));
     TN_GO(compare(dev, &other, row));
     TN_GO(time_it(dev, &other, o, row));
 cleanup:

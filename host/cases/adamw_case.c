@@ -64,7 +64,7 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
 
 static double flops(const tn_shape *s, int pass) {
     (void)pass;
-    return 15 * (double)s->v[DIM_N];
+    return 14 * (double)s->v[DIM_N] + (double)s->v[DIM_DECAY];
 }
 
 /* p, m, v read and written, g read */

@@ -65,6 +65,26 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                          t[B_WO].f64);
 }
 
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    size_t Dh = (size_t)s->v[DIM_DH], H = (size_t)s->v[DIM_H], D = H * Dh, x = k / D, y = k % D;
+    double sum = 0;
+    if (pass == FORWARD) { /* mq [H,D,D], mo [D,H,D] */
+        size_t h = out == F_MQ ? x / D : x % H, i = out == F_MQ ? x % D : x / H;
+        for (size_t j = h * Dh; j < (h + 1) * Dh; j++)
+            sum += out == F_MQ ? t[F_WK].f64[j * D + i] * t[F_WQ].f64[j * D + y]
+                               : t[F_WO].f64[i * D + j] * t[F_WV].f64[j * D + y];
+        return sum;
+    }
+    size_t h = (out == B_DWO ? y : x) / Dh; /* dwo is [D, H·Dh], the others [H·Dh, D] */
+    const double *dmq = t[B_DMQ].f64 + h * D * D, *dmo = t[B_DMO].f64 + h * D;
+    for (size_t i = 0; i < D; i++)
+        sum += out == B_DWK   ? dmq[y * D + i] * t[B_WQ].f64[x * D + i]
+               : out == B_DWQ ? dmq[i * D + y] * t[B_WK].f64[x * D + i]
+               : out == B_DWO ? dmo[x * H * D + i] * t[B_WV].f64[y * D + i]
+                              : dmo[i * H * D + y] * t[B_WO].f64[i * D + x];
+    return sum;
+}
+
 /* forward: D·D sums of Dh products for each head, twice; backward: twice that. */
 static double flops(const tn_shape *s, int pass) {
     double D = (double)(s->v[DIM_H] * s->v[DIM_DH]);
@@ -93,6 +113,7 @@ const tn_case tn_case_attention_absorb = {.op = "attention_absorb",
                                           .tensors = tensors,
                                           .run = run,
                                           .reference = reference,
+                                          .element = element,
                                           .flops = flops,
                                           .bytes = bytes,
                                           .has_gradient = true,

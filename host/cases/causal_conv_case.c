@@ -3,6 +3,8 @@
 #include "causal_conv.h"
 #include "causal_conv_ref.h"
 
+#include <math.h>
+
 enum { DIM_B, DIM_T, DIM_D, DIM_K, DIM_SILU };
 enum { FORWARD, BACKWARD };
 /* tensors of the passes, in order */
@@ -59,16 +61,56 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                     t[B_W].f64, t[B_B].f64);
 }
 
-/* A multiplication and an addition a tap: once forward; backward for z, du and dw. */
-static double flops(const tn_shape *s, int pass) {
-    double N = (double)s->v[DIM_B] * (double)s->v[DIM_T] * (double)s->v[DIM_D];
-    return N * 2 * (double)s->v[DIM_K] * (pass == FORWARD ? 1 : 3);
+/* dz of position p of sequence b, channel d. */
+static double dz_at(const tn_shape *s, const tn_tensor *t, int64_t b, int64_t p, int64_t d) {
+    int64_t T = s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K];
+    double dy = t[B_DY].f64[(b * T + p) * D + d];
+    return s->v[DIM_SILU] ? dy * tn_silu_slope_ref(tn_causal_conv_at_ref(p, D, K, t[B_U].f64 + b * T * D + d,
+                                                                         t[B_W].f64 + d * K, t[B_B].f64[d]))
+                          : dy;
 }
 
-/* forward: u read, y written; backward: dy, u and du read, du written; taps beside them. */
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    int64_t B = s->v[DIM_B], T = s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K], at = (int64_t)k;
+    if (pass == FORWARD) {
+        double z = tn_causal_conv_at_ref(at / D % T, D, K, t[F_U].f64 + at / D / T * T * D + at % D,
+                                         t[F_W].f64 + at % D * K, t[F_B].f64[at % D]);
+        return s->v[DIM_SILU] ? z / (1 + exp(-z)) : z;
+    }
+    if (out == B_DU) {
+        int64_t d = at % D, p = at / D % T, b = at / D / T;
+        double sum = t[B_DU].f64[k];
+        for (int64_t j = 0; j < K && p + j < T; j++)
+            sum += t[B_W].f64[d * K + j] * dz_at(s, t, b, p + j, d);
+        return sum;
+    }
+    int64_t d = out == B_DW ? at / K : at, j = out == B_DW ? at % K : 0;
+    double sum = 0;
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t p = j; p < T; p++)
+            sum += dz_at(s, t, b, p, d) * (out == B_DW ? t[B_U].f64[(b * T + p - j) * D + d] : 1);
+    return sum;
+}
+
+/* Products of one channel of a sequence with its taps: fewer at its start. */
+static double taps(double T, double K) {
+    double whole = T < K ? T : K;
+    return whole * T - whole * (whole - 1) / 2;
+}
+
+/* A multiplication and an addition a tap: once forward; backward for du, dw and, where it is activated, z. */
+static double flops(const tn_shape *s, int pass) {
+    double all = (double)s->v[DIM_B] * (double)s->v[DIM_D] * taps((double)s->v[DIM_T], (double)s->v[DIM_K]);
+    return 2 * all * (pass == FORWARD ? 1 : s->v[DIM_SILU] ? 3 : 2);
+}
+
+/* forward: u read, y written; backward: dy, u and du read, du written; beside them the taps that a sequence
+ * reaches, and the gradients of all. */
 static double bytes(const tn_shape *s, int pass) {
-    double D = (double)s->v[DIM_D], N = (double)s->v[DIM_B] * (double)s->v[DIM_T] * D;
-    return 4 * (N * (pass == FORWARD ? 2 : 4) + D * (double)(s->v[DIM_K] + 1) * (pass == FORWARD ? 1 : 2));
+    double D = (double)s->v[DIM_D], T = (double)s->v[DIM_T], K = (double)s->v[DIM_K];
+    double N = (double)s->v[DIM_B] * T * D,
+           reached = D * ((T < K ? T : K) + (pass == FORWARD || s->v[DIM_SILU]));
+    return 4 * (N * (pass == FORWARD ? 2 : 4) + reached + (pass == FORWARD ? 0 : D * (K + 1)));
 }
 
 static const char *const dims[] = {"B", "T", "D", "K", "silu", NULL};
@@ -90,6 +132,7 @@ const tn_case tn_case_causal_conv = {.op = "causal_conv",
                                      .tensors = tensors,
                                      .run = run,
                                      .reference = reference,
+                                     .element = element,
                                      .flops = flops,
                                      .bytes = bytes,
                                      .has_gradient = true,

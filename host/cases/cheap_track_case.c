@@ -137,17 +137,87 @@ static void reference(const tn_shape *shape, int pass, tn_tensor *t) {
     free(s);
 }
 
+/* The convolution's z of row n, channel d, backward; forward from u as the norm makes it. */
+static double z_at(const tn_shape *s, int pass, const tn_tensor *t, int64_t n, int64_t d) {
+    int64_t T = s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K], p = n % T;
+    const double *w = t[T_CONV].f64 + d * K;
+    if (pass == BACKWARD)
+        return tn_causal_conv_at_ref(p, D, K, t[B_U].f64 + (n - p) * D + d, w, t[T_BIAS].f64[d]);
+    double z = t[T_BIAS].f64[d];
+    for (int64_t j = 0; j < K && j <= p; j++)
+        z += w[j] * t[F_X].f64[(n - j) * D + d] * t[F_NORM].f64[d] *
+             tn_rms_norm_rstd_ref(D, eps, t[F_X].f64 + (n - j) * D);
+    return z;
+}
+
+static double forward_element(const tn_shape *s, const tn_tensor *t, int out, int64_t k) {
+    int64_t D = s->v[DIM_D], n = out == F_C || out == F_U ? k / D : k;
+    double sum = *t[F_RB].f64, rstd = tn_rms_norm_rstd_ref(D, eps, t[F_X].f64 + n * D);
+    if (out == F_RSTD)
+        return rstd;
+    if (out == F_U)
+        return t[F_X].f64[k] * rstd * t[F_NORM].f64[k % D];
+    if (out == F_C) {
+        sum = 0;
+        for (int64_t d = 0; d < D; d++) {
+            double z = z_at(s, FORWARD, t, n, d);
+            sum += t[T_OUT].f64[k % D * D + d] * z / (1 + exp(-z));
+        }
+        return sum;
+    }
+    for (int64_t d = 0; d < D; d++)
+        sum += t[F_ROUTER].f64[d] * t[F_X].f64[n * D + d] * rstd * t[F_NORM].f64[d];
+    return out == F_P ? 1 / (1 + exp(-sum)) : sum >= margin;
+}
+
+/* Gradient of z of row n, channel d. */
+static double dz_at(const tn_shape *s, const tn_tensor *t, int64_t n, int64_t d) {
+    int64_t D = s->v[DIM_D];
+    double ds = 0;
+    for (int64_t e = 0; e < D; e++)
+        ds += t[B_DC].f64[n * D + e] * t[T_OUT].f64[e * D + d];
+    return ds * tn_silu_slope_ref(z_at(s, BACKWARD, t, n, d));
+}
+
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    int64_t T = s->v[DIM_T], N = s->v[DIM_B] * T, D = s->v[DIM_D], K = s->v[DIM_K], at = (int64_t)k;
+    double sum = 0;
+    if (pass == FORWARD)
+        return forward_element(s, t, out, at);
+    if (out == B_DU) {
+        for (int64_t j = 0; j < K && at / D % T + j < T; j++)
+            sum += t[T_CONV].f64[at % D * K + j] * dz_at(s, t, at / D + j, at % D);
+        return sum;
+    }
+    for (int64_t n = 0; n < N; n++)
+        if (out == B_DOUT)
+            sum += t[B_DC].f64[n * D + at / D] * t[B_S].f64[n * D + at % D];
+        else if (out == B_DBIAS)
+            sum += dz_at(s, t, n, at);
+        else if (n % T >= at % K)
+            sum += dz_at(s, t, n, at / K) * t[B_U].f64[(n - at % K) * D + at / K];
+    return sum;
+}
+
+/* Products of one channel of a sequence with its taps: fewer at its start. */
+static double taps(double T, double K) {
+    double whole = T < K ? T : K;
+    return whole * T - whole * (whole - 1) / 2;
+}
+
 /* A product forward, two backward; a multiplication and an addition a tap, three times backward. */
 static double flops(const tn_shape *s, int pass) {
-    double N = (double)(s->v[DIM_B] * s->v[DIM_T]), D = (double)s->v[DIM_D], K = (double)s->v[DIM_K];
-    return pass == FORWARD ? N * D * (2 * D + 2 * K + 12) : N * D * (4 * D + 6 * K + 16);
+    double B = (double)s->v[DIM_B], T = (double)s->v[DIM_T], D = (double)s->v[DIM_D];
+    double tapped = 2 * B * D * taps(T, (double)s->v[DIM_K]);
+    return pass == FORWARD ? B * T * D * (2 * D + 10) + tapped : B * T * D * (4 * D + 10) + 3 * tapped;
 }
 
 /* x read, u and c written, p, h and rstd beside them; dc and u read, du written; weights. */
 static double bytes(const tn_shape *s, int pass) {
     double N = (double)(s->v[DIM_B] * s->v[DIM_T]), D = (double)s->v[DIM_D], K = (double)s->v[DIM_K];
-    double weights = D * D + D * (K + 1);
-    return pass == FORWARD ? 4 * (N * (3 * D + 2) + weights + 2 * D) + N : 4 * (3 * N * D + 2 * weights);
+    double all = D * D + D * (K + 1), T = (double)s->v[DIM_T],
+           read = N > 0 ? D * D + D * (fmin(T, K) + 1) : 0;
+    return pass == FORWARD ? 4 * (N * (3 * D + 2) + read + 2 * D) + N : 4 * (3 * N * D + read + all);
 }
 
 static const char *const dims[] = {"B", "T", "D", "K", NULL};
@@ -168,6 +238,7 @@ const tn_case tn_case_cheap_track = {.op = "cheap_track",
                                      .fill = fill,
                                      .run = run,
                                      .reference = reference,
+                                     .element = element,
                                      .flops = flops,
                                      .bytes = bytes,
                                      .tunables = tunables};

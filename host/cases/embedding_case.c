@@ -3,6 +3,8 @@
 #include "embedding.h"
 #include "embedding_ref.h"
 
+#include <stdlib.h>
+
 enum { DIM_N, DIM_D, DIM_V };
 enum { FORWARD, BACKWARD };
 /* tensors of the passes, in order; the backward pass carries the tokens for the gradient check alone */
@@ -59,7 +61,7 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                   t[B_START].i32);
 }
 
-/* forward copies; backward adds every row once. */
+/* forward copies; backward adds every row but the first of a token. */
 static double flops(const tn_shape *s, int pass) {
     return pass == FORWARD ? 0 : (double)s->v[DIM_N] * (double)s->v[DIM_D];
 }
@@ -68,6 +70,23 @@ static double flops(const tn_shape *s, int pass) {
 static double bytes(const tn_shape *s, int pass) {
     double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], V = (double)s->v[DIM_V];
     return 4 * (pass == FORWARD ? N * D + (N < V ? N : V) * D + N : N * D + V * D + N + V);
+}
+
+/* Of the table only rows of tokens that occur are read, and the first row of a token is added to nothing. */
+static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops, double *bytes) {
+    size_t V = (size_t)s->v[DIM_V];
+    double D = (double)s->v[DIM_D], N = (double)s->v[DIM_N], distinct = 0;
+    const tn_tensor *tokens = &t[pass == FORWARD ? F_TOKENS : B_TOKENS];
+    bool *seen = calloc(V, sizeof *seen);
+    for (size_t n = 0; seen && n < tokens->count; n++) {
+        distinct += !seen[tokens->i32[n]];
+        seen[tokens->i32[n]] = true;
+    }
+    free(seen);
+    if (pass == FORWARD)
+        *bytes = 4 * (N * D + distinct * D + N);
+    else
+        *flops = (N - distinct) * D;
 }
 
 static const char *const dims[] = {"N", "D", "V", NULL};
@@ -90,5 +109,6 @@ const tn_case tn_case_embedding = {.op = "embedding",
                                    .reference = reference,
                                    .flops = flops,
                                    .bytes = bytes,
+                                   .least = least,
                                    .has_gradient = true,
                                    .tunables = tunables};

@@ -137,6 +137,20 @@ static void round_to_float(tn_tensor *t) {
         t->f64[i] = (double)(float)t->f64[i];
 }
 
+/* Of a large shape: o and lse of the size that n keys give, for the gradients take them as given. Scores have
+ * variance 1, or a quarter of it at half the scale. */
+static void about_forward(const tn_shape *s, const tn_attention_rows *a, tn_tensor *o, tn_tensor *lse) {
+    int64_t D = a->H * a->Dh, T = a->T;
+    double spread = s->v[DIM_MASKS] & TWICE ? 0.25 : 1;
+    for (size_t i = 0; i < lse->count; i++) {
+        int64_t r = (int64_t)i / a->H, keys = a->rows[r] % T + 1;
+        keys = a->window > 0 && a->window < keys ? a->window : keys;
+        lse->f64[i] = log((double)keys) + spread / 2;
+        for (int64_t d = 0; d < a->Dh; d++)
+            o->f64[r * D + (int64_t)i % a->H * a->Dh + d] *= sqrt(exp(spread) / (double)keys);
+    }
+}
+
 static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
     int64_t B = s->v[DIM_B], T = s->v[DIM_T];
@@ -153,8 +167,10 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     round_to_float(&t[B_K]);
     round_to_float(&t[B_V]);
     tn_attention_rows a = rows_of(s, l);
-    if (l[L_ROWS].count * (size_t)T > (size_t)1 << 22)
-        return; /* timing of a large shape: any numbers do */
+    if (l[L_ROWS].count * (size_t)T > (size_t)1 << 22) {
+        about_forward(s, &a, &t[B_O], &t[B_LSE]);
+        return;
+    }
     tn_flash_attention_forward_ref(&a, t[B_O].f64, t[B_LSE].f64, t[B_Q].f64, t[B_K].f64, t[B_V].f64);
 }
 
@@ -190,8 +206,37 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                         t[B_K].f64, t[B_V].f64, t[B_O].f64, t[B_LSE].f64);
 }
 
-/* Σ over listed rows of the keys they see; segments and lengths are random, so they are not counted: an upper
- * bound there. */
+static int64_t sequence_of(const int32_t *start, int64_t row) {
+    int64_t b = 0;
+    while (row >= start[b + 1])
+        b++;
+    return b;
+}
+
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    const tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
+    tn_attention_rows a = rows_of(s, l);
+    int64_t D = a.H * a.Dh, wide = pass == FORWARD && out == F_LSE ? a.H : D;
+    int64_t r = (int64_t)k / wide, at = (int64_t)k % wide, head = wide == D ? at - at % a.Dh : at * a.Dh;
+    bool of_key = pass == BACKWARD && out != B_DQ;
+    int64_t b = sequence_of(of_key ? a.kv_start : a.q_start, r);
+    int64_t first = a.kv_start[b] * D + head, query = r * D + head;
+    double row[128], lse;
+    if (of_key)
+        return tn_flash_attention_key_backward_ref(&a, b, r - a.kv_start[b], at, out == B_DV, t[B_DO].f64,
+                                                   t[B_Q].f64, t[B_K].f64, t[B_V].f64, t[B_O].f64,
+                                                   t[B_LSE].f64);
+    if (pass == BACKWARD)
+        tn_flash_attention_row_backward_ref(&a, b, a.rows[r] - b * a.T, t[B_LSE].f64[r * a.H + head / a.Dh],
+                                            row, NULL, NULL, t[B_DO].f64 + query, t[B_Q].f64 + query,
+                                            t[B_K].f64 + first, t[B_V].f64 + first, t[B_O].f64 + query);
+    else
+        tn_flash_attention_row_ref(&a, b, a.rows[r] - b * a.T, row, &lse, t[F_Q].f64 + query,
+                                   t[F_K].f64 + first, t[F_V].f64 + first);
+    return pass == FORWARD && out == F_LSE ? lse : row[at % a.Dh];
+}
+
+/* Σ over listed rows of the keys that causality and the window leave; `least` counts the rest of the mask. */
 static double pairs(const tn_shape *s) {
     double sum = 0;
     int64_t R = s->v[DIM_R] * queries(s), T = s->v[DIM_T], window = s->v[DIM_WINDOW];
@@ -216,6 +261,48 @@ static double bytes(const tn_shape *s, int pass) {
     double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)(s->v[DIM_R] * queries(s)),
            keys = (double)plan(s, NULL, NULL, NULL);
     return 4 * D * (pass == FORWARD ? 2 * R + 2 * keys : 4 * R + 4 * keys);
+}
+
+/* First key that position t of sequence b sees; past t where it sees none. A segment is taken for the run of
+ * equal ids that ends at t. */
+static int64_t first_key(const tn_attention_rows *a, int64_t b, int64_t t, const int32_t *run_start) {
+    int64_t first = a->window > 0 && t - a->window + 1 > 0 ? t - a->window + 1 : 0;
+    if (a->lengths && t >= a->lengths[b])
+        return t + 1;
+    return run_start && run_start[b * a->T + t] > first ? run_start[b * a->T + t] : first;
+}
+
+/* What the mask leaves: pairs of a row and a key that it sees, rows that see any, keys that any sees. */
+static void count_seen(const tn_attention_rows *a, const int32_t *run_start, double *pairs, double *rows,
+                       double *keys) {
+    *pairs = *rows = *keys = 0;
+    for (int64_t b = 0; b < a->B; b++) {
+        int64_t counted = 0; /* keys below it */
+        for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++) {
+            int64_t t = a->rows[r] - b * a->T, first = first_key(a, b, t, run_start);
+            *pairs += (double)(t + 1 - first);
+            *rows += first <= t;
+            first = first > counted ? first : counted;
+            *keys += first <= t ? (double)(t + 1 - first) : 0;
+            counted = first <= t ? t + 1 : counted;
+        }
+    }
+}
+
+/* Queries without a key and keys without a query need not be read; outputs are written all the same. */
+static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops, double *bytes) {
+    const tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
+    tn_attention_rows a = rows_of(s, l);
+    double D = (double)(a.H * a.Dh), R = (double)l[L_ROWS].count, seen, rows, keys, all = a.kv_start[a.B];
+    int32_t *run_start = a.segments ? malloc(l[L_SEGMENTS].count * sizeof *run_start) : NULL;
+    for (int64_t n = 0; run_start && n < (int64_t)l[L_SEGMENTS].count; n++) {
+        bool same = n % a.T > 0 && a.segments[n] == a.segments[n - 1];
+        run_start[n] = same ? run_start[n - 1] : (int32_t)(n % a.T);
+    }
+    count_seen(&a, run_start, &seen, &rows, &keys);
+    *flops = seen * D * (pass == FORWARD ? 4 : 10);
+    *bytes = 4 * D * (pass == FORWARD ? rows + R + 2 * keys : 3 * rows + R + 2 * keys + 2 * all);
+    free(run_start);
 }
 
 static const char *const dims[] = {"B", "T", "H", "Dh", "R", "window", "masks", "seed", NULL};
@@ -246,7 +333,9 @@ const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .fill = fill,
                                          .run = run,
                                          .reference = reference,
+                                         .element = element,
                                          .flops = flops,
                                          .bytes = bytes,
+                                         .least = least,
                                          .has_gradient = true,
                                          .tunables = tunables};

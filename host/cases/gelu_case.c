@@ -46,6 +46,17 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
         tn_gelu_backward_ref(s->v[0], t[B_DX].f64, t[B_DY].f64, t[B_X].f64);
 }
 
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    double value;
+    (void)s;
+    (void)out;
+    if (pass == FORWARD)
+        tn_gelu_forward_ref(1, &value, t[F_X].f64 + k);
+    else
+        tn_gelu_backward_ref(1, &value, t[B_DY].f64 + k, t[B_X].f64 + k);
+    return value;
+}
+
 /* The cube, the quotient and an exponential counted as one operation. */
 static double flops(const tn_shape *s, int pass) {
     return (double)s->v[0] * (pass == FORWARD ? 7 : 14);
@@ -74,6 +85,7 @@ const tn_case tn_case_gelu = {.op = "gelu",
                               .fill = fill,
                               .run = run,
                               .reference = reference,
+                              .element = element,
                               .flops = flops,
                               .bytes = bytes,
                               .has_gradient = true,

@@ -95,6 +95,27 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
         tn_gelu_forward_ref(count, gelu_of(s) == GELU_ALONE ? t[T_C].f64 : t[T_ACT].f64, t[T_C].f64);
 }
 
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    size_t M = (size_t)s->v[DIM_M], N = (size_t)s->v[DIM_N], K = (size_t)s->v[DIM_K], m = k / N, n = k % N;
+    double sum = 0;
+    for (size_t i = 0; pass == BIAS_BACKWARD && i < M; i++)
+        sum += t[T_DY].f64[i * N + k];
+    if (pass == BIAS_BACKWARD)
+        return sum;
+    for (size_t i = 0; i < K; i++)
+        sum += t[T_A].f64[pass == TN_FORM ? i * M + m : m * K + i] *
+               t[T_B].f64[pass == NT ? n * K + i : i * N + n];
+    if (s->v[DIM_EPILOGUE] & WITH_BIAS)
+        sum += t[T_BIAS].f64[n];
+    if (s->v[DIM_EPILOGUE] & WITH_ADD)
+        sum += t[T_C].f64[k];
+    if (gelu_of(s) == WITH_SLOPE)
+        tn_gelu_backward_ref(1, &sum, &sum, &t[T_ACT].f64[k]);
+    else if (gelu_of(s) == GELU_ALONE || out == T_ACT)
+        tn_gelu_forward_ref(1, &sum, &sum);
+    return sum;
+}
+
 static double flops(const tn_shape *s, int pass) {
     double M = (double)s->v[DIM_M], N = (double)s->v[DIM_N], K = (double)s->v[DIM_K];
     double extra = ((s->v[DIM_EPILOGUE] & WITH_BIAS) != 0) + ((s->v[DIM_EPILOGUE] & WITH_ADD) != 0);
@@ -134,6 +155,7 @@ const tn_case tn_case_gemm = {.op = "gemm",
                               .tensors = tensors,
                               .run = run,
                               .reference = reference,
+                              .element = element,
                               .flops = flops,
                               .bytes = bytes,
                               .tunables = tunables};

@@ -1,7 +1,9 @@
 #include "case.h"
 
+#include "gelu_ref.h"
 #include "mlp.h"
 #include "mlp_ref.h"
+#include "rms_norm_ref.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -54,7 +56,8 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     return B_TENSORS;
 }
 
-/* Weights that keep what lies between near 1; what a forward pass leaves. */
+/* Weights that keep what lies between near 1; what a forward pass leaves. Of a large shape `up` stays as
+ * drawn, which is as good to a backward pass that takes it as given. */
 static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     (void)rng;
     int64_t N = s->v[DIM_N], D = s->v[DIM_D], F = s->v[DIM_F];
@@ -64,8 +67,13 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     }
     if (pass == FORWARD)
         return;
+    bool large = (double)N * (double)D * (double)F > 1 << 24;
     double *y = calloc((size_t)(N * D), sizeof *y);
-    if (y)
+    if (large) {
+        tn_rms_norm_forward_ref(N, D, eps, t[B_U].f64, t[B_RSTD].f64, t[T_X].f64, t[T_W].f64);
+        tn_gelu_forward_ref(N * F, t[B_ACT].f64, t[B_UP].f64);
+    }
+    if (y && !large)
         tn_mlp_forward_ref(N, D, F, eps, y, t[B_RSTD].f64, t[B_UP].f64, t[B_U].f64, t[B_ACT].f64, t[T_X].f64,
                            t[T_W].f64, t[T_W1].f64, t[T_B1].f64, t[T_W2].f64, t[T_B2].f64);
     free(y);
@@ -106,17 +114,97 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
     free(b);
 }
 
+static double forward_element(const tn_shape *s, const tn_tensor *t, int out, int64_t k) {
+    int64_t D = s->v[DIM_D], F = s->v[DIM_F], n = out == F_Y ? k / D : out == F_UP ? k / F : k;
+    const double *x = t[T_X].f64 + n * D;
+    double rstd = tn_rms_norm_rstd_ref(D, eps, x), sum = out == F_Y ? x[k % D] + t[T_B2].f64[k % D] : 0;
+    if (out == F_RSTD)
+        return rstd;
+    for (int64_t f = out == F_UP ? k % F : 0; f < (out == F_UP ? k % F + 1 : F); f++) {
+        double up = t[T_B1].f64[f];
+        for (int64_t d = 0; d < D; d++)
+            up += t[T_W1].f64[f * D + d] * x[d] * rstd * t[T_W].f64[d];
+        if (out == F_UP)
+            return up;
+        tn_gelu_forward_ref(1, &up, &up);
+        sum += t[T_W2].f64[k % D * F + f] * up;
+    }
+    return sum;
+}
+
+/* Gradient of up[n,f] for f from `from` on, `count` of them. */
+static void dup_at(const tn_shape *s, const tn_tensor *t, int64_t n, int64_t from, int64_t count,
+                   double *dup) {
+    int64_t D = s->v[DIM_D], F = s->v[DIM_F];
+    for (int64_t f = 0; f < count; f++)
+        dup[f] = 0;
+    for (int64_t d = 0; d < D; d++)
+        for (int64_t f = 0; f < count; f++)
+            dup[f] += t[B_DY].f64[n * D + d] * t[T_W2].f64[d * F + from + f];
+    tn_gelu_backward_ref(count, dup, dup, t[B_UP].f64 + n * F + from);
+}
+
+/* Gradient of u[n,d] from that of all up[n]. */
+static double du_at(const tn_shape *s, const tn_tensor *t, int64_t d, const double *dup) {
+    double du = 0;
+    for (int64_t f = 0; f < s->v[DIM_F]; f++)
+        du += dup[f] * t[T_W1].f64[f * s->v[DIM_D] + d];
+    return du;
+}
+
+static double dx_at(const tn_shape *s, const tn_tensor *t, int64_t n, int64_t d, double *dup) {
+    int64_t D = s->v[DIM_D];
+    const double *x = t[T_X].f64 + n * D;
+    double mean = 0, mine = 0, rstd = t[B_RSTD].f64[n];
+    dup_at(s, t, n, 0, s->v[DIM_F], dup);
+    for (int64_t i = 0; i < D; i++) {
+        double of_norm = t[T_W].f64[i] * du_at(s, t, i, dup);
+        mean += of_norm * x[i] * rstd / (double)D;
+        mine = i == d ? of_norm : mine;
+    }
+    return t[B_DY].f64[n * D + d] + rstd * (mine - x[d] * rstd * mean);
+}
+
+static double backward_element(const tn_shape *s, const tn_tensor *t, int out, int64_t k, double *dup) {
+    int64_t D = s->v[DIM_D], F = s->v[DIM_F],
+            rows = out == B_DW1 || out == B_DW2 ? (out == B_DW1 ? D : F) : 1;
+    int64_t i = k / rows, j = k % rows; /* dw1 [F,D], dw2 [D,F] */
+    double sum = 0;
+    if (out == B_DX)
+        return dx_at(s, t, k / D, k % D, dup);
+    for (int64_t n = 0; n < s->v[DIM_N]; n++)
+        if (out == B_DB2 || out == B_DW2) {
+            sum += t[B_DY].f64[n * D + i] * (out == B_DW2 ? t[B_ACT].f64[n * F + j] : 1);
+        } else if (out == B_DW) {
+            dup_at(s, t, n, 0, F, dup);
+            sum += du_at(s, t, i, dup) * t[T_X].f64[n * D + i] * t[B_RSTD].f64[n];
+        } else {
+            dup_at(s, t, n, i, 1, dup);
+            sum += *dup * (out == B_DW1 ? t[B_U].f64[n * D + j] : 1);
+        }
+    return sum;
+}
+
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    if (pass == FORWARD)
+        return forward_element(s, t, out, (int64_t)k);
+    double *dup = calloc((size_t)s->v[DIM_F], sizeof *dup);
+    double value = dup ? backward_element(s, t, out, (int64_t)k, dup) : NAN;
+    free(dup);
+    return value;
+}
+
 /* Two products forward, four backward; norm and gelu an element. */
 static double flops(const tn_shape *s, int pass) {
     double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], F = (double)s->v[DIM_F];
-    return pass == FORWARD ? N * (4 * D * F + 5 * D + 10 * F) : N * (8 * D * F + 12 * D + 20 * F);
+    return pass == FORWARD ? N * (4 * D * F + 5 * D + 8 * F) : N * (8 * D * F + 12 * D + 15 * F);
 }
 
-/* x, y and up; dy, x, up and dx; weights. */
+/* x, y and up; dy, x, up and dx; weights, backward without biases, and the gradients of all. */
 static double bytes(const tn_shape *s, int pass) {
     double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], F = (double)s->v[DIM_F];
-    return 4 * (N * (D * (pass == FORWARD ? 2 : 3) + F + 1) +
-                (2 * D * F + 2 * D + F) * (pass == FORWARD ? 1 : 2));
+    double all = 2 * D * F + 2 * D + F, read = N == 0 ? 0 : pass == FORWARD ? all : 2 * D * F + D;
+    return 4 * (N * (D * (pass == FORWARD ? 2 : 3) + F + 1) + read + (pass == FORWARD ? 0 : all));
 }
 
 static const char *const dims[] = {"N", "D", "F", NULL};
@@ -136,6 +224,7 @@ const tn_case tn_case_mlp = {.op = "mlp",
                              .fill = fill,
                              .run = run,
                              .reference = reference,
+                             .element = element,
                              .flops = flops,
                              .bytes = bytes,
                              .has_gradient = true,

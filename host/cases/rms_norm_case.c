@@ -40,11 +40,8 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     (void)rng;
     if (pass == FORWARD)
         return;
-    double *y = t[B_DX].f64; /* used as room for y, then filled again */
-    size_t count = t[B_DX].count;
-    tn_rms_norm_forward_ref(s->v[DIM_N], s->v[DIM_D], eps, y, t[B_RSTD].f64, t[B_X].f64, t[B_W].f64);
-    for (size_t i = 0; i < count; i++)
-        y[i] = tn_rng_normal(rng);
+    for (int64_t n = 0; n < s->v[DIM_N]; n++)
+        t[B_RSTD].f64[n] = tn_rms_norm_rstd_ref(s->v[DIM_D], eps, t[B_X].f64 + n * s->v[DIM_D]);
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {

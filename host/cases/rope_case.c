@@ -3,6 +3,8 @@
 #include "rope.h"
 #include "rope_ref.h"
 
+#include <math.h>
+
 enum { DIM_R, DIM_T, DIM_H, DIM_DH };
 enum { FORWARD, BACKWARD };
 /* tensors of either pass, in order: y, x, rows or dx, dy, rows */
@@ -43,6 +45,16 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                 t[T_OUT].f64, t[T_IN].f64, t[T_ROWS].i32);
 }
 
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    int64_t Dh = s->v[DIM_DH], half = Dh / 2, d = (int64_t)k % Dh, r = (int64_t)k / (Dh * s->v[DIM_H]);
+    const double *x = t[T_IN].f64 + ((int64_t)k - d);
+    double angle =
+        (double)(t[T_ROWS].i32[r] % s->v[DIM_T]) * pow(base, -2.0 * (double)(d % half) / (double)Dh);
+    (void)out;
+    angle = pass == FORWARD ? angle : -angle;
+    return x[d] * cos(angle) + (d < half ? -x[d + half] : x[d - half]) * sin(angle);
+}
+
 /* Four products and two additions a pair; sines are shared by the heads. */
 static double flops(const tn_shape *s, int pass) {
     (void)pass;
@@ -78,6 +90,7 @@ const tn_case tn_case_rope = {.op = "rope",
                               .fill = fill,
                               .run = run,
                               .reference = reference,
+                              .element = element,
                               .flops = flops,
                               .bytes = bytes,
                               .has_gradient = true,

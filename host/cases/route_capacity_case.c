@@ -52,7 +52,8 @@ static double flops(const tn_shape *s, int pass) {
 
 static double bytes(const tn_shape *s, int pass) {
     (void)pass;
-    return 5 * (double)s->v[DIM_B] * (double)s->v[DIM_T];
+    bool chosen = s->v[DIM_K] > 0 && s->v[DIM_K] < s->v[DIM_T]; /* else all or none, whatever p is */
+    return (chosen ? 5 : 1) * (double)s->v[DIM_B] * (double)s->v[DIM_T];
 }
 
 static const char *const dims[] = {"B", "T", "k", NULL};

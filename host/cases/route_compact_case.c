@@ -3,8 +3,6 @@
 #include "route_compact.h"
 #include "route_compact_ref.h"
 
-#include <math.h>
-
 /* block: routing is rounded to so many positions */
 enum { DIM_B, DIM_T, DIM_PERMILLE, DIM_BLOCK };
 enum { T_ROWS, T_START, T_SLOT, T_LAST, T_MASK };
@@ -62,11 +60,27 @@ static double flops(const tn_shape *s, int pass) {
     return 0;
 }
 
-/* The mask read once, slot written, the list written: blocks with a routed position among those drawn. */
+/* The mask read once, slot and a list of everything written; `least` has the list as drawn. */
 static double bytes(const tn_shape *s, int pass) {
     (void)pass;
-    double N = (double)s->v[DIM_B] * (double)s->v[DIM_T];
-    return N * (1 + 4 + 4 * (1 - pow(1 - (double)s->v[DIM_PERMILLE] / 1000, (double)s->v[DIM_BLOCK])));
+    return 9 * (double)s->v[DIM_B] * (double)s->v[DIM_T];
+}
+
+/* As drawn: the list has all positions of a block with any routed, and of such a block the mask need be read
+ * no further than to the first. */
+static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops, double *bytes) {
+    int64_t T = s->v[DIM_T], N = s->v[DIM_B] * T, block = s->v[DIM_BLOCK], read = 0, listed = 0;
+    (void)pass;
+    (void)flops;
+    for (int64_t n = 0; n < N;) {
+        int64_t left = T - n % T, end = n + (left < block ? left : block), first = n;
+        while (first < end && !t[T_MASK].i32[first])
+            first++;
+        read += (first < end ? first + 1 : end) - n;
+        listed += first < end ? end - n : 0;
+        n = end;
+    }
+    *bytes = (double)read + 4 * (double)(N + listed);
 }
 
 static const char *const dims[] = {"B", "T", "permille", "block", NULL};
@@ -91,4 +105,5 @@ const tn_case tn_case_route_compact = {.op = "route_compact",
                                        .reference = reference,
                                        .flops = flops,
                                        .bytes = bytes,
+                                       .least = least,
                                        .tunables = tunables};

@@ -107,8 +107,12 @@ static bool smooth(const tn_shape *s) {
 }
 
 static double flops(const tn_shape *s, int pass) {
-    return (double)s->v[DIM_N] * (double)s->v[DIM_D] *
-           (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 1) : 5);
+    double ND = (double)s->v[DIM_N] * (double)s->v[DIM_D], RD = (double)s->v[DIM_R] * (double)s->v[DIM_D];
+    if (s->v[DIM_FORM] == SOFT)
+        return ND * (pass == FORWARD ? 4 : 5);
+    if (pass == FORWARD)
+        return s->v[DIM_FORM] >= HARD_FEW ? RD : ND;
+    return 3 * (s->v[DIM_FORM] >= HARD_LIST ? RD : ND); /* dp alone: the rest is one or nothing of dy */
 }
 
 /* Rows that are not routed need no o. */
@@ -119,6 +123,17 @@ static double bytes(const tn_shape *s, int pass) {
     if (s->v[DIM_FORM] < HARD_LIST)
         return 4 * ND * (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 3) : 5);
     return 4 * (pass == FORWARD ? 3 * ND : 2 * ND + 3 * RD);
+}
+
+/* Listed rows that the gate leaves out keep what they have. */
+static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops, double *bytes) {
+    double routed = 0;
+    if (pass == BACKWARD || s->v[DIM_FORM] != HARD_SOME)
+        return;
+    for (size_t n = 0; n < t[F_H].count; n++)
+        routed += t[F_H].i32[n];
+    *flops = routed * (double)s->v[DIM_D];
+    *bytes = 12 * routed * (double)s->v[DIM_D];
 }
 
 static const char *const dims[] = {"N", "D", "R", "form", NULL};
@@ -141,6 +156,7 @@ const tn_case tn_case_route_mix = {.op = "route_mix",
                                    .reference = reference,
                                    .flops = flops,
                                    .bytes = bytes,
+                                   .least = least,
                                    .has_gradient = true,
                                    .smooth = smooth,
                                    .tunables = tunables};

@@ -77,6 +77,20 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                               t[B_LABELS].i32, t[B_LSE].f64, 1);
 }
 
+static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
+    int64_t V = s->v[DIM_V];
+    double loss, lse;
+    int32_t predicted;
+    if (pass == BACKWARD) {
+        int32_t label = t[B_LABELS].i32[(int64_t)k / V];
+        return label < 0 ? 0
+                         : exp(t[B_LOGITS].f64[k] - t[B_LSE].f64[(int64_t)k / V]) - ((int64_t)k % V == label);
+    }
+    tn_softmax_cross_entropy_forward_ref(1, V, &loss, &lse, &predicted, t[F_LOGITS].f64 + (int64_t)k * V,
+                                         t[F_LABELS].i32 + k);
+    return out == F_LOSS ? loss : out == F_LSE ? lse : predicted;
+}
+
 /* forward: comparison, subtraction, exponential, addition; backward: two subtractions, exponential, product.
  */
 static double flops(const tn_shape *s, int pass) {
@@ -87,6 +101,17 @@ static double flops(const tn_shape *s, int pass) {
 static double bytes(const tn_shape *s, int pass) {
     double L = (double)s->v[DIM_L], V = (double)s->v[DIM_V];
     return 4 * (pass == FORWARD ? L * V + 4 * L : 2 * L * V + 2 * L);
+}
+
+/* The gradient of a row without a label is zero, whatever its logits are. */
+static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops, double *bytes) {
+    double V = (double)s->v[DIM_V], labelled = 0;
+    for (size_t l = 0; pass == BACKWARD && l < t[B_LABELS].count; l++)
+        labelled += t[B_LABELS].i32[l] >= 0;
+    if (pass == FORWARD)
+        return;
+    *flops = labelled * (3 * V + 1);
+    *bytes = 4 * ((double)s->v[DIM_L] * (V + 1) + labelled * (V + 1));
 }
 
 static const char *const dims[] = {"L", "V", NULL};
@@ -106,7 +131,9 @@ const tn_case tn_case_softmax_cross_entropy = {.op = "softmax_cross_entropy",
                                                .fill = fill,
                                                .run = run,
                                                .reference = reference,
+                                               .element = element,
                                                .flops = flops,
                                                .bytes = bytes,
+                                               .least = least,
                                                .has_gradient = true,
                                                .tunables = tunables};

@@ -2,12 +2,16 @@
 
 #include <math.h>
 
-/* z at position t of one channel; u points at position 0 of the channel, D apart. */
-static double at(int64_t t, int64_t D, int64_t K, const double *u, const double *w, double b) {
+double tn_causal_conv_at_ref(int64_t t, int64_t D, int64_t K, const double *u, const double *w, double b) {
     double z = b;
     for (int64_t j = 0; j < K && j <= t; j++)
         z += w[j] * u[(t - j) * D];
     return z;
+}
+
+double tn_silu_slope_ref(double z) {
+    double sigmoid = 1 / (1 + exp(-z));
+    return sigmoid * (1 + z * (1 - sigmoid));
 }
 
 void tn_causal_conv_forward_ref(int64_t B, int64_t T, int64_t D, int64_t K, int silu, double *y,
@@ -15,7 +19,7 @@ void tn_causal_conv_forward_ref(int64_t B, int64_t T, int64_t D, int64_t K, int 
     for (int64_t s = 0; s < B; s++)
         for (int64_t t = 0; t < T; t++)
             for (int64_t d = 0; d < D; d++) {
-                double z = at(t, D, K, u + s * T * D + d, w + d * K, b[d]);
+                double z = tn_causal_conv_at_ref(t, D, K, u + s * T * D + d, w + d * K, b[d]);
                 y[(s * T + t) * D + d] = silu ? z / (1 + exp(-z)) : z;
             }
 }
@@ -31,8 +35,8 @@ void tn_causal_conv_backward_ref(int64_t B, int64_t T, int64_t D, int64_t K, int
     for (int64_t s = 0; s < B; s++)
         for (int64_t t = 0; t < T; t++)
             for (int64_t d = 0; d < D; d++) {
-                double z = at(t, D, K, u + s * T * D + d, w + d * K, b[d]), sigmoid = 1 / (1 + exp(-z));
-                double dz = dy[(s * T + t) * D + d] * (silu ? sigmoid * (1 + z * (1 - sigmoid)) : 1);
+                double z = tn_causal_conv_at_ref(t, D, K, u + s * T * D + d, w + d * K, b[d]);
+                double dz = dy[(s * T + t) * D + d] * (silu ? tn_silu_slope_ref(z) : 1);
                 db[d] += dz;
                 for (int64_t j = 0; j < K && j <= t; j++) {
                     du[(s * T + t - j) * D + d] += w[d * K + j] * dz;

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+/* z at position t of one channel; u points at position 0 of the channel, D apart, w at its taps. */
+double tn_causal_conv_at_ref(int64_t t, int64_t D, int64_t K, const double *u, const double *w, double b);
+double tn_silu_slope_ref(double z); /* dsilu/dz */
+
 void tn_causal_conv_forward_ref(int64_t B, int64_t T, int64_t D, int64_t K, int silu, double *y /* [B,T,D] */,
                                 const double *u /* [B,T,D] */, const double *w /* [D,K] */,
                                 const double *b /* [D] */);

@@ -24,8 +24,8 @@ static double score(const tn_attention_rows *a, const double *q, const double *k
     return sum * scale_of(a);
 }
 
-static void forward_row(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
-                        const double *q, const double *k, const double *v) {
+void tn_flash_attention_row_ref(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
+                                const double *q, const double *k, const double *v) {
     int64_t D = a->H * a->Dh;
     double top = -INFINITY, sum = 0;
     for (int64_t s = 0; s <= t; s++)
@@ -56,33 +56,60 @@ void tn_flash_attention_forward_ref(const tn_attention_rows *a, double *o, doubl
         for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
             for (int64_t h = 0; h < a->H; h++) {
                 int64_t at = r * D + h * a->Dh, keys = a->kv_start[b] * D + h * a->Dh;
-                forward_row(a, b, a->rows[r] - b * a->T, o + at, lse + r * a->H + h, q + at, k + keys,
-                            v + keys);
+                tn_flash_attention_row_ref(a, b, a->rows[r] - b * a->T, o + at, lse + r * a->H + h, q + at,
+                                           k + keys, v + keys);
             }
 }
 
-static void backward_row(const tn_attention_rows *a, int64_t b, int64_t t, double lse, double *dq, double *dk,
-                         double *dv, const double *dout, const double *q, const double *k, const double *v,
-                         const double *o) {
+static double dot(int64_t n, const double *x, const double *y) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+/* Probability of one key for one query, and the gradient of their score before the scale. */
+static void pair(const tn_attention_rows *a, double lse, double delta, const double *dout, const double *q,
+                 const double *k, const double *v, double *p, double *ds) {
+    *p = exp(score(a, q, k) - lse);
+    *ds = *p * (dot(a->Dh, dout, v) - delta) * scale_of(a);
+}
+
+void tn_flash_attention_row_backward_ref(const tn_attention_rows *a, int64_t b, int64_t t, double lse,
+                                         double *dq, double *dk, double *dv, const double *dout,
+                                         const double *q, const double *k, const double *v, const double *o) {
     int64_t D = a->H * a->Dh;
-    double delta = 0, scale = scale_of(a);
-    for (int64_t d = 0; d < a->Dh; d++) {
-        delta += dout[d] * o[d];
+    double delta = dot(a->Dh, dout, o), p, ds;
+    for (int64_t d = 0; d < a->Dh; d++)
         dq[d] = 0;
-    }
     for (int64_t s = 0; s <= t; s++) {
         if (!tn_attention_allowed(a, b, t, s))
             continue;
-        double p = exp(score(a, q, k + s * D) - lse), dp = 0;
+        pair(a, lse, delta, dout, q, k + s * D, v + s * D, &p, &ds);
         for (int64_t d = 0; d < a->Dh; d++)
-            dp += dout[d] * v[s * D + d];
-        double ds = p * (dp - delta) * scale;
-        for (int64_t d = 0; d < a->Dh; d++) {
+            dq[d] += ds * k[s * D + d];
+        for (int64_t d = 0; dk && d < a->Dh; d++) {
             dv[s * D + d] += p * dout[d];
             dk[s * D + d] += ds * q[d];
-            dq[d] += ds * k[s * D + d];
         }
     }
+}
+
+double tn_flash_attention_key_backward_ref(const tn_attention_rows *a, int64_t b, int64_t s, int64_t at,
+                                           bool of_value, const double *dout, const double *q,
+                                           const double *k, const double *v, const double *o,
+                                           const double *lse) {
+    int64_t D = a->H * a->Dh, head = at - at % a->Dh, key = (a->kv_start[b] + s) * D + head;
+    double sum = 0, p, ds;
+    for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++) {
+        int64_t row = r * D + head;
+        if (!tn_attention_allowed(a, b, a->rows[r] - b * a->T, s))
+            continue;
+        pair(a, lse[r * a->H + head / a->Dh], dot(a->Dh, dout + row, o + row), dout + row, q + row, k + key,
+             v + key, &p, &ds);
+        sum += of_value ? p * dout[r * D + at] : ds * q[r * D + at];
+    }
+    return sum;
 }
 
 void tn_flash_attention_backward_ref(const tn_attention_rows *a, double *dq, double *dk, double *dv,
@@ -95,7 +122,8 @@ void tn_flash_attention_backward_ref(const tn_attention_rows *a, double *dq, dou
         for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
             for (int64_t h = 0; h < a->H; h++) {
                 int64_t at = r * D + h * a->Dh, keys = a->kv_start[b] * D + h * a->Dh;
-                backward_row(a, b, a->rows[r] - b * a->T, lse[r * a->H + h], dq + at, dk + keys, dv + keys,
-                             dout + at, q + at, k + keys, v + keys, o + at);
+                tn_flash_attention_row_backward_ref(a, b, a->rows[r] - b * a->T, lse[r * a->H + h], dq + at,
+                                                    dk + keys, dv + keys, dout + at, q + at, k + keys,
+                                                    v + keys, o + at);
             }
 }

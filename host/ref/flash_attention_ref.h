@@ -25,4 +25,18 @@ void tn_flash_attention_backward_ref(const tn_attention_rows *a, double *dq, dou
                                      const double *dout, const double *q, const double *k, const double *v,
                                      const double *o, const double *lse);
 
+/* One query of sequence b at position t and one head: its o [Dh] and lse; pointers at the row's q and at the
+ * head of the sequence's first key. */
+void tn_flash_attention_row_ref(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
+                                const double *q, const double *k, const double *v);
+/* The same query's dq [Dh]; what it gives to dk and dv is added there, unless they are NULL. */
+void tn_flash_attention_row_backward_ref(const tn_attention_rows *a, int64_t b, int64_t t, double lse,
+                                         double *dq, double *dk, double *dv, const double *dout,
+                                         const double *q, const double *k, const double *v, const double *o);
+/* Column `at` (of H·Dh) of dk, or of dv, of key s of sequence b; whole tensors. */
+double tn_flash_attention_key_backward_ref(const tn_attention_rows *a, int64_t b, int64_t s, int64_t at,
+                                           bool of_value, const double *dout, const double *q,
+                                           const double *k, const double *v, const double *o,
+                                           const double *lse);
+
 #endif

@@ -2,13 +2,17 @@
 
 #include <math.h>
 
+double tn_rms_norm_rstd_ref(int64_t D, double eps, const double *x) {
+    double sum = 0;
+    for (int64_t d = 0; d < D; d++)
+        sum += x[d] * x[d];
+    return 1.0 / sqrt(sum / (double)D + eps);
+}
+
 void tn_rms_norm_forward_ref(int64_t N, int64_t D, double eps, double *y, double *rstd, const double *x,
                              const double *w) {
     for (int64_t n = 0; n < N; n++) {
-        double sum = 0;
-        for (int64_t d = 0; d < D; d++)
-            sum += x[n * D + d] * x[n * D + d];
-        rstd[n] = 1.0 / sqrt(sum / (double)D + eps);
+        rstd[n] = tn_rms_norm_rstd_ref(D, eps, x + n * D);
         for (int64_t d = 0; d < D; d++)
             y[n * D + d] = x[n * D + d] * rstd[n] * w[d];
     }

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+double tn_rms_norm_rstd_ref(int64_t D, double eps, const double *x /* [D] */); /* of one row */
 void tn_rms_norm_forward_ref(int64_t N, int64_t D, double eps, double *y /* [N,D] */, double *rstd /* [N] */,
                              const double *x /* [N,D] */, const double *w /* [D] */);
 /* dx is added to what it holds: with zeros before, it is the gradient alone. */
