@@ -197,36 +197,71 @@ void tn_problem_free(tn_context *ctx, tn_problem *p) {
     *p = (tn_problem){0};
 }
 
-/* Device bytes of a tensor's inputs: floats of the doubles, bytes of the u8 ints. */
-static void encode(const tn_problem *p, int i, unsigned char *bytes) {
+/* Elements of a tensor that go over at a time: a large one as a whole would be a page fault every few of
+ * them.
+ */
+enum { CHUNK = 1 << 18 };
+
+/* Device bytes of `count` elements from `from` on, as a run finds them: floats of the doubles, bytes of the
+ * u8 ints; poison where only the run writes. */
+static void encode(const tn_problem *p, int i, size_t from, size_t count, unsigned char *bytes) {
     const tn_tensor *t = &p->tensors[i];
     const double *f64 = t->role == TN_INOUT ? p->initial[i] : t->f64;
     const int32_t *i32 = t->role == TN_INOUT && t->type != TN_F32 ? p->initial[i] : t->i32;
-    for (size_t k = 0; t->type == TN_F32 && k < t->count; k++) {
-        float f = (float)f64[k];
-        memcpy(bytes + 4 * k, &f, 4);
+    bool written = tn_role_is_written(t->role);
+    for (size_t k = 0; t->type == TN_F32 && k < count; k++) {
+        float f = (float)f64[from + k];
+        memcpy(bytes + 4 * k, written ? (const void *)&poison : &f, 4);
     }
-    for (size_t k = 0; t->type == TN_U8 && k < t->count; k++)
-        bytes[k] = (unsigned char)i32[k];
-    if (t->type == TN_I32)
-        memcpy(bytes, i32, 4 * t->count);
+    if (t->type != TN_F32 && written)
+        memset(bytes, canary, count * element_size(t));
+    for (size_t k = 0; t->type == TN_U8 && !written && k < count; k++)
+        bytes[k] = (unsigned char)i32[from + k];
+    if (t->type == TN_I32 && !written)
+        memcpy(bytes, i32 + from, 4 * count);
 }
 
-static tn_status tensor_upload(tn_context *ctx, tn_problem *p, int i) {
+typedef tn_status (*chunk_take)(tn_problem *p, int i, size_t from, size_t count, unsigned char *room);
+
+/* Calls `take` for one chunk of tensor i after the other; the room is for twice the bytes of a chunk. */
+static tn_status each_chunk(tn_problem *p, int i, chunk_take take) {
+    tn_context *ctx = tn_device_context(p->dev);
+    unsigned char *room;
+    size_t count = p->tensors[i].count;
+    tn_status status = TN_OK;
+    TN_TRY(tn_alloc(ctx, 2 * 4 * (size_t)CHUNK, 1, &room));
+    for (size_t from = 0; from < count && status == TN_OK; from += CHUNK)
+        status = take(p, i, from, count - from < CHUNK ? count - from : CHUNK, room);
+    tn_free(ctx, room);
+    return status;
+}
+
+static tn_status upload_chunk(tn_problem *p, int i, size_t from, size_t count, unsigned char *room) {
+    const tn_tensor *t = &p->tensors[i];
+    encode(p, i, from, count, room);
+    return tn_buffer_write(t->buffer, from * element_size(t), count * element_size(t), room);
+}
+
+static tn_status compare_chunk(tn_problem *p, int i, size_t from, size_t count, unsigned char *room) {
+    const tn_tensor *t = &p->tensors[i];
+    size_t size = count * element_size(t);
+    encode(p, i, from, count, room);
+    TN_TRY(tn_buffer_read(t->buffer, from * element_size(t), size, room + size));
+    return memcmp(room, room + size, size) == 0 ? TN_OK
+                                                : tn_fail(tn_device_context(p->dev), TN_ERR_CHECK,
+                                                          "the input %s was changed by the kernel", t->name);
+}
+
+tn_status tn_problem_input_same(tn_problem *p, int i) {
+    return each_chunk(p, i, compare_chunk);
+}
+
+static tn_status tensor_upload(tn_problem *p, int i) {
     tn_tensor *t = &p->tensors[i];
     size_t size = t->count * element_size(t);
-    unsigned char *bytes;
-    TN_TRY(tn_alloc(ctx, size, 1, &bytes));
-    if (!tn_role_is_written(t->role))
-        encode(p, i, bytes);
-    else
-        memset(bytes, canary, size);
-    for (size_t k = 0; tn_role_is_written(t->role) && t->type == TN_F32 && k < t->count; k++)
-        memcpy(bytes + 4 * k, &poison, 4);
-    tn_status status = tn_buffer_write(t->buffer, 0, size, bytes);
-    tn_free(ctx, bytes);
-    if (status != TN_OK || !p->parents[i])
-        return status;
+    TN_TRY(each_chunk(p, i, upload_chunk));
+    if (!p->parents[i])
+        return TN_OK;
     unsigned char guard[CANARY_BYTES];
     size_t front = tn_buffer_align(p->dev);
     memset(guard, canary, sizeof guard);
@@ -238,14 +273,14 @@ static tn_status tensor_upload(tn_context *ctx, tn_problem *p, int i) {
 tn_status tn_problem_upload(tn_problem *p) {
     for (int i = 0; i < p->tensor_count; i++)
         if (p->tensors[i].count > 0)
-            TN_TRY(tensor_upload(tn_device_context(p->dev), p, i));
+            TN_TRY(tensor_upload(p, i));
     return TN_OK;
 }
 
 tn_status tn_problem_upload_written(tn_problem *p) {
     for (int i = 0; i < p->tensor_count; i++)
         if (p->tensors[i].count > 0 && p->tensors[i].role != TN_IN)
-            TN_TRY(tensor_upload(tn_device_context(p->dev), p, i));
+            TN_TRY(tensor_upload(p, i));
     return TN_OK;
 }
 
@@ -270,12 +305,4 @@ tn_status tn_problem_canaries(tn_problem *p) {
 tn_status tn_problem_read(tn_problem *p, int i, unsigned char *bytes) {
     const tn_tensor *t = &p->tensors[i];
     return tn_buffer_read(t->buffer, 0, t->count * element_size(t), bytes);
-}
-
-tn_status tn_problem_input_bytes(tn_context *ctx, const tn_problem *p, int i, unsigned char **out,
-                                 size_t *size) {
-    *size = p->tensors[i].count * element_size(&p->tensors[i]);
-    TN_TRY(tn_alloc(ctx, *size, 1, out));
-    encode(p, i, *out);
-    return TN_OK;
 }

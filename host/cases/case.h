@@ -109,10 +109,8 @@ tn_status tn_problem_upload_written(tn_problem *problem); /* the same, but for i
 tn_status tn_problem_canaries(
     tn_problem *problem); /* TN_ERR_CHECK when something was written outside a tensor */
 tn_status tn_problem_read(tn_problem *problem, int tensor,
-                          unsigned char *bytes); /* count × 4, or × 1 for u8 */
-/* The bytes an input has on the device, as filled. Caller frees. */
-tn_status tn_problem_input_bytes(tn_context *ctx, const tn_problem *problem, int tensor, unsigned char **out,
-                                 size_t *size);
+                          unsigned char *bytes);                  /* count × 4, or × 1 for u8 */
+tn_status tn_problem_input_same(tn_problem *problem, int tensor); /* TN_ERR_CHECK when a run changed it */
 /* Runs once, reads back and holds all outputs against the reference (which it runs the first time).
  * TN_ERR_CHECK with tensor, index, got, want and a line that reproduces it. Also: canaries whole, inputs
  * unchanged, a second run gives the same bits. */
