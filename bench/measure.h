@@ -25,7 +25,8 @@ typedef struct tn_measure_options {
     double seconds;       /* time to spend at most once warm; 0: 0.4. One call is always finished */
     double batch_seconds; /* calls are repeated until a batch lasts this long; 0: 0.005 */
     double spread;        /* stop when (q3 − q1) / median is at most this with ≥ 9 batches; 0: 0.01 */
-    tn_energy *energy;    /* read around the batches, and calls go on until its window is full; NULL: none */
+    tn_energy *energy;    /* read around the batches, and calls go on until its window is full, if that is no
+                             longer than five times `seconds`; NULL: none */
     tn_evict *evict; /* cold: run before every batch, outside its time, and a batch is one call; NULL: warm.
                         Energy is not measured then: its counter cannot leave the writing out */
     tn_raw *raw; /* gets the batches, and keeps what was not measured by this call; NULL: nobody wants them */

@@ -187,8 +187,29 @@ static void set_energy(tn_cost_row *row, const tn_energy_result *energy) {
              asked ? energy->source : "unmeasured: not asked for");
 }
 
+/* Past this share of the ceiling a row claims what the device cannot do. */
+static const double most_pct = 105;
+
+static void hold_to_roof(tn_cost_row *row, double flops, double bytes, double seconds, tn_roofline *r) {
+    char reason[300];
+    row->roofline_pct = tn_roofline_pct(r, flops, bytes, seconds);
+    while (row->roofline_pct > most_pct && tn_roofline_again(r))
+        row->roofline_pct = tn_roofline_pct(r, flops, bytes, seconds);
+    if (!(row->roofline_pct > most_pct))
+        return;
+    bool arithmetic = flops / r->flops > bytes / tn_roofline_bandwidth(r, bytes);
+    snprintf(
+        reason, sizeof reason,
+        "%.0f %% of the measured ceiling, %.4g %s: more than the device can do. Either less was done than "
+        "the row counts, or the time is wrong, or the ceiling was measured beside other work: run it again "
+        "on a quiet machine",
+        row->roofline_pct, 1e-9 * (arithmetic ? r->flops : tn_roofline_bandwidth(r, bytes)),
+        arithmetic ? "GFLOP/s" : "GB/s");
+    tn_row_set_status(row, "error", reason);
+}
+
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
-                       const tn_roofline *roofline) {
+                       tn_roofline *roofline) {
     double seconds = 1e-3 * sample->wall_ms;
     row->n = sample->n;
     row->wall_ms = sample->wall_ms;
@@ -206,8 +227,8 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
     if (seconds > 0) {
         row->gflops = 1e-9 * flops / seconds;
         row->gbs = 1e-9 * bytes / seconds;
-        if (roofline && roofline->flops > 0)
-            row->roofline_pct = tn_roofline_pct(roofline, flops, bytes, seconds);
+        if (roofline && roofline->flops > 0 && (flops > 0 || bytes > 0))
+            hold_to_roof(row, flops, bytes, seconds, roofline);
     }
     set_energy(row, &sample->energy);
 }
@@ -232,7 +253,13 @@ void tn_row_set_dense(tn_cost_row *row, const tn_pair_sample *pair, double ideal
     row->share_of_ideal_pct = 100 * pair->ratio / ideal;
 }
 
+bool tn_row_past_roof(const tn_cost_row *row) {
+    return row->roofline_pct > most_pct;
+}
+
 void tn_row_set_status(tn_cost_row *row, const char *status, const char *reason) {
+    if (strcmp(status, "ok") == 0 && tn_row_past_roof(row))
+        return; /* a remark does not make it right */
     snprintf(row->status, sizeof row->status, "%s", status);
     snprintf(row->reason, sizeof row->reason, "%.*s", (int)sizeof row->reason - 1, reason ? reason : "");
     tn_utf8_clean(row->reason); /* line breaks, too: a row is one line */

@@ -63,9 +63,12 @@ void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char 
 void tn_row_set_cache(tn_cost_row *row, bool cold);
 /* Dimensions that have a column of their own, and `shape`. D = H·Dh where the op names those two only. */
 void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape);
-/* Times, rates and energy. `roofline` may be NULL. */
+/* Times, rates and energy. `roofline` may be NULL. A row that passes its ceiling by more than measuring can
+ * be off has status "error" afterwards, and keeps it beside a remark: the ceiling is measured once more
+ * first, for something else may have run then. */
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
-                       const tn_roofline *roofline);
+                       tn_roofline *roofline);
+bool tn_row_past_roof(const tn_cost_row *row);
 /* Columns of the peer's times, ours being a of the pair. */
 void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair);
 /* Columns of the dense twin's times, this being a of the pair; `ideal`: the ratio by counted operations. The

@@ -158,8 +158,8 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
         tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
     say_device(&w, s, info, c->cores, "roofline");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &child));
-    c->known = child.output && sscanf(child.output, "%lg,%lg,%lg,%lg,%lg", &r->flops, &r->copy_bytes,
-                                      &r->read_bytes, &c->attention_rate, &c->idle_w) == 5;
+    const char *rest = child.output ? tn_roofline_parse(child.output, r) : NULL;
+    c->known = rest && sscanf(rest, "%lg,%lg", &c->attention_rate, &c->idle_w) == 2;
     if (!c->known && !child.interrupted) {
         end_of(&child, timeout_of(s), reason, sizeof reason);
         tn_warn(s->ctx, "%s: its ceilings could not be measured, and rows have no roofline_pct: %s",
@@ -211,7 +211,7 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     words w = {.count = 0};
     tn_child_result r;
     tn_cost_row found;
-    char want[1400], got[1400];
+    char want[1400], got[1400], ceilings[TN_ROOFLINE_TEXT];
     const ceiling *c = ceiling_of(s, cell);
     tn_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
     row->timing_s = seconds_of(s->o);
@@ -219,9 +219,9 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
         return TN_OK;
     say_device(&w, s, cell->info, cell->cores, cell->level);
     say_cell(&w, cell);
+    tn_roofline_print(&c->roofline, ceilings);
     if (c->known)
-        say(&w, "--ceilings=%.17g,%.17g,%.17g", c->roofline.flops, c->roofline.copy_bytes,
-            c->roofline.read_bytes);
+        say(&w, "--ceilings=%s", ceilings);
     if (c->known && c->idle_w > 0)
         say(&w, "--idle=%.17g", c->idle_w);
     if (s->samples.stream)

@@ -13,10 +13,12 @@ const Roofs = (function () {
     return sorted.length > 1 && sorted[1] > 0.99 * sorted[0] ? sorted[0] : null;
   }
 
+  /* Rows of small working sets are held against the caches: the memory's ceiling is that of the large ones, where there are. */
   function roofOf(rows) {
+    const copy = (some) => ceiling(some.map((row) => (100 * row.gbs) / row.roofline_pct));
     return {
       peak: ceiling(rows.map((row) => (100 * row.gflops) / row.roofline_pct)),
-      copy: ceiling(rows.map((row) => (100 * row.gbs) / row.roofline_pct)),
+      copy: copy(rows.filter((row) => row.gbs * row.wall_ms * 1e6 >= 2 ** 29)) || copy(rows),
     };
   }
 

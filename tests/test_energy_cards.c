@@ -3,6 +3,8 @@
 #include "energy_tree.h"
 #include "measure.h"
 
+#include "clock.h"
+
 #include <dlfcn.h>
 #include <math.h>
 
@@ -194,7 +196,7 @@ static tn_status sleeper(tn_device *d, void *data) {
 
 static void measured(tn_device *dev, tn_energy *e, tn_sample *s) {
     double each = 0.002;
-    tn_measure_options options = {.seconds = 0.1, .spread = 10, .energy = e};
+    tn_measure_options options = {.seconds = 0.2, .spread = 10, .energy = e};
     ck_assert_msg(tn_measure(dev, sleeper, &each, &options, s) == TN_OK, "%s", ctx.message);
 }
 
@@ -222,6 +224,26 @@ START_TEST(what_calls_draw) {
     measured(dev, e, &s);
     ck_assert(s.energy.ok && !s.energy.net_ok);
     ck_assert_ptr_nonnull(strstr(s.energy.source, "W of the idle device"));
+    tn_energy_close(e);
+    tn_device_close(dev);
+    gone(&f);
+}
+END_TEST
+
+START_TEST(a_short_look_does_not_wait_for_the_counter) {
+    tn_device *dev;
+    tn_sample s;
+    double each = 0.002;
+    fake f = use("TURNOUT_NVML", FAKE_NVML);
+    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
+    tn_energy *e = energy_open(&gpu);
+    double start = tn_clock_seconds();
+    ck_assert_int_eq(tn_measure(dev, sleeper, &each,
+                                &(tn_measure_options){.seconds = 0.05, .spread = 10, .energy = e}, &s),
+                     TN_OK);
+    ck_assert_double_lt(tn_clock_seconds() - start, 0.9); /* the window is a second */
+    ck_assert(!s.energy.ok && s.n >= 3);
+    ck_assert_msg(strstr(s.energy.source, "are less than 10 updates") != NULL, "%s", s.energy.source);
     tn_energy_close(e);
     tn_device_close(dev);
     gone(&f);
@@ -273,6 +295,7 @@ int main(void) {
     tcase_add_test(tests, an_old_level_zero_counts);
     tcase_add_test(tests, level_zero_in_trouble);
     tcase_add_test(tests, what_calls_draw);
+    tcase_add_test(tests, a_short_look_does_not_wait_for_the_counter);
     tcase_add_test(tests, a_card_lost_in_the_middle);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -59,6 +59,34 @@ START_TEST(empty_cells_and_no_nan) {
 }
 END_TEST
 
+/* A row of a second's work on a device of 100 operations and 10 bytes a second. */
+static void sample_of(tn_cost_row *row, double flops, double bytes, double seconds) {
+    tn_roofline r = {.flops = 100, .copy_bytes = 10, .read_bytes = 8};
+    tn_row_init(row);
+    tn_row_set_sample(row, &(tn_sample){.n = 3, .wall_ms = 1e3 * seconds}, flops, bytes, &r);
+}
+
+START_TEST(past_the_roof_is_an_error) {
+    tn_cost_row row;
+    sample_of(&row, 90, 1, 1);
+    ck_assert_str_eq(row.status, "ok");
+    ck_assert_double_eq_tol(row.roofline_pct, 90, 1e-9);
+    sample_of(&row, 104, 1, 1); /* what measuring may be off */
+    ck_assert_str_eq(row.status, "ok");
+    sample_of(&row, 221, 1, 1);
+    ck_assert_str_eq(row.status, "error");
+    ck_assert_msg(strstr(row.reason, "221 %") && strstr(row.reason, "GFLOP/s"), "%s", row.reason);
+    tn_row_set_status(&row, "ok", "a remark");
+    ck_assert_str_eq(row.status, "error");
+    sample_of(&row, 1, 30, 1);
+    ck_assert_str_eq(row.status, "error");
+    ck_assert_msg(strstr(row.reason, "300 %") && strstr(row.reason, "GB/s"), "%s", row.reason);
+    sample_of(&row, 0, 0, 1e-9); /* nothing to do, done at once */
+    ck_assert_str_eq(row.status, "ok");
+    ck_assert(isnan(row.roofline_pct));
+}
+END_TEST
+
 START_TEST(there_and_back) {
     tn_cost_row row, back;
     tn_row_init(&row);
@@ -163,6 +191,7 @@ int main(void) {
     TCase *tests = tcase_create("rows");
     tcase_add_test(tests, header_is_the_contract);
     tcase_add_test(tests, empty_cells_and_no_nan);
+    tcase_add_test(tests, past_the_roof_is_an_error);
     tcase_add_test(tests, there_and_back);
     tcase_add_test(tests, broken_lines_are_refused);
     tcase_add_test(tests, a_table_that_can_be_pasted);

@@ -45,7 +45,7 @@ static void count_row(const tn_context *ctx, const tn_cost_row *row, bench_plan 
     if (strcmp(row->status, "error") != 0)
         return;
     plan->broken++;
-    plan->wrong += ctx->status == TN_ERR_CHECK;
+    plan->wrong += ctx->status == TN_ERR_CHECK || tn_row_past_roof(row);
 }
 
 /* A failure to write is the end: what is measured from then on would be lost. */

@@ -37,6 +37,7 @@ static tn_status ceilings(tn_device *dev) {
     tn_roofline r;
     tn_energy *energy;
     double rate;
+    char text[TN_ROOFLINE_TEXT];
     TN_TRY(tn_energy_open(tn_device_context(dev), tn_device_get_info(dev), &energy));
     tn_status status = tn_energy_measure_idle(energy, dev); /* before there is work */
     double idle = tn_energy_idle(energy);
@@ -44,7 +45,8 @@ static tn_status ceilings(tn_device *dev) {
     TN_TRY(status);
     TN_TRY(tn_roofline_measure(dev, &r));
     TN_TRY(tn_cell_attention_rate(dev, &rate));
-    printf("%.17g,%.17g,%.17g,%.17g,%.17g\n", r.flops, r.copy_bytes, r.read_bytes, rate, idle);
+    tn_roofline_print(&r, text);
+    printf("%s,%.17g,%.17g\n", text, rate, idle);
     return TN_OK;
 }
 
@@ -78,9 +80,10 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     tn_cell cell;
     tn_cost_row row;
     tn_raw raw = {0};
-    if (peaks &&
-        sscanf(peaks, "%lg,%lg,%lg", &roofline.flops, &roofline.copy_bytes, &roofline.read_bytes) != 3)
-        return tn_fail(ctx, TN_ERR_ARG, "--ceilings wants three numbers, not '%s'", peaks);
+    if (peaks && !tn_roofline_parse(peaks, &roofline))
+        return tn_fail(ctx, TN_ERR_ARG, "--ceilings wants numbers as a roofline cell gives them, not '%s'",
+                       peaks);
+    roofline.dev = dev;
     TN_TRY(cell_make(ctx, args, info, &cell));
     TN_TRY(tn_topology_read(ctx, &topology));
     TN_TRY(tn_energy_open(ctx, info, &energy));
@@ -144,7 +147,8 @@ static const tn_cli_option options[] = {
     {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing", 0.001, 3600},
-    {"ceilings", 0, "F,C,R", TN_CLI_STRING, "the device's flops, copied and read bytes a second"},
+    {"ceilings", 0, "F,C,R,…", TN_CLI_STRING,
+     "the device's flops, copied and read bytes a second, and those of working sets"},
     {"idle", 0, "W", TN_CLI_REAL, "power of the idle device, else measured where it can be", 0, 100000},
     {"samples", 0, NULL, TN_CLI_FLAG, "a line of raw samples behind the row"},
     TN_CLI_CACHE,
