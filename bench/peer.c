@@ -310,6 +310,17 @@ tn_status tn_peer_prepare(tn_peer *p, const char *what) {
     return TN_OK;
 }
 
+tn_status tn_peer_ask_ways(tn_peer *p, const char *python, int most, size_t size, char *words, int *count) {
+    char question[LINE], rest[LINE], *save;
+    *count = 0;
+    snprintf(question, sizeof question, "ways %.3000s\n", python);
+    TN_TRY(ask(p, question, "ways", p->limits.answer_s, rest));
+    for (char *word = strtok_r(rest, " ", &save); word && *count < most; word = strtok_r(NULL, " ", &save))
+        if (strlen(word) < size)
+            memcpy(words + size * (size_t)(*count)++, word, strlen(word) + 1);
+    return TN_OK;
+}
+
 tn_status tn_peer_run(tn_peer *p, int calls, double *seconds) {
     char question[40], rest[LINE], *stop;
     snprintf(question, sizeof question, "run %d\n", calls);

@@ -28,6 +28,9 @@ const char *tn_peer_name(const tn_peer *p); /* as of the last prepare: "OpenBLAS
 tn_status tn_peer_input(tn_peer *p, const float *values, size_t count);
 /* `what`: "op pass k=v …". The peer reads its inputs and warms up. */
 tn_status tn_peer_prepare(tn_peer *p, const char *what);
+/* Other ways of doing its work, as words: each wants a process of its own, with the word as its argument.
+ * `python` may help it look. Those that do not fit are left out. */
+tn_status tn_peer_ask_ways(tn_peer *p, const char *python, int most, size_t size, char *words, int *count);
 /* Seconds that `calls` calls took by the peer's clock. Returns once its threads have come to rest, so that
  * they take nothing from who runs next. */
 tn_status tn_peer_run(tn_peer *p, int calls, double *seconds);

@@ -103,7 +103,7 @@ static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_ste
     if (shape->rho >= 0)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED,
                        "nothing else does a compacted step; the dense one has peers");
-    TN_TRY(tn_peers_process(ctx, peers, kind, &peer));
+    TN_TRY(tn_peers_process(ctx, peers, kind, 0, &peer));
     TN_TRY(hand_over(peer, step, strcmp(tn_peer_kinds[kind].name, "torch-compile") == 0));
     snprintf(row->peer, sizeof row->peer, "%s", tn_peer_name(peer));
     TN_TRY(tn_step_verify(step));

@@ -8,12 +8,10 @@ static const char *const products[] = {"gemm", NULL};
 static const char *const torch_ops[] = {"gemm", "flash_attention", "causal_conv", "step", NULL};
 static const char *const steps[] = {"step", NULL};
 
-enum { DEATHS = 2 };
-
-const tn_peer_kind tn_peer_kinds[] = {{"openblas", "turnout-openblas", false, products},
-                                      {"clblast", NULL, false, products},
-                                      {"torch", "torch_peer.py", true, torch_ops},
-                                      {"torch-compile", "torch_peer.py", true, steps},
+const tn_peer_kind tn_peer_kinds[] = {{"openblas", "turnout-openblas", false, true, products},
+                                      {"clblast", NULL, false, false, products},
+                                      {"torch", "torch_peer.py", true, false, torch_ops},
+                                      {"torch-compile", "torch_peer.py", true, false, steps},
                                       {NULL}};
 
 bool tn_peer_kind_does(int kind, const char *op) {
@@ -21,51 +19,6 @@ bool tn_peer_kind_does(int kind, const char *op) {
         if (strcmp(*o, op) == 0)
             return true;
     return false;
-}
-
-void tn_peers_stop(tn_peers *peers) {
-    for (int k = 0; k < TN_PEER_KINDS; k++) {
-        tn_peer_stop(peers->running[k]);
-        peers->running[k] = NULL;
-    }
-}
-
-tn_status tn_peers_process(tn_context *ctx, tn_peers *peers, int kind, tn_peer **out) {
-    const tn_peer_kind *k = &tn_peer_kinds[kind];
-    char path[4200];
-    const char *argv[] = {peers->python, path, NULL};
-    if (peers->running[kind] && !tn_peer_alive(peers->running[kind])) {
-        peers->deaths[kind]++;
-        tn_peer_stop(peers->running[kind]);
-        peers->running[kind] = NULL;
-    }
-    if (peers->deaths[kind] >= DEATHS)
-        return tn_fail(ctx, TN_ERR_DEVICE, "%s crashed or hung %d times in this run and is left alone",
-                       k->name, DEATHS);
-    if (!peers->running[kind]) {
-        snprintf(path, sizeof path, "%s/%s", peers->folder, k->program);
-        TN_TRY(tn_peer_start(ctx, k->script ? argv : argv + 1, NULL, &peers->running[kind]));
-    }
-    *out = peers->running[kind];
-    return TN_OK;
-}
-
-static tn_status hand_over(tn_peer *peer, const tn_peer_work *w) {
-    tn_context *ctx = tn_device_context(w->first.dev);
-    char shape[200], what[300];
-    for (int i = 0; w->task->inputs[i]; i++) {
-        float *values;
-        size_t count;
-        TN_TRY(tn_peer_work_input(w, i, &values, &count));
-        tn_status status = tn_peer_input(peer, values, count);
-        tn_free(ctx, values);
-        TN_TRY(status);
-    }
-    tn_shape_print(w->first.c, &w->first.shape, shape, sizeof shape);
-    for (char *p = shape; *p; p++)
-        *p = *p == ',' ? ' ' : *p;
-    snprintf(what, sizeof what, "%s %s %s", w->task->op, w->task->pass, shape);
-    return tn_peer_prepare(peer, what);
 }
 
 /* The other side of a pair: a process, or CLBlast on our own buffers. */
@@ -97,21 +50,17 @@ static tn_status their_outputs(tn_device *dev, const other_side *other, float *v
     return tn_buffer_read(c, 0, count * sizeof *values, values);
 }
 
-static tn_status compare(tn_device *dev, const other_side *other, tn_cost_row *row) {
+static tn_status compare(tn_device *dev, const other_side *other, const float *ours, tn_cost_row *row) {
     tn_context *ctx = tn_device_context(dev);
-    float *ours = NULL, *theirs = NULL;
-    size_t count = tn_peer_work_output_count(other->work);
+    float *theirs;
     double worst;
-    tn_status status = TN_OK;
-    TN_GO(tn_alloc(ctx, count, sizeof *ours, &ours));
-    TN_GO(tn_alloc(ctx, count, sizeof *theirs, &theirs));
-    TN_GO(tn_peer_work_outputs(other->work, ours));
-    TN_GO(their_outputs(dev, other, theirs));
-    status = tn_peer_work_compare(other->work, row->peer, ours, theirs, &worst);
-    row->peer_max_diff = worst;
-cleanup:
+    TN_TRY(tn_alloc(ctx, tn_peer_work_output_count(other->work), sizeof *theirs, &theirs));
+    tn_status status = their_outputs(dev, other, theirs);
+    if (status == TN_OK) {
+        status = tn_peer_work_compare(other->work, row->peer, ours, theirs, &worst);
+        row->peer_max_diff = worst;
+    }
     tn_free(ctx, theirs);
-    tn_free(ctx, ours);
     return status;
 }
 
@@ -138,24 +87,48 @@ static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_optio
     return TN_OK;
 }
 
+/* A peer that is slow where nothing but arithmetic takes time says more about its settings than about ours.
+ */
+void tn_peers_doubt(tn_device *dev, const tn_roofline *r, tn_cost_row *row) {
+    const double large = 1e9, share = 1.0 / 3;
+    char reason[300];
+    double rate = row->flops / (1e-3 * row->peer_wall_ms);
+    bool same_device = tn_device_get_info(dev)->kind == TN_KIND_CPU;
+    if (!r || !same_device || row->flops < large || !(rate < share * r->flops) ||
+        row->flops / r->flops < row->bytes / tn_roofline_bandwidth(r, row->bytes))
+        return;
+    snprintf(
+        reason, sizeof reason,
+        "the peer reaches %.4g GFLOP/s here, %.0f %% of the measured ceiling: it may not be at its best, and "
+        "the ratio says little",
+        1e-9 * rate, 100 * rate / r->flops);
+    tn_warn(tn_device_context(dev), "%s, %s %s: %s", row->peer, row->op, row->shape, reason);
+    tn_row_set_status(row, "ok", reason);
+}
+
 static tn_status measure(tn_peers *peers, tn_device *dev, int kind, const tn_peer_task *task,
                          const tn_case *c, const tn_shape *shape, const tn_bench_options *o,
                          tn_cost_row *row) {
+    tn_context *ctx = tn_device_context(dev);
     tn_peer_work work;
     other_side other = {.work = &work};
+    float *ours = NULL;
     tn_status status = TN_OK;
     TN_TRY(tn_peer_work_make(dev, task, c, shape, o->seed, &work));
+    TN_GO(verify(dev, &work, row));
+    TN_GO(tn_alloc(ctx, tn_peer_work_output_count(&work), sizeof *ours, &ours));
+    TN_GO(tn_peer_work_outputs(&work, ours));
     if (tn_peer_kinds[kind].program) {
-        TN_GO(tn_peers_process(tn_device_context(dev), peers, kind, &other.process));
-        TN_GO(hand_over(other.process, &work));
+        TN_GO(tn_peers_choose(peers, kind, &work, ours, &other.process));
         snprintf(row->peer, sizeof row->peer, "%s", tn_peer_name(other.process));
     } else {
         snprintf(row->peer, sizeof row->peer, "CLBlast %s, its defaults", TN_CLBLAST_VERSION);
     }
-    TN_GO(verify(dev, &work, row));
-    TN_GO(compare(dev, &other, row));
+    TN_GO(compare(dev, &other, ours, row));
     TN_GO(time_it(dev, &other, o, row));
+    tn_peers_doubt(dev, o->roofline, row);
 cleanup:
+    tn_free(ctx, ours);
     tn_peer_work_free(&work);
     return status;
 }

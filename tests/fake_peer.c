@@ -1,5 +1,7 @@
 /* A peer that behaves as its argument or FAKE_PEER says. It "computes" the sum of its inputs, element by
- * element, or as "product" their product, which is a right matrix product of one by one. */
+ * element, or as "product" their product, which is a right matrix product of one by one. As "choosy" it can
+ * be started in other ways: one that is wrong and very fast, one that is right and fast, one that is right
+ * and slow, one that crashes, and one that is not there; left alone it is right and slower still. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,22 +42,40 @@ static void misbehave(const char *how) {
             putchar('x');
 }
 
+static int multiplies(const char *how) {
+    return strcmp(how, "product") == 0 || strcmp(how, "choosy") == 0 || strcmp(how, "way-fast") == 0 ||
+           strcmp(how, "way-slow") == 0;
+}
+
+/* Seconds of a call. */
+static double seconds_of(const char *how) {
+    return strcmp(how, "choosy") == 0      ? 8e-3
+           : strcmp(how, "way-slow") == 0  ? 4e-3
+           : strcmp(how, "way-wrong") == 0 ? 1e-4
+                                           : 1e-3;
+}
+
 static void answer(char *line, const char *how) {
-    if (strncmp(line, "prepare ", 8) == 0) {
+    if (strncmp(line, "ways ", 5) == 0) {
+        puts(strcmp(how, "choosy") == 0 ? "ways way-wrong way-fast way-slow crash way-none way-fast"
+                                        : "error there is one way");
+    } else if (strncmp(line, "prepare ", 8) == 0) {
         int files = 0;
         memset(sum, 0, sizeof sum);
         for (char *word = strtok(line + 8, " \n"); word; word = strtok(NULL, " \n"))
             if (word[0] == '/')
-                add_file(word, files++ && strcmp(how, "product") == 0);
-        if (strcmp(how, "refuse") == 0) {
+                add_file(word, files++ && multiplies(how));
+        if (strcmp(how, "refuse") == 0 || strcmp(how, "way-none") == 0) {
             puts("unsupported install something");
             return;
         }
-        printf("ready Fake 1.0 %s\n", getenv("OPENBLAS_CORETYPE") ? "with a core type" : "clean");
+        printf("ready Fake 1.0 %s%s\n", getenv("OPENBLAS_CORETYPE") ? "with a core type" : "clean",
+               strncmp(how, "way-", 4) == 0 ? how + 3 : "");
     } else if (strncmp(line, "run ", 4) == 0) {
         misbehave(how);
-        if (strcmp(how, "right") == 0 || strcmp(how, "short") == 0 || strcmp(how, "product") == 0)
-            printf("seconds %.9g\n", 1e-3 * atoi(line + 4));
+        if (strcmp(how, "right") == 0 || strcmp(how, "short") == 0 || multiplies(how) ||
+            strcmp(how, "way-wrong") == 0)
+            printf("seconds %.9g\n", seconds_of(how) * atoi(line + 4));
     } else if (strncmp(line, "output ", 7) == 0) {
         if (strcmp(how, "crash") == 0)
             misbehave(how);

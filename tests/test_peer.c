@@ -150,16 +150,21 @@ static void one_row(tn_device *dev, tn_peers *peers, const char *how, tn_cost_ro
                   "%s", ctx.message);
 }
 
+/* A folder with the fake in the place of the first kind. */
+static void take_place(char *folder, char *program, size_t size) {
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(program, size, "%s/%s", folder, tn_peer_kinds[0].program);
+    ck_assert_int_eq(symlink(FAKE_PEER, program), 0);
+}
+
 START_TEST(rows_survive_their_peers) {
     char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
     tn_device *dev;
     tn_cost_row row;
     ctx = (tn_context){.quiet = true};
     ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_str_eq(tn_peer_kinds[0].name, "openblas");
-    snprintf(program, sizeof program, "%s/%s", folder, tn_peer_kinds[0].program);
-    ck_assert_int_eq(symlink(FAKE_PEER, program), 0);
+    take_place(folder, program, sizeof program);
     tn_peers peers = {.folder = folder, .python = "python3"};
 
     one_row(dev, &peers, "product", &row);
@@ -194,6 +199,59 @@ START_TEST(rows_survive_their_peers) {
 }
 END_TEST
 
+START_TEST(the_fastest_right_way_is_taken) {
+    char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
+    tn_device *dev;
+    tn_cost_row row;
+    ctx = (tn_context){.quiet = true};
+    setenv("OPENBLAS_CORETYPE", "Prescott", 1);
+    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
+    take_place(folder, program, sizeof program);
+    tn_peers peers = {.folder = folder, .python = "python3"};
+    for (int i = 0; i < 2; i++) { /* the second row tries what is left */
+        one_row(dev, &peers, "choosy", &row);
+        ck_assert_msg(strcmp(row.status, "ok") == 0, "%s", row.reason);
+        ck_assert_str_eq(row.peer, "Fake 1.0 clean-fast");
+        ck_assert_double_eq_tol(row.peer_wall_ms, 1, 1e-6);
+        ck_assert(row.peer_max_diff < 1e-6);
+    }
+    ck_assert_int_eq(peers.way_count[0], 7);
+    for (int w = 0; w < peers.way_count[0]; w++) {
+        const char *word = peers.ways[0][w].word;
+        bool stays = w == 0 || w == 2 || w == 3; /* the second way-fast is the first again */
+        ck_assert_msg(peers.ways[0][w].dropped == !stays, "%d %s", w, word);
+    }
+    one_row(dev, &peers, "choosy", &row); /* left behind three times, the slow ones go */
+    ck_assert(peers.ways[0][0].dropped && peers.ways[0][3].dropped && !peers.ways[0][2].dropped);
+    one_row(dev, &peers, "choosy", &row);
+    ck_assert_str_eq(row.peer, "Fake 1.0 clean-fast");
+    tn_peers_stop(&peers);
+    unlink(program);
+    rmdir(folder);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(a_peer_far_below_the_ceiling_is_doubted) {
+    tn_device *dev;
+    tn_cost_row row;
+    ctx = (tn_context){.quiet = true};
+    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
+    tn_row_init(&row);
+    row.flops = 2e9;
+    row.bytes = 12e6;
+    row.peer_wall_ms = 100; /* 20 GFLOP/s */
+    tn_peers_doubt(dev, &(tn_roofline){.flops = 50e9, .copy_bytes = 50e9}, &row);
+    ck_assert_str_eq(row.reason, "");
+    tn_peers_doubt(dev, &(tn_roofline){.flops = 90e9, .copy_bytes = 50e9}, &row);
+    ck_assert_str_eq(row.status, "ok");
+    ck_assert_msg(strstr(row.reason, "20 GFLOP/s") && strstr(row.reason, "22 %"), "%s", row.reason);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("peer");
     TCase *tests = tcase_create("peer");
@@ -204,6 +262,8 @@ int main(void) {
     tcase_add_test(tests, one_that_is_not_there);
     tcase_add_test(tests, results_are_compared);
     tcase_add_test(tests, rows_survive_their_peers);
+    tcase_add_test(tests, the_fastest_right_way_is_taken);
+    tcase_add_test(tests, a_peer_far_below_the_ceiling_is_doubted);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
 }

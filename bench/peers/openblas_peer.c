@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,24 +21,88 @@ typedef struct product {
     float *a, *b, *c;
 } product;
 
-static const char *load(product *p, char *name) {
-    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+static const char usual_library[] = "libopenblas.so.0";
+
+/* Kernels that a library for many processors may hold; it falls back to others where it has not. */
+static const char *const cores[] = {
+#if defined(__x86_64__)
+    "SkylakeX", "Cooperlake", "Sapphirerapids", "Zen", "Haswell",
+#elif defined(__aarch64__)
+    "NEOVERSEV1", "NEOVERSEN2", "NEOVERSEN1", "ARMV8SVE", "ARMV8",
+#endif
+    NULL};
+
+/* Symbols of the library from PyPI begin with scipy_. */
+static void *symbol(void *library, const char *name) {
+    char other[64];
+    void *found = dlsym(library, name);
+    snprintf(other, sizeof other, "scipy_%s", name);
+    return found ? found : dlsym(library, other);
+}
+
+/* `way`: a library, or "library:core" for the kernels of that processor, which are chosen as it is loaded. */
+static const char *load(product *p, const char *way, char *name) {
+    char file[LINE];
+    const char *(*config)(void), *(*core)(void), *colon = strrchr(way, ':');
+    int (*threads)(void);
+    snprintf(file, sizeof file, "%.*s", colon ? (int)(colon - way) : (int)strlen(way), way);
+    if (colon)
+        setenv("OPENBLAS_CORETYPE", colon + 1, 1);
+    void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return "libopenblas.so.0 is not there; on Debian: apt-get install libopenblas0-pthread";
-    *(void **)&p->sgemm = dlsym(library, "cblas_sgemm");
+    *(void **)&p->sgemm = symbol(library, "cblas_sgemm");
     if (!p->sgemm)
         return "libopenblas.so.0 has no cblas_sgemm";
-    const char *(*config)(void), *(*core)(void);
-    int (*threads)(void);
-    *(void **)&config = dlsym(library, "openblas_get_config");
-    *(void **)&core = dlsym(library, "openblas_get_corename");
-    *(void **)&threads = dlsym(library, "openblas_get_num_threads");
+    *(void **)&config = symbol(library, "openblas_get_config");
+    *(void **)&core = symbol(library, "openblas_get_corename");
+    *(void **)&threads = symbol(library, "openblas_get_num_threads");
+    if (colon && (!core || strcasecmp(core(), colon + 1) != 0))
+        return "it has no kernels for that processor";
     const char *words = config ? config() : "OpenBLAS";
     const char *blank = strchr(words, ' ');
     size_t length = blank ? (size_t)(blank + 1 - words) + strcspn(blank + 1, " ") : strlen(words);
     snprintf(name, NAME, "%.*s %s %d threads", (int)length, words, core ? core() : "of an unknown core",
              threads ? threads() : 1);
     return NULL;
+}
+
+/* A newer one from PyPI, where `python` knows scipy-openblas32. */
+static void from_python(const char *python, char *file, size_t size) {
+    char command[2 * LINE];
+    file[0] = '\0';
+    if (strchr(python, '\''))
+        return;
+    snprintf(command, sizeof command,
+             "'%s' -c 'import os, scipy_openblas32 as s; print(os.path.join(s.get_lib_dir(), "
+             "s.get_library(fullname=True)))' 2>/dev/null",
+             python);
+    FILE *pipe = popen(command, "r");
+    if (pipe && fgets(file, (int)size, pipe))
+        file[strcspn(file, "\n")] = '\0';
+    if (pipe)
+        pclose(pipe);
+    if (strpbrk(file, " \t"))
+        file[0] = '\0'; /* a line holds words */
+}
+
+/* Every library that is found with every kernel it may have; the usual one with its own choice is what this
+ * process is without an argument. */
+static void ways(FILE *answers, char *python) {
+    char newer[LINE];
+    const char *given = getenv("TURNOUT_OPENBLAS"), *libraries[] = {usual_library, newer, given ? given : ""};
+    python[strcspn(python, "\n")] = '\0';
+    from_python(python, newer, sizeof newer);
+    fputs("ways", answers);
+    for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
+        if (!libraries[i][0])
+            continue;
+        if (i > 0)
+            fprintf(answers, " %s", libraries[i]);
+        for (const char *const *core = cores; *core; core++)
+            fprintf(answers, " %s:%s", libraries[i], *core);
+    }
+    fputc('\n', answers);
 }
 
 static float *read_floats(const char *path, size_t count) {
@@ -117,17 +182,19 @@ static void output(FILE *answers, const product *p, char *path) {
     fputs(fine ? "written\n" : "error the result cannot be written\n", answers);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     char line[LINE], name[NAME] = "OpenBLAS";
     product p = {0};
-    const char *missing = load(&p, name);
+    const char *missing = load(&p, argc > 1 ? argv[1] : usual_library, name);
     FILE *answers = fdopen(dup(1), "w"); /* what a library prints must not stand among answers */
     if (!answers || dup2(2, 1) < 0)
         return 1;
     while (fgets(line, sizeof line, stdin)) {
         if (strncmp(line, "quit", 4) == 0)
             break;
-        if (strncmp(line, "prepare ", 8) == 0) {
+        if (strncmp(line, "ways ", 5) == 0) {
+            ways(answers, line + 5);
+        } else if (strncmp(line, "prepare ", 8) == 0) {
             const char *refused = missing ? NULL : prepare(&p, line + 8);
             if (missing)
                 fprintf(answers, "unsupported %s\n", missing);
