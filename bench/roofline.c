@@ -20,6 +20,7 @@ typedef struct ceiling {
     tn_buffer *out;   /* [items] */
     const char *copy; /* the kernel that copies */
     bool wait;
+    bool short_batches;
 } ceiling;
 
 static tn_status get(const ceiling *c, const char *name, tn_kernel **k) {
@@ -150,11 +151,30 @@ static tn_status prepare(tn_context *ctx, ceiling *c, float **host) {
     return TN_OK;
 }
 
-/* A ceiling is the best the device can do, so the lower quartile of the times counts, not their median. */
+/* A ceiling is the best the device can do, and whatever else runs only takes from it: the quickest batch
+ * counts.
+ */
 static tn_status best(ceiling *c, tn_measure_run run, double work, double seconds, double *rate) {
     tn_sample s;
-    TN_TRY(tn_measure(c->dev, run, c, &(tn_measure_options){.seconds = seconds}, &s));
-    *rate = s.q1_ms > 0 ? work / (1e-3 * s.q1_ms) : 0;
+    tn_raw raw = {0};
+    tn_measure_options o = {.seconds = seconds, .raw = &raw, .batch_seconds = c->short_batches ? 1e-4 : 0};
+    TN_TRY(tn_measure(c->dev, run, c, &o, &s));
+    double least = s.wall_ms;
+    for (int i = 0; i < raw.wall; i++)
+        least = fmin(least, raw.wall_ms[i]);
+    *rate = least > 0 ? work / (1e-3 * least) : 0;
+    return TN_OK;
+}
+
+/* On a busy machine a launch of milliseconds never has all units to itself, and a short kernel may: short
+ * launches, too. */
+static tn_status best_mad_between(const ceiling *whole, double *rate) {
+    ceiling c = *whole;
+    double one;
+    c.rounds /= 16;
+    c.short_batches = true;
+    TN_TRY(best(&c, run_mad, 2.0 * CHAINS * c.rounds * c.lanes * (double)c.items, usual_s, &one));
+    *rate = fmax(*rate, one);
     return TN_OK;
 }
 
@@ -250,6 +270,7 @@ tn_status tn_roofline_measure(tn_device *dev, tn_roofline *out) {
     double bytes = (double)c.vectors * c.lanes * sizeof(float);
     TN_GO(best(&c, run_mad, 2.0 * CHAINS * c.rounds * c.lanes * (double)c.items, usual_s, &out->flops));
     TN_GO(check_mad(ctx, &c));
+    TN_GO(best_mad_between(&c, &out->flops));
     TN_GO(measure_copies(&c, host, bytes, &out->copy_bytes));
     TN_GO(best(&c, run_read, bytes, usual_s, &out->read_bytes));
     TN_GO(check_read(ctx, &c));
