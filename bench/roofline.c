@@ -62,7 +62,7 @@ static tn_status run_read(tn_device *dev, void *data) {
     tn_kernel *k;
     TN_TRY(get(c, "roofline_read", &k));
     return tn_launch(dev, k, range(c, k), tn_arg_buffer(c->out), tn_arg_buffer(c->a), tn_arg_i32(c->vectors),
-                     tn_arg_i32(c->items));
+                     tn_arg_i32(c->items), tn_arg_i32(1));
 }
 
 static tn_status run_empty(tn_device *dev, void *data) {
@@ -196,7 +196,7 @@ static tn_status measure_copies(ceiling *c, float *host, double bytes, double *b
 
 static tn_status run_cached(tn_device *dev, void *data) {
     const ceiling *c = data;
-    bool reads = strcmp(c->copy, "roofline_reread") == 0;
+    bool reads = strcmp(c->copy, "roofline_read") == 0;
     tn_kernel *k;
     TN_TRY(get(c, c->copy, &k));
     return tn_launch(dev, k, range(c, k), tn_arg_buffer(reads ? c->out : c->b), tn_arg_buffer(c->a),
@@ -205,7 +205,7 @@ static tn_status run_cached(tn_device *dev, void *data) {
 
 /* A few values of what the last run of a working set left. */
 static tn_status check_cached(tn_context *ctx, const ceiling *c) {
-    bool reads = strcmp(c->copy, "roofline_reread") == 0, adds = strcmp(c->copy, "roofline_readd") == 0;
+    bool reads = strcmp(c->copy, "roofline_read") == 0, adds = strcmp(c->copy, "roofline_readd") == 0;
     float last = (float)(c->rounds - 1), got[64];
     double sum = 0;
     int64_t count = reads ? 1 : c->vectors * c->lanes;
@@ -232,7 +232,7 @@ static tn_status measure_set(const ceiling *whole, double bytes, double *rate) {
     static const struct {
         const char *name;
         int arrays;
-    } ways[] = {{"roofline_recopy", 2}, {"roofline_readd", 3}, {"roofline_reread", 1}};
+    } ways[] = {{"roofline_recopy", 2}, {"roofline_readd", 3}, {"roofline_read", 1}};
     ceiling c = *whole;
     double one;
     c.items = c.group == 1 ? c.items / 64 : c.items; /* on a CPU an item a unit, which keeps its share */

@@ -89,27 +89,6 @@ kernel void roofline_stream(global vec *restrict to,         /* [n] vectors */
         put_past_caches(from[i], to + i);
 }
 
-/* out[item] = sum of the item's share of n vectors, in four runs at once. */
-kernel void roofline_read(global float *restrict out,      /* [items] */
-                          const global vec *restrict from, /* [n] vectors */
-                          int n, int items) {
-    const int item = get_global_id(0);
-    SHARE(n, items, item);
-    const int run = (end - begin) / (4 * stride) * stride;
-    vec a = (vec)(0.0f), b = (vec)(0.0f), c = (vec)(0.0f), d = (vec)(0.0f);
-    if (item >= items)
-        return;
-    for (int i = begin; i < begin + run; i += stride) {
-        a += from[i];
-        b += from[i + run];
-        c += from[i + 2 * run];
-        d += from[i + 3 * run];
-    }
-    for (int i = begin + 4 * run; i < end; i += stride)
-        a += from[i];
-    out[item] = VSUM(a + b + c + d);
-}
-
 /* A working set gone through `rounds` times in one launch, so that no launch is in the time: what a cache of
  * its size can do at best. Copied, or two arrays added into a third; what is written differs from round to
  * round. */
@@ -133,10 +112,10 @@ kernel void roofline_readd(global vec *restrict to,         /* [n] vectors */
             to[i] = from[i] + from[i + n] * (float)r;
 }
 
-/* out[item] = the sum of its share, once for each round. */
-kernel void roofline_reread(global float *restrict out,      /* [items] */
-                            const global vec *restrict from, /* [n] vectors */
-                            int n, int items, int rounds) {
+/* out[item] = sum of the item's share of n vectors, in four runs at once, once for each round. */
+kernel void roofline_read(global float *restrict out,      /* [items] */
+                          const global vec *restrict from, /* [n] vectors */
+                          int n, int items, int rounds) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
     const int run = (end - begin) / (4 * stride) * stride;

@@ -150,21 +150,22 @@ static void one_row(tn_device *dev, tn_peers *peers, const char *how, tn_cost_ro
                   "%s", ctx.message);
 }
 
-/* A folder with the fake in the place of the first kind. */
-static void take_place(char *folder, char *program, size_t size) {
+/* A device, and a folder with the fake in the place of the first kind. */
+static tn_device *with_fake(char *folder, char *program, size_t size) {
+    tn_device *dev;
+    ctx = (tn_context){.quiet = true};
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(program, size, "%s/%s", folder, tn_peer_kinds[0].program);
     ck_assert_int_eq(symlink(FAKE_PEER, program), 0);
+    return dev;
 }
 
 START_TEST(rows_survive_their_peers) {
     char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
-    tn_device *dev;
     tn_cost_row row;
-    ctx = (tn_context){.quiet = true};
-    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
     ck_assert_str_eq(tn_peer_kinds[0].name, "openblas");
-    take_place(folder, program, sizeof program);
+    tn_device *dev = with_fake(folder, program, sizeof program);
     tn_peers peers = {.folder = folder, .python = "python3"};
 
     one_row(dev, &peers, "product", &row);
@@ -201,12 +202,9 @@ END_TEST
 
 START_TEST(the_fastest_right_way_is_taken) {
     char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
-    tn_device *dev;
     tn_cost_row row;
-    ctx = (tn_context){.quiet = true};
     setenv("OPENBLAS_CORETYPE", "Prescott", 1);
-    ck_assert_msg(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev) == TN_OK, "%s", ctx.message);
-    take_place(folder, program, sizeof program);
+    tn_device *dev = with_fake(folder, program, sizeof program);
     tn_peers peers = {.folder = folder, .python = "python3"};
     for (int i = 0; i < 2; i++) { /* the second row tries what is left */
         one_row(dev, &peers, "choosy", &row);

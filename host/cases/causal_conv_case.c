@@ -92,15 +92,10 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return sum;
 }
 
-/* Products of one channel of a sequence with its taps: fewer at its start. */
-static double taps(double T, double K) {
-    double whole = T < K ? T : K;
-    return whole * T - whole * (whole - 1) / 2;
-}
-
 /* A multiplication and an addition a tap: once forward; backward for du, dw and, where it is activated, z. */
 static double flops(const tn_shape *s, int pass) {
-    double all = (double)s->v[DIM_B] * (double)s->v[DIM_D] * taps((double)s->v[DIM_T], (double)s->v[DIM_K]);
+    double all = (double)s->v[DIM_B] * (double)s->v[DIM_D] *
+                 tn_causal_conv_taps_ref((double)s->v[DIM_T], (double)s->v[DIM_K]);
     return 2 * all * (pass == FORWARD ? 1 : s->v[DIM_SILU] ? 3 : 2);
 }
 

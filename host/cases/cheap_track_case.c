@@ -199,16 +199,10 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return sum;
 }
 
-/* Products of one channel of a sequence with its taps: fewer at its start. */
-static double taps(double T, double K) {
-    double whole = T < K ? T : K;
-    return whole * T - whole * (whole - 1) / 2;
-}
-
 /* A product forward, two backward; a multiplication and an addition a tap, three times backward. */
 static double flops(const tn_shape *s, int pass) {
     double B = (double)s->v[DIM_B], T = (double)s->v[DIM_T], D = (double)s->v[DIM_D];
-    double tapped = 2 * B * D * taps(T, (double)s->v[DIM_K]);
+    double tapped = 2 * B * D * tn_causal_conv_taps_ref(T, (double)s->v[DIM_K]);
     return pass == FORWARD ? B * T * D * (2 * D + 10) + tapped : B * T * D * (4 * D + 10) + 3 * tapped;
 }
 

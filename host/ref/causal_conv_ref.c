@@ -9,6 +9,11 @@ double tn_causal_conv_at_ref(int64_t t, int64_t D, int64_t K, const double *u, c
     return z;
 }
 
+double tn_causal_conv_taps_ref(double T, double K) {
+    double whole = fmin(T, K);
+    return whole * T - whole * (whole - 1) / 2;
+}
+
 double tn_silu_slope_ref(double z) {
     double sigmoid = 1 / (1 + exp(-z));
     return sigmoid * (1 + z * (1 - sigmoid));

@@ -6,6 +6,8 @@
 
 /* z at position t of one channel; u points at position 0 of the channel, D apart, w at its taps. */
 double tn_causal_conv_at_ref(int64_t t, int64_t D, int64_t K, const double *u, const double *w, double b);
+/* Products of one channel of a sequence with its taps: fewer at its start. */
+double tn_causal_conv_taps_ref(double T, double K);
 double tn_silu_slope_ref(double z); /* dsilu/dz */
 
 void tn_causal_conv_forward_ref(int64_t B, int64_t T, int64_t D, int64_t K, int silu, double *y /* [B,T,D] */,
