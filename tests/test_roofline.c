@@ -76,7 +76,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("roofline");
     TCase *tests = tcase_create("roofline");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, ceilings);
     tcase_add_test(tests, percent);
     tcase_add_test(tests, to_another_process_and_back);

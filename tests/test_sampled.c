@@ -5,6 +5,7 @@
 #include "buffer.h"
 #include "case.h"
 #include "flash_attention_ref.h"
+#include "op.h"
 
 #include <math.h>
 #include <string.h>
@@ -102,6 +103,48 @@ START_TEST(a_sample_finds_what_is_wrong) {
     ck_assert_msg(strstr(ctx.message, "c[12345]") != NULL, "%s", ctx.message);
     ck_assert_int_eq(verify(&p, 54321, 1, 0x7f800000, &sampled), TN_ERR_CHECK);
     tn_problem_free(&ctx, &p);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* Wrong on the path of large shapes alone, as a tile that only they take may be. */
+static tn_status wrong_when_large(tn_device *dev, const tn_shape *s, int pass, tn_tensor *t) {
+    spoilt = (size_t)(s->v[0] / 2 * s->v[1]);
+    spoilt_count = s->v[0] >= 2048 ? (size_t)s->v[1] * 32 : 0; /* 32 rows of 2048 */
+    spoilt_value = 0;
+    return spoiling_run(dev, s, pass, t);
+}
+
+START_TEST(what_is_checked_is_what_is_timed) {
+    static const struct {
+        const char *op, *pass, *shape, *verified;
+    } rows[] = {{"gemm", "nn", "M=2048 N=512 K=512 epilogue=0", "sampled outputs"},
+                {"gemm", "nn", "M=64 N=64 K=64 epilogue=0", "outputs"},
+                {"gemm", "bias_backward", "M=64 N=64 K=64 epilogue=0", "gradients"},
+                {"flash_attention", "backward", "B=1 T=1024 H=1 Dh=64 R=1024 window=0 masks=3 seed=0",
+                 "sampled gradients"}};
+    tn_bench_options o = {.seconds = 0.02, .seed = 1};
+    tn_device *dev;
+    tn_cost_row row;
+    tn_shape shape;
+    ctx = (tn_context){.quiet = true};
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tn_case c = *tn_case_find(rows[i].op);
+        int pass = tn_case_pass(&c, rows[i].pass);
+        ck_ok(&ctx, tn_shape_parse(&ctx, &c, rows[i].shape, &shape));
+        ck_ok(&ctx, tn_bench_op(dev, &c, pass, &shape, &o, &row));
+        ck_assert_msg(strcmp(row.status, "ok") == 0, "%s", row.reason);
+        ck_assert_str_eq(row.verified, rows[i].verified);
+        if (i > 0)
+            continue;
+        c.run = wrong_when_large;
+        ck_ok(&ctx, tn_bench_op(dev, &c, pass, &shape, &o, &row));
+        ck_assert_str_eq(row.status, "error");
+        ck_assert_msg(strstr(row.reason, "verifying") && !row.verified[0], "%s, %s", row.reason,
+                      row.verified);
+    }
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }
@@ -208,9 +251,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("sampled");
     TCase *tests = tcase_create("sampled");
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 120);
     tcase_add_test(tests, elements_are_those_of_the_reference);
     tcase_add_test(tests, a_sample_finds_what_is_wrong);
+    tcase_add_test(tests, what_is_checked_is_what_is_timed);
     tcase_add_test(tests, least_work_is_never_more_than_the_shape_has);
     tcase_add_test(tests, attention_counts_what_its_masks_leave);
     tcase_add_test(tests, nothing_to_do_is_no_work);
