@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { CHAINS = 12 };
-static const double usual_s = 0.15; /* of timing one */
+static const double usual_s = 0.15, brief_s = 0.01; /* of timing one; of one of many */
 enum { ASKED = 3 };
 static const double scale = 0.75, shift = 0.5; /* converges to 2: nothing overflows, nothing is constant */
 
@@ -173,7 +173,7 @@ static tn_status best_mad_between(const ceiling *whole, double *rate) {
     double one;
     c.rounds /= 16;
     c.short_batches = true;
-    TN_TRY(best(&c, run_mad, 2.0 * CHAINS * c.rounds * c.lanes * (double)c.items, usual_s, &one));
+    TN_TRY(best(&c, run_mad, 2.0 * CHAINS * c.rounds * c.lanes * (double)c.items, 4 * brief_s, &one));
     *rate = fmax(*rate, one);
     return TN_OK;
 }
@@ -235,6 +235,7 @@ static tn_status measure_set(const ceiling *whole, double bytes, double *rate) {
     } ways[] = {{"roofline_recopy", 2}, {"roofline_readd", 3}, {"roofline_read", 1}};
     ceiling c = *whole;
     double one;
+    c.short_batches = true;
     c.items = c.group == 1 ? c.items / 64 : c.items; /* on a CPU an item a unit, which keeps its share */
     for (size_t w = 0; w < sizeof ways / sizeof ways[0]; w++) {
         c.copy = ways[w].name;
@@ -243,7 +244,7 @@ static tn_status measure_set(const ceiling *whole, double bytes, double *rate) {
         if (c.vectors < 1 || c.vectors * 2 > whole->vectors)
             return TN_OK;
         c.rounds = (int)fmin(1024, ceil(32e6 / moved));
-        TN_TRY(best(&c, run_cached, moved * c.rounds, 0.02, &one));
+        TN_TRY(best(&c, run_cached, moved * c.rounds, brief_s, &one));
         TN_TRY(check_cached(tn_device_context(c.dev), &c));
         *rate = fmax(*rate, one);
     }
