@@ -161,6 +161,14 @@ static tn_device *with_fake(char *folder, char *program, size_t size) {
     return dev;
 }
 
+static void without_fake(tn_device *dev, tn_peers *peers, const char *folder, const char *program) {
+    tn_peers_stop(peers);
+    unlink(program);
+    rmdir(folder);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
 START_TEST(rows_survive_their_peers) {
     char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
     tn_cost_row row;
@@ -192,11 +200,7 @@ START_TEST(rows_survive_their_peers) {
         ck_assert_str_eq(row.status, "error");
         ck_assert_msg(strstr(row.reason, i < 2 ? "SIGABRT" : "is left alone") != NULL, "%s", row.reason);
     }
-    tn_peers_stop(&peers);
-    unlink(program);
-    rmdir(folder);
-    tn_device_close(dev);
-    ck_assert_int_eq(ctx.live, 0);
+    without_fake(dev, &peers, folder, program);
 }
 END_TEST
 
@@ -223,11 +227,7 @@ START_TEST(the_fastest_right_way_is_taken) {
     ck_assert(peers.ways[0][0].dropped && peers.ways[0][3].dropped && !peers.ways[0][2].dropped);
     one_row(dev, &peers, "choosy", &row);
     ck_assert_str_eq(row.peer, "Fake 1.0 clean-fast");
-    tn_peers_stop(&peers);
-    unlink(program);
-    rmdir(folder);
-    tn_device_close(dev);
-    ck_assert_int_eq(ctx.live, 0);
+    without_fake(dev, &peers, folder, program);
 }
 END_TEST
 
