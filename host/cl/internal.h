@@ -57,6 +57,14 @@ typedef struct tn_tunables {
     int count;
 } tn_tunables;
 
+/* Launches that a test numbers, to leave one out (launch.h). */
+enum { TN_WATCHED = 512 };
+typedef struct tn_watch {
+    bool on;
+    int number, most, drop;
+    const char *names[TN_WATCHED]; /* borrowed */
+} tn_watch;
+
 struct tn_device {
     tn_context *ctx;
     tn_device_info info;
@@ -81,6 +89,7 @@ struct tn_device {
     int slot_count;
     const tn_kernel *running; /* launched last; NULL when its kernels are gone */
     char lost[1024]; /* not empty: nothing can be done with it any more, and this is what is said of it */
+    tn_watch watch;
 };
 
 const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */

@@ -97,6 +97,23 @@ static bool absorbed(const tn_workspace *ws, const tn_input *in, const tn_layer_
     return ws->m->absorb == TN_ABSORB_ALWAYS || absorbing_pays(c, in->B, st, start, last);
 }
 
+/* What the device says of its lists: every launch after this is sized by it. */
+static tn_status bounds_check(const tn_workspace *ws, const tn_input *in, const int32_t *start,
+                              const int32_t *last) {
+    for (int64_t b = 0; b < in->B; b++) {
+        int64_t rows = (int64_t)start[b + 1] - start[b];
+        if (start[0] != 0 || rows < 0 || rows > in->T || last[b] < rows - 1 || last[b] >= in->T ||
+            (rows == 0 && last[b] != -1))
+            return tn_fail(
+                tn_device_context(ws->m->dev), TN_ERR_DEVICE,
+                "%s lists %lld routed rows of sequence %lld, from %d on, the last at position %d of "
+                "%lld: its kernels do not run as they should; `turnout verify --op route_compact`",
+                tn_device_get_info(ws->m->dev)->name, (long long)rows, (long long)b, start[b], last[b],
+                (long long)in->T);
+    }
+    return TN_OK;
+}
+
 tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
@@ -109,6 +126,7 @@ tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
     TN_TRY(tn_buffer_read(st->bounds, 0, bytes, ws->bounds_host));
     const int32_t *start = ws->bounds_host;
     const int32_t *last = ws->bounds_host + (bytes - (size_t)ws->B * 4) / 4;
+    TN_TRY(bounds_check(ws, in, start, last));
     st->R = start[in->B];
     st->max_rows = 0;
     for (int64_t b = 0; b < in->B; b++)

@@ -318,11 +318,14 @@ static tn_status clblast(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, c
     cl_command_queue queue = tn_device_raw_queue(dev);
     cl_event event = NULL;
     CLBlastStatusCode code =
-        CLBlastSgemm(CLBlastLayoutRowMajor, ta ? CLBlastTransposeYes : CLBlastTransposeNo,
-                     tb ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)s->M, (size_t)s->N, (size_t)s->K,
-                     1.0f, tn_buffer_raw(a), 0, (size_t)(ta ? s->M : s->K), tn_buffer_raw(b), 0,
-                     (size_t)(tb ? s->K : s->N), add ? 1.0f : 0.0f, tn_buffer_raw(c), 0, (size_t)s->N, &queue,
-                     tn_device_profiling(dev) ? &event : NULL);
+        tn_launch_dropped(dev, "clblast")
+            ? CLBlastSuccess
+            : CLBlastSgemm(CLBlastLayoutRowMajor, ta ? CLBlastTransposeYes : CLBlastTransposeNo,
+                           tb ? CLBlastTransposeYes : CLBlastTransposeNo, (size_t)s->M, (size_t)s->N,
+                           (size_t)s->K, 1.0f, tn_buffer_raw(a), 0, (size_t)(ta ? s->M : s->K),
+                           tn_buffer_raw(b), 0, (size_t)(tb ? s->K : s->N), add ? 1.0f : 0.0f,
+                           tn_buffer_raw(c), 0, (size_t)s->N, &queue,
+                           tn_device_profiling(dev) ? &event : NULL);
     if (code != CLBlastSuccess)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED, "CLBlast gave status %d for gemm M=%lld N=%lld K=%lld on %s",
                        (int)code, (long long)s->M, (long long)s->N, (long long)s->K,
