@@ -34,8 +34,10 @@ typedef struct tn_layer tn_layer;
 tn_status tn_layer_open(tn_device *dev, const tn_layer_shape *shape, uint64_t seed, tn_layer **out);
 void tn_layer_close(tn_layer *layer); /* NULL is fine */
 tn_status tn_layer_forward(tn_device *dev, void *layer);
-tn_status tn_layer_forward_other(tn_layer *layer); /* on another input, which routes other rows */
+tn_status tn_layer_forward_other(tn_layer *layer);    /* on another input, which routes other rows */
+const char *tn_layer_verified(const tn_layer *layer); /* as the column of that name */
 tn_status tn_layer_part(tn_layer *layer, tn_mixer_part part);
+tn_status tn_layer_parts_run(tn_layer *layer);     /* each of them, as checks watch it (tn_launch_watch) */
 const tn_buffer *tn_layer_output(tn_layer *layer); /* [B·T,D], borrowed */
 /* Of a whole forward pass; `keys` as the column of that name. */
 void tn_layer_work(const tn_layer *layer, double *flops, double *bytes, const char **keys);

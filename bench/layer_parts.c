@@ -84,7 +84,8 @@ typedef struct rounds {
                 [ROUNDS]; /* ms of a call in which a part's kernels ran; in LAUNCH those in which none did */
 } rounds;
 
-/* The parts in their order give the whole's bits, on buffers that hold another input's: none is missing. */
+/* The parts in their order give the bits of the whole, which is held against the reference, on buffers that
+ * hold another input's: no launch is missing, and what is checked of the whole is checked of each part. */
 static tn_status check_parts(tn_device *dev, tn_layer *layer, size_t bytes) {
     tn_context *ctx = tn_device_context(dev);
     char *whole = NULL, *parts = NULL;
@@ -94,8 +95,7 @@ static tn_status check_parts(tn_device *dev, tn_layer *layer, size_t bytes) {
     TN_GO(tn_layer_forward(dev, layer));
     TN_GO(tn_buffer_read(tn_layer_output(layer), 0, bytes, whole));
     TN_GO(tn_layer_forward_other(layer));
-    for (int i = 0; i < TN_PARTS; i++)
-        TN_GO(tn_layer_part(layer, i));
+    TN_GO(tn_layer_parts_run(layer));
     TN_GO(tn_buffer_read(tn_layer_output(layer), 0, bytes, parts));
     if (memcmp(whole, parts, bytes) != 0)
         status = tn_fail(ctx, TN_ERR_CHECK, "the parts of the routed layer do not give what the whole gives");
@@ -245,7 +245,7 @@ static tn_status fill(const rounds *r, const tn_layer_shape *s, const tn_bench_o
     }
     for (int i = 0; i < *count; i++) {
         tn_row_set_tuned(&rows[i], r->dev, NULL);
-        snprintf(rows[i].verified, sizeof rows[i].verified, "same shape");
+        snprintf(rows[i].verified, sizeof rows[i].verified, "%s", tn_layer_verified(r->layer));
     }
     snprintf(text, sizeof text, "its parts add up to %.0f %% of it", 100 * sum / rows[0].wall_ms);
     if (!(fabs(sum - rows[0].wall_ms) <= 0.1 * rows[0].wall_ms))

@@ -1,26 +1,11 @@
-#include "step.h"
+#include "step_run.h"
 
 #include "cost.h"
 #include "input.h"
 #include "rng.h"
-#include "trainer.h"
 
 #include <math.h>
 #include <string.h>
-
-struct tn_step {
-    tn_context *ctx;
-    tn_task *task;
-    tn_model *model;
-    tn_workspace *ws;
-    tn_batch batch;
-    int32_t *label_rows, *labels; /* [B·T] */
-    tn_input in;
-    tn_optimizer optimizer;
-    tn_gate gate;
-    int64_t done;
-    double flops; /* of a step, as executed; known once it is verified */
-};
 
 /* Routers start at zero, where a capacity would take the first rows of every sequence, the cheapest ones. */
 static tn_status routers(tn_step *s, uint64_t seed) {
@@ -107,15 +92,15 @@ void tn_step_destroy(tn_step *s) {
     tn_free(s->ctx, s);
 }
 
-static tn_status gradient(tn_step *s, tn_gate gate) {
-    TN_TRY(tn_model_forward(s->model, s->ws, &s->in, gate, NULL, NULL));
-    TN_TRY(tn_model_loss(s->model, s->ws, &s->in));
-    return tn_model_backward(s->model, s->ws, &s->in, gate, 0);
+tn_status tn_step_gradient(tn_step *s, const tn_input *in, tn_gate gate, uint8_t *routes) {
+    TN_TRY(tn_model_forward(s->model, s->ws, in, gate, routes, NULL));
+    TN_TRY(tn_model_loss(s->model, s->ws, in));
+    return s->model->training ? tn_model_backward(s->model, s->ws, in, gate, 0) : TN_OK;
 }
 
 tn_status tn_step_run(tn_device *dev, void *data) {
     tn_step *s = data;
-    TN_TRY(gradient(s, s->gate));
+    TN_TRY(tn_step_gradient(s, &s->in, s->gate, NULL));
     TN_TRY(tn_model_update(s->model, &s->optimizer, ++s->done));
     return tn_device_flush(dev);
 }
@@ -178,7 +163,7 @@ static tn_status check_gradient(tn_step *s) {
     TN_TRY(tn_alloc(s->ctx, 3 * p->floats, sizeof *host, &host));
     float *values = host, *grads = host + p->floats, *moved = host + 2 * p->floats;
     TN_GO(tn_buffer_read(p->values, 0, bytes, values));
-    TN_GO(gradient(s, TN_GATE_SOFT));
+    TN_GO(tn_step_gradient(s, &s->in, TN_GATE_SOFT, NULL));
     TN_GO(tn_buffer_read(p->grads, 0, bytes, grads));
     for (size_t i = 0; i < p->floats; i++)
         norm2 += (double)grads[i] * grads[i];
@@ -223,13 +208,15 @@ static tn_status count_work(tn_step *s) {
 }
 
 tn_status tn_step_verify(tn_step *s) {
-    TN_TRY(s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s));
+    TN_TRY(tn_step_check(s));
+    /* And with every label where it is: what lies late in long sequences. */
+    if (s->model->training)
+        TN_TRY(s->gate == TN_GATE_COMPACT ? check_compacted(s) : check_gradient(s));
     return count_work(s);
 }
 
 static void set_schedule(const tn_step_shape *shape, tn_cost_row *row) {
     snprintf(row->schedule, sizeof row->schedule, shape->rho >= 0 ? "compacted" : "dense");
-    snprintf(row->verified, sizeof row->verified, "same shape");
 }
 
 static void identify(tn_device *dev, const tn_model_config *c, const tn_step_shape *shape,
@@ -260,6 +247,7 @@ void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_ben
 void tn_step_set_sample(const tn_step *s, const tn_sample *sample, const tn_bench_options *o,
                         tn_cost_row *row) {
     tn_row_set_tuned(row, s->model->dev, NULL);
+    snprintf(row->verified, sizeof row->verified, "%s", s->verified);
     /* Weights, gradients and moments alone: activations may stay in a cache. */
     tn_row_set_sample(row, sample, s->flops, 4.0 * 7 * (double)s->model->params.floats, o->roofline);
 }
@@ -269,7 +257,8 @@ static tn_status time_pair(tn_step *s, tn_step *dense, const tn_bench_options *o
     tn_pair_sample pair;
     tn_measure_options options = {
         .seconds = o->seconds > 0 ? 2 * o->seconds : 2, .evict = o->evict, .raw = o->raw};
-    TN_TRY(count_work(dense));
+    dense->watched_from = s->watched_to;
+    TN_TRY(tn_step_verify(dense));
     TN_TRY(tn_measure_pair(s->model->dev, tn_step_run, s, tn_step_run, dense, &options, &pair));
     tn_row_set_dense(row, &pair, dense->flops / s->flops, sample);
     return TN_OK;

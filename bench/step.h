@@ -19,10 +19,12 @@ typedef struct tn_step_shape {
 tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *out);
 
 /* Fills the whole row, of a failed one the reason: identity, times and work of a row. The recall model of
- * default size on a fixed batch of recall at distance T − 2. Verified first: a dense step by its gradient,
- * against the loss a little to both sides of the weights along it; a compacted one by its loss, against that
- * of the same decisions with both tracks computed for all rows. A compacted step is timed in turn with the
- * dense one (columns dense_*). */
+ * default size on a fixed batch of recall at distance T − 2. Verified first, in the pass that is timed,
+ * against a reference of the whole model: loss, the gradient of every parameter, and the update. Where the
+ * reference would take too long, labels stand early in few sequences for that; the loss with all labels in
+ * their places is then held along the gradient, or, compacted, against that of the same decisions with both
+ * tracks computed for all rows. A compacted step is timed in turn with the dense one (columns dense_*),
+ * verified as well. */
 tn_status tn_step_measure(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *options,
                           tn_cost_row *row);
 

@@ -1,8 +1,10 @@
 #include "whole.h"
 
+#include "step_run.h"
 #include "twin.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct whole_run {
     tn_context *ctx;
@@ -12,6 +14,7 @@ typedef struct whole_run {
     float *logits[2];        /* [L,V] */
     size_t count;
     double flops, dense_flops; /* of a pass */
+    char verified[64];
 } whole_run;
 
 /* `what` against what is known to be right, logit by logit. */
@@ -26,6 +29,14 @@ static tn_status compare(whole_run *r, const char *what) {
 static tn_status check(whole_run *r) {
     tn_model_config *c = &tn_step_model(r->routed)->config;
     const double capacity = c->capacity;
+    bool routed = r->shape.rho >= 0;
+    if (routed)
+        TN_TRY(tn_step_verify(r->routed));
+    r->dense->watched_from = r->routed->watched_to;
+    TN_TRY(tn_step_verify(r->dense));
+    /* One that was sampled speaks for both. */
+    bool all = strcmp(r->dense->verified, "outputs") == 0;
+    snprintf(r->verified, sizeof r->verified, "%s", (routed && all ? r->routed : r->dense)->verified);
     r->count = (size_t)(tn_step_input(r->routed)->L * c->vocab);
     TN_TRY(tn_alloc(r->ctx, r->count, sizeof(float), &r->logits[0]));
     TN_TRY(tn_alloc(r->ctx, r->count, sizeof(float), &r->logits[1]));
@@ -74,7 +85,7 @@ static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *r
     /* Weights alone: activations may stay in a cache. */
     tn_row_set_sample(row, &alone, flops, 4.0 * (double)tn_step_model(mine)->params.floats, o->roofline);
     snprintf(row->schedule, sizeof row->schedule, routed ? "compacted" : "dense");
-    snprintf(row->verified, sizeof row->verified, "same shape");
+    snprintf(row->verified, sizeof row->verified, "%s", r->verified);
     return TN_OK;
 }
 

@@ -29,6 +29,7 @@ START_TEST(test_row) {
     ck_ok(&ctx, tn_step_measure(dev, &(tn_step_shape){4, 40, _i ? 0.05 : NAN}, &o, &row));
     ck_assert_msg(strcmp(row.status, "ok") == 0, "%s", row.reason);
     ck_assert_str_eq(row.level, "step");
+    ck_assert_str_eq(row.verified, "outputs, gradients");
     ck_assert(row.wall_ms > 0 && row.event_ms_launches > 50);
     ck_assert(_i ? row.dense_ratio > 0 && row.ideal_ratio > 1 : isnan(row.dense_ratio));
     tn_device_close(dev);

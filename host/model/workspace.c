@@ -82,35 +82,61 @@ cleanup:
     return status;
 }
 
-static void release(tn_buffer **const *buffers, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        tn_buffer_destroy(*buffers[i]);
+/* What is done with each of several buffers. */
+typedef tn_status (*buffer_use)(tn_buffer **buffer);
+
+static tn_status release(tn_buffer **buffer) {
+    tn_buffer_destroy(*buffer);
+    *buffer = NULL;
+    return TN_OK;
 }
 
-#define RELEASE(...)                                                                                         \
-    release((tn_buffer **const[]){__VA_ARGS__},                                                              \
+static tn_status spoil(tn_buffer **buffer) {
+    const uint32_t thousand = 0x447a0000u;
+    return *buffer ? tn_buffer_fill_u32(*buffer, 0, tn_buffer_bytes(*buffer) / 4 * 4, thousand) : TN_OK;
+}
+
+static tn_status use_all(buffer_use use, tn_buffer **const *buffers, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        TN_TRY(use(buffers[i]));
+    return TN_OK;
+}
+
+#define USE(use, ...)                                                                                        \
+    use_all((use), (tn_buffer * *const[]){__VA_ARGS__},                                                      \
             sizeof((tn_buffer **const[]){__VA_ARGS__}) / sizeof(tn_buffer **))
 
-static void state_release(tn_layer_state *s) {
-    RELEASE(&s->u1, &s->rstd1, &s->s, &s->c, &s->p, &s->h, &s->rows, &s->slot, &s->start, &s->last,
-            &s->bounds);
-    RELEASE(&s->kv_start, &s->kv_rows, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a, &s->lse, &s->o, &s->mid,
-            &s->u2);
-    RELEASE(&s->rstd2, &s->up, &s->act, &s->out, &s->query_rows, &s->query_start);
+static tn_status state_floats(buffer_use use, tn_layer_state *s) {
+    TN_TRY(USE(use, &s->u1, &s->rstd1, &s->s, &s->c, &s->p, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a));
+    return USE(use, &s->lse, &s->o, &s->mid, &s->u2, &s->rstd2, &s->up, &s->act, &s->out);
+}
+
+static tn_status floats(buffer_use use, tn_workspace *ws) {
+    for (int i = 0; ws->states && i < ws->state_count; i++)
+        TN_TRY(state_floats(use, &ws->states[i]));
+    TN_TRY(USE(use, &ws->x0, &ws->xl, &ws->ul, &ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->dx));
+    TN_TRY(USE(use, &ws->dmid, &ws->du, &ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq));
+    return USE(use, &ws->dukv, &ws->ds, &ws->dg, &ws->dul, &ws->dxl, &ws->dmq, &ws->dmo);
+}
+
+tn_status tn_workspace_spoil(tn_workspace *ws) {
+    return floats(spoil, ws);
+}
+
+static void state_release_lists(tn_layer_state *s) {
+    USE(release, &s->h, &s->rows, &s->slot, &s->start, &s->last, &s->bounds, &s->kv_start, &s->kv_rows,
+        &s->query_rows, &s->query_start);
 }
 
 void tn_workspace_destroy(tn_workspace *ws) {
     if (!ws)
         return;
     tn_context *ctx = tn_device_context(ws->m->dev);
+    floats(release, ws);
     for (int i = 0; ws->states && i < ws->state_count; i++)
-        state_release(&ws->states[i]);
-    RELEASE(&ws->tokens, &ws->iota, &ws->dense_start, &ws->x0, &ws->label_rows, &ws->labels, &ws->xl,
-            &ws->ul);
-    RELEASE(&ws->rstdl, &ws->logits, &ws->loss, &ws->lse, &ws->predicted, &ws->dx, &ws->dmid, &ws->du);
-    RELEASE(&ws->dc, &ws->do_, &ws->da, &ws->dq, &ws->dk, &ws->dv, &ws->duq, &ws->dukv, &ws->ds, &ws->dg,
-            &ws->dul);
-    RELEASE(&ws->dxl, &ws->order, &ws->token_start, &ws->dmq, &ws->dmo, &ws->piece_start);
+        state_release_lists(&ws->states[i]);
+    USE(release, &ws->tokens, &ws->iota, &ws->dense_start, &ws->label_rows, &ws->labels, &ws->predicted,
+        &ws->order, &ws->token_start, &ws->piece_start);
     tn_part_sums_destroy(ws->sums);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);

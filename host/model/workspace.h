@@ -70,6 +70,10 @@ tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes);
 tn_status tn_workspace_floats(tn_workspace *ws, tn_buffer **buf, int64_t rows, int64_t columns);
 tn_layer_state *tn_workspace_state(tn_workspace *ws, int64_t layer);
 
+/* Writes 1000 over every float of every layer and of every gradient that is not a parameter's: what a pass
+ * does not write then shows. Lists of rows stay, for a number that is none would send a kernel anywhere. */
+tn_status tn_workspace_spoil(tn_workspace *ws);
+
 /* The mixer of one layer: mid = x + mixer(norm₁(x)), with stats and routes as in tn_model_forward. */
 tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
                            const tn_buffer *x);
