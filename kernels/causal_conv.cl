@@ -36,14 +36,30 @@ static inline void push(floatv *ring, floatv v) {
     ring[0] = v;
 }
 
-static inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z) {
+/* The first `have` taps, where a sequence has no more: a tap that is no number times nothing is none. */
+static inline floatv dot_taps(const floatv *taps, const floatv *ring, floatv z, int have) {
+    if (have >= K) {
+#pragma unroll
+        for (int j = 0; j < K; j++)
+            z += taps[j] * ring[j];
+        return z;
+    }
 #pragma unroll
     for (int j = 0; j < K; j++)
-        z += taps[j] * ring[j];
+        if (j < have)
+            z += taps[j] * ring[j];
     return z;
 }
 
-/* The same of rows of u where they lie. */
+/* What dz gives the gradients of those taps. */
+static inline void add_taps(floatv *dtaps, const floatv *ring, floatv dz, int have) {
+#pragma unroll
+    for (int j = 0; j < K; j++)
+        if (j < have)
+            dtaps[j] += dz * ring[j];
+}
+
+/* dot_taps of rows of u where they lie. */
 static inline floatv dot_rows(const floatv *taps, const global float *u, floatv z, int t, int left, int D) {
     for (int j = 0; j <= min(K - 1, t); j++)
         z += taps[j] * load_part(u + (t - j) * D, left);
@@ -128,7 +144,7 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
 #if K <= MOST
         ask_next(u, sequence, first, t, T, D);
         push(ring, load_part(u + at + t * D, left));
-        const floatv z = dot_taps(taps, ring, bias);
+        const floatv z = dot_taps(taps, ring, bias, t + 1);
 #else
         const floatv z = dot_rows(taps, u + at, bias, t, left, D);
 #endif
@@ -178,7 +194,7 @@ static inline void backward_rows(global float *du, const global float *dy, const
     }
     for (int t = first; t < last; t++) {
         floatv sum = has_add ? load_part(add + t * D, left) : (floatv)(0.0f);
-        for (int j = 0; j < K; j++)
+        for (int j = 0; j < K && t + j < T; j++)
             sum += taps[j] * dzs[t - first + j];
         store_out(sum, du + t * D, left);
     }
@@ -225,12 +241,10 @@ kernel void causal_conv_backward(
             if (has_add)
                 ask_next(add, sequence, first, t, T, D);
             push(ring, load_part(u + at + t * D, left));
-            dz = load_part(dy + at + t * D, left) * activation_slope(dot_taps(taps, ring, bias));
+            dz = load_part(dy + at + t * D, left) * activation_slope(dot_taps(taps, ring, bias, t + 1));
         }
         if (t < last) {
-#pragma unroll
-            for (int j = 0; j < K; j++)
-                dtaps[j] += dz * ring[j];
+            add_taps(dtaps, ring, dz, t + 1);
             dbias += dz;
         }
         push(slopes, dz); /* slopes[j] = dz[t-j]: position t-K+1 now has all it needs */
@@ -240,7 +254,8 @@ kernel void causal_conv_backward(
         floatv sum = has_add ? load_part(add + out, left) : (floatv)(0.0f);
 #pragma unroll
         for (int j = 0; j < K; j++)
-            sum += taps[j] * slopes[K - 1 - j];
+            if (t - K + 1 + j < T)
+                sum += taps[j] * slopes[K - 1 - j];
         store_out(sum, du + out, left);
     }
 #endif

@@ -25,19 +25,18 @@ static inline void load_taps(floatv *taps, const global float *w, int d) {
     }
 }
 
-/* b + Σ_j taps[j]·u[-j], of LANES channels */
-ALWAYS_INLINE floatv dot_taps(const floatv *taps, const float *u, floatv z) {
+/* b + Σ_j taps[j]·u[-j], of LANES channels; the first `have` taps, where a sequence has no more: a tap that
+ * is no number times nothing is none. */
+ALWAYS_INLINE floatv dot_taps(const floatv *taps, const float *u, floatv z, int have) {
+    if (have >= K) {
 #pragma unroll
-    for (int j = 0; j < K; j++)
+        for (int j = 0; j < K; j++)
+            z += taps[j] * AT(u - j * LDD);
+        return z;
+    }
+    for (int j = 0; j < have; j++)
         z += taps[j] * AT(u - j * LDD);
     return z;
-}
-
-/* The HALO rows in front of u: zeros where a sequence has none. */
-static inline void clear_before(float *u, int before) {
-    for (int r = before + 1; r <= HALO; r++)
-        for (int d = 0; d < D; d += LANES)
-            AT(u - r * LDD + d) = 0.0f;
 }
 
 /* p and h of rows of u, 16 at a time. */
@@ -55,7 +54,7 @@ static inline void gate_rows(global float *p, global uchar *h, const float *u, c
         }
         const float16 z = vload16(0, logits);
         vstore16(1.0f / (1.0f + exp16(-z)), 0, some);
-        vstore16(convert_uchar16((z >= margin) & 1), 0, flags);
+        vstore16(convert_uchar16(~(z < margin) & 1), 0, flags);
         for (int i = 0; i < end; i++) {
             p[r + i] = some[i];
             h[r + i] = flags[i];
@@ -63,15 +62,15 @@ static inline void gate_rows(global float *p, global uchar *h, const float *u, c
     }
 }
 
-/* s = silu(dwconv(u)) */
+/* s = silu(dwconv(u)); `before`: rows in front of u. */
 static inline void convolve_rows(float *s, const float *u, const global float *w, const global float *b,
-                                 int rows) {
+                                 int before, int rows) {
     for (int d = 0; d < D; d += LANES) {
         const floatv bias = load_whole(b + d);
         floatv taps[K];
         load_taps(taps, w, d);
         for (int i = 0; i < rows; i++) {
-            const floatv z = dot_taps(taps, u + i * LDD + d, bias);
+            const floatv z = dot_taps(taps, u + i * LDD + d, bias, before + i + 1);
             floatv e;
             AT(s + i * LDD + d) = z * sigmoidv(z, &e);
         }
@@ -102,7 +101,6 @@ kernel void cheap_track_forward(global float *c,                   /* [B,T,D] */
     float *const u = reach + HALO * LDD;
     if (sequence >= B)
         return;
-    clear_before(u, before);
     for (int r = 1; r <= before; r++) {
         const global float *row = x + (m0 - r) * D;
         scale_row(u - r * LDD, row, row_rstd(row, eps), norm);
@@ -113,19 +111,19 @@ kernel void cheap_track_forward(global float *c,                   /* [B,T,D] */
             store_whole(AT(u + i * LDD + d), u_out + (m0 + i) * D + d);
     if (p)
         gate_rows(p + m0, h + m0, u, router, router_bias[0], margin, count);
-    convolve_rows(s, u, conv, bias, count);
+    convolve_rows(s, u, conv, bias, before, count);
     out_rows(c + m0 * D, add ? add + m0 * D : 0, 0, s, LDD, D, out, count);
 }
 
 /* s = silu(z) and slope = silu'(z) with z = dwconv(u) again. */
 static inline void activation_rows(float *s, float *slope, const float *u, const global float *w,
-                                   const global float *b, int rows) {
+                                   const global float *b, int before, int rows) {
     for (int d = 0; d < D; d += LANES) {
         const floatv bias = load_whole(b + d);
         floatv taps[K];
         load_taps(taps, w, d);
         for (int i = 0; i < rows; i++) {
-            const floatv z = dot_taps(taps, u + i * LDD + d, bias);
+            const floatv z = dot_taps(taps, u + i * LDD + d, bias, before + i + 1);
             floatv e, held;
             const floatv sigmoid = sigmoidv_held(z, &e, &held);
             AT(s + i * LDD + d) = z * sigmoid;
@@ -138,7 +136,7 @@ static inline void activation_rows(float *s, float *slope, const float *u, const
 
 /* Σ dz[t]·u[t-j] and Σ dz[t] of a tile to sums. */
 static inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const float *dz, const float *u,
-                            int rows) {
+                            int before, int rows) {
     for (int d = 0; d < D; d += LANES) {
         floatv dtaps[K], dbias = 0.0f;
         for (int j = 0; j < K; j++)
@@ -147,7 +145,8 @@ static inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const flo
             const floatv g = AT(dz + i * LDD + d);
 #pragma unroll
             for (int j = 0; j < K; j++)
-                dtaps[j] += g * AT(u + (i - j) * LDD + d);
+                if (j <= before + i)
+                    dtaps[j] += g * AT(u + (i - j) * LDD + d);
             dbias += g;
         }
         for (int j = 0; j < K; j++) {
@@ -160,8 +159,8 @@ static inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const flo
     }
 }
 
-/* du[t] = Σ_j w[j]·dz[t+j] */
-static inline void spread_rows(global float *du, const float *dz, const global float *w, int rows) {
+/* du[t] = Σ_j w[j]·dz[t+j]; dz has `end` rows. */
+static inline void spread_rows(global float *du, const float *dz, const global float *w, int rows, int end) {
     for (int d = 0; d < D; d += LANES) {
         floatv taps[K];
         load_taps(taps, w, d);
@@ -169,7 +168,8 @@ static inline void spread_rows(global float *du, const float *dz, const global f
             floatv sum = 0.0f;
 #pragma unroll
             for (int j = 0; j < K; j++)
-                sum += taps[j] * AT(dz + (i + j) * LDD + d);
+                if (i + j < end)
+                    sum += taps[j] * AT(dz + (i + j) * LDD + d);
             store_whole(sum, du + i * D + d);
         }
     }
@@ -200,15 +200,11 @@ kernel void cheap_track_backward(global float *restrict du, /* [B,T,D] */
                 if (i >= 0)
                     AT(g + i * LDD + d) = load_whole(dc + (m0 + i) * D + d);
             }
-        clear_before(u, before);
         clear_rest(g, LDD, D, all_rows);
-        activation_rows(s, dz, u, conv, bias, all_rows);
+        activation_rows(s, dz, u, conv, bias, before, all_rows);
         outer_product(partial + at_out + part * D * D, D, D, g, LDD, s, LDD, rows, m0 == part * PART);
         back_rows(dz, LDD, D, g, LDD, D, out, all_rows, 1);
-        for (int i = all_rows; i < rows + HALO; i++)
-            for (int d = 0; d < D; d += LANES)
-                AT(dz + i * LDD + d) = 0.0f;
-        tap_sums(partial + at_taps + (sequence * tiles + t / TILE) * (K + 1) * D, dz, u, rows);
-        spread_rows(du + m0 * D, dz, conv, rows);
+        tap_sums(partial + at_taps + (sequence * tiles + t / TILE) * (K + 1) * D, dz, u, before, rows);
+        spread_rows(du + m0 * D, dz, conv, rows, all_rows);
     }
 }

@@ -1,9 +1,10 @@
-/* Gradients of flash_attention, from its saved log-sums (Dao et al., 2022); built behind flash_attention.cl,
- * whose shapes and helpers it uses. With P = exp(S − lse) and δ = Σ_d do·o:  dv = Pᵀ·do,  dS = P·(do·vᵀ −
- * δ)·scale,  dq = dS·k,  dk = dSᵀ·q. */
+/* Gradients of flash_attention, from its saved log-sums (Dao et al., 2022); built behind
+ * flash_attention_tile.cl, whose shapes and helpers it uses. With P = exp(S − lse) and δ = Σ_d do·o:  dv =
+ * Pᵀ·do,  dS = P·(do·vᵀ − δ)·scale,  dq = dS·k,  dk = dSᵀ·q. */
 
 DEFINE_SCORES(scores_q, TQ, global)
 DEFINE_GATHER(gather_q, TQ, global)
+DEFINE_GATHER_SEEN(gather_seen, global)
 #if TK == TQ
 #define scores_k scores_q
 #define gather_k gather_q
@@ -12,12 +13,12 @@ DEFINE_SCORES(scores_k, TK, global)
 DEFINE_GATHER(gather_k, TK, global)
 #endif
 
-/* P in place of scores (already times log₂e): p = 2^(s − lse·log₂e), 0 where masked. */
-static inline void probabilities(float *p, float lse2) {
-    UNROLL for (int j = 0; j < NV; j++) {
-        const VEC x = LOAD(j, p) - lse2;
-        STORE_TILE(exp2_of(AT_MOST(x, (VEC)(1.0f))), j, p);
-    }
+/* Are n rows of this head, D apart, finite? */
+static inline bool are_finite(const global float *x, int n, int D) {
+    UVEC most = 0;
+    for (int s = 0; s < n; s++)
+        UNROLL for (int j = 0; j < DV; j++) most = max(most, MAGNITUDE(LOAD(j, x + s * D)));
+    return are_all_finite(most);
 }
 
 /* Also leaves δ for the pass over keys. Grid: as the forward pass. */
@@ -62,27 +63,45 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
     for (int s0 = r.to < 0 ? 1 : r.from / 32 * 32; s0 <= r.to; s0 += 32) {
         scores_q(p, 32, q_tile, kp + base * DH * 32 + s0 * D);
         scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D);
-        mask_panel(p, 32, s0, &r, seg, T);
-        for (int i = 0; i < TQ; i++) {
-            probabilities(p + i * 32, lse2[i]);
-            UNROLL for (int j = 0; j < NV; j++)
-                STORE_TILE(LOAD(j, p + i * 32) * (LOAD(j, dp + i * 32) - shift[i]), j, p + i * 32);
-        }
-        gather_q(sum, p, 32, 1, min(32, r.to - s0 + 1), keys + s0 * D, D);
+        for (int i = 0; i < TQ; i++)
+            UNROLL for (int j = 0; j < NV; j++) {
+                const VEC e = probability(LOAD(j, p + i * 32) - lse2[i]);
+                STORE_TILE(e, j, p + i * 32);
+                STORE_TILE(e * (LOAD(j, dp + i * 32) - shift[i]), j, dp + i * 32);
+            }
+        mask_panel(p, dp, HIDDEN, 32, s0, &r, seg, T);
+        const int count = min(32, r.to - s0 + 1);
+        if (all_seen(&r, s0, count, seg) || are_finite(keys + s0 * D, count, D))
+            gather_q(sum, dp, 32, 1, count, keys + s0 * D, D);
+        else
+            gather_seen(sum, TQ, dp, p, 32, 1, count, keys + s0 * D, D);
     }
     for (int i = 0; i < r.count; i++)
         for (int j = 0; j < DH / VW; j++)
             STORE(LOAD(j, sum + i * DH) * scale, j, dq + (r.first + i) * D + h * DH);
 }
 
-/* p[TK][32] of one panel of queries: masked lanes −∞. `t`, −1 where a lane is no query. */
-static inline void mask_queries(float *p, const int *t, int s0, int keys, int window, const global int *seg) {
+/* p and dp [TK][32] of one panel of queries: HIDDEN and 0 in masked lanes. `t`, −1 where a lane is no query.
+ */
+static inline void mask_queries(float *p, float *dp, const int *t, int s0, int keys, int window,
+                                const global int *seg) {
     for (int l = 0; l < 32; l++)
         for (int i = 0; i < TK; i++) {
             const int s = s0 + i;
-            if (s >= keys || s > t[l] || s < first_key(t[l], window) || (seg && seg[s] != seg[t[l]]))
-                p[i * 32 + l] = -INFINITY;
+            if (s >= keys || s > t[l] || s < first_key(t[l], window) || (seg && seg[s] != seg[t[l]])) {
+                p[i * 32 + l] = HIDDEN;
+                dp[i * 32 + l] = 0.0f;
+            }
         }
+}
+
+/* sum[TK][DH] += Σ over n queries of w·x. `p`: who sees whom; not all do at an edge. */
+ALWAYS_INLINE void keys_gather(float *sum, const float *w, const float *p, const global float *x, int n,
+                               int D, bool edge) {
+    if (edge && !are_finite(x, n, D))
+        gather_seen(sum, TK, w, p, 32, 1, n, x, D);
+    else
+        gather_k(sum, w, 32, 1, n, x, D);
 }
 
 /* tile[TK][DH] = factor · the first `count` rows at x, D apart; zeros behind them. */
@@ -145,16 +164,17 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
                    T, H, lengths);
         scores_k(p, 32, k_tile, qp + base * DH * 32 + i0 * D);
         scores_k(dp, 32, v_tile, dop + base * DH * 32 + i0 * D);
-        if (count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1)
-            mask_queries(p, t, s0, keys, window, seg);
+        const bool edge = count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1;
         for (int i = 0; i < TK; i++)
             UNROLL for (int j = 0; j < NV; j++) {
-                const VEC x = LOAD(j, p + i * 32) - LOAD(j, lse2), e = exp2_of(AT_MOST(x, (VEC)(1.0f)));
+                const VEC e = probability(LOAD(j, p + i * 32) - LOAD(j, lse2));
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
             }
-        gather_k(dv_sum, p, 32, 1, n, dout + (q0 + i0) * D + h * DH, D);
-        gather_k(dk_sum, dp, 32, 1, n, q + (q0 + i0) * D + h * DH, D);
+        if (edge)
+            mask_queries(p, dp, t, s0, keys, window, seg);
+        keys_gather(dv_sum, p, p, dout + (q0 + i0) * D + h * DH, n, D, edge);
+        keys_gather(dk_sum, dp, p, q + (q0 + i0) * D + h * DH, n, D, edge);
     }
     for (int i = 0; i < count; i++)
         for (int j = 0; j < DH / VW; j++) {

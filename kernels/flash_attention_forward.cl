@@ -1,5 +1,5 @@
-/* The forward pass of flash_attention; built behind flash_attention.cl, whose helpers it uses. An item turns
- * a block of keys once for all of its tiles of queries. */
+/* The forward pass of flash_attention; built behind flash_attention_tile.cl, whose helpers it uses. An item
+ * turns a block of keys once for all of its tiles of queries. */
 
 #ifndef TILES
 #define TILES 16 /* tiles of TQ rows that an item may have */
@@ -9,6 +9,7 @@
 
 DEFINE_SCORES(scores_q, TQ, private)
 DEFINE_GATHER(gather_q, TQ, private)
+DEFINE_GATHER_SEEN(gather_seen, private)
 DEFINE_TURN(turn, private)
 
 /* A tile of queries; what the present chunk of keys comes to for each row: Σ 2^(score − top)·value, top,
@@ -46,14 +47,14 @@ ALWAYS_INLINE void lift_tops(tile_state *c, const float *p, int vectors) {
     }
 }
 
-/* Block of `count` keys from s0 on: `panels` hold it turned. */
-ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float *values, int s0, int count,
-                                const global int *seg, int T) {
+/* Block of `count` keys from s0 on: `panels` hold it turned, `finite`: all values are. */
+ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float *values, bool finite, int s0,
+                                int count, const global int *seg, int T) {
     float p[TQ * KB];
     const int vectors = (count + 31) / 32 * NV;
     for (int s = 0; s < count; s += 32) {
         scores_q(p + s, KB, c->q, panels + s * DH);
-        mask_panel(p + s, KB, s0 + s, &c->rows, seg, T);
+        mask_panel(p + s, 0, -INFINITY, KB, s0 + s, &c->rows, seg, T);
     }
     lift_tops(c, p, vectors);
     for (int i = 0; i < TQ; i++)
@@ -62,7 +63,13 @@ ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float 
             c->weight[i] += e;
             STORE_TILE(e, j, p + i * KB);
         }
-    gather_q(c->sum, p, KB, 1, count, values, DH);
+    if (finite || all_seen(&c->rows, s0, count, seg)) {
+        gather_q(c->sum, p, KB, 1, count, values, DH);
+        return;
+    }
+    for (int s = 0; s < count; s += 32)
+        mask_panel(p + s, 0, HIDDEN, KB, s0 + s, &c->rows, seg, T);
+    gather_seen(c->sum, TQ, p, p, KB, 1, count, values, DH);
 }
 
 static inline void chunk_begin(tile_state *c) {
@@ -74,6 +81,18 @@ static inline void chunk_begin(tile_state *c) {
         STORE_TILE((VEC)(0.0f), j, c->sum);
 }
 
+/* n rows of values, side by side. Are they finite? */
+static inline bool copy_values(float *block, const global float *values, int n, int D) {
+    UVEC most = 0;
+    for (int s = 0; s < n; s++)
+        UNROLL for (int j = 0; j < DV; j++) {
+            const VEC v = LOAD(j, values + s * D);
+            most = max(most, MAGNITUDE(v));
+            STORE_TILE(v, j, block + s * DH);
+        }
+    return are_all_finite(most);
+}
+
 /* The keys of the chunk at `first` for an item's tiles. `keys`, `values`: of this sequence and head. */
 ALWAYS_INLINE void attend_chunk(tile_state *tiles, int n, int first, const global float *keys,
                                 const global float *values, int D, const global int *seg, int T) {
@@ -82,7 +101,7 @@ ALWAYS_INLINE void attend_chunk(tile_state *tiles, int n, int first, const globa
     for (int i = 0; i < n; i++)
         chunk_begin(&tiles[i]);
     for (int s0 = first; s0 < end; s0 += KB) {
-        bool turned = false;
+        bool turned = false, finite = true;
         for (int i = 0; i < n; i++) {
             const tile_rows *r = &tiles[i].rows;
             const int count = min(KB, min(end, r->to + 1) - s0);
@@ -90,11 +109,10 @@ ALWAYS_INLINE void attend_chunk(tile_state *tiles, int n, int first, const globa
                 continue;
             for (int s = 0; s < min(KB, end - s0) && !turned; s += 32)
                 turn(panels + s * DH, keys + (s0 + s) * D, min(32, end - s0 - s), D);
-            for (int s = 0; s < min(KB, end - s0) && !turned; s++)
-                UNROLL for (int j = 0; j < DV; j++)
-                    STORE_TILE(LOAD(j, values + (s0 + s) * D), j, block + s * DH);
+            if (!turned)
+                finite = copy_values(block, values + s0 * D, min(KB, end - s0), D);
             turned = true;
-            attend_block(&tiles[i], panels, block, s0, count, seg, T);
+            attend_block(&tiles[i], panels, block, finite, s0, count, seg, T);
         }
     }
 }
@@ -158,8 +176,10 @@ kernel void flash_attention_forward(global float *restrict o,   /* [R,H·DH] */
                      states[i].sum + j * DH, total(states[i].weight[j]), states[i].top[j]);
     }
     for (int i = 0; i < n; i++) {
-        const tile_state *c = &states[i];
+        tile_state *c = &states[i];
         float logs[TQ_UP];
+        for (int j = 0; j < TQ; j++)
+            c->all_weight[j] = row_weight(c->all_weight[j], c->rows.low[j], c->rows.high[j]);
         for (int j = 0; j < TQ_UP / VW; j++)
             STORE_TILE(log(LOAD(j, c->all_weight)), j, logs);
         for (int j = 0; j < c->rows.count; j++) {
@@ -211,5 +231,6 @@ kernel void flash_attention_join(global float *restrict o, global float *restric
         const global float *part = parts + ((r * H + h) * chunks + n) * (DH + 2);
         fold_part(sum, &weight, &top, part, part[DH], part[DH + 1]);
     }
+    weight = row_weight(weight, first_key(t, window), to);
     row_store(o + (r * H + h) * DH, lse + r * H + h, sum, weight, top, log((VEC)(weight)).s0);
 }

@@ -1,4 +1,5 @@
-/* Gradients of flash_attention in one pass over the keys, for wide vectors; built behind flash_attention.cl.
+/* Gradients of flash_attention in one pass over the keys, for wide vectors; built behind
+ * flash_attention_tile.cl.
  * With P = exp(S − lse) and δ = Σ_d do·o:  dv = Pᵀ·do,  dS = P·(do·vᵀ − δ)·scale,  dq = dS·k,  dk = dSᵀ·q.
  *
  * An item has a chunk of keys (or all chunks, one after the other). It turns KW of them at a time and takes
@@ -16,11 +17,13 @@
 DEFINE_SCORES(scores_q, TQ, private)
 DEFINE_GATHER(gather_q, TQ, private)
 DEFINE_GATHER(gather_k, KEY_TILE, private)
+DEFINE_GATHER_SEEN(gather_seen, private)
 DEFINE_TURN(turn, private)
 
 typedef struct {
     float k_turned[KW * DH], v_turned[KW * DH], k[KW * DH] /* times scale */, dk[KW * DH], dv[KW * DH];
     int first, count; /* position of the first, keys */
+    bool finite;      /* k */
 } key_block;
 
 typedef struct {
@@ -48,9 +51,14 @@ static inline void block_load(key_block *b, const global float *k, const global 
         turn(b->k_turned + s * DH, k + (b->first + s) * D, min(32, b->count - s), D);
         turn(b->v_turned + s * DH, v + (b->first + s) * D, min(32, b->count - s), D);
     }
+    UVEC most = 0;
     for (int s = 0; s < b->count; s++)
-        for (int j = 0; j < DV; j++)
-            STORE_TILE(LOAD(j, k + (b->first + s) * D) * scale, j, b->k + s * DH);
+        for (int j = 0; j < DV; j++) {
+            const VEC x = LOAD(j, k + (b->first + s) * D) * scale;
+            most = max(most, MAGNITUDE(x));
+            STORE_TILE(x, j, b->k + s * DH);
+        }
+    b->finite = are_all_finite(most);
     for (int j = 0; j < KW * DV; j++) {
         STORE_TILE((VEC)(0.0f), j, b->dk);
         STORE_TILE((VEC)(0.0f), j, b->dv);
@@ -65,8 +73,8 @@ static inline void block_store(const key_block *b, global float *dk, global floa
         }
 }
 
-/* P and dS [TQ][KW] of one tile; returns how many of the block's keys it may see. `lse`, `delta`: of this
- * head. */
+/* P and dS [TQ][KW] of one tile, HIDDEN and 0 for pairs that do not see each other; returns how many of the
+ * block's keys it may see. `lse`, `delta`: of this head. */
 ALWAYS_INLINE int tile_scores(float *p, float *ds, const float *q, const float *d, const key_block *b,
                               const tile_rows *r, const global float *lse, const global float *delta, int H,
                               const global int *seg, int T) {
@@ -76,29 +84,30 @@ ALWAYS_INLINE int tile_scores(float *p, float *ds, const float *q, const float *
     for (int s = 0; s < count; s += 32) {
         scores_q(p + s, KW, q, b->k_turned + s * DH);
         scores_q(ds + s, KW, d, b->v_turned + s * DH);
-        mask_panel(p + s, KW, b->first + s, r, seg, T);
     }
     const int vectors = (count + 31) / 32 * NV;
     for (int i = 0; i < TQ; i++) {
         const int row = r->first + min(i, r->count - 1);
         const float lse2 = lse[row * H] * LOG2E, shift = delta[row * H];
         for (int j = 0; j < vectors; j++) {
-            const VEC x = LOAD(j, p + i * KW) - lse2, e = exp2_of(AT_MOST(x, (VEC)(1.0f)));
+            const VEC e = probability(LOAD(j, p + i * KW) - lse2);
             STORE_TILE(e, j, p + i * KW);
             STORE_TILE(e * (LOAD(j, ds + i * KW) - shift), j, ds + i * KW);
         }
         for (int j = vectors; j < KW / VW; j++) {
-            STORE_TILE((VEC)(0.0f), j, p + i * KW);
+            STORE_TILE((VEC)(HIDDEN), j, p + i * KW);
             STORE_TILE((VEC)(0.0f), j, ds + i * KW);
         }
     }
+    for (int s = 0; s < count; s += 32) /* last: a row's own lse may be no number */
+        mask_panel(p + s, ds + s, HIDDEN, KW, b->first + s, r, seg, T);
     return count;
 }
 
 /* dq of one tile += dS·k over the block's first `count` keys; `fresh`: from zero. `dq`: of this head, rows D
  * apart. */
-ALWAYS_INLINE void tile_dq(global float *dq, const float *ds, const key_block *b, const tile_rows *r,
-                           int count, bool fresh, int D) {
+ALWAYS_INLINE void tile_dq(global float *dq, const float *p, const float *ds, const key_block *b,
+                           const tile_rows *r, int count, bool fresh, int D) {
     float sum[TQ * DH];
     if (count == 0 && !fresh)
         return;
@@ -106,7 +115,10 @@ ALWAYS_INLINE void tile_dq(global float *dq, const float *ds, const key_block *b
         for (int j = 0; j < DV; j++)
             STORE_TILE(fresh || i >= r->count ? (VEC)(0.0f) : LOAD(j, dq + (r->first + i) * D), j,
                        sum + i * DH);
-    gather_q(sum, ds, KW, 1, count, b->k, DH);
+    if (b->finite)
+        gather_q(sum, ds, KW, 1, count, b->k, DH);
+    else
+        gather_seen(sum, TQ, ds, p, KW, 1, count, b->k, DH);
     for (int i = 0; i < r->count; i++)
         for (int j = 0; j < DV; j++)
             STORE(LOAD(j, sum + i * DH), j, dq + (r->first + i) * D);
@@ -137,19 +149,24 @@ ALWAYS_INLINE void group_add(query_group *g, key_block *block, const query_rows 
     const global int *seg = w->segments ? w->segments + w->b * w->T : w->segments;
     const int listed = w->q_start[w->b + 1] - w->q_start[w->b];
     int count = 0, width = 0;
+    bool finite = true;
     for (int i = 0; i < GROUP && (t0 + i) * TQ < listed; i++) {
-        float *q = g->q + i * TQ * DH, *d = g->d + i * TQ * DH, *ds = g->ds + i * TQ * KW;
+        float *q = g->q + i * TQ * DH, *d = g->d + i * TQ * DH;
+        float *p = g->p + i * TQ * KW, *ds = g->ds + i * TQ * KW;
         const tile_rows r = tile_of(w->b * w->tiles + t0 + i, w->tiles, w->B, w->T, w->window, w->rows,
                                     w->q_start, w->kv_start, w->segments, w->lengths);
-        tile_load(q, w->q, r.first, r.count, w->H * DH, w->scale * LOG2E);
-        tile_load(d, w->dout, r.first, r.count, w->H * DH, 1.0f);
-        const int seen =
-            tile_scores(g->p + i * TQ * KW, ds, q, d, block, &r, w->lse, w->delta, w->H, seg, w->T);
-        tile_dq(dq, ds, block, &r, seen, fresh, dq_D);
+        finite &= tile_load(q, w->q, r.first, r.count, w->H * DH, w->scale * LOG2E);
+        finite &= tile_load(d, w->dout, r.first, r.count, w->H * DH, 1.0f);
+        const int seen = tile_scores(p, ds, q, d, block, &r, w->lse, w->delta, w->H, seg, w->T);
+        tile_dq(dq, p, ds, block, &r, seen, fresh, dq_D);
         count += r.count;
         width = max(width, seen);
     }
-    for (int s = 0; s < width; s += KEY_TILE) {
+    for (int s = 0; s < width && !finite; s += KEY_TILE) {
+        gather_seen(block->dv + s * DH, KEY_TILE, g->p + s, g->p + s, 1, KW, count, g->d, DH);
+        gather_seen(block->dk + s * DH, KEY_TILE, g->ds + s, g->p + s, 1, KW, count, g->q, DH);
+    }
+    for (int s = 0; s < width && finite; s += KEY_TILE) {
         gather_k(block->dv + s * DH, g->p + s, 1, KW, count, g->d, DH);
         gather_k(block->dk + s * DH, g->ds + s, 1, KW, count, g->q, DH);
     }

@@ -21,17 +21,21 @@ ALWAYS_INLINE void stage(local float *to, const global float *x, int n, int D) {
     }
 }
 
-/* p[STAGE]: scores of the keys from s0 on; the largest of them is the answer. */
-ALWAYS_INLINE float stage_scores(float *p, const query_state *c, const local float *keys, int s0,
+/* p[STAGE]: scores of the keys from s0 on, −∞ where bit s of `seen` is not set; the largest of them is the
+ * answer. */
+ALWAYS_INLINE float stage_scores(float *p, uint *seen, const query_state *c, const local float *keys, int s0,
                                  const global int *seg) {
     float top = -INFINITY;
+    *seen = 0;
     for (int s = 0; s < STAGE; s += 4) {
         float a[4] = {0.0f, 0.0f, 0.0f, 0.0f};
         UNROLL for (int d = 0; d < DH; d += 4) UNROLL for (int l = 0; l < 4; l++)
             UNROLL for (int i = 0; i < 4; i++) a[l] += c->q[d + i] * keys[(s + l) * DH + d + i];
         UNROLL for (int l = 0; l < 4; l++) {
             const int at = s0 + s + l;
-            p[s + l] = at < c->low || at > c->high || (seg && seg[at] != c->own) ? -INFINITY : a[l];
+            const bool hide = at < c->low || at > c->high || (seg && seg[at] != c->own);
+            p[s + l] = hide ? -INFINITY : a[l];
+            *seen |= hide ? 0u : 1u << (s + l);
             top = AT_LEAST(top, p[s + l]);
         }
     }
@@ -41,7 +45,8 @@ ALWAYS_INLINE float stage_scores(float *p, const query_state *c, const local flo
 ALWAYS_INLINE void attend_stage(query_state *c, const local float *keys, const local float *values, int s0,
                                 const global int *seg) {
     float p[STAGE];
-    const float now = stage_scores(p, c, keys, s0, seg);
+    uint seen;
+    const float now = stage_scores(p, &seen, c, keys, s0, seg);
     if (now > c->top + MARGIN) {
         const VEC shrink = exp2_of((VEC)(c->top - now));
         c->top = now;
@@ -54,8 +59,9 @@ ALWAYS_INLINE void attend_stage(query_state *c, const local float *keys, const l
         STORE_TILE(e, j, p);
     }
     for (int s = 0; s < STAGE; s++)
-        UNROLL for (int j = 0; j < DV; j++)
-            STORE_TILE(LOAD(j, c->sum) + p[s] * LOAD(j, values + s * DH), j, c->sum);
+        if (seen & 1u << s) /* 0 times a value that is no number would be none */
+            UNROLL for (int j = 0; j < DV; j++)
+                STORE_TILE(LOAD(j, c->sum) + p[s] * LOAD(j, values + s * DH), j, c->sum);
 }
 
 /* Grid: B · groups of one sequence's rows × H, and × chunks when `chunks` is not 0: then a group takes one
@@ -107,6 +113,7 @@ kernel void flash_attention_staged(
     if (!listed)
         return;
     if (!chunks) {
+        all_weight = row_weight(all_weight, c.low, c.high);
         row_store(o + row * D + h * DH, lse + row * H + h, all_sum, all_weight, all_top,
                   log((VEC)(all_weight)).s0);
     } else if (one <= to && one + CHUNK > from) {

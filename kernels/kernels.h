@@ -7,7 +7,7 @@
 
 typedef struct tn_kernel_source {
     const char *op;     /* file name without .cl */
-    const char *behind; /* the op whose file it is built behind, or NULL */
+    const char *behind; /* the file that it is built behind, or NULL */
     const unsigned char *bytes;
     const unsigned long *size;
     bool extra; /* no op (the roofline's kernels): never read from TURNOUT_KERNELS */

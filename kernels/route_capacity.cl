@@ -1,8 +1,9 @@
 /* The k largest p of each sequence, an earlier position winning a tie: radix select on the bits of p, which
- * order as unsigned numbers because p is not negative. Four digits of eight bits; after each the digit of the
- * k-th largest value is known, and how many of the values that share its digits so far are taken. A short
- * sequence is one work-item's, from end to end; a long one is cut into tiles: count and pick for each digit,
- * then mark. Counts are a work-item's own, so there are no atomics. */
+ * order as unsigned numbers because p is not negative; a NaN of any bits is above every number. Four digits
+ * of eight bits; after each the digit of the k-th largest value is known, and how many of the values that
+ * share its digits so far are taken. A short sequence is one work-item's, from end to end; a long one is cut
+ * into tiles: count and pick for each digit, then mark. Counts are a work-item's own, so there are no
+ * atomics. */
 
 #ifndef TILE
 #define TILE 16384 /* positions that one work-item counts and marks */
@@ -12,6 +13,8 @@
     4 /* tables a work-item counts in by turns, so that equal digits in a row do not wait for each other */
 #endif
 
+#define ORDER(bits) min(bits, 0x7f800001u) /* unsigned: every NaN, of either sign, as the least of them */
+
 /* counts[WAYS][256] of the digit at `shift`, among the values whose bits under `known` are `prefix`. */
 static inline void count_digits(const global float *x, int n, uint known, uint prefix, int shift,
                                 private int *counts) {
@@ -19,16 +22,16 @@ static inline void count_digits(const global float *x, int n, uint known, uint p
     for (int i = 0; i < WAYS * 256; i++)
         counts[i] = 0;
     for (; t + 16 <= n; t += 16) {
-        const int16 shared = (as_uint16(vload16(0, x + t)) & known) == prefix;
+        const int16 shared = (ORDER(as_uint16(vload16(0, x + t))) & known) == prefix;
         if (!any(shared))
             continue;
         for (int i = 0; i < 16; i++) {
-            const uint bits = as_uint(x[t + i]);
+            const uint bits = ORDER(as_uint(x[t + i]));
             counts[i % WAYS * 256 + ((bits >> shift) & 255u)] += (bits & known) == prefix ? 1 : 0;
         }
     }
     for (; t < n; t++) {
-        const uint bits = as_uint(x[t]);
+        const uint bits = ORDER(as_uint(x[t]));
         counts[(bits >> shift) & 255u] += (bits & known) == prefix ? 1 : 0;
     }
     for (int i = 256; i < WAYS * 256; i++)
@@ -39,18 +42,18 @@ static inline void count_digits(const global float *x, int n, uint known, uint p
 static inline void mark(global uchar *m, const global float *x, int n, uint least, int ties) {
     int t = 0;
     for (; t + 16 <= n; t += 16) {
-        const uint16 bits = as_uint16(vload16(0, x + t));
+        const uint16 bits = ORDER(as_uint16(vload16(0, x + t)));
         vstore16(convert_uchar16(bits > least) & (uchar16)(1), 0, m + t);
         if (ties == 0 || !any(bits == least))
             continue;
         for (int i = t; i < t + 16; i++)
-            if (ties > 0 && as_uint(x[i]) == least) {
+            if (ties > 0 && ORDER(as_uint(x[i])) == least) {
                 m[i] = 1;
                 ties--;
             }
     }
     for (; t < n; t++) {
-        const uint bits = as_uint(x[t]);
+        const uint bits = ORDER(as_uint(x[t]));
         const int tie = bits == least && ties > 0;
         m[t] = bits > least || tie ? 1 : 0;
         ties -= tie;

@@ -1,5 +1,5 @@
-/* The router: p = sigmoid(w·u + b), h = [w·u + b ≥ margin], with margin 0: p ≥ ½. A work-item owns ROWS
- * rows; no barrier.
+/* The router: p = sigmoid(w·u + b), h = [w·u + b ≥ margin], with margin 0: p ≥ ½, and 1 where it is NaN. A
+ * work-item owns ROWS rows; no barrier.
  */
 
 #ifndef ROWS
@@ -31,7 +31,7 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
             logits[i] = 0.0f;
         /* One sigmoid for 16 rows. */
         const float16 z = vload16(0, logits), gates = 1.0f / (1.0f + exp16(-z));
-        const uchar16 routed = convert_uchar16((z >= margin) & 1);
+        const uchar16 routed = convert_uchar16(~(z < margin) & 1);
         if (rows == 16) {
             vstore16(gates, 0, p + n0);
             vstore16(routed, 0, h + n0);

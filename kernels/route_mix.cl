@@ -6,6 +6,12 @@
 #define ROWS 16 /* rows a work-item owns */
 #endif
 
+/* A routed row whose p is no number was routed for want of a decision: its result is none either. */
+static inline void spoil(global float *y, float p, int D) {
+    for (int d = 0; p != p && d < D; d++)
+        y[d] = p;
+}
+
 /* o holds a row for every row (slot NULL), or for the routed ones at slot[n]. */
 kernel void route_mix_forward(
     global float *restrict y,         /* [N,D] */
@@ -36,6 +42,8 @@ kernel void route_mix_forward(
             vstore16(vload16(0, res + at + d) + vload16(0, track + d), 0, y + at + d);
         for (; d < D; d++)
             y[at + d] = res[at + d] + track[d];
+        if (h[n])
+            spoil(y + at, p[n], D);
     }
 }
 
@@ -43,6 +51,7 @@ kernel void route_mix_forward(
 kernel void route_mix_few(global float *restrict y,         /* [N,D] */
                           const global float *restrict res, /* [N,D] */
                           const global float *restrict o,   /* [R,D] */
+                          const global float *p,            /* [N] or NULL */
                           const global int *restrict rows,  /* [R] */
                           const global uchar *h,            /* [N], or NULL: all of them */
                           int R, int D) {
@@ -55,6 +64,8 @@ kernel void route_mix_few(global float *restrict y,         /* [N,D] */
         vstore16(vload16(0, res + at + d) + vload16(0, o + r * D + d), 0, y + at + d);
     for (; d < D; d++)
         y[at + d] = res[at + d] + o[r * D + d];
+    if (p)
+        spoil(y + at, p[rows[r]], D);
 }
 
 /* dc, do and the gate's gradient dp = Σ_d dy·(o − c): straight-through, so with a hard gate too, for every
@@ -72,6 +83,7 @@ kernel void route_mix_backward(global float *restrict dc,       /* [N,D] */
     const int first = get_global_id(0) * ROWS, last = min(N, first + ROWS);
     for (int n = first; n < last; n++) {
         const int at = n * D, row = slot ? slot[n] : n;
+        const bool to_c = !hard || !h[n], to_o = !hard || h[n]; /* what is not taken is not read */
         const float g = hard ? (h[n] ? 1.0f : 0.0f) : p[n];
         float16 dots = 0.0f;
         float tail = 0.0f;
@@ -87,14 +99,14 @@ kernel void route_mix_backward(global float *restrict dc,       /* [N,D] */
         for (; d + 16 <= D; d += 16) {
             const float16 v = vload16(0, dy + at + d);
             dots += v * (vload16(0, o + row * D + d) - vload16(0, c + at + d));
-            vstore16(g * v, 0, dout + row * D + d);
-            vstore16((1.0f - g) * v, 0, dc + at + d);
+            vstore16(to_o ? g * v : (float16)(0.0f), 0, dout + row * D + d);
+            vstore16(to_c ? (1.0f - g) * v : (float16)(0.0f), 0, dc + at + d);
         }
         for (; d < D; d++) {
             const float v = dy[at + d];
             tail += v * (o[row * D + d] - c[at + d]);
-            dout[row * D + d] = g * v;
-            dc[at + d] = (1.0f - g) * v;
+            dout[row * D + d] = to_o ? g * v : 0.0f;
+            dc[at + d] = to_c ? (1.0f - g) * v : 0.0f;
         }
         dp[n] = sum16(dots) + tail;
     }

@@ -82,7 +82,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void softmax_cross_ent
     const int label = labels[row];
     const float rest = log(sum);
     lse[row] = most + rest;
-    predicted[row] = at < V ? at : 0;
+    predicted[row] = rest != rest ? -1 : at < V ? at : 0; /* a NaN wins no comparison: it is in the sum */
     loss[row] = label >= 0 && label < V ? (most - x[label]) + rest : 0.0f;
 }
 

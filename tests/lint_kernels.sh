@@ -1,6 +1,6 @@
 #!/bin/sh
 # lint_kernels.sh ROOT [FIRST:FILE…]: every kernel file through clang as strict OpenCL C 1.2, as the program puts it
-# together: common.cl in front; a second file of an op behind its first, an op behind what several share. With the
+# together: common.cl in front; a part of an op behind the file it is a part of, an op behind what several share. With the
 # tunables of a CPU, of a GPU, and widths between. Exit 77 where there is no clang.
 root=$1
 shift
@@ -47,10 +47,16 @@ done
 for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
   name=$(basename "$file" .cl)
   [ "$name" = common ] && continue
-  before=$root/kernels/common.cl
-  for part in $parts; do
-    [ "${part#*:}" = "$name" ] && before="$before $root/kernels/${part%%:*}.cl"
+  before=
+  behind=$name
+  while [ -n "$behind" ]; do # up the chain of what is put in front
+    name=$behind behind=
+    for part in $parts; do
+      [ "${part#*:}" = "$name" ] && behind=${part%%:*}
+    done
+    [ -n "$behind" ] && before="$root/kernels/$behind.cl $before"
   done
+  before="$root/kernels/common.cl $before"
   set --
   for one in $before; do
     set -- "$@" -include "$one"

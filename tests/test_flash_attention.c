@@ -4,8 +4,10 @@
 
 #include "case.h"
 #include "flash_attention.h"
+#include "flash_attention_ref.h"
 #include "rng.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { T = 2300, H = 2, DH = 32, D = H * DH };
@@ -214,6 +216,72 @@ START_TEST(test_sizes) {
 }
 END_TEST
 
+/* Scores far from zero. All below −1e30; all past fp32's range (−∞: no number, and no zeros); one of them
+ * within it (it alone counts); one past it upwards. */
+enum { ALL_LOW, ALL_INFINITE, ONE_FINITE, ONE_ABOVE, FAR_WAYS };
+
+static double far_key(int way, int s) {
+    return way == ALL_LOW                     ? -1e17 * (1 + s % 7)
+           : way == ONE_FINITE && s % 50 == 3 ? -1e5 * (1 + s)
+           : way == ONE_ABOVE                 ? (s == 70 ? 1e25 : -1)
+                                              : -1e25;
+}
+
+static const float far_query = 1e18f;
+
+/* Every `step`-th position attends; what the reference makes of it, o and NaN alike. */
+static void check_far(fixture *f, int way, int step, const float *k, const float *v) {
+    enum { LAST = 1300 };
+    static float o[T * D], lse[T * H];
+    static double q[T * D], keys[T * D], values[T * D], want[T * D], want_lse[T * H];
+    static int32_t list[T];
+    int32_t count = 0;
+    for (int t = step - 1; t < LAST; t += step)
+        list[count++] = t;
+    attend(f, list, count, T, o);
+    ck_ok(&ctx, tn_buffer_read(f->lse, 0, (size_t)count * H * 4, lse));
+    for (int i = 0; i < count * D; i++)
+        q[i] = (double)f->host_q[i];
+    for (int i = 0; i < T * D; i++) {
+        keys[i] = (double)k[i];
+        values[i] = (double)v[i];
+    }
+    int32_t q_start[2] = {0, count}, kv_start[2] = {0, list[count - 1] + 1};
+    tn_attention_rows a = {
+        .B = 1, .T = T, .H = H, .Dh = DH, .rows = list, .q_start = q_start, .kv_start = kv_start};
+    tn_flash_attention_forward_ref(&a, want, want_lse, q, keys, values);
+    for (int i = 0; i < count * D; i++) {
+        bool right = isnan(want[i]) ? isnan(o[i]) : fabs((double)o[i] - want[i]) <= 1e-5;
+        ck_assert_msg(right, "way %d, every %d-th row: o[%d] is %g, the reference has %g", way, step, i,
+                      (double)o[i], want[i]);
+    }
+    for (int i = 0; i < count * H; i++)
+        ck_assert_msg(isnan(want_lse[i]) == isnan(lse[i]), "way %d: lse[%d] is %g, the reference has %g", way,
+                      i, (double)lse[i], want_lse[i]);
+}
+
+START_TEST(test_far_scores) {
+    static fixture f;
+    static float k[T * D], v[T * D];
+    const int steps[] = {1, 97, 1300};
+    if (_i)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    setup(&f);
+    ck_ok(&ctx, tn_buffer_read(f.v, 0, sizeof v, v));
+    for (int i = 0; i < T * D; i++)
+        f.host_q[i] = i % DH ? 0 : far_query;
+    for (int way = 0; way < FAR_WAYS; way++) {
+        for (int i = 0; i < T * D; i++)
+            k[i] = i % DH ? 0 : (float)far_key(way, i / D);
+        ck_ok(&ctx, tn_buffer_write(f.k, 0, sizeof k, k));
+        for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++)
+            check_far(&f, way, steps[n], k, v);
+    }
+    teardown(&f);
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
 START_TEST(test_bad_width) {
     static fixture f;
     setup(&f);
@@ -234,6 +302,7 @@ int main(void) {
     tcase_add_loop_test(more, test_many_chunks, 0, 2);
     tcase_add_test(more, test_nothing_allowed);
     tcase_add_test(more, test_sizes);
+    tcase_add_loop_test(more, test_far_scores, 0, 2);
     tcase_add_test(more, test_bad_width);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);

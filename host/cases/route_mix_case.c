@@ -81,8 +81,8 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
     tn_route_mix_shape s = {shape->v[DIM_N], shape->v[DIM_D], list ? shape->v[DIM_R] : shape->v[DIM_N],
                             shape->v[DIM_FORM] != SOFT};
     if (pass == FORWARD && shape->v[DIM_FORM] >= HARD_FEW)
-        return tn_route_mix_few(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_O].buffer, t[F_ROWS].buffer,
-                                shape->v[DIM_FORM] == HARD_SOME ? t[F_H].buffer : NULL);
+        return tn_route_mix_few(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_O].buffer, t[F_P].buffer,
+                                t[F_ROWS].buffer, shape->v[DIM_FORM] == HARD_SOME ? t[F_H].buffer : NULL);
     if (pass == FORWARD)
         return tn_route_mix_forward(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_C].buffer, t[F_O].buffer,
                                     t[F_P].buffer, t[F_H].buffer, t[F_SLOT].buffer);

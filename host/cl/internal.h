@@ -117,6 +117,8 @@ void tn_cache_store(tn_device *dev, const char *source, size_t size, const char 
  * be known. Caller frees. */
 tn_status tn_cache_home(tn_context *ctx, const char *name, char **out);
 
+/* Is it the op's file, or a part of it, or a part of a part? */
+bool tn_source_is_of(const char *file, const char *op);
 /* Source of an op: TURNOUT_KERNELS=DIR, else the embedded bytes. Caller frees. */
 tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size);
 

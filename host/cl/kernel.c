@@ -72,6 +72,20 @@ cleanup:
     return status;
 }
 
+bool tn_source_is_of(const char *file, const char *op) {
+    const tn_kernel_source *built_in = embedded(file);
+    return strcmp(file, op) == 0 || (built_in && built_in->behind && tn_source_is_of(built_in->behind, op));
+}
+
+/* What a file is built behind, then the file. */
+static tn_status append_chain(tn_context *ctx, const char *op, const char *folder, char **text,
+                              size_t *size) {
+    const tn_kernel_source *built_in = embedded(op);
+    if (built_in && built_in->behind)
+        TN_TRY(append_chain(ctx, built_in->behind, folder, text, size));
+    return append_source(ctx, op, folder, text, size);
+}
+
 tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size) {
     const char *folder = getenv("TURNOUT_KERNELS");
     if (folder && !folder[0])
@@ -79,11 +93,8 @@ tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *s
     *text = NULL;
     *size = 0;
     tn_status status = append_source(ctx, "common", folder, text, size);
-    const tn_kernel_source *built_in = embedded(op);
-    if (status == TN_OK && built_in && built_in->behind)
-        status = append_source(ctx, built_in->behind, folder, text, size);
     if (status == TN_OK)
-        status = append_source(ctx, op, folder, text, size);
+        status = append_chain(ctx, op, folder, text, size);
     if (status != TN_OK) {
         tn_free(ctx, *text);
         *text = NULL;

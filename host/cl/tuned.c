@@ -59,7 +59,7 @@ static tn_status kernel_hash(tn_context *ctx, const char *key, char out[17]) {
         const tn_kernel_source *file = &tn_kernel_sources[i];
         char *text;
         size_t size;
-        if (strcmp(file->op, op) != 0 && !(file->behind && strcmp(file->behind, op) == 0))
+        if (!tn_source_is_of(file->op, op))
             continue;
         TN_TRY(tn_source_load(ctx, file->op, &text, &size));
         hash = XXH3_64bits_withSeed(text, size, hash);

@@ -99,7 +99,8 @@ static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
 static tn_status overwrite(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
     tn_route_mix_shape shape = mix_shape(ws, in, st, TN_GATE_COMPACT);
-    return tn_route_mix_few(ws->m->dev, &shape, st->mid, x, st->o, st->rows, st->block > 1 ? st->h : NULL);
+    return tn_route_mix_few(ws->m->dev, &shape, st->mid, x, st->o, st->p, st->rows,
+                            st->block > 1 ? st->h : NULL);
 }
 
 tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,

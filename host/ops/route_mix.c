@@ -24,7 +24,8 @@ tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_b
 }
 
 tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y, const tn_buffer *res,
-                           const tn_buffer *o, const tn_buffer *rows, const tn_buffer *h) {
+                           const tn_buffer *o, const tn_buffer *p, const tn_buffer *rows,
+                           const tn_buffer *h) {
     tn_options options = {""};
     tn_kernel *k;
     if (s->R == 0)
@@ -32,8 +33,8 @@ tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffe
     TN_TRY(tn_kernel_get(dev, "route_mix", "route_mix_few", &options, &k));
     size_t local = tn_kernel_group(k, (size_t)tn_tunable(dev, "route_mix", "LOCAL", 1, 64));
     return tn_launch(dev, k, tn_range_1d((size_t)s->R, local), tn_arg_buffer(y), tn_arg_buffer(res),
-                     tn_arg_buffer(o), tn_arg_buffer(rows), tn_arg_buffer(h), tn_arg_i32(s->R),
-                     tn_arg_i32(s->D));
+                     tn_arg_buffer(o), tn_arg_buffer(p), tn_arg_buffer(rows), tn_arg_buffer(h),
+                     tn_arg_i32(s->R), tn_arg_i32(s->D));
 }
 
 tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *dc, tn_buffer *dout,

@@ -11,6 +11,7 @@ typedef struct tn_route_mix_shape {
     bool hard;
 } tn_route_mix_shape;
 
+/* A routed row whose p is NaN gives NaN. */
 tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y /* [N,D] */,
                                const tn_buffer *res /* [N,D] */, const tn_buffer *c /* [N,D] */,
                                const tn_buffer *o /* [R,D], NULL when R = 0 */, const tn_buffer *p /* [N] */,
@@ -19,7 +20,8 @@ tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_b
  * of them that h has where it is given, with the bits of the pass above. */
 tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y /* [N,D] */,
                            const tn_buffer *res /* [N,D] */, const tn_buffer *o /* [R,D] */,
-                           const tn_buffer *rows /* i32 [R] */, const tn_buffer *h /* u8 [N] or NULL */);
+                           const tn_buffer *p /* [N] or NULL */, const tn_buffer *rows /* i32 [R] */,
+                           const tn_buffer *h /* u8 [N] or NULL */);
 /* Straight-through when hard: dp = Σ_d dy·(o − c) for every row whose o is known, 0 elsewhere. The gradient
  * at res is dy. */
 tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *dc /* [N,D] */,

@@ -9,8 +9,8 @@ typedef struct tn_softmax_cross_entropy_shape {
     int64_t L, V; /* labelled rows, classes */
 } tn_softmax_cross_entropy_shape;
 
-/* predicted is the index of the largest logit, the first of equals. A label outside [0, V), as -1, gives loss
- * 0. */
+/* predicted is the index of the largest logit, the first of equals, and -1 where lse is no number (a NaN or
+ * +∞ among the logits). A label outside [0, V), as -1, gives loss 0. */
 tn_status tn_softmax_cross_entropy_forward(tn_device *dev, const tn_softmax_cross_entropy_shape *s,
                                            tn_buffer *loss /* [L], nats */, tn_buffer *lse /* [L] */,
                                            tn_buffer *predicted /* i32 [L] */,

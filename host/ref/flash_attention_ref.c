@@ -1,5 +1,6 @@
 #include "flash_attention_ref.h"
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -17,24 +18,30 @@ static double scale_of(const tn_attention_rows *a) {
     return a->scale > 0 ? a->scale : 1 / sqrt((double)a->Dh);
 }
 
+/* Infinite past the range of fp32, as it is where it is computed. */
 static double score(const tn_attention_rows *a, const double *q, const double *k) {
     double sum = 0;
     for (int64_t d = 0; d < a->Dh; d++)
         sum += q[d] * k[d];
-    return sum * scale_of(a);
+    sum *= scale_of(a);
+    return fabs(sum) > (double)FLT_MAX ? copysign(INFINITY, sum) : sum;
 }
 
 void tn_flash_attention_row_ref(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
                                 const double *q, const double *k, const double *v) {
     int64_t D = a->H * a->Dh;
     double top = -INFINITY, sum = 0;
+    int64_t seen = 0;
     for (int64_t s = 0; s <= t; s++)
-        if (tn_attention_allowed(a, b, t, s))
-            top = fmax(top, score(a, q, k + s * D));
+        if (tn_attention_allowed(a, b, t, s)) {
+            double x = score(a, q, k + s * D);
+            top = x > top ? x : top; /* a NaN is no top, and comes back below */
+            seen++;
+        }
     for (int64_t d = 0; d < a->Dh; d++)
         o[d] = 0;
     *lse = 0;
-    if (top == -INFINITY)
+    if (seen == 0)
         return; /* nothing to attend to: exact zeros */
     for (int64_t s = 0; s <= t; s++) {
         if (!tn_attention_allowed(a, b, t, s))

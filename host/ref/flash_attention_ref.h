@@ -1,4 +1,6 @@
-/* Masked attention on doubles: o = softmax(q·kᵀ/√Dh over allowed positions)·v for the listed query rows. */
+/* Masked attention on doubles: o = softmax(q·kᵀ/√Dh over allowed positions)·v for the listed query rows. A
+ * score past the range of fp32 is infinite: −∞ weighs nothing beside a finite one; +∞, or −∞ alone, gives
+ * NaN, and so does a NaN. */
 #ifndef TN_FLASH_ATTENTION_REF_H
 #define TN_FLASH_ATTENTION_REF_H
 

@@ -1,4 +1,5 @@
-/* Capacity routing: the k largest p of each sequence, an earlier position winning a tie. */
+/* Capacity routing: the k largest p of each sequence, an earlier position winning a tie. A NaN counts as the
+ * largest: what cannot be ranked is not routed away. */
 #ifndef TN_ROUTE_CAPACITY_REF_H
 #define TN_ROUTE_CAPACITY_REF_H
 

@@ -9,7 +9,7 @@ void tn_route_gate_forward_ref(int64_t N, int64_t D, double *p, int32_t *h, cons
         for (int64_t d = 0; d < D; d++)
             logit += w[d] * u[n * D + d];
         p[n] = 1 / (1 + exp(-logit));
-        h[n] = logit >= margin;
+        h[n] = !(logit < margin);
     }
 }
 
@@ -20,7 +20,8 @@ void tn_route_gate_backward_ref(int64_t N, int64_t D, double *du, double *dw, do
     for (int64_t d = 0; d < D; d++)
         dw[d] = 0;
     for (int64_t n = 0; n < N; n++) {
-        double slope = p[n] * (1 - p[n]), dl = dp[n] * fmax(slope, least_slope) + dp_const * slope;
+        double slope = p[n] * (1 - p[n]), held = slope < least_slope ? least_slope : slope;
+        double dl = dp[n] * held + dp_const * slope;
         *db += dl;
         for (int64_t d = 0; d < D; d++) {
             dw[d] += dl * u[n * D + d];

@@ -1,4 +1,4 @@
-/* The router: logit = w·u + b, p = sigmoid(logit), h = [logit ≥ margin]. */
+/* The router: logit = w·u + b, p = sigmoid(logit), h = [logit ≥ margin], 1 where it is NaN. */
 #ifndef TN_ROUTE_GATE_REF_H
 #define TN_ROUTE_GATE_REF_H
 

@@ -1,15 +1,17 @@
 #include "route_mix_ref.h"
 
+#include <math.h>
 #include <stddef.h>
 
 void tn_route_mix_forward_ref(int64_t N, int64_t D, bool hard, double *y, const double *res, const double *c,
                               const double *o, const double *p, const int32_t *h, const int32_t *slot) {
     for (int64_t n = 0; n < N; n++) {
         int64_t row = slot ? slot[n] : n;
-        double g = hard ? h[n] : p[n];
         for (int64_t d = 0; d < D; d++) {
             double cheap = c[n * D + d], global = row >= 0 ? o[row * D + d] : 0;
-            y[n * D + d] = res[n * D + d] + cheap + g * (global - cheap);
+            double mixed =
+                hard ? (h[n] ? (isnan(p[n]) ? p[n] : global) : cheap) : cheap + p[n] * (global - cheap);
+            y[n * D + d] = res[n * D + d] + mixed;
         }
     }
 }
@@ -19,13 +21,12 @@ void tn_route_mix_backward_ref(int64_t N, int64_t D, bool hard, double *dc, doub
                                const int32_t *h, const int32_t *slot) {
     for (int64_t n = 0; n < N; n++) {
         int64_t row = slot ? slot[n] : n;
-        double g = hard ? h[n] : p[n];
         dp[n] = 0;
         for (int64_t d = 0; d < D; d++) {
-            dc[n * D + d] = (1 - g) * dy[n * D + d];
+            dc[n * D + d] = hard ? (h[n] ? 0 : dy[n * D + d]) : (1 - p[n]) * dy[n * D + d];
             if (row < 0)
                 continue;
-            dout[row * D + d] = g * dy[n * D + d];
+            dout[row * D + d] = hard ? (h[n] ? dy[n * D + d] : 0) : p[n] * dy[n * D + d];
             dp[n] += dy[n * D + d] * (o[row * D + d] - c[n * D + d]);
         }
     }

@@ -1,4 +1,6 @@
-/* The two tracks of a layer put together: y = res + c + g·(o − c), g = p (soft) or h (hard). */
+/* The two tracks of a layer put together: y = res + c + g·(o − c), g = p (soft) or h (hard). A hard
+ * gate selects: what it does not take is not read; a row that it
+ * routes with a p of NaN is NaN. */
 #ifndef TN_ROUTE_MIX_REF_H
 #define TN_ROUTE_MIX_REF_H
 

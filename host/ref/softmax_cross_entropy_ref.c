@@ -14,7 +14,7 @@ void tn_softmax_cross_entropy_forward_ref(int64_t L, int64_t V, double *loss, do
         for (int64_t v = 0; v < V; v++)
             sum += exp(row[v] - row[best]);
         lse[l] = row[best] + log(sum);
-        predicted[l] = best;
+        predicted[l] = isnan(lse[l]) ? -1 : best;
         loss[l] = labels[l] < 0 ? 0 : lse[l] - row[labels[l]];
     }
 }

@@ -1,5 +1,5 @@
 /* Softmax cross-entropy: lse = log Σ_v e^logits[v], loss = lse - logits[label], predicted = first largest
- * logit. */
+ * logit, −1 where lse is NaN. */
 #ifndef TN_SOFTMAX_CROSS_ENTROPY_REF_H
 #define TN_SOFTMAX_CROSS_ENTROPY_REF_H
 
