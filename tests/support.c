@@ -6,6 +6,22 @@ static const char *op_name;
 static int op_cases;
 static const char *op_tune;
 
+/* Bits of the passes that some random shape gives an f32 input. */
+static unsigned passes_with_floats(const tn_case *c) {
+    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 0);
+    unsigned bits = 0;
+    for (int tries = 0; tries < 20; tries++) {
+        tn_shape shape = {{0}};
+        c->draw(&rng, &shape);
+        for (int pass = 0; c->passes[pass]; pass++) {
+            tn_tensor t[TN_CASE_TENSORS] = {{NULL}};
+            for (int n = c->tensors(&shape, pass, t); n-- > 0;)
+                bits |= (t[n].type == TN_F32 && t[n].role == TN_IN && t[n].count ? 1u : 0u) << pass;
+        }
+    }
+    return bits;
+}
+
 static void all_cases_pass(void) {
     static tn_context ctx;
     tn_device *dev;
@@ -15,6 +31,9 @@ static void all_cases_pass(void) {
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     ck_ok(&ctx, tn_verify_op(dev, c, op_cases, 1, &result));
     ck_assert_int_eq(result.cases, op_cases);
+    ck_assert_msg(result.poison.passes == passes_with_floats(c),
+                  "not every pass was held to poison.h: %x of %x", result.poison.passes,
+                  passes_with_floats(c));
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }

@@ -62,6 +62,11 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
     tn_adamw_forward_ref(s->v[DIM_N], s->v[DIM_DECAY], &o, t[T_P].f64, t[T_M].f64, t[T_V].f64, t[T_G].f64);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    (void)s, (void)pass, (void)t;
+    return out == TN_ANY_OUTPUT || in == T_SCALE || (o == i && (in == T_G || in == out || out == T_P));
+}
+
 static double flops(const tn_shape *s, int pass) {
     (void)pass;
     return 14 * (double)s->v[DIM_N] + (double)s->v[DIM_DECAY];
@@ -92,6 +97,7 @@ const tn_case tn_case_adamw = {.op = "adamw",
                                .fill = fill,
                                .run = run,
                                .reference = reference,
+                               .sees = sees,
                                .flops = flops,
                                .bytes = bytes,
                                .tunables = tunables};

@@ -85,6 +85,29 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return sum;
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)(s->v[DIM_H] * s->v[DIM_DH]), Dh = (size_t)s->v[DIM_DH], row = i / D, column = i % D;
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return true;
+    if (pass == FORWARD && out == F_MQ) /* [H·D,D]: row h·D + i sees column i of a head's rows of wk */
+        return (in == F_WQ || in == F_WK) && row / Dh == o / D / D &&
+               column == (in == F_WQ ? o % D : o / D % D);
+    if (pass == FORWARD) /* [D,H·D] */
+        return in == F_WV ? row / Dh == o % (D * D / Dh) / D && column == o % D
+                          : in == F_WO && row == o / (D * D / Dh) && column / Dh == o % (D * D / Dh) / D;
+    size_t unit = out == B_DWO ? o % D : o / D, other = out == B_DWO ? o / D : o % D; /* h·Dh + j; of D */
+    if (in == B_DMQ)                                                                  /* [H·D,D] */
+        return row / D == unit / Dh && (out == B_DWQ ? column == other : out == B_DWK && row % D == other);
+    if (in == B_DMO) /* [D,H·D] */
+        return i % (D * D / Dh) / D == unit / Dh &&
+               (out == B_DWO ? i / (D * D / Dh) == other : out == B_DWV && column == other);
+    return out == B_DWQ   ? in == B_WK && row == unit
+           : out == B_DWK ? in == B_WQ && row == unit
+           : out == B_DWV ? in == B_WO && column == unit
+                          : in == B_WV && row == unit;
+}
+
 /* forward: D·D sums of Dh products for each head, twice; backward: twice that. */
 static double flops(const tn_shape *s, int pass) {
     double D = (double)(s->v[DIM_H] * s->v[DIM_DH]);
@@ -114,6 +137,7 @@ const tn_case tn_case_attention_absorb = {.op = "attention_absorb",
                                           .run = run,
                                           .reference = reference,
                                           .element = element,
+                                          .sees = sees,
                                           .flops = flops,
                                           .bytes = bytes,
                                           .has_gradient = true,

@@ -5,9 +5,10 @@
 
 #include "buffer.h"
 #include "case_tunable.h"
+#include "poison.h"
 #include "rng.h"
 
-enum { TN_CASE_DIMS = 12, TN_CASE_TENSORS = 24, TN_CASE_PASSES = 4 };
+enum { TN_CASE_DIMS = 12, TN_CASE_TENSORS = 24, TN_CASE_PASSES = 4, TN_ANY_OUTPUT = -1 };
 
 /* Values of the case's dims, in the order of tn_case.dims. */
 typedef struct tn_shape {
@@ -38,6 +39,9 @@ typedef struct tn_tensor {
                    exact */
     double floor; /* OUT, INOUT: allowed on top of that: rounding of terms that cancel, where want may be 0 */
 
+    bool derived; /* IN, INOUT: holds what other inputs give (tn_case.derive); a variant may compute it itself
+                   */
+
     double
         *f64; /* f32 tensors: host values. Inputs hold exact floats; the reference writes its results here */
     int32_t *i32; /* i32 and u8 tensors: host values */
@@ -59,12 +63,16 @@ typedef struct tn_case {
      * (indices, masks, saved activations of a forward pass…). Values put in f64 are rounded to float by the
      * runner afterwards. */
     void (*fill)(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *t);
+    void (*derive)(const tn_shape *shape, int pass, tn_tensor *t); /* writes derived f32 inputs anew */
     tn_status (*run)(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t);
     void (*reference)(const tn_shape *shape, int pass,
                       tn_tensor *t); /* reads inputs, writes f64/i32 of outputs */
     /* Optional: element k of output t[out] (an int as a double), from the inputs as filled alone. Where the
      * whole reference is too slow this checks a sample of the very shape that is timed. */
     double (*element)(const tn_shape *shape, int pass, const tn_tensor *t, int out, size_t k);
+    /* May element o of output `out` depend on element i of input `in` (out TN_ANY_OUTPUT: may any element of
+     * any output)? f32 inputs alone are asked for. NULL: everything sees everything. */
+    bool (*sees)(const tn_shape *shape, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i);
     double (*flops)(const tn_shape *shape, int pass); /* least floating-point operations */
     double (*bytes)(const tn_shape *shape,
                     int pass); /* least memory traffic: inputs read once, outputs written once */
@@ -111,6 +119,9 @@ tn_status tn_problem_canaries(
 tn_status tn_problem_read(tn_problem *problem, int tensor,
                           unsigned char *bytes);                  /* count × 4, or × 1 for u8 */
 tn_status tn_problem_input_same(tn_problem *problem, int tensor); /* TN_ERR_CHECK when a run changed it */
+/* Runs from fresh inputs and reads every tensor that was written back into `results`, allocated where NULL.
+ */
+tn_status tn_problem_run(tn_context *ctx, tn_problem *problem, unsigned char **results);
 /* Runs once, reads back and holds all outputs against the reference (which it runs the first time).
  * TN_ERR_CHECK with tensor, index, got, want and a line that reproduces it. Also: canaries whole, inputs
  * unchanged, a second run gives the same bits. */
@@ -130,11 +141,13 @@ typedef struct tn_verify_result {
     int cases, failed;
     double worst; /* largest error as a share of what is allowed */
     double seconds;
+    tn_poison_tally poison;
 } tn_verify_result;
-/* Random shape number `index` of `seed`: every pass on the device. */
-tn_status tn_verify_passes(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst);
+/* Random shape number `index` of `seed`: every pass on the device, held to its reference and to the rule of
+ * poison.h. Adds to worst and poison of `out`. */
+tn_status tn_verify_passes(tn_device *dev, const tn_case *c, uint64_t seed, int index, tn_verify_result *out);
 /* The same, and the gradient check. */
-tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, double *worst);
+tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, tn_verify_result *out);
 /* `cases` random shapes of every pass of one op. Each failure is a line on stderr; TN_ERR_CHECK at the end if
  * any failed. */
 tn_status tn_verify_op(tn_device *dev, const tn_case *c, int cases, uint64_t seed, tn_verify_result *out);

@@ -70,6 +70,30 @@ static double dz_at(const tn_shape *s, const tn_tensor *t, int64_t b, int64_t p,
                           : dy;
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    int64_t T = s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K], a = (int64_t)o, b = (int64_t)i;
+    bool silu = s->v[DIM_SILU] != 0;
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return pass == FORWARD || silu || in != B_B;
+    if (pass == FORWARD) {
+        int64_t at = a / D % T, back = at - b / D % T;
+        return in == F_U   ? a / D / T == b / D / T && a % D == b % D && back >= 0 && back < K
+               : in == F_W ? a % D == b / K && b % K <= at
+                           : a % D == b;
+    }
+    int64_t channel = out == B_DU ? a % D : out == B_DW ? a / K : a;
+    if (channel != (in == B_W ? b / K : b % D))
+        return false;
+    if (in == B_W || in == B_B)
+        return silu || (in == B_W && out == B_DU);
+    int64_t ahead = b / D % T - a / D % T;
+    bool near = a / D / T == b / D / T && ahead < K && ahead > (in == B_U ? -K : -1);
+    return out == B_DU  ? (in == B_DU ? a == b : near && (in == B_DY || silu))
+           : in == B_DY ? out == B_DB || b / D % T >= a % K
+                        : in == B_U && (silu || out == B_DW);
+}
+
 static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
     int64_t B = s->v[DIM_B], T = s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K], at = (int64_t)k;
     if (pass == FORWARD) {
@@ -128,6 +152,7 @@ const tn_case tn_case_causal_conv = {.op = "causal_conv",
                                      .run = run,
                                      .reference = reference,
                                      .element = element,
+                                     .sees = sees,
                                      .flops = flops,
                                      .bytes = bytes,
                                      .has_gradient = true,

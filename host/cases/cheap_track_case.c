@@ -50,7 +50,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     }
     t[B_DC] = (tn_tensor){"dc", TN_F32, TN_IN, N * D};
     t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D};
-    t[B_S] = (tn_tensor){"s", TN_F32, TN_IN, N * D};
+    t[B_S] = (tn_tensor){"s", TN_F32, TN_IN, N * D, .derived = true};
     t[B_DU] = (tn_tensor){"du", TN_F32, TN_OUT, N * D, 6e-6 + wide};
     t[B_DCONV] = (tn_tensor){"dconv", TN_F32, TN_OUT, D * K, 8e-6 + wide + tall};
     t[B_DBIAS] = (tn_tensor){"dconv_bias", TN_F32, TN_OUT, D, 8e-6 + wide + tall};
@@ -78,6 +78,12 @@ static void part_decisions(const tn_shape *s, tn_tensor *t, double *room) {
     }
 }
 
+static void derive(const tn_shape *s, int pass, tn_tensor *t) {
+    if (pass == BACKWARD)
+        tn_causal_conv_forward_ref(s->v[DIM_B], s->v[DIM_T], s->v[DIM_D], s->v[DIM_K], 1, t[B_S].f64,
+                                   t[B_U].f64, t[T_CONV].f64, t[T_BIAS].f64);
+}
+
 /* Weights that keep what lies between near 1; s is what the convolution gives of u. */
 static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     int64_t N = s->v[DIM_B] * s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K];
@@ -87,8 +93,7 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     for (int64_t i = 0; i < D * K; i++)
         t[T_CONV].f64[i] /= sqrt((double)K);
     if (pass == BACKWARD) {
-        tn_causal_conv_forward_ref(s->v[DIM_B], s->v[DIM_T], D, K, 1, t[B_S].f64, t[B_U].f64, t[T_CONV].f64,
-                                   t[T_BIAS].f64);
+        derive(s, pass, t);
         return;
     }
     double *room = calloc((size_t)(N * D + N), sizeof *room);
@@ -199,6 +204,33 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return sum;
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    int64_t T = s->v[DIM_T], D = s->v[DIM_D], K = s->v[DIM_K], a = (int64_t)o, b = (int64_t)i;
+    int64_t ahead = a / D % T - b / D % T;
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return true;
+    bool near = a / D / T == b / D / T && ahead < K && ahead > -K;
+    if (pass == FORWARD) {
+        bool gate = out == F_P || out == F_H;
+        if (in == F_X)
+            return out == F_C ? near && ahead >= 0 : out == F_U ? a / D == b / D : a == b / D;
+        if (in == F_NORM)
+            return out == F_U ? a % D == b : out != F_RSTD;
+        return in == F_ROUTER || in == F_RB ? gate : out == F_C && (in != T_OUT || a % D == b / D);
+    }
+    if (out == B_DOUT) /* s is what u gives */
+        return in == B_DC                  ? a / D == b % D
+               : in == B_U || in == T_BIAS ? a % D == b % D
+                                           : in == T_CONV && a % D == b / K;
+    int64_t channel = out == B_DU ? a % D : out == B_DCONV ? a / K : a;
+    if (in == B_DC)
+        return out != B_DU || (near && ahead <= 0);
+    if (in == B_U && out == B_DU)
+        return near && channel == b % D;
+    return channel == (in == T_CONV ? b / K : b % D);
+}
+
 /* A product forward, two backward; a multiplication and an addition a tap, three times backward. */
 static double flops(const tn_shape *s, int pass) {
     double B = (double)s->v[DIM_B], T = (double)s->v[DIM_T], D = (double)s->v[DIM_D];
@@ -230,9 +262,11 @@ const tn_case tn_case_cheap_track = {.op = "cheap_track",
                                      .draw = draw,
                                      .tensors = tensors,
                                      .fill = fill,
+                                     .derive = derive,
                                      .run = run,
                                      .reference = reference,
                                      .element = element,
+                                     .sees = sees,
                                      .flops = flops,
                                      .bytes = bytes,
                                      .tunables = tunables};

@@ -29,17 +29,23 @@ static tn_status same_again(tn_context *ctx, tn_problem *p, int i, const unsigne
     return status;
 }
 
-tn_status tn_compare_runs(tn_context *ctx, tn_problem *p, unsigned char *results[TN_CASE_TENSORS]) {
-    memset(results, 0, TN_CASE_TENSORS * sizeof *results);
+tn_status tn_problem_run(tn_context *ctx, tn_problem *p, unsigned char **results) {
     TN_TRY(tn_problem_upload(p));
     TN_TRY(run(p));
     for (int i = 0; i < p->tensor_count; i++) {
         const tn_tensor *t = &p->tensors[i];
         if (t->count == 0 || t->role == TN_IN)
             continue;
-        TN_TRY(tn_alloc(ctx, tensor_bytes(t), 1, &results[i]));
+        if (!results[i])
+            TN_TRY(tn_alloc(ctx, tensor_bytes(t), 1, &results[i]));
         TN_TRY(tn_problem_read(p, i, results[i]));
     }
+    return TN_OK;
+}
+
+tn_status tn_compare_runs(tn_context *ctx, tn_problem *p, unsigned char *results[TN_CASE_TENSORS]) {
+    memset(results, 0, TN_CASE_TENSORS * sizeof *results);
+    TN_TRY(tn_problem_run(ctx, p, results));
     TN_TRY(tn_problem_upload_written(p));
     TN_TRY(run(p));
     for (int i = 0; i < p->tensor_count; i++)

@@ -61,6 +61,18 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                   t[B_START].i32);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D], N = (size_t)s->v[DIM_N];
+    (void)in;
+    const int32_t *tokens = t[pass == FORWARD ? F_TOKENS : B_TOKENS].i32;
+    if (pass == BACKWARD)
+        return out == TN_ANY_OUTPUT || (o % D == i % D && (size_t)tokens[i / D] == o / D);
+    for (size_t n = 0; out == TN_ANY_OUTPUT && n < N; n++)
+        if ((size_t)tokens[n] == i / D)
+            return true;
+    return out != TN_ANY_OUTPUT && o % D == i % D && (size_t)tokens[o / D] == i / D;
+}
+
 /* forward copies; backward adds every row but the first of a token. */
 static double flops(const tn_shape *s, int pass) {
     return pass == FORWARD ? 0 : (double)s->v[DIM_N] * (double)s->v[DIM_D];
@@ -107,6 +119,7 @@ const tn_case tn_case_embedding = {.op = "embedding",
                                    .fill = fill,
                                    .run = run,
                                    .reference = reference,
+                                   .sees = sees,
                                    .flops = flops,
                                    .bytes = bytes,
                                    .least = least,

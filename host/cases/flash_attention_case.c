@@ -236,6 +236,53 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return pass == FORWARD && out == F_LSE ? lse : row[at % a.Dh];
 }
 
+/* May listed row r attend to key row n? */
+static bool pair_sees(const tn_attention_rows *a, int64_t r, int64_t n) {
+    int64_t b = a->rows[r] / a->T, s = n - a->kv_start[b];
+    return s >= 0 && tn_attention_allowed(a, b, a->rows[r] % a->T, s);
+}
+
+static bool row_sees(const tn_attention_rows *a, int64_t r) {
+    int64_t b = a->rows[r] / a->T, keys = a->kv_start[b + 1] - a->kv_start[b];
+    for (int64_t s = 0; s < keys; s++)
+        if (tn_attention_allowed(a, b, a->rows[r] % a->T, s))
+            return true;
+    return false;
+}
+
+static bool key_is_seen(const tn_attention_rows *a, int64_t n) {
+    int64_t b = 0;
+    while (a->kv_start[b + 1] <= n)
+        b++;
+    for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
+        if (pair_sees(a, r, n))
+            return true;
+    return false;
+}
+
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    tn_tensor *l = (tn_tensor *)t + (pass == FORWARD ? F_LISTS : B_LISTS);
+    tn_attention_rows a = rows_of(s, l);
+    size_t H = (size_t)a.H, Dh = (size_t)a.Dh, D = H * Dh;
+    bool sums = pass == FORWARD ? out == F_LSE : false, of_sums = pass == BACKWARD && in == B_LSE;
+    size_t row = of_sums ? i / H : i / D, head = of_sums ? i % H : i % D / Dh;
+    bool of_keys = pass == FORWARD ? in != F_Q : in == B_K || in == B_V;
+    if (out == TN_ANY_OUTPUT)
+        return of_keys ? key_is_seen(&a, (int64_t)row) : row_sees(&a, (int64_t)row);
+    size_t to = sums ? o / H : o / D;
+    if (head != (sums ? o % H : o % D / Dh))
+        return false;
+    if (pass == FORWARD)
+        return in == F_Q   ? row == to
+               : in == F_K ? pair_sees(&a, (int64_t)to, (int64_t)row)
+                           : !sums && o % Dh == i % Dh && pair_sees(&a, (int64_t)to, (int64_t)row);
+    if (out == B_DQ)
+        return of_keys ? pair_sees(&a, (int64_t)to, (int64_t)row) : row == to && row_sees(&a, (int64_t)row);
+    if (out == B_DV && (in == B_V || in == B_O || (in == B_DO && o % Dh != i % Dh)))
+        return false;
+    return of_keys ? row == to : pair_sees(&a, (int64_t)row, (int64_t)to);
+}
+
 /* Σ over listed rows of the keys that causality and the window leave; `least` counts the rest of the mask. */
 static double pairs(const tn_shape *s) {
     double sum = 0;
@@ -334,6 +381,7 @@ const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .run = run,
                                          .reference = reference,
                                          .element = element,
+                                         .sees = sees,
                                          .flops = flops,
                                          .bytes = bytes,
                                          .least = least,

@@ -116,6 +116,18 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return sum;
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t M = (size_t)s->v[DIM_M], N = (size_t)s->v[DIM_N], K = (size_t)s->v[DIM_K], m = o / N, n = o % N;
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return true;
+    if (pass == BIAS_BACKWARD)
+        return o == i % N;
+    return in == T_A   ? m == (pass == TN_FORM ? i % M : i / K)
+           : in == T_B ? n == (pass == NT ? i / K : i % N)
+                       : (in == T_BIAS ? n : o) == i;
+}
+
 static double flops(const tn_shape *s, int pass) {
     double M = (double)s->v[DIM_M], N = (double)s->v[DIM_N], K = (double)s->v[DIM_K];
     double extra = ((s->v[DIM_EPILOGUE] & WITH_BIAS) != 0) + ((s->v[DIM_EPILOGUE] & WITH_ADD) != 0);
@@ -156,6 +168,7 @@ const tn_case tn_case_gemm = {.op = "gemm",
                               .run = run,
                               .reference = reference,
                               .element = element,
+                              .sees = sees,
                               .flops = flops,
                               .bytes = bytes,
                               .tunables = tunables};

@@ -45,8 +45,8 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     t[B_DY] = (tn_tensor){"dy", TN_F32, TN_IN, N * D};
     t[B_RSTD] = (tn_tensor){"rstd", TN_F32, TN_IN, N};
     t[B_UP] = (tn_tensor){"up", TN_F32, TN_IN, N * F};
-    t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D};
-    t[B_ACT] = (tn_tensor){"act", TN_F32, TN_IN, N * F};
+    t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D, .derived = true};
+    t[B_ACT] = (tn_tensor){"act", TN_F32, TN_IN, N * F, .derived = true};
     t[B_DX] = (tn_tensor){"dx", TN_F32, TN_OUT, N * D, 6e-6 + wide};
     t[B_DW] = (tn_tensor){"dw", TN_F32, TN_OUT, D, 1e-5 + wide + tall};
     t[B_DW1] = (tn_tensor){"dw1", TN_F32, TN_OUT, F * D, 8e-6 + wide + tall};
@@ -77,6 +77,15 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
         tn_mlp_forward_ref(N, D, F, eps, y, t[B_RSTD].f64, t[B_UP].f64, t[B_U].f64, t[B_ACT].f64, t[T_X].f64,
                            t[T_W].f64, t[T_W1].f64, t[T_B1].f64, t[T_W2].f64, t[T_B2].f64);
     free(y);
+}
+
+static void derive(const tn_shape *s, int pass, tn_tensor *t) {
+    int64_t D = s->v[DIM_D];
+    if (pass == FORWARD)
+        return;
+    for (int64_t i = 0; i < s->v[DIM_N] * D; i++)
+        t[B_U].f64[i] = t[T_X].f64[i] * t[B_RSTD].f64[i / D] * t[T_W].f64[i % D];
+    tn_gelu_forward_ref(s->v[DIM_N] * s->v[DIM_F], t[B_ACT].f64, t[B_UP].f64);
 }
 
 /* Five tensors from `first` on. */
@@ -194,6 +203,35 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return value;
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D], F = (size_t)s->v[DIM_F];
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return pass == FORWARD || (in != T_B1 && in != T_B2);
+    if (pass == FORWARD) {
+        size_t row = out == F_Y ? o / D : out == F_UP ? o / F : o;
+        return in == T_X       ? row == i / D
+               : out == F_RSTD ? false
+               : out == F_UP   ? in == T_W || (in == T_W1 && i / D == o % F) || (in == T_B1 && i == o % F)
+               : in == T_W2    ? i / F == o % D
+                               : in != T_B2 || i == o % D;
+    }
+    /* u is x·rstd·w, act is gelu(up) */
+    if (out == B_DX)
+        return in == T_W || in == T_W1 || in == T_W2 ||
+               o / D == (in == B_UP     ? i / F
+                         : in == B_RSTD ? i
+                                        : i / D);
+    if (out == B_DW || out == B_DB2)
+        return in == T_X || in == T_W1 || in == B_DY ? (out == B_DW && in == B_DY) || i % D == o
+                                                     : out == B_DW && in != T_W;
+    if (out == B_DW2)
+        return (in == B_DY && i % D == o / F) || (in == B_UP && i % F == o % F);
+    if (in == B_UP || in == T_W2)
+        return i % F == (out == B_DB1 ? o : o / D);
+    return in == B_DY || (out == B_DW1 && in != T_W1 && (in == B_RSTD || i % D == o % D));
+}
+
 /* Two products forward, four backward; norm and gelu an element. */
 static double flops(const tn_shape *s, int pass) {
     double N = (double)s->v[DIM_N], D = (double)s->v[DIM_D], F = (double)s->v[DIM_F];
@@ -222,9 +260,11 @@ const tn_case tn_case_mlp = {.op = "mlp",
                              .draw = draw,
                              .tensors = tensors,
                              .fill = fill,
+                             .derive = derive,
                              .run = run,
                              .reference = reference,
                              .element = element,
+                             .sees = sees,
                              .flops = flops,
                              .bytes = bytes,
                              .has_gradient = true,

@@ -45,6 +45,12 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                             t[T_PARTIAL].f64);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t at = i % (size_t)s->v[DIM_STRIDE];
+    (void)pass, (void)t, (void)in;
+    return out == TN_ANY_OUTPUT ? at < (size_t)s->v[DIM_COUNT] : at == o;
+}
+
 static double flops(const tn_shape *s, int pass) {
     (void)pass;
     return (double)(s->v[DIM_PARTS] - 1) * (double)s->v[DIM_COUNT];
@@ -73,6 +79,7 @@ const tn_case tn_case_part_sum = {.op = "part_sum",
                                   .tensors = tensors,
                                   .run = run,
                                   .reference = reference,
+                                  .sees = sees,
                                   .flops = flops,
                                   .bytes = bytes,
                                   .has_gradient = false,

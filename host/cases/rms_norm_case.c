@@ -61,6 +61,18 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                  t[B_W].f64, t[B_RSTD].f64);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D];
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return true;
+    if (pass == FORWARD)
+        return in == F_X ? (out == F_Y ? o / D : o) == i / D : out == F_Y && o % D == i;
+    if (out == B_DW)
+        return in == B_RSTD || ((in == B_DY || in == B_X) && i % D == o);
+    return in == B_DX ? o == i : in == B_W || o / D == (in == B_RSTD ? i : i / D);
+}
+
 /* forward: square, add, two products an element; backward: about ten. */
 static double flops(const tn_shape *s, int pass) {
     return (double)s->v[DIM_N] * (double)s->v[DIM_D] * (pass == FORWARD ? 4 : 10);
@@ -92,6 +104,7 @@ const tn_case tn_case_rms_norm = {.op = "rms_norm",
                                   .fill = fill,
                                   .run = run,
                                   .reference = reference,
+                                  .sees = sees,
                                   .flops = flops,
                                   .bytes = bytes,
                                   .has_gradient = true,

@@ -55,6 +55,13 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return x[d] * cos(angle) + (d < half ? -x[d + half] : x[d - half]) * sin(angle);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t half_width = (size_t)s->v[DIM_DH] / 2;
+    (void)pass, (void)t, (void)in;
+    return out == TN_ANY_OUTPUT ||
+           (o / half_width / 2 == i / half_width / 2 && o % half_width == i % half_width);
+}
+
 /* Four products and two additions a pair; sines are shared by the heads. */
 static double flops(const tn_shape *s, int pass) {
     (void)pass;
@@ -91,6 +98,7 @@ const tn_case tn_case_rope = {.op = "rope",
                               .run = run,
                               .reference = reference,
                               .element = element,
+                              .sees = sees,
                               .flops = flops,
                               .bytes = bytes,
                               .has_gradient = true,

@@ -81,6 +81,18 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
                                    t[B_DP].f64, penalty, least_slope(s), t[B_P].f64, t[B_U].f64, t[B_W].f64);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D];
+    (void)t;
+    if (out == TN_ANY_OUTPUT)
+        return pass == FORWARD || in != B_B;
+    if (pass == FORWARD)
+        return in != F_U || o == i / D;
+    if (out == B_DU)
+        return in == B_DU ? o == i : in == B_W ? o % D == i : in != B_U && o / D == i;
+    return in == B_DP || in == B_P || (out == B_DW && in == B_U && o == i % D);
+}
+
 static double flops(const tn_shape *s, int pass) {
     return (double)s->v[DIM_N] * (2.0 * (double)s->v[DIM_D] * (pass == FORWARD ? 1 : 2) + 4);
 }
@@ -109,6 +121,7 @@ const tn_case tn_case_route_gate = {.op = "route_gate",
                                     .fill = fill,
                                     .run = run,
                                     .reference = reference,
+                                    .sees = sees,
                                     .flops = flops,
                                     .bytes = bytes,
                                     .tunables = tunables};

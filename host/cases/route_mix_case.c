@@ -36,7 +36,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     size_t R = list ? (size_t)s->v[DIM_R] : N;
     if (pass == FORWARD) {
         bool few = s->v[DIM_FORM] >= HARD_FEW;
-        t[F_Y] = (tn_tensor){"y", TN_F32, few ? TN_INOUT : TN_OUT, N * D, 4e-7};
+        t[F_Y] = (tn_tensor){"y", TN_F32, few ? TN_INOUT : TN_OUT, N * D, 4e-7, .derived = few};
         t[F_RES] = (tn_tensor){"res", TN_F32, TN_IN, N * D};
         t[F_C] = (tn_tensor){"c", TN_F32, TN_IN, N * D};
         t[F_O] = (tn_tensor){"o", TN_F32, TN_IN, R * D};
@@ -58,6 +58,11 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     return 9;
 }
 
+static void derive(const tn_shape *s, int pass, tn_tensor *t) {
+    for (int64_t i = 0; pass == FORWARD && s->v[DIM_FORM] >= HARD_FEW && i < s->v[DIM_N] * s->v[DIM_D]; i++)
+        t[F_Y].f64[i] = (double)((float)t[F_RES].f64[i] + (float)t[F_C].f64[i]);
+}
+
 static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     int64_t N = s->v[DIM_N], R = s->v[DIM_R], r = 0;
     tn_tensor *p = &t[pass == FORWARD ? F_P : B_P], *h = &t[pass == FORWARD ? F_H : B_H];
@@ -72,8 +77,7 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
             t[F_ROWS].i32[r] = (int32_t)n;
         r += routed;
     }
-    for (int64_t i = 0; pass == FORWARD && s->v[DIM_FORM] >= HARD_FEW && i < N * s->v[DIM_D]; i++)
-        t[F_Y].f64[i] = (double)((float)t[F_RES].f64[i] + (float)t[F_C].f64[i]);
+    derive(s, pass, t);
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
@@ -99,6 +103,39 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
     else
         tn_route_mix_backward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[B_DC].f64, t[B_DO].f64, t[B_DP].f64,
                                   t[B_DY].f64, t[B_C].f64, t[B_O].f64, t[B_P].f64, t[B_H].i32, t[B_SLOT].i32);
+}
+
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D], N = (size_t)s->v[DIM_N];
+    const int32_t *h = t[pass == FORWARD ? F_H : B_H].i32, *slot = t[pass == FORWARD ? F_SLOT : B_SLOT].i32;
+    bool hard = s->v[DIM_FORM] != SOFT;
+    for (size_t n = 0; n < N; n++) {
+        size_t row = slot ? (size_t)slot[n] : n; /* past every row where n is not routed */
+        bool listed = !slot || slot[n] >= 0, cheap = !hard || !h[n], global = !hard || h[n];
+        if (pass == FORWARD) {
+            size_t e = in == F_O   ? row * D + i % D
+                       : in == F_P ? n
+                                   : n * D + i % D; /* what row n has of `in` */
+            if (out != TN_ANY_OUTPUT && (o / D != n || (in != F_P && o % D != i % D)))
+                continue;
+            if (e == i && (in == F_RES || (in == F_C && cheap) || (in == F_O && listed && global) ||
+                           (in == F_P && global)))
+                return true;
+            continue;
+        }
+        size_t e = in == B_O ? row * D + i % D : in == B_P ? n : n * D + i % D;
+        if (e != i || (!listed && in != B_DY))
+            continue;
+        bool dc = (in == B_DY && cheap) || (in == B_P && !hard),
+             dout = (in == B_DY && global) || (in == B_P && !hard);
+        bool column = in == B_P || o % D == i % D, dp = in != B_P && listed;
+        if (out == TN_ANY_OUTPUT ? dc || (dout && listed) || dp
+            : out == B_DC        ? dc && o / D == n && column
+            : out == B_DO        ? dout && listed && o / D == row && column
+                                 : dp && o == n)
+            return true;
+    }
+    return false;
 }
 
 /* A hard gate's gradient is passed straight through: it is no derivative of the forward pass. */
@@ -152,8 +189,10 @@ const tn_case tn_case_route_mix = {.op = "route_mix",
                                    .check = check,
                                    .tensors = tensors,
                                    .fill = fill,
+                                   .derive = derive,
                                    .run = run,
                                    .reference = reference,
+                                   .sees = sees,
                                    .flops = flops,
                                    .bytes = bytes,
                                    .least = least,

@@ -52,6 +52,18 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
         s->v[DIM_R], s->v[DIM_D], t[T_OUT].f64, t[T_IN].f64, t[T_ROWS].i32);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D], R = (size_t)s->v[DIM_R];
+    const int32_t *rows = t[T_ROWS].i32;
+    if (pass == BACKWARD)
+        return out == TN_ANY_OUTPUT ||
+               (in == T_OUT ? o == i : o % D == i % D && (size_t)rows[i / D] == o / D);
+    for (size_t r = 0; out == TN_ANY_OUTPUT && r < R; r++)
+        if ((size_t)rows[r] == i / D)
+            return true;
+    return out != TN_ANY_OUTPUT && o % D == i % D && (size_t)rows[o / D] == i / D;
+}
+
 static double flops(const tn_shape *s, int pass) {
     return pass == FORWARD ? 0 : (double)s->v[DIM_R] * (double)s->v[DIM_D];
 }
@@ -81,6 +93,7 @@ const tn_case tn_case_row_gather = {.op = "row_gather",
                                     .fill = fill,
                                     .run = run,
                                     .reference = reference,
+                                    .sees = sees,
                                     .flops = flops,
                                     .bytes = bytes,
                                     .has_gradient = true,

@@ -52,6 +52,19 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
         s->v[DIM_R], s->v[DIM_D], t[T_OUT].f64, t[T_IN].f64, t[T_ROWS].i32);
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t D = (size_t)s->v[DIM_D], R = (size_t)s->v[DIM_R];
+    const int32_t *rows = t[T_ROWS].i32;
+    if (in == T_IN && pass == FORWARD)
+        return out == TN_ANY_OUTPUT || (o % D == i % D && (size_t)rows[i / D] == o / D);
+    bool listed = false; /* what lies where a row goes is replaced */
+    for (size_t r = 0; r < R; r++)
+        listed |= (size_t)rows[r] == i / D;
+    if (pass == FORWARD)
+        return !listed && (out == TN_ANY_OUTPUT || o == i);
+    return out == TN_ANY_OUTPUT ? listed : o % D == i % D && (size_t)rows[o / D] == i / D;
+}
+
 static double flops(const tn_shape *s, int pass) {
     (void)s;
     (void)pass;
@@ -84,6 +97,7 @@ const tn_case tn_case_row_scatter = {.op = "row_scatter",
                                      .fill = fill,
                                      .run = run,
                                      .reference = reference,
+                                     .sees = sees,
                                      .flops = flops,
                                      .bytes = bytes,
                                      .has_gradient = true,

@@ -91,6 +91,14 @@ static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, 
     return out == F_LOSS ? loss : out == F_LSE ? lse : predicted;
 }
 
+static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
+    size_t V = (size_t)s->v[DIM_V], row = in == B_LSE ? i : i / V;
+    if (pass == FORWARD)
+        return out == TN_ANY_OUTPUT || (o == row && (out != F_LOSS || t[F_LABELS].i32[row] >= 0));
+    return in != B_DLOSS && t[B_LABELS].i32[row] >= 0 &&
+           (out == TN_ANY_OUTPUT || (in == B_LSE ? o / V == i : o == i));
+}
+
 /* forward: comparison, subtraction, exponential, addition; backward: two subtractions, exponential, product.
  */
 static double flops(const tn_shape *s, int pass) {
@@ -132,6 +140,7 @@ const tn_case tn_case_softmax_cross_entropy = {.op = "softmax_cross_entropy",
                                                .run = run,
                                                .reference = reference,
                                                .element = element,
+                                               .sees = sees,
                                                .flops = flops,
                                                .bytes = bytes,
                                                .least = least,

@@ -184,8 +184,8 @@ tn_status tn_tune_set_verify(tn_device *dev, const tn_case *c, const tn_tune_set
     *outcome = TN_TUNE_RIGHT;
     TN_TRY(tn_tune_set_try(dev, c, set));
     for (int i = first; i < first + cases && *outcome == TN_TUNE_RIGHT; i++) {
-        double worst;
-        tn_status status = tn_verify_passes(dev, c, seed, i, &worst);
+        tn_verify_result result = {0};
+        tn_status status = tn_verify_passes(dev, c, seed, i, &result);
         if (status != TN_OK) {
             *outcome = tn_tune_outcome_of(status);
             tn_tune_set_print(c, set, text, sizeof text);

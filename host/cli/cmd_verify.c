@@ -14,6 +14,7 @@ typedef struct verify_plan {
     int cases, only;   /* only: one case number, or −1 */
     uint64_t seed;
     int failed, devices; /* so far */
+    int passes, nans;    /* of this device: passes held to the rule of poison.h, NaNs put in */
 } verify_plan;
 
 static void passes_text(const tn_case *c, char *text, size_t size) {
@@ -23,8 +24,15 @@ static void passes_text(const tn_case *c, char *text, size_t size) {
         used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "+" : "", c->passes[i]);
 }
 
+static int popcount(unsigned bits) {
+    int count = 0;
+    for (; bits; bits &= bits - 1)
+        count++;
+    return count;
+}
+
 /* One op on one device: its line on stdout. TN_ERR_CHECK when a case failed. */
-static tn_status verify_op(tn_device *dev, const tn_case *c, const verify_plan *plan) {
+static tn_status verify_op(tn_device *dev, const tn_case *c, verify_plan *plan) {
     tn_context *ctx = tn_device_context(dev);
     tn_verify_result result = {0};
     char passes[64];
@@ -33,7 +41,7 @@ static tn_status verify_op(tn_device *dev, const tn_case *c, const verify_plan *
     tn_progress(ctx, "%s: %d cases", c->op, plan->only >= 0 ? 1 : plan->cases);
     if (plan->only >= 0) {
         double start = tn_clock_seconds();
-        status = tn_verify_case(dev, c, plan->seed, plan->only, &result.worst);
+        status = tn_verify_case(dev, c, plan->seed, plan->only, &result);
         result.cases = 1;
         result.failed = status != TN_OK;
         result.seconds = tn_clock_seconds() - start;
@@ -45,6 +53,8 @@ static tn_status verify_op(tn_device *dev, const tn_case *c, const verify_plan *
     tn_progress_end(ctx);
     printf("%-24s %-32s %6d %7d %8.1f %% %8.2f s\n", c->op, passes, result.cases, result.failed,
            100 * result.worst, result.seconds);
+    plan->passes += popcount(result.poison.passes);
+    plan->nans += result.poison.seen;
     /* What nobody can read need not be found out. */
     return tn_stdout_check(ctx) == TN_OK ? status : TN_ERR_WRITE;
 }
@@ -68,6 +78,7 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
     printf("%s%d:%d %s (%s)\n%-24s %-32s %6s %7s %10s %10s\n", plan->devices++ ? "\n" : "", info->platform,
            info->index, info->name, info->platform_name, "op", "passes", "cases", "failed", "worst", "time");
     tn_cli_print_tuned(ctx, info, "tuned values: ", stderr);
+    plan->passes = plan->nans = 0;
     for (int i = 0; i < tn_case_count; i++) {
         if (plan->op && plan->op != tn_cases[i])
             continue;
@@ -88,6 +99,7 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
             break;
         }
     }
+    printf("NaN: put into inputs %d times, in %d passes\n", plan->nans, plan->passes);
     if (status == TN_OK)
         status = backend_note(dev, plan->op);
     tn_device_close(dev);
