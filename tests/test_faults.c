@@ -1,0 +1,484 @@
+/* Every call of OpenCL, every allocation and every write of a short command fails in turn (fault_layer.c,
+ * fault_libc.c), once, or with all calls behind it, as when a device is lost. Whatever fails, the command
+ * either ends well with right results, or with a message and exit code 3; it never crashes or hangs, and no
+ * file is left half-written under its final name.
+ *
+ *     test_faults                    a random hundred of all points; the seed is printed (TURNOUT_FAULT_SEED)
+ *     test_faults COMMAND KIND       every point of one command; KIND: opencl, lost, memory, files
+ *     test_faults COMMAND KIND PATH  that one, and where its folder lies
+ */
+#include "fault_count.h"
+
+#include "clock.h"
+#include "csv_table.h"
+#include "file.h"
+#include "rng.h"
+#include "safetensors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { TURNS_MAX = 3, SAMPLE = 100, SECONDS_MAX = 120 };
+
+typedef enum kind { OPENCL, LOST, MEMORY, FILES, KINDS } kind;
+static const char *const kind_names[] = {"opencl", "lost", "memory", "files"};
+
+typedef enum command_id { TRAIN, EVAL, INFER, VERIFY, BENCH, SWEEP, COMMANDS } command_id;
+
+typedef struct command {
+    const char *name;
+    const char *line;   /* run in a folder that holds trained/ and tokens.safetensors */
+    const char *result; /* what holds the result there */
+    bool keeps;         /* a failure may leave a part behind, to go on from */
+} command;
+
+static const command commands[COMMANDS] = {
+    [TRAIN] = {"train",
+               "train --distance 6 --mixer routed --steps 3 --phase1 1 --batch 2 --layers 1 --width 32 "
+               "--sequences 2 --checkpoint-every 2 -q -o run",
+               "run/model.safetensors", true},
+    [EVAL] = {"eval", "eval trained --json --sequences 2 -q", "stdout", false},
+    [INFER] = {"infer", "infer trained --tokens tokens.safetensors --logits logits.safetensors -q",
+               "logits.safetensors", false},
+    [VERIFY] = {"verify", "verify --op row_gather -n 1 -q", "stdout", false},
+    [BENCH] =
+        {"bench",
+         "bench --op row_gather --shape R=3,N=4,D=2 --seconds 0.001 -q -o rows.csv --samples rows.jsonl",
+         "rows.csv", false},
+    [SWEEP] = {"sweep",
+               "sweep --level op,layer --op row_gather --T 16 --batch 1 --rho 0.5 --pass forward --seconds "
+               "0.001 -q -o rows.csv",
+               "rows.csv", true},
+};
+
+typedef struct text {
+    char *bytes;
+    size_t size;
+} text;
+
+static tn_context ctx = {.quiet = true};
+static char base[512];        /* holds everything of this run */
+static text golden[COMMANDS]; /* results without a fault */
+static text golden_metrics;   /* of the training */
+static char why[2048];        /* what is wrong with the point at hand */
+
+static bool wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static bool wrong(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static void die(const char *what) {
+    fprintf(stderr, "test_faults: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static text read_text(const char *folder, const char *name) {
+    char path[1200];
+    text t = {NULL, 0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (tn_file_exists(path) && tn_file_read(&ctx, path, &t.bytes, &t.size) != TN_OK)
+        die(path);
+    return t;
+}
+
+static void drop(text *t) {
+    tn_free(&ctx, t->bytes);
+    *t = (text){NULL, 0};
+}
+
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void shell(const char *format, ...) {
+    char line[3000];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (system(line) != 0)
+        die(line);
+}
+
+/* The state file of the next command: which path's which turn fails. */
+static tn_fault_state *set_fault(int path, int turn, bool and_after) {
+    char file[600];
+    snprintf(file, sizeof file, "%s/state", base);
+    int fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof(tn_fault_state)) != 0)
+        die(file);
+    close(fd);
+    tn_fault_state *s = tn_fault_map(file);
+    if (!s)
+        die(file);
+    s->path = path;
+    s->turn = turn;
+    s->and_after = and_after;
+    setenv("FAULT_STATE", file, 1);
+    return s;
+}
+
+/* In the child: becomes `turnout line` in `folder`, its output in files there. No shell: its calls would fail
+ * too. */
+static void become(const char *folder, const char *line, kind what) {
+    char words[1500], *argv[64] = {"turnout"};
+    int count = 1;
+    snprintf(words, sizeof words, "%s", line);
+    for (char *word = strtok(words, " "); word && count < 63; word = strtok(NULL, " "))
+        argv[count++] = word;
+    if (setpgid(0, 0) != 0 || chdir(folder) != 0 || !freopen("stdout", "w", stdout) ||
+        !freopen("stderr", "w", stderr))
+        _exit(127);
+    if (what == OPENCL || what == LOST)
+        setenv("OPENCL_LAYERS", FAULT_LAYER, 1);
+    if (what == MEMORY || what == FILES) {
+        setenv("FAULT_KIND", kind_names[what], 1);
+        setenv("LD_PRELOAD", FAULT_LIBC, 1);
+    }
+    execv(TURNOUT_PROGRAM, argv);
+    _exit(127);
+}
+
+/* Runs `turnout line` in `folder` with the faults of `what` (KINDS: with none); exit code, 128 + signal, or
+ * −1 when it had to be killed. */
+static int run(const char *folder, const char *line, kind what) {
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0)
+        become(folder, line, what);
+    setpgid(pid, pid);
+    int status = 0;
+    double start = tn_clock_seconds();
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (tn_clock_seconds() - start > SECONDS_MAX) {
+            kill(-pid, SIGKILL);
+            waitpid(pid, &status, 0);
+            return -1;
+        }
+        usleep(2000);
+    }
+    kill(-pid, SIGKILL); /* nobody of it lives on */
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int lines_of(const text *t) {
+    int lines = 0;
+    for (size_t i = 0; i < t->size; i++)
+        lines += t->bytes[i] == '\n';
+    return lines;
+}
+
+static bool same_json(const text *a, const text *b, const char *const *names) {
+    json_t *x = json_loadb(a->bytes, a->size, 0, NULL), *y = json_loadb(b->bytes, b->size, 0, NULL);
+    bool same = x && y;
+    for (int i = 0; same && names[i]; i++)
+        same = json_object_get(x, names[i]) &&
+               json_equal(json_object_get(x, names[i]), json_object_get(y, names[i]));
+    json_decref(x);
+    json_decref(y);
+    return same;
+}
+
+/* Rows without a time have a reason; `ok` ones have a time; at least `least` are ok. */
+static bool rows_right(const char *folder, int rows, int least) {
+    char path[1200];
+    tn_csv table;
+    int ok = 0;
+    snprintf(path, sizeof path, "%s/rows.csv", folder);
+    if (tn_csv_read(&ctx, path, &table) != TN_OK)
+        return wrong("rows.csv cannot be read: %s", ctx.message);
+    bool right = true;
+    int status = tn_csv_column(&table, "status"), reason = tn_csv_column(&table, "reason"),
+        wall = tn_csv_column(&table, "wall_ms");
+    if (rows >= 0 && (int)table.rows != rows)
+        right = wrong("%d rows instead of %d", (int)table.rows, rows);
+    for (size_t r = 0; right && r < table.rows; r++) {
+        double ms;
+        bool fine = strcmp(tn_csv_text(&table, r, status), "ok") == 0;
+        ok += fine;
+        if (fine && !(tn_csv_number(&table, r, wall, &ms) && ms > 0))
+            right = wrong("row %zu is ok without a time", r);
+        if (!fine && tn_csv_text(&table, r, reason)[0] == '\0')
+            right = wrong("row %zu is %s without a reason", r, tn_csv_text(&table, r, status));
+    }
+    tn_csv_free(&table);
+    return right && (ok >= least || wrong("%d rows are ok", ok));
+}
+
+/* An exit code of 0: is the result there and right? */
+static bool result_right(command_id c, const char *folder) {
+    static const char *const figures[] = {"accuracy",       "cross_entropy", "attention_pct",
+                                          "eval_sequences", "status",        NULL};
+    text got = read_text(folder, commands[c].result);
+    bool right = got.bytes != NULL || wrong("exit 0 and no %s", commands[c].result);
+    if (!right)
+        return false;
+    switch (c) {
+    case TRAIN:
+    case INFER:
+        right = (got.size == golden[c].size && memcmp(got.bytes, golden[c].bytes, got.size) == 0) ||
+                wrong("exit 0 and another %s", commands[c].result);
+        break;
+    case EVAL:
+        right = same_json(&got, &golden[c], figures) || wrong("exit 0 and other figures: %.900s", got.bytes);
+        break;
+    case VERIFY:
+        right = lines_of(&got) == lines_of(&golden[c]) || wrong("exit 0 and: %.900s", got.bytes);
+        break;
+    default:
+        right = rows_right(folder, lines_of(&golden[c]) - 1, c == BENCH ? 1 : 0);
+    }
+    drop(&got);
+    if (c == TRAIN && right) {
+        text metrics = read_text(folder, "run/metrics.csv");
+        right = (metrics.bytes && lines_of(&metrics) == lines_of(&golden_metrics)) ||
+                wrong("exit 0 and metrics.csv lacks lines");
+        drop(&metrics);
+    }
+    return right;
+}
+
+static bool ends_with(const char *name, const char *end) {
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* A file under its final name is whole. */
+static bool file_whole(const char *path, const char *name) {
+    bool whole = true;
+    if (ends_with(name, ".safetensors")) {
+        tn_safetensors file;
+        whole =
+            tn_safetensors_read(&ctx, path, &file) == TN_OK || wrong("%s is broken: %s", name, ctx.message);
+        if (whole)
+            tn_safetensors_free(&ctx, &file);
+    } else if (ends_with(name, ".csv")) {
+        tn_csv table;
+        whole = tn_csv_read(&ctx, path, &table) == TN_OK || wrong("%s is broken: %s", name, ctx.message);
+        tn_csv_free(&table);
+    } else if (ends_with(name, ".json")) {
+        json_t *object = json_load_file(path, 0, NULL);
+        whole = object || wrong("%s is no JSON", name);
+        json_decref(object);
+    }
+    return whole;
+}
+
+/* What a failure left in `folder`: whole files, and nothing aside but what is meant to be gone on from. */
+static bool folder_clean(command_id c, const char *folder) {
+    bool clean = true;
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return true; /* it was not made */
+    for (struct dirent *e; clean && (e = readdir(dir)) != NULL;) {
+        char path[1500];
+        struct stat info;
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+            clean = folder_clean(c, path);
+            continue;
+        }
+        bool part = strstr(e->d_name, ".part") != NULL;
+        if (part && (!commands[c].keeps || strstr(e->d_name, ".part-")))
+            clean = wrong("%s is left behind", e->d_name);
+        clean = clean && (part || file_whole(path, e->d_name));
+    }
+    closedir(dir);
+    return clean;
+}
+
+/* What failed can be done again in the same folder, and gives the result of an undisturbed run. */
+static bool again(command_id c, const char *folder) {
+    char state[1200], line[600];
+    snprintf(state, sizeof state, "%s/run/state.safetensors", folder);
+    bool resume = c == TRAIN && tn_file_exists(state);
+    if (resume)
+        snprintf(line, sizeof line, "train --resume -q -o run");
+    else
+        snprintf(line, sizeof line, "%s", commands[c].line);
+    if (c == TRAIN && !resume)
+        shell("rm -rf '%s/run'", folder);
+    int code = run(folder, line, KINDS);
+    text said = read_text(folder, "stderr");
+    bool well = code == 0 || wrong("'%s' afterwards ends with %d: %.600s", line, code, said.bytes);
+    drop(&said);
+    return well && result_right(c, folder);
+}
+
+static void make_folder(char *folder, size_t size, const char *name) {
+    snprintf(folder, size, "%s/%s", base, name);
+    shell("rm -rf '%s' && mkdir '%s' && cp -r '%s/inputs/.' '%s'", folder, folder, base, folder);
+}
+
+/* One point; false with `why`. */
+static bool point(command_id c, kind what, int path, int turn, bool redo, char *name, size_t size) {
+    char folder[600];
+    make_folder(folder, sizeof folder, "point");
+    tn_fault_state *s = set_fault(path, turn, what == LOST);
+    int code = run(folder, commands[c].line, what);
+    snprintf(name, size, "%s", s->failed ? s->name : "nothing");
+    bool failed = s->failed > 0;
+    munmap(s, sizeof *s);
+    text said = read_text(folder, "stderr");
+    bool right;
+    if (code == -1)
+        right = wrong("hangs");
+    else if (code == 0)
+        right = result_right(c, folder);
+    else if (code == 3 && failed)
+        right = (said.size > 10 && memchr(said.bytes, '\n', said.size)) || wrong("exit 3 without a message");
+    else
+        right = wrong("ends with %d: %.1500s", code, said.bytes ? said.bytes : "");
+    drop(&said);
+    right = right && folder_clean(c, folder);
+    if (right && code == 3 && redo && (c == TRAIN || c == SWEEP))
+        right = again(c, folder);
+    return right;
+}
+
+/* How many paths the command has, and how often each is taken, TURNS_MAX at most. */
+static int count_paths(command_id c, kind what, int *turns, int max) {
+    char folder[600];
+    make_folder(folder, sizeof folder, "point");
+    tn_fault_state *s = set_fault(0, 0, false);
+    int code = run(folder, commands[c].line, what);
+    if (code != 0) {
+        text said = read_text(folder, "stderr");
+        fprintf(stderr, "%s ends with %d where nothing fails: %s\n", commands[c].name, code, said.bytes);
+        exit(1);
+    }
+    int paths = s->paths < max ? s->paths : max;
+    for (int i = 0; i < TN_FAULT_PATHS; i++)
+        if (s->table[i].path > 0 && s->table[i].path <= paths)
+            turns[s->table[i].path] = s->table[i].turns;
+    munmap(s, sizeof *s);
+    if (paths < 1) {
+        fprintf(stderr, "%s, %s: %d call paths: is the library that fails them loaded?\n", commands[c].name,
+                kind_names[what], paths);
+        exit(1);
+    }
+    return paths;
+}
+
+static bool show(command_id c, kind what, int path, int turn, bool redo) {
+    char name[64];
+    why[0] = '\0';
+    if (point(c, what, path, turn, redo, name, sizeof name))
+        return true;
+    printf("FAILED: %s, %s, call path %d (%s), turn %d: %s\n", commands[c].name, kind_names[what], path, name,
+           turn, why);
+    fflush(stdout);
+    return false;
+}
+
+/* Every path at its first turn, and at a later one where it has any. */
+static int every_point(command_id c, kind what, uint64_t seed) {
+    static int turns[TN_FAULT_PATHS];
+    int paths = count_paths(c, what, turns, TN_FAULT_PATHS - 1), points = 0, failed = 0;
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)(c * KINDS + what));
+    for (int path = 1; path <= paths; path++) {
+        points++;
+        failed += !show(c, what, path, 1, what == FILES || path % 16 == 0);
+        if (turns[path] < 2)
+            continue;
+        points++;
+        failed += !show(c, what, path, 2 + (int)tn_rng_below(&rng, (uint32_t)turns[path] - 1), false);
+    }
+    printf("%s, %s: %d call paths, %d points, %d not well\n", commands[c].name, kind_names[what], paths,
+           points, failed);
+    return failed;
+}
+
+static int some_points(uint64_t seed) {
+    static int turns[COMMANDS][KINDS][4096];
+    int paths[COMMANDS][KINDS] = {{0}}, failed = 0;
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 99);
+    for (int i = 0; i < SAMPLE; i++) {
+        command_id c = (command_id)tn_rng_below(&rng, COMMANDS);
+        kind what = (kind)tn_rng_below(&rng, KINDS);
+        if (paths[c][what] == 0)
+            paths[c][what] = count_paths(c, what, turns[c][what], 4095);
+        int path = 1 + (int)tn_rng_below(&rng, (uint32_t)paths[c][what]);
+        int many = turns[c][what][path] > 0 ? turns[c][what][path] : 1;
+        failed += !show(c, what, path, 1 + (int)tn_rng_below(&rng, (uint32_t)many), i % 8 == 0);
+    }
+    printf("%d passed, %d failed\n", SAMPLE - failed, failed);
+    return failed;
+}
+
+static void make_inputs(void) {
+    char folder[600], path[1200];
+    int32_t tokens[16];
+    for (int i = 0; i < 16; i++)
+        tokens[i] = 7 * i % 192;
+    snprintf(folder, sizeof folder, "%s/inputs", base);
+    shell("mkdir '%s'", folder);
+    tn_st_tensor t = {
+        .name = "tokens", .dtype = "I32", .rank = 2, .dims = {2, 8}, .data = tokens, .bytes = sizeof tokens};
+    snprintf(path, sizeof path, "%s/tokens.safetensors", folder);
+    if (tn_safetensors_write(&ctx, path, NULL, 0, &t, 1) != TN_OK)
+        die(ctx.message);
+    for (int c = 0; c < COMMANDS; c++) {
+        char where[600];
+        make_folder(where, sizeof where, "point");
+        int code = run(where, commands[c].line, KINDS);
+        if (code != 0) {
+            text said = read_text(where, "stderr");
+            fprintf(stderr, "%s ends with %d: %s\n", commands[c].name, code, said.bytes);
+            exit(1);
+        }
+        golden[c] = read_text(where, commands[c].result);
+        if (c == TRAIN) {
+            golden_metrics = read_text(where, "run/metrics.csv");
+            shell("cp -r '%s/run' '%s/trained'", where, folder);
+        }
+    }
+}
+
+static int index_of(const char *name, const char *what) {
+    for (int i = 0; i < COMMANDS && strcmp(what, "command") == 0; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return i;
+    for (int i = 0; i < KINDS && strcmp(what, "kind") == 0; i++)
+        if (strcmp(name, kind_names[i]) == 0)
+            return i;
+    fprintf(stderr, "unknown %s %s\n", what, name);
+    exit(2);
+}
+
+int main(int argc, char **argv) {
+    const char *given = getenv("TURNOUT_FAULT_SEED");
+    uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)(1e6 * tn_clock_seconds());
+    snprintf(base, sizeof base, "%s/turnout-faults-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(base))
+        die(base);
+    printf("seed %llu (TURNOUT_FAULT_SEED)\n", (unsigned long long)seed);
+    make_inputs();
+    int failed;
+    if (argc >= 3) {
+        command_id c = (command_id)index_of(argv[1], "command");
+        kind what = (kind)index_of(argv[2], "kind");
+        if (argc >= 4) {
+            failed = !show(c, what, atoi(argv[3]), argc > 4 ? atoi(argv[4]) : 1, true);
+            printf("%s/point\n", base);
+            return failed;
+        }
+        failed = every_point(c, what, seed);
+    } else {
+        failed = some_points(seed);
+    }
+    for (int c = 0; c < COMMANDS; c++)
+        drop(&golden[c]);
+    drop(&golden_metrics);
+    shell("rm -rf '%s'", base);
+    return failed != 0 || ctx.live != 0;
+}
