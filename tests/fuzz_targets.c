@@ -2,7 +2,6 @@
 
 #include "axis.h"
 #include "case.h"
-#include "checkpoint.h"
 #include "commands.h"
 #include "comparison.h"
 #include "csv_table.h"
@@ -131,7 +130,7 @@ static void safetensors(const uint8_t *bytes, size_t size) {
     tn_context ctx = {.quiet = true};
     char path[64];
     tn_safetensors file;
-    tn_model_config config;
+    tn_model_config model = tn_model_config_default(192);
     int fd = file_of(bytes, size, path);
     if (tn_safetensors_read(&ctx, path, &file) == TN_OK) {
         size_t sum = 0;
@@ -140,9 +139,11 @@ static void safetensors(const uint8_t *bytes, size_t size) {
                 sum += ((const uint8_t *)file.tensors[i].data)[k];
         if (sum == SIZE_MAX)
             abort();
+        for (int i = 0; i < file.meta_count; i++)
+            (void)tn_model_config_set(&ctx, &model, file.keys[i], file.values[i]);
+        (void)tn_model_config_check(&ctx, &model);
         tn_safetensors_free(&ctx, &file);
     }
-    (void)tn_checkpoint_config(&ctx, path, &config);
     close(fd);
     nothing_lives(&ctx);
 }

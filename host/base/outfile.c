@@ -1,6 +1,8 @@
 /* Where outputs go and how they get there: the rule of file.h. */
 #include "file.h"
 
+#include "json_memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -254,9 +256,9 @@ static tn_status failed(tn_context *ctx, const char *path, int error) {
 }
 
 tn_status tn_outfile_check(tn_context *ctx, const tn_outfile *out) {
-    if (!out->stream || (!ferror(out->stream) && fflush(out->stream) == 0))
-        return TN_OK;
-    return failed(ctx, out->path, errno);
+    if (out->stream && (ferror(out->stream) || fflush(out->stream) != 0))
+        return failed(ctx, out->path, errno);
+    return tn_json_memory_check(ctx);
 }
 
 tn_status tn_stdout_check(tn_context *ctx) {
@@ -264,6 +266,7 @@ tn_status tn_stdout_check(tn_context *ctx) {
 }
 
 tn_status tn_stream_sync(tn_context *ctx, FILE *stream, const char *path) {
+    TN_TRY(tn_json_memory_check(ctx));
     if (ferror(stream) || fflush(stream) != 0)
         return failed(ctx, path, errno);
     /* EINVAL: a pipe or a terminal */

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "file.h"
+#include "json_memory.h"
 #include "manual.h"
 #include "paths.h"
 #include "version.h"
@@ -90,6 +91,8 @@ static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, c
 static int end(tn_context *ctx, const char *name, tn_status status) {
     if (status == TN_OK)
         status = tn_stdout_check(ctx);
+    else if (tn_status_exit_code(status) == 2 && tn_json_memory_check(ctx) != TN_OK)
+        status = ctx->status; /* an input is not bad because memory was short */
     if (status != TN_OK)
         fprintf(stderr, "turnout%s%s: %s\n", name[0] ? " " : "", name, ctx->message);
     return tn_status_exit_code(status);
