@@ -64,6 +64,12 @@ static void count_up(json_t *object, const char *name) {
     json_object_set_new(object, name, json_integer(json_integer_value(json_object_get(object, name)) + 1));
 }
 
+/* "" where memory lacked for it, which whoever writes the page finds out. */
+static const char *said(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
 /* Devices with first and last moment of measuring, and how many rows did and did not come out. */
 static json_t *devices_json(const tn_inputs *in) {
     static const char *const counted[] = {[TN_ROW_USED] = "rows_ok",
@@ -82,9 +88,9 @@ static json_t *devices_json(const tn_inputs *in) {
                 json_object_set_new(device, "first", json_string(utc));
                 json_object_set_new(device, "last", json_string(utc));
             }
-            if (strcmp(utc, json_string_value(json_object_get(device, "first"))) < 0)
+            if (strcmp(utc, said(device, "first")) < 0)
                 json_object_set_new(device, "first", json_string(utc));
-            if (strcmp(utc, json_string_value(json_object_get(device, "last"))) > 0)
+            if (strcmp(utc, said(device, "last")) > 0)
                 json_object_set_new(device, "last", json_string(utc));
             count_up(device, counted[tn_csv_use(t, row)]);
             json_decref(fresh);

@@ -216,6 +216,8 @@ tn_status tn_outfile_open(tn_context *ctx, const char *path, tn_outfile *out) {
     if (!out->stream) {
         if (fd >= 0)
             close(fd);
+        if (fd >= 0 && out->aside)
+            unlink(out->aside);
         status = tn_interrupted()
                      ? tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped while waiting for a reader of %s", path)
                      : tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", path,
