@@ -34,6 +34,8 @@ static void draw(tn_rng *rng, tn_shape *s) {
         s->v[DIM_WINDOW] = INT32_MAX - s->v[DIM_SEED] % 3;
 }
 
+static const int64_t most_positions = 1 << 28;
+
 static tn_status check(tn_context *ctx, const tn_shape *s) {
     int64_t Dh = s->v[DIM_DH];
     if (s->v[DIM_B] < 1 || s->v[DIM_T] < 1 || s->v[DIM_H] < 1 || s->v[DIM_R] > s->v[DIM_B] * s->v[DIM_T] ||
@@ -42,6 +44,10 @@ static tn_status check(tn_context *ctx, const tn_shape *s) {
             ctx, TN_ERR_ARG,
             "flash_attention: B, T, H at least 1, R at most B·T, Dh 16 to 128 and a multiple of 4, masks "
             "0 to 15 (1 segments, 2 lengths, 4 all keys, 8 two queries a position)");
+    if (s->v[DIM_B] > most_positions / s->v[DIM_T])
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "flash_attention: B·T at most %lld here: rows are drawn from them one by one",
+                       (long long)most_positions);
     return TN_OK;
 }
 
