@@ -1,6 +1,9 @@
 #include "support.h"
 
 #include "case.h"
+#include "clock.h"
+
+#include <stdio.h>
 
 static const char *op_name;
 static int op_cases;
@@ -22,6 +25,18 @@ static unsigned passes_with_floats(const tn_case *c) {
     return bits;
 }
 
+uint64_t tn_test_seed(void) {
+    static uint64_t seed;
+    const char *given = getenv("TURNOUT_TEST_SEED");
+    if (seed == 0) {
+        seed = given ? strtoull(given, NULL, 10) : (uint64_t)(1e6 * tn_clock_seconds());
+        seed += seed == 0;
+        printf("random shapes of seed %llu (TURNOUT_TEST_SEED)\n", (unsigned long long)seed);
+        fflush(stdout); /* a test runs in a child: what stands in the buffer would be printed twice */
+    }
+    return seed;
+}
+
 static void all_cases_pass(void) {
     static tn_context ctx;
     tn_device *dev;
@@ -29,7 +44,7 @@ static void all_cases_pass(void) {
     const tn_case *c = tn_case_find(op_name);
     ck_assert_msg(c != NULL, "no case for %s", op_name);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_ok(&ctx, tn_verify_op(dev, c, op_cases, 1, &result));
+    ck_ok(&ctx, tn_verify_op(dev, c, op_cases, tn_test_seed(), &result));
     ck_assert_int_eq(result.cases, op_cases);
     ck_assert_msg(result.poison.passes == passes_with_floats(c),
                   "not every pass was held to poison.h: %x of %x", result.poison.passes,
@@ -66,6 +81,7 @@ void tn_test_op_tuned(Suite *suite, const char *tune) {
 }
 
 Suite *tn_test_op_suite(const char *op, int cases) {
+    (void)tn_test_seed(); /* here, so that all tests of the suite have the same */
     op_name = op;
     op_cases = cases;
     Suite *suite = suite_create(op);

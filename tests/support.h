@@ -4,6 +4,7 @@
 #define TN_TEST_SUPPORT_H
 
 #include <check.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "context.h"
@@ -18,9 +19,12 @@
 /* main of a suite: CK_FORK=no under sanitizers and valgrind works as Check documents. */
 int tn_test_main(Suite *suite);
 
-/* Suite of one op: `cases` random shapes of every pass on the default device (TURNOUT_DEVICE selects
- * another), gradients, and the same under small GPU-style work-groups when the op has them. Add further tests
- * to the returned suite. */
+/* Of random shapes: TURNOUT_TEST_SEED, else drawn anew; printed. */
+uint64_t tn_test_seed(void);
+
+/* Suite of one op: `cases` random shapes, of tn_test_seed, of every pass on the default device
+ * (TURNOUT_DEVICE selects another), gradients, and the same under small GPU-style work-groups when the op has
+ * them. Add further tests to the returned suite. */
 Suite *tn_test_op_suite(const char *op, int cases);
 /* Adds the same cases with one set of tunables, as TURNOUT_TUNE has them ("gelu.STREAM=1"). Once a suite. */
 void tn_test_op_tuned(Suite *suite, const char *tune);

@@ -156,7 +156,7 @@ START_TEST(test_many_chunks) {
     if (_i)
         setenv("TURNOUT_KIND", "gpu", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("flash_attention"), 6, 2, &result));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("flash_attention"), 6, tn_test_seed(), &result));
     ck_assert_int_eq(result.cases, 6);
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);

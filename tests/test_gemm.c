@@ -21,7 +21,7 @@ START_TEST(test_blocks) {
     tn_verify_result result;
     setenv("TURNOUT_TUNE", sets[_i], 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 25, 7, &result));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 25, tn_test_seed(), &result));
     unsetenv("TURNOUT_TUNE");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -162,7 +162,14 @@ START_TEST(test_probe) {
     ck_ok(&ctx, tn_gemm_probe(dev, TN_GEMM_TN, &result));
     ck_assert(result.usable[TN_GEMM_OWN]);
     ck_assert(result.gflops[TN_GEMM_OWN] > 0);
-    ck_assert(result.usable[TN_GEMM_CLBLAST] || result.reason[TN_GEMM_CLBLAST][0] != '\0');
+    /* CLBlast is one of two things, and says which: right, with a rate, or not, with a reason. */
+    bool right = result.usable[TN_GEMM_CLBLAST];
+    ck_assert(right == (result.gflops[TN_GEMM_CLBLAST] > 0));
+    ck_assert(right == (result.reason[TN_GEMM_CLBLAST][0] == '\0'));
+    ck_assert(result.chosen == TN_GEMM_OWN || right);
+    ck_assert_msg(right || strstr(result.reason[TN_GEMM_CLBLAST], "CL_") ||
+                      strstr(result.reason[TN_GEMM_CLBLAST], "wrong"),
+                  "%s", result.reason[TN_GEMM_CLBLAST]);
     ck_ok(&ctx, tn_gemm_describe(dev, text, sizeof text));
     ck_assert(strstr(text, "own") != NULL);
     setenv("TURNOUT_GEMM", "fastest", 1);
