@@ -294,7 +294,7 @@ START_TEST(test_bad_width) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("flash_attention", 24);
+    Suite *suite = tn_test_op_suite("flash_attention", 12);
     TCase *more = tcase_create("rows");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_row_bits, 0, 2);

@@ -182,7 +182,7 @@ START_TEST(test_probe) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("gemm", 40);
+    Suite *suite = tn_test_op_suite("gemm", 30);
     TCase *more = tcase_create("back ends");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
