@@ -13,7 +13,10 @@
     4 /* tables a work-item counts in by turns, so that equal digits in a row do not wait for each other */
 #endif
 
-#define ORDER(bits) min(bits, 0x7f800001u) /* unsigned: every NaN, of either sign, as the least of them */
+/* Unsigned: every NaN, of either sign, as the least of them. Both operands are of one type: Oclgrind 21.10
+ * takes a scalar beside a vector for its first element alone. */
+#define ORDER(bits)   min(bits, 0x7f800001u)
+#define ORDER16(bits) min(bits, (uint16)(0x7f800001u))
 
 /* counts[WAYS][256] of the digit at `shift`, among the values whose bits under `known` are `prefix`. */
 static inline void count_digits(const global float *x, int n, uint known, uint prefix, int shift,
@@ -22,7 +25,7 @@ static inline void count_digits(const global float *x, int n, uint known, uint p
     for (int i = 0; i < WAYS * 256; i++)
         counts[i] = 0;
     for (; t + 16 <= n; t += 16) {
-        const int16 shared = (ORDER(as_uint16(vload16(0, x + t))) & known) == prefix;
+        const int16 shared = (ORDER16(as_uint16(vload16(0, x + t))) & known) == prefix;
         if (!any(shared))
             continue;
         for (int i = 0; i < 16; i++) {
@@ -42,7 +45,7 @@ static inline void count_digits(const global float *x, int n, uint known, uint p
 static inline void mark(global uchar *m, const global float *x, int n, uint least, int ties) {
     int t = 0;
     for (; t + 16 <= n; t += 16) {
-        const uint16 bits = ORDER(as_uint16(vload16(0, x + t)));
+        const uint16 bits = ORDER16(as_uint16(vload16(0, x + t)));
         vstore16(convert_uchar16(bits > least) & (uchar16)(1), 0, m + t);
         if (ties == 0 || !any(bits == least))
             continue;

@@ -58,7 +58,9 @@ static tn_status selection_fail(tn_context *ctx, const tn_device_list *list, con
     if (is_bare_number(selector))
         return tn_fail(ctx, TN_ERR_ARG, "'%s' is a number alone and names no device; %s:%s", selector,
                        meant ? "write P:D" : "there is", lines);
-    return tn_fail(ctx, TN_ERR_ARG, "%s '%s'; there is:%s", why, selector, lines);
+    /* Nobody asked for one: then it is the devices that fail, not the words. */
+    return tn_fail(ctx, strcmp(selector, "default") == 0 ? TN_ERR_DEVICE : TN_ERR_ARG, "%s '%s'; there is:%s",
+                   why, selector, lines);
 }
 
 tn_status tn_device_select_all(tn_context *ctx, const tn_device_list *list, const char *selector,

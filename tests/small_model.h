@@ -1,0 +1,71 @@
+/* A model small enough for many of them, with every mixer, and what its tests need to run it. */
+#ifndef TN_TEST_SMALL_MODEL_H
+#define TN_TEST_SMALL_MODEL_H
+
+#include "support.h"
+
+#include "rng.h"
+#include "workspace.h"
+
+enum { V = 40, B = 3, T = 21, N = B * T };
+
+static tn_context ctx;
+static tn_device *dev;
+static tn_absorb way; /* of the models that `make` makes */
+
+static inline void open_device(void) {
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+}
+
+static inline void close_device(void) {
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+
+static inline tn_model_config small(const char *mixer) {
+    tn_model_config c = tn_model_config_default(V);
+    c.d_model = 32;
+    c.mlp_width = 40;
+    c.layers = 2;
+    ck_ok(&ctx, tn_mixer_parse(&ctx, mixer, &c));
+    return c;
+}
+
+/* A model whose router is not at its start, so that both decisions occur. */
+static inline tn_model *make(const tn_model_config *c, bool training, uint64_t seed) {
+    tn_model *m;
+    ck_ok(&ctx, tn_model_create(dev, c, training, &m));
+    ck_ok(&ctx, tn_params_init(&m->params, seed));
+    m->absorb = way;
+    for (int64_t i = 0; i < c->layers && tn_mixer_has_router(c); i++) {
+        const tn_param *w = m->params.layers[i].router_weight;
+        float values[64];
+        tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)i);
+        for (size_t k = 0; k < w->count; k++)
+            values[k] = (float)tn_rng_normal(&rng);
+        ck_ok(&ctx, tn_buffer_write(w->value, 0, w->count * 4, values));
+    }
+    return m;
+}
+
+static inline void random_tokens(int32_t *tokens, int count, uint64_t seed) {
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 99);
+    for (int n = 0; n < count; n++)
+        tokens[n] = (int32_t)tn_rng_below(&rng, V);
+}
+
+static inline void oracle_rows(uint8_t *oracle) {
+    for (int n = 0; n < N; n++)
+        oracle[n] = n / T != 1 && n % T % 5 == 4; /* the second sequence has none */
+}
+
+static const char *const mixers[] = {"conv", "attention", "routed", "random:0.2", "periodic:4", "oracle"};
+enum { MIXERS = sizeof mixers / sizeof mixers[0] };
+
+static inline void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
+                             float *out) {
+    ck_ok(&ctx, tn_model_forward(m, ws, in, gate, routes, NULL));
+    ck_ok(&ctx, tn_buffer_read(tn_workspace_logits(ws), 0, (size_t)(in->L * V) * 4, out));
+}
+
+#endif
