@@ -52,6 +52,33 @@ START_TEST(test_round_trip) {
 }
 END_TEST
 
+/* Another program's file: a header that is not padded, a byte tensor in front of floats. */
+START_TEST(test_alignment) {
+    static const char header[] = "{\"u\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},"
+                                 "\"f\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[3,11]}}";
+    static const float values[2] = {1.5f, -2};
+    for (size_t spaces = 0; spaces < 8; spaces++) {
+        char bytes[256] = {0};
+        tn_safetensors file;
+        size_t at = 8 + strlen(header) + spaces;
+        bytes[0] = (char)(at - 8);
+        memcpy(bytes + 8, header, strlen(header));
+        memset(bytes + 8 + strlen(header), ' ', spaces);
+        memcpy(bytes + at, "abc", 3);
+        memcpy(bytes + at + 3, values, sizeof values);
+        write_bytes(bytes, at + 11);
+        ck_ok(&ctx, tn_safetensors_read(&ctx, path, &file));
+        const tn_st_tensor *f = tn_safetensors_find(&file, "f"), *u = tn_safetensors_find(&file, "u");
+        ck_assert(f && u && memcmp(u->data, "abc", 3) == 0);
+        ck_assert_uint_eq((uintptr_t)f->data % sizeof(float), 0);
+        ck_assert(((const float *)f->data)[0] == 1.5f && ((const float *)f->data)[1] == -2);
+        tn_safetensors_free(&ctx, &file);
+        ck_assert_int_eq(ctx.live, 0);
+    }
+    unlink(path);
+}
+END_TEST
+
 START_TEST(test_damage) {
     char *whole;
     size_t size;
@@ -101,6 +128,7 @@ int main(void) {
     TCase *t = tcase_create("files");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, test_round_trip);
+    tcase_add_test(t, test_alignment);
     tcase_add_test(t, test_damage);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

@@ -163,6 +163,32 @@ static tn_status read_entries(tn_context *ctx, const char *path, json_t *root, c
     return check_cover(ctx, path, data, data_bytes, out);
 }
 
+/* Files of other programs need not lie as a processor wants to read them: then the data moves into room of
+ * its own. */
+static tn_status align_data(tn_context *ctx, tn_safetensors *file) {
+    enum { STEP = 8 };
+    bool aligned = true;
+    size_t room = 0;
+    char *moved;
+    for (int i = 0; i < file->count; i++) {
+        aligned = aligned && (uintptr_t)file->tensors[i].data % dtype_size(file->tensors[i].dtype) == 0;
+        room += (file->tensors[i].bytes + STEP - 1) / STEP * STEP;
+    }
+    if (aligned)
+        return TN_OK;
+    TN_TRY(tn_alloc(ctx, room, 1, &moved));
+    room = 0;
+    for (int i = 0; i < file->count; i++) {
+        tn_st_tensor *t = &file->tensors[i];
+        memcpy(moved + room, t->data, t->bytes);
+        t->data = moved + room;
+        room += (t->bytes + STEP - 1) / STEP * STEP;
+    }
+    tn_free(ctx, file->bytes);
+    file->bytes = moved;
+    return TN_OK;
+}
+
 tn_status tn_safetensors_read(tn_context *ctx, const char *path, tn_safetensors *out) {
     size_t size;
     *out = (tn_safetensors){0};
@@ -181,6 +207,8 @@ tn_status tn_safetensors_read(tn_context *ctx, const char *path, tn_safetensors 
                      : damaged(ctx, path, "its header is not a JSON object");
     }
     json_decref(root);
+    if (status == TN_OK)
+        status = align_data(ctx, out);
     if (status != TN_OK)
         tn_safetensors_free(ctx, out);
     return status;

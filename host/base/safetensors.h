@@ -13,7 +13,7 @@ typedef struct tn_st_tensor {
     char dtype[8]; /* "F32", "I32", "I64", "U8" */
     int rank;
     int64_t dims[TN_ST_RANK];
-    const void *data; /* borrowed */
+    const void *data; /* borrowed; of a file that was read: aligned for every type */
     size_t bytes;
 } tn_st_tensor;
 
@@ -26,7 +26,7 @@ tn_status tn_safetensors_write(tn_context *ctx, const char *path, const tn_st_pa
                                const tn_st_tensor *tensors, int count);
 
 typedef struct tn_safetensors {
-    char *bytes; /* the file */
+    char *bytes; /* the file, or its data moved to where it is aligned */
     tn_st_tensor *tensors;
     int count;
     char **keys, **values; /* of __metadata__ */
