@@ -186,9 +186,9 @@ END_TEST
 /* Each ends with words on what is lacking, and no build log. */
 START_TEST(what_a_device_lacks) {
     lie("no_compiler");
-    program_gives(2, "verify --op gelu", "left out: it has no kernel compiler");
+    program_gives(3, "verify --op gelu", "left out: it has no kernel compiler");
     lie("old");
-    program_gives(2, "verify --op gelu", "its OpenCL C is 1.1, and the kernels are written in 1.2");
+    program_gives(3, "verify --op gelu", "its OpenCL C is 1.1, and the kernels are written in 1.2");
     setenv("TURNOUT_KIND", "gpu", 1);
     lie("no_local");
     program_gives(0, CELL("softmax_cross_entropy", "forward", "L=8,V=200"), ",unsupported,",
