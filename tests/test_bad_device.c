@@ -134,7 +134,10 @@ int main(void) {
     tcase_set_timeout(tests, 280);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_bad_device_beside_a_good_one);
-    tcase_add_test(tests, a_bad_implementation_beside_a_good_one);
+    if (getenv("TURNOUT_TEST_ALL"))
+        tcase_add_test(tests, a_bad_implementation_beside_a_good_one);
+    else
+        puts("not held here: a bad device of rusticl (./dev test --all has it)");
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
