@@ -1,6 +1,6 @@
 #!/bin/sh
 # fuzz.sh SECONDS [TARGET…]: libFuzzer on every target of tests/fuzz_targets.c (or those named), so long each, under
-# AddressSanitizer and UndefinedBehaviorSanitizer. What is new and worth keeping lands in build-fuzz/corpus/TARGET; a crash in
+# AddressSanitizer and UndefinedBehaviorSanitizer (needs clang and libclang-rt-14-dev). What is new and worth keeping lands in build-fuzz/corpus/TARGET; a crash in
 # build-fuzz/crash/TARGET: mend it, and put the file into tests/data/fuzz/TARGET.
 set -eu
 cd "$(dirname "$0")/.."
