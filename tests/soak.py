@@ -32,10 +32,9 @@ class Soak:
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
 
-    def start(self, words):
-        log = open(self.path("log"), "w")
-        with log:
-            return subprocess.Popen([self.program] + words, stdout=subprocess.PIPE, stderr=log, text=True)
+    def start(self, words, out=subprocess.PIPE):
+        with open(self.path("log"), "w") as log:
+            return subprocess.Popen([self.program] + words, stdout=out, stderr=log, text=True)
 
     def run(self, words, kill_within=None):
         """Exit code and stdout; the code is negative where a signal of ours ended it."""
@@ -108,8 +107,7 @@ class Soak:
         run = self.path("peak")
         shutil.rmtree(run, ignore_errors=True)
         words = [word for word in TRAIN if not word.startswith("--steps")] + [f"--steps={steps}", "-o", run]
-        child = self.start(words)
-        child.stdout.close()
+        child = self.start(words, subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = 0
         if status != 0:
