@@ -34,7 +34,7 @@ static void draw(tn_rng *rng, tn_shape *s) {
         s->v[DIM_WINDOW] = INT32_MAX - s->v[DIM_SEED] % 3;
 }
 
-static const int64_t most_positions = 1 << 28;
+static const int64_t most_positions = 1 << 26;
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
     int64_t Dh = s->v[DIM_DH];

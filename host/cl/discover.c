@@ -80,12 +80,15 @@ static void names(cl_device_id device, tn_device_info *info) {
     tn_utf8_clean(info->name);
 }
 
-static cl_ulong number(cl_device_id device, cl_device_info what, size_t size) {
+/* *unsaid becomes true where the driver gives no answer. */
+static cl_ulong number(cl_device_id device, cl_device_info what, size_t size, bool *unsaid) {
     cl_ulong wide = 0;
     cl_uint narrow = 0;
-    if (size == sizeof(cl_uint))
-        return clGetDeviceInfo(device, what, size, &narrow, NULL) == CL_SUCCESS ? narrow : 0;
-    return clGetDeviceInfo(device, what, size, &wide, NULL) == CL_SUCCESS ? wide : 0;
+    bool narrower = size == sizeof narrow;
+    if (clGetDeviceInfo(device, what, size, narrower ? (void *)&narrow : (void *)&wide, NULL) == CL_SUCCESS)
+        return narrower ? narrow : wide;
+    *unsaid = true;
+    return 0;
 }
 
 /* 102 for "OpenCL C 1.2 …"; that, too, where the driver's answer is none. */
@@ -98,25 +101,26 @@ static int c_version(cl_device_id device) {
 
 static void describe(cl_device_id device, tn_device_info *info) {
     char extensions[8192];
+    bool unsaid = false, aside = false;
     names(device, info);
     text_info(device_query, device, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
     text_info(device_query, device, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
     text_info(device_query, device, CL_DEVICE_VERSION, info->version, sizeof info->version);
     text_info(device_query, device, CL_DEVICE_EXTENSIONS, extensions, sizeof extensions);
-    cl_ulong type = number(device, CL_DEVICE_TYPE, sizeof(cl_device_type));
+    cl_ulong type = number(device, CL_DEVICE_TYPE, sizeof(cl_device_type), &unsaid);
     info->kind = type & CL_DEVICE_TYPE_GPU   ? TN_KIND_GPU
                  : type & CL_DEVICE_TYPE_CPU ? TN_KIND_CPU
                                              : TN_KIND_OTHER;
-    info->driver_units = (unsigned)number(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint));
+    info->driver_units = (unsigned)number(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint), &unsaid);
     info->compute_units = info->driver_units;
-    info->clock_mhz = (unsigned)number(device, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(cl_uint));
-    info->max_work_group = number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t));
-    info->local_bytes = number(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong));
-    info->global_bytes = number(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong));
-    info->max_alloc_bytes = number(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong));
-    info->sub_buffer_align = number(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint)) / 8;
-    info->cache_bytes = number(device, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof(cl_ulong));
-    info->unified_memory = number(device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_uint)) != 0;
+    info->clock_mhz = (unsigned)number(device, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(cl_uint), &aside);
+    info->max_work_group = number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t), &unsaid);
+    info->local_bytes = number(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong), &unsaid);
+    info->global_bytes = number(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong), &unsaid);
+    info->max_alloc_bytes = number(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong), &unsaid);
+    info->sub_buffer_align = number(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint), &unsaid) / 8;
+    info->cache_bytes = number(device, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof(cl_ulong), &unsaid);
+    info->unified_memory = number(device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_uint), &aside) != 0;
     info->has_fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     info->has_fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
     pci_address(device, info->pci, sizeof info->pci);
@@ -124,9 +128,12 @@ static void describe(cl_device_id device, tn_device_info *info) {
     info->quirks = tn_quirk_lookup(info->platform_name, info->name, info->driver, &reason);
     if (reason)
         snprintf(info->skip_reason, sizeof info->skip_reason, "%s", reason);
-    else if (!number(device, CL_DEVICE_AVAILABLE, sizeof(cl_uint)))
+    else if (unsaid || !info->name[0] ||
+             !info->driver[0]) /* schedules and tunables hang on it: no guess is right */
+        snprintf(info->skip_reason, sizeof info->skip_reason, "its driver does not answer what it is asked");
+    else if (!number(device, CL_DEVICE_AVAILABLE, sizeof(cl_uint), &unsaid))
         snprintf(info->skip_reason, sizeof info->skip_reason, "the driver says it is not available");
-    else if (!number(device, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_uint)))
+    else if (!number(device, CL_DEVICE_COMPILER_AVAILABLE, sizeof(cl_uint), &unsaid))
         snprintf(info->skip_reason, sizeof info->skip_reason, "it has no kernel compiler");
     else if (c_version(device) < 102)
         snprintf(info->skip_reason, sizeof info->skip_reason,
