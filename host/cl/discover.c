@@ -80,14 +80,15 @@ static void names(cl_device_id device, tn_device_info *info) {
     tn_utf8_clean(info->name);
 }
 
-/* *unsaid becomes true where the driver gives no answer. */
+/* 0 where the driver gives no answer; *unsaid, if not NULL, then becomes true. */
 static cl_ulong number(cl_device_id device, cl_device_info what, size_t size, bool *unsaid) {
     cl_ulong wide = 0;
     cl_uint narrow = 0;
     bool narrower = size == sizeof narrow;
     if (clGetDeviceInfo(device, what, size, narrower ? (void *)&narrow : (void *)&wide, NULL) == CL_SUCCESS)
         return narrower ? narrow : wide;
-    *unsaid = true;
+    if (unsaid)
+        *unsaid = true;
     return 0;
 }
 
@@ -101,7 +102,7 @@ static int c_version(cl_device_id device) {
 
 static void describe(cl_device_id device, tn_device_info *info) {
     char extensions[8192];
-    bool unsaid = false, aside = false;
+    bool unsaid = false;
     names(device, info);
     text_info(device_query, device, CL_DEVICE_VENDOR, info->vendor, sizeof info->vendor);
     text_info(device_query, device, CL_DRIVER_VERSION, info->driver, sizeof info->driver);
@@ -113,14 +114,14 @@ static void describe(cl_device_id device, tn_device_info *info) {
                                              : TN_KIND_OTHER;
     info->driver_units = (unsigned)number(device, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(cl_uint), &unsaid);
     info->compute_units = info->driver_units;
-    info->clock_mhz = (unsigned)number(device, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(cl_uint), &aside);
+    info->clock_mhz = (unsigned)number(device, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof(cl_uint), NULL);
     info->max_work_group = number(device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof(size_t), &unsaid);
     info->local_bytes = number(device, CL_DEVICE_LOCAL_MEM_SIZE, sizeof(cl_ulong), &unsaid);
     info->global_bytes = number(device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(cl_ulong), &unsaid);
     info->max_alloc_bytes = number(device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(cl_ulong), &unsaid);
     info->sub_buffer_align = number(device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof(cl_uint), &unsaid) / 8;
     info->cache_bytes = number(device, CL_DEVICE_GLOBAL_MEM_CACHE_SIZE, sizeof(cl_ulong), &unsaid);
-    info->unified_memory = number(device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_uint), &aside) != 0;
+    info->unified_memory = number(device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(cl_uint), NULL) != 0;
     info->has_fp64 = strstr(extensions, "cl_khr_fp64") != NULL;
     info->has_fp16 = strstr(extensions, "cl_khr_fp16") != NULL;
     pci_address(device, info->pci, sizeof info->pci);
