@@ -20,7 +20,7 @@ options_of() {
 }
 
 failed=0
-grep -n '^[^*]*\<inline\>' "$root"/kernels/*.cl "$root"/bench/*.cl | grep -v 'static inline' && {
+grep -n '^[^*]*\<inline\>' "$root"/kernels/*.cl "$root"/bench/*/*.cl | grep -v 'static inline' && {
   echo "lint: inline without static is an undefined function wherever a compiler does not inline it"
   failed=1
 }
@@ -32,7 +32,7 @@ grep -n 'static inline.*\<local\> ' "$root"/kernels/*.cl && {
 text=$(mktemp -d) && trap 'rm -rf "$text"' EXIT
 names=$(grep -oE '\b[a-z_][a-z0-9_]*\(' "$(clang -print-resource-dir)/include/opencl-c.h" | tr -d '(' | sort -u |
   grep -vE '^(__|as_|convert_|vload|vstore|defined$)' | tr '\n' '|')
-for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
+for file in "$root"/kernels/*.cl "$root"/bench/*/*.cl; do
   name=$(basename "$file" .cl)
   cmake -DINPUT="$file" -DNAME="$name" -DOUTPUT="$text/$name.c" -DTEXT="$text/$name.cl" -P "$root/kernels/embed.cmake" || failed=1
   if LC_ALL=C grep -nP '[^\x00-\x7f]|/\*' "$text/$name.cl"; then
@@ -44,7 +44,7 @@ for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
     failed=1
   fi
 done
-for file in "$root"/kernels/*.cl "$root"/bench/*.cl; do
+for file in "$root"/kernels/*.cl "$root"/bench/*/*.cl; do
   name=$(basename "$file" .cl)
   [ "$name" = common ] && continue
   before=

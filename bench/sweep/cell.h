@@ -2,6 +2,7 @@
 #ifndef TN_CELL_H
 #define TN_CELL_H
 
+#include "execution.h"
 #include "layer.h"
 #include "op.h"
 
@@ -20,8 +21,6 @@ typedef struct tn_cell {
 
 /* The columns that say what the row is of; the rest is as tn_row_init leaves it. */
 void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model, tn_cost_row *row);
-/* The same for every row of one cell and different for rows of different cells. */
-void tn_row_key(const tn_cost_row *row, char *key, size_t size);
 void tn_cell_describe(const tn_cell *cell, char *text, size_t size); /* for progress */
 
 /* Measures it in this process. Failures of the device and of kernels become the row's status. */

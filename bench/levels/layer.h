@@ -2,19 +2,9 @@
 #ifndef TN_LAYER_H
 #define TN_LAYER_H
 
+#include "execution.h"
 #include "op.h"
 #include "workspace.h"
-
-/* How a routed layer is run. */
-typedef enum tn_execution {
-    TN_EXECUTION_COMPACTED, /* the global track for routed rows alone */
-    TN_EXECUTION_MASKED,    /* both tracks for all rows, then a hard choice */
-    TN_EXECUTION_BLOCKS     /* the global track for whole blocks of rows of which any is routed */
-} tn_execution;
-/* The words of the column `schedule`, by execution; NULL ends. */
-extern const char *const tn_execution_names[];
-const char *tn_execution_name(tn_execution execution);
-bool tn_execution_parse(const char *name, tn_execution *out);
 
 typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;

@@ -103,4 +103,7 @@ void tn_rows_header(FILE *to);
  * fewer are an older file's and stay empty. TN_ERR_INPUT with the reason. */
 tn_status tn_row_parse(tn_context *ctx, const char *line, tn_cost_row *out);
 
+/* Which cell of a sweep a row is of: the same for every row of one, different for rows of others. */
+void tn_row_key(const tn_cost_row *row, char *key, size_t size);
+
 #endif

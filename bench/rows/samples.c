@@ -1,6 +1,5 @@
 #include "samples.h"
 
-#include "cell.h"
 #include "file.h"
 
 #include <errno.h>

@@ -12,26 +12,9 @@
 #include <math.h>
 #include <string.h>
 
-const char *const tn_execution_names[] = {[TN_EXECUTION_COMPACTED] = "compacted",
-                                          [TN_EXECUTION_MASKED] = "masked",
-                                          [TN_EXECUTION_BLOCKS] = "block-skipping",
-                                          NULL};
 static const tn_gate gates[] = {[TN_EXECUTION_COMPACTED] = TN_GATE_COMPACT,
                                 [TN_EXECUTION_MASKED] = TN_GATE_DENSE,
                                 [TN_EXECUTION_BLOCKS] = TN_GATE_BLOCKS};
-
-const char *tn_execution_name(tn_execution execution) {
-    return tn_execution_names[execution];
-}
-
-bool tn_execution_parse(const char *name, tn_execution *out) {
-    for (int i = 0; tn_execution_names[i]; i++)
-        if (strcmp(name, tn_execution_names[i]) == 0) {
-            *out = (tn_execution)i;
-            return true;
-        }
-    return false;
-}
 
 tn_status tn_layer_run_forward(tn_device *dev, void *data) {
     layer_side *s = data;

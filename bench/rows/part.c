@@ -1,7 +1,5 @@
 #include "part.h"
 
-#include "cell.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
