@@ -4,7 +4,7 @@
 #include "common.h"
 #include "file.h"
 #include "layer_parts.h"
-#include "op.h"
+#include "bench_op.h"
 #include "samples.h"
 #include "shapes.h"
 #include "step.h"

@@ -2,7 +2,7 @@
  * one line of numbers. */
 #include "commands.h"
 
-#include "cell.h"
+#include "sweep_cell.h"
 #include "samples.h"
 #include "topology.h"
 
@@ -10,13 +10,13 @@
 #include <string.h>
 
 static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_device_info *info,
-                           tn_cell *cell) {
+                           tn_sweep_cell *cell) {
     long long B = -1, T = -1, D = -1, H = -1, K = -1;
     const char *layer = tn_cli_string(args, "layer", NULL);
     if (layer && sscanf(layer, "B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", &B, &T, &D, &H, &K) != 5)
         return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
-    *cell =
-        (tn_cell){.info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
+    *cell = (tn_sweep_cell){
+        .info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
     if (!tn_execution_parse(tn_cli_string(args, "schedule", "compacted"), &cell->execution))
         return tn_fail(ctx, TN_ERR_ARG, "--schedule %s: there is none", tn_cli_string(args, "schedule", ""));
     cell->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
@@ -44,7 +44,7 @@ static tn_status ceilings(tn_device *dev) {
     tn_energy_close(energy);
     TN_TRY(status);
     TN_TRY(tn_roofline_measure(dev, &r));
-    TN_TRY(tn_cell_attention_rate(dev, &rate));
+    TN_TRY(tn_sweep_cell_attention_rate(dev, &rate));
     tn_roofline_print(&r, text);
     printf("%s,%.17g,%.17g\n", text, rate, idle);
     return TN_OK;
@@ -55,14 +55,14 @@ static tn_status row_of_failure(tn_context *ctx, const tn_device_info *info, con
                                 tn_status failure) {
     char message[sizeof((tn_cost_row *)0)->reason];
     tn_topology topology;
-    tn_cell cell;
+    tn_sweep_cell cell;
     tn_cost_row row;
     if ((failure != TN_ERR_UNSUPPORTED && failure != TN_ERR_MEMORY) || is_roofline(args))
         return failure;
     snprintf(message, sizeof message, "%.*s", (int)sizeof message - 1, ctx->message);
     TN_TRY(cell_make(ctx, args, info, &cell));
     TN_TRY(tn_topology_read(ctx, &topology));
-    tn_cell_identify(&cell, tn_cli_uint64(args, "seed", 1), topology.cpu_model, &row);
+    tn_sweep_cell_identify(&cell, tn_cli_uint64(args, "seed", 1), topology.cpu_model, &row);
     tn_row_set_failure(&row, failure, message);
     tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
     return TN_OK;
@@ -77,7 +77,7 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     tn_evict *evict = NULL;
     tn_status status = TN_OK;
     tn_topology topology;
-    tn_cell cell;
+    tn_sweep_cell cell;
     tn_cost_row row;
     tn_raw raw = {0};
     if (peaks && !tn_roofline_parse(peaks, &roofline))
@@ -93,15 +93,15 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
         status = row_of_failure(ctx, info, args, ctx->status);
         goto cleanup;
     }
-    TN_GO(tn_cell_run(dev, &cell,
-                      &(tn_bench_options){.seconds = tn_cli_real(args, "seconds", 0.4),
-                                          .seed = tn_cli_uint64(args, "seed", 1),
-                                          .roofline = peaks ? &roofline : NULL,
-                                          .energy = energy,
-                                          .cpu_model = topology.cpu_model,
-                                          .evict = evict,
-                                          .raw = &raw},
-                      &row));
+    TN_GO(tn_sweep_cell_run(dev, &cell,
+                            &(tn_bench_options){.seconds = tn_cli_real(args, "seconds", 0.4),
+                                                .seed = tn_cli_uint64(args, "seed", 1),
+                                                .roofline = peaks ? &roofline : NULL,
+                                                .energy = energy,
+                                                .cpu_model = topology.cpu_model,
+                                                .evict = evict,
+                                                .raw = &raw},
+                            &row));
     row.timing_s = tn_cli_real(args, "seconds", 0.4);
     tn_rows_write(stdout, TN_ROW_CSV, 0, &row);
     if (tn_cli_given(args, "samples"))

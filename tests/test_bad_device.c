@@ -1,7 +1,7 @@
 /* A sweep over two real devices, one of which hangs, crashes, cannot compile or has no memory (bad_layer.c):
  * every cell is one row, what is wrong stands there in words, and the rows of the good device are what they
  * are without the bad one. */
-#include "cell.h"
+#include "sweep_cell.h"
 #include "file.h"
 #include "program.h"
 

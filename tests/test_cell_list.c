@@ -36,7 +36,7 @@ static int count_of(const char *level, const char *op, const char *pass) {
 static int count_run(tn_execution execution) {
     int count = 0;
     for (size_t i = 0; i < list.count; i++) {
-        const tn_cell *c = &list.items[i];
+        const tn_sweep_cell *c = &list.items[i];
         count += c->execution == execution;
         ck_assert(c->execution == TN_EXECUTION_COMPACTED ||
                   (strcmp(c->level, "layer") == 0 && strcmp(c->pass, "forward") == 0 &&
@@ -57,7 +57,7 @@ static void check_unique(void) {
     char(*keys)[1400] = calloc(list.count, sizeof *keys);
     for (size_t i = 0; i < list.count; i++) {
         tn_cost_row row;
-        tn_cell_identify(&list.items[i], 1, "", &row);
+        tn_sweep_cell_identify(&list.items[i], 1, "", &row);
         tn_row_key(&row, keys[i], sizeof keys[i]);
         for (size_t j = 0; j < i; j++)
             ck_assert_msg(strcmp(keys[i], keys[j]) != 0, "twice: %s", keys[i]);
@@ -110,11 +110,11 @@ START_TEST(cores_and_caches_are_other_rows) {
     make("quick", &axes);
     check_unique();
     ck_assert_int_eq((int)list.count, 4); /* passes × cores */
-    tn_cell_identify(&list.items[0], 1, "", &cold);
+    tn_sweep_cell_identify(&list.items[0], 1, "", &cold);
     ck_assert_str_eq(cold.cache, "cold");
     ck_assert(cold.cores == 1 && cold.compute_units == 1);
     list.items[0].cold = false;
-    tn_cell_identify(&list.items[0], 1, "", &warm);
+    tn_sweep_cell_identify(&list.items[0], 1, "", &warm);
     tn_row_key(&cold, keys[0], sizeof keys[0]);
     tn_row_key(&warm, keys[1], sizeof keys[1]);
     ck_assert_str_ne(keys[0], keys[1]);
@@ -169,7 +169,7 @@ END_TEST
 
 static bool same_order(const tn_cell_list *other) {
     for (size_t i = 0; i < list.count; i++) {
-        const tn_cell *a = &list.items[i], *b = &other->items[i];
+        const tn_sweep_cell *a = &list.items[i], *b = &other->items[i];
         if (a->T != b->T || strcmp(a->mixer, b->mixer) != 0 ||
             (a->rho >= 0 ? a->rho : -1) != (b->rho >= 0 ? b->rho : -1))
             return false;

@@ -2,7 +2,7 @@
  * so. */
 #include "support.h"
 
-#include "cell.h"
+#include "sweep_cell.h"
 #include "launch.h"
 #include "layer_parts.h"
 
@@ -62,14 +62,14 @@ static void close_device(void) {
     ck_assert_int_eq(ctx.live, 0);
 }
 
-static tn_cell cell_of(const target *t) {
-    tn_cell cell = {.info = tn_device_get_info(dev),
-                    .B = shapes[t->shape].B,
-                    .T = shapes[t->shape].T,
-                    .D = shapes[t->shape].D,
-                    .H = shapes[t->shape].H,
-                    .K = shapes[t->shape].K,
-                    .execution = ways[t->way].execution};
+static tn_sweep_cell cell_of(const target *t) {
+    tn_sweep_cell cell = {.info = tn_device_get_info(dev),
+                          .B = shapes[t->shape].B,
+                          .T = shapes[t->shape].T,
+                          .D = shapes[t->shape].D,
+                          .H = shapes[t->shape].H,
+                          .K = shapes[t->shape].K,
+                          .execution = ways[t->way].execution};
     snprintf(cell.level, sizeof cell.level, "%s", shapes[t->shape].level);
     snprintf(cell.pass, sizeof cell.pass, "%s", passes[t->pass]);
     snprintf(cell.mixer, sizeof cell.mixer, "%s", ways[t->way].mixer);
@@ -77,7 +77,7 @@ static tn_cell cell_of(const target *t) {
     return cell;
 }
 
-static tn_status try_parts(const tn_cell *c, const tn_bench_options *o, tn_cost_row *row) {
+static tn_status try_parts(const tn_sweep_cell *c, const tn_bench_options *o, tn_cost_row *row) {
     tn_layer_shape shape = {.B = c->B,
                             .T = c->T,
                             .D = c->D,
@@ -94,10 +94,10 @@ static tn_status try_parts(const tn_cell *c, const tn_bench_options *o, tn_cost_
 }
 
 static tn_status try_run(const target *t, int drop, int seed, tn_cost_row *row) {
-    tn_cell cell = cell_of(t);
+    tn_sweep_cell cell = cell_of(t);
     tn_bench_options o = {.seconds = 0.001, .seed = (uint64_t)seed};
     tn_launch_drop(dev, drop);
-    return t->pass == PARTS ? try_parts(&cell, &o, row) : tn_cell_run(dev, &cell, &o, row);
+    return t->pass == PARTS ? try_parts(&cell, &o, row) : tn_sweep_cell_run(dev, &cell, &o, row);
 }
 
 static void run(const target *t, int drop, int seed, tn_cost_row *row) {
@@ -138,11 +138,11 @@ static void choose_launches(void) {
 /* How many launches were left out. */
 static int drop_each(const target *t) {
     static char names[2][512][48];
-    tn_cell cell = cell_of(t);
+    tn_sweep_cell cell = cell_of(t);
     tn_cost_row row;
     char text[240];
     int all[2], dropped = 0;
-    tn_cell_describe(&cell, text, sizeof text);
+    tn_sweep_cell_describe(&cell, text, sizeof text);
     for (int seed = 0; seed < 2; seed++) {
         run(t, 0, seed, &row);
         ck_assert_msg(strcmp(row.status, "ok") == 0, "%s: %s", text, row.reason);

@@ -1,7 +1,7 @@
 /* A real sweep killed twenty times at random moments has in the end exactly the rows of one that was left
  * alone, and no child outlives a kill. The moments are of a seed that is printed; TURNOUT_KILL_SEED gives it
  * again. */
-#include "cell.h"
+#include "sweep_cell.h"
 #include "clock.h"
 #include "file.h"
 

@@ -5,7 +5,7 @@
 #include "buffer.h"
 #include "case.h"
 #include "flash_attention_ref.h"
-#include "op.h"
+#include "bench_op.h"
 
 #include <math.h>
 #include <string.h>

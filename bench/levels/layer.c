@@ -6,7 +6,7 @@
 #include "cost.h"
 #include "launch.h"
 #include "rng.h"
-#include "twin.h"
+#include "dense_weights.h"
 #include "workspace.h"
 
 #include <math.h>
@@ -145,7 +145,7 @@ static tn_status side_make(layer_run *r, const char *mixer, layer_side *side) {
     return TN_OK;
 }
 
-/* Weights: random; the router reads column 0. The twin gets the same where it has the tensor. */
+/* Weights: random; the router reads column 0. The dense side gets the same where it has the tensor. */
 static tn_status weights(layer_run *r, uint64_t seed) {
     tn_params *p = &r->mine.model->params;
     const tn_param *router = p->layers[0].router_weight;
@@ -160,7 +160,7 @@ static tn_status weights(layer_run *r, uint64_t seed) {
     TN_TRY(tn_alloc(r->ctx, p->floats, sizeof(float), &values));
     tn_status status = tn_buffer_read(p->values, 0, p->floats * sizeof(float), values);
     if (status == TN_OK)
-        status = tn_twin_weights(p, values, &r->dense.model->params);
+        status = tn_dense_weights(p, values, &r->dense.model->params);
     tn_free(r->ctx, values);
     return status;
 }

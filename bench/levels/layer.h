@@ -3,7 +3,7 @@
 #define TN_LAYER_H
 
 #include "execution.h"
-#include "op.h"
+#include "bench_op.h"
 #include "workspace.h"
 
 typedef struct tn_layer_shape {

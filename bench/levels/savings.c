@@ -18,8 +18,8 @@ typedef struct tn_savings_side {
 
 typedef struct tn_savings_run {
     tn_context *ctx;
-    tn_model *twin;
-    tn_workspace *ws, *twin_ws;
+    tn_model *dense_model;
+    tn_workspace *ws, *dense_ws;
     tn_batch batch;
     int32_t *label_rows, *labels;
     tn_input in;
@@ -36,8 +36,8 @@ static tn_status forward(tn_device *dev, void *data) {
 
 static void release(tn_savings_run *r) {
     tn_workspace_destroy(r->ws);
-    tn_workspace_destroy(r->twin_ws);
-    tn_model_destroy(r->twin);
+    tn_workspace_destroy(r->dense_ws);
+    tn_model_destroy(r->dense_model);
     tn_batch_free(r->ctx, &r->batch);
     tn_free(r->ctx, r->label_rows);
     tn_free(r->ctx, r->labels);
@@ -57,9 +57,9 @@ static tn_status prepare(tn_savings_run *r, tn_model *m, const tn_task *task, in
 static tn_status prepare_twin(tn_savings_run *r, tn_model *m) {
     tn_model_config dense = m->config;
     dense.mixer = TN_MIXER_ATTENTION;
-    TN_TRY(tn_model_create(m->dev, &dense, false, &r->twin));
-    TN_TRY(tn_params_init(&r->twin->params, 1));
-    return tn_workspace_create(r->twin, r->in.B, r->in.T, &r->twin_ws);
+    TN_TRY(tn_model_create(m->dev, &dense, false, &r->dense_model));
+    TN_TRY(tn_params_init(&r->dense_model->params, 1));
+    return tn_workspace_create(r->dense_model, r->in.B, r->in.T, &r->dense_ws);
 }
 
 /* Joules a call of both, in turn, so that a package that warms up or is kept busy by others touches both
@@ -110,7 +110,7 @@ static tn_status measure_alone(tn_savings_run *r, tn_model *m, double seconds, t
 }
 
 static tn_status measure_both(tn_savings_run *r, tn_model *m, double seconds, tn_savings *out) {
-    tn_savings_side mine = {m, r->ws, &r->in}, dense = {r->twin, r->twin_ws, &r->in};
+    tn_savings_side mine = {m, r->ws, &r->in}, dense = {r->dense_model, r->dense_ws, &r->in};
     const tn_measure_options options = {.seconds = seconds};
     tn_pair_sample pair;
     TN_TRY(tn_measure_pair(m->dev, forward, &mine, forward, &dense, &options, &pair));

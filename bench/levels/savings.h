@@ -30,8 +30,8 @@ typedef struct tn_savings_options {
 
 /* `work`: operations of the attention mixer over the model's, from which and the model's own time it is
  * guessed what a pass would take; only to decide what not to begin. Where it does not fit in memory it is
- * left out as well; what is measured against it is NaN then. The twin's weights are random: they do not
- * change what is computed. */
+ * left out as well; what is measured against it is NaN then. The dense model's weights are random: they do
+ * not change what is computed. */
 tn_status tn_savings_measure(tn_model *m, const tn_task *task, const tn_savings_options *options, double work,
                              tn_savings *out);
 

@@ -4,7 +4,7 @@
 #define TN_STEP_H
 
 #include "model.h"
-#include "op.h"
+#include "bench_op.h"
 
 typedef struct tn_step_shape {
     int64_t B, T;

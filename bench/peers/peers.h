@@ -2,7 +2,7 @@
 #ifndef TN_PEERS_H
 #define TN_PEERS_H
 
-#include "op.h"
+#include "bench_op.h"
 #include "peer.h"
 #include "peer_work.h"
 

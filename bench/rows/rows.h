@@ -71,7 +71,7 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
 bool tn_row_past_roof(const tn_cost_row *row);
 /* Columns of the peer's times, ours being a of the pair. */
 void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair);
-/* Columns of the dense twin's times, this being a of the pair; `ideal`: the ratio by counted operations. The
+/* Columns of the dense model's times, this being a of the pair; `ideal`: the ratio by counted operations. The
  * pair's times of this replace those of `alone`, which has the events and the energy. */
 void tn_row_set_dense(tn_cost_row *row, const tn_pair_sample *pair, double ideal, tn_sample *alone);
 /* status and reason; line breaks in the reason become spaces: one row is one line. */

@@ -59,7 +59,8 @@ tn_status tn_samples_row(tn_context *ctx, const char *line, tn_cost_row *row) {
 
 /* How many lines of the text are of rows of `rows`, one after the other from the start; `*whole` is where
  * they end, `*rest` whether whole lines stand behind the first that is not. */
-static size_t lines_of(tn_context *ctx, const char *text, const tn_part *rows, size_t *whole, bool *rest) {
+static size_t lines_of(tn_context *ctx, const char *text, const tn_partial_file *rows, size_t *whole,
+                       bool *rest) {
     size_t count = 0;
     const char *line = text, *end;
     *whole = 0;
@@ -68,7 +69,7 @@ static size_t lines_of(tn_context *ctx, const char *text, const tn_part *rows, s
         char key[1400] = "";
         if (tn_samples_row(ctx, line, &row) == TN_OK)
             tn_row_key(&row, key, sizeof key);
-        if (!tn_part_has(rows, key))
+        if (!tn_partial_file_has(rows, key))
             break;
         *whole = (size_t)(end + 1 - text);
     }
@@ -77,40 +78,42 @@ static size_t lines_of(tn_context *ctx, const char *text, const tn_part *rows, s
 }
 
 /* A sweep that was killed between its two renames has its samples under their final name already. */
-static void take_back(tn_context *ctx, const tn_samples_file *f, const tn_part *rows) {
+static void take_back(tn_context *ctx, const tn_samples_file *f, const tn_partial_file *rows) {
     char *text;
     size_t size, whole;
     bool rest;
-    if (rows->key_count == 0 || tn_file_exists(f->part) || !tn_file_exists(f->path) ||
+    if (rows->key_count == 0 || tn_file_exists(f->partial) || !tn_file_exists(f->path) ||
         tn_file_read(ctx, f->path, &text, &size) != TN_OK)
         return;
     lines_of(ctx, text, rows, &whole, &rest);
     if (size > 0 && whole == size)
-        (void)rename(f->path, f->part); /* where that fails the row's samples are missed and told */
+        (void)rename(f->path, f->partial); /* where that fails the row's samples are missed and told */
     tn_free(ctx, text);
 }
 
-static tn_status take_up(tn_context *ctx, const tn_samples_file *f, const tn_part *rows) {
+static tn_status take_up(tn_context *ctx, const tn_samples_file *f, const tn_partial_file *rows) {
     char *text;
     size_t size, whole = 0, count = 0;
     bool rest = false;
-    TN_TRY(tn_file_read(ctx, f->part, &text, &size));
+    TN_TRY(tn_file_read(ctx, f->partial, &text, &size));
     if (rows->key_count > 0)
         count = lines_of(ctx, text, rows, &whole, &rest);
     tn_free(ctx, text);
     if (rest)
         return tn_fail(ctx, TN_ERR_INPUT,
                        "%s holds samples of another sweep than %s; move it away or choose another --samples",
-                       f->part, rows->part);
+                       f->partial, rows->partial);
     if (whole < size && ftruncate(fileno(f->stream), (off_t)whole) != 0)
-        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot cut the last line off %s: %s", f->part, strerror(errno));
+        return tn_fail(ctx, TN_ERR_OUTPUT, "cannot cut the last line off %s: %s", f->partial,
+                       strerror(errno));
     if (count < (size_t)rows->kept.ok)
         tn_warn(ctx, "%zu rows that %s already holds have no samples: it was begun without --samples %s",
-                (size_t)rows->kept.ok - count, rows->part, f->path);
+                (size_t)rows->kept.ok - count, rows->partial, f->path);
     return TN_OK;
 }
 
-tn_status tn_samples_open(tn_context *ctx, const char *path, const tn_part *rows, tn_samples_file *out) {
+tn_status tn_samples_open(tn_context *ctx, const char *path, const tn_partial_file *rows,
+                          tn_samples_file *out) {
     tn_status status = TN_OK;
     *out = (tn_samples_file){0};
     if (!path)
@@ -122,13 +125,13 @@ tn_status tn_samples_open(tn_context *ctx, const char *path, const tn_part *rows
         return TN_OK;
     }
     size_t size = strlen(out->path) + 8;
-    TN_GO(tn_alloc(ctx, size, 1, &out->part));
-    snprintf(out->part, size, "%s.part", out->path);
+    TN_GO(tn_alloc(ctx, size, 1, &out->partial));
+    snprintf(out->partial, size, "%s.part", out->path);
     take_back(ctx, out, rows);
-    int fd = open(out->part, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int fd = open(out->partial, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     out->stream = fd >= 0 ? fdopen(fd, "a") : NULL;
     if (!out->stream || flock(fd, LOCK_EX | LOCK_NB) != 0)
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; choose another --samples", out->part,
+        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; choose another --samples", out->partial,
                          errno == EWOULDBLOCK ? "another sweep is writing it" : strerror(errno));
     else
         status = take_up(ctx, out, rows);
@@ -143,22 +146,22 @@ tn_status tn_samples_add(tn_context *ctx, tn_samples_file *f, const char *line) 
         return TN_OK;
     size_t length = strcspn(line, "\n") + 1;
     fwrite(line, 1, length, f->stream);
-    return tn_stream_sync(ctx, f->stream, f->part ? f->part : f->through.path);
+    return tn_stream_sync(ctx, f->stream, f->partial ? f->partial : f->through.path);
 }
 
 tn_status tn_samples_finish(tn_context *ctx, tn_samples_file *f) {
-    if (!f->part) {
+    if (!f->partial) {
         f->stream = NULL;
         return tn_outfile_commit(ctx, &f->through);
     }
-    return tn_file_replace(ctx, f->part, f->path);
+    return tn_file_replace(ctx, f->partial, f->path);
 }
 
 void tn_samples_close(tn_context *ctx, tn_samples_file *f) {
-    if (f->part && f->stream)
+    if (f->partial && f->stream)
         fclose(f->stream);
     tn_outfile_abandon(ctx, &f->through);
     tn_free(ctx, f->path);
-    tn_free(ctx, f->part);
+    tn_free(ctx, f->partial);
     *f = (tn_samples_file){0};
 }

@@ -48,14 +48,14 @@ static tn_cell_dims crossing_dims(const crossing *c) {
                           .rho = NAN};
 }
 
-static tn_cell blank(const plan *p, const char *level) {
-    tn_cell cell = {
+static tn_sweep_cell blank(const plan *p, const char *level) {
+    tn_sweep_cell cell = {
         .info = p->info, .cold = p->given->cold, .B = -1, .T = -1, .D = -1, .H = -1, .K = -1, .rho = NAN};
     snprintf(cell.level, sizeof cell.level, "%s", level);
     return cell;
 }
 
-static tn_status add(plan *p, const tn_cell *cell) {
+static tn_status add(plan *p, const tn_sweep_cell *cell) {
     tn_cell_list *list = p->list;
     TN_TRY(tn_grow(p->ctx, &list->items, &list->capacity, list->count + 1, sizeof *list->items));
     list->items[list->count++] = *cell;
@@ -71,7 +71,7 @@ static void leave_out(plan *p, const char *what) {
     memcpy(p->last_told, text, sizeof text);
 }
 
-static bool is_new_shape(const plan *p, size_t from, const tn_cell *cell) {
+static bool is_new_shape(const plan *p, size_t from, const tn_sweep_cell *cell) {
     for (size_t i = from; i < p->list->count; i++)
         if (strcmp(p->list->items[i].shape, cell->shape) == 0 &&
             strcmp(p->list->items[i].pass, cell->pass) == 0)
@@ -82,7 +82,7 @@ static bool is_new_shape(const plan *p, size_t from, const tn_cell *cell) {
 /* One shape of one op in all its passes, unless it is there already. */
 static tn_status add_op_shape(plan *p, const tn_case *c, const tn_shape *shape, size_t from) {
     for (int i = 0; c->passes[i]; i++) {
-        tn_cell cell = blank(p, "op");
+        tn_sweep_cell cell = blank(p, "op");
         if (!tn_words_allow(&p->given->pass, c->passes[i]))
             continue;
         snprintf(cell.op, sizeof cell.op, "%s", c->op);
@@ -128,8 +128,8 @@ static tn_status add_ops(plan *p) {
 
 /* Beside the compacted layers of a forward pass one that runs both tracks for all rows and then chooses. It
  * does the same work whatever is routed, so one fraction stands for all: that in the middle of the axis. */
-static tn_status add_masked(plan *p, const tn_cell *like) {
-    tn_cell cell = *like;
+static tn_status add_masked(plan *p, const tn_sweep_cell *like) {
+    tn_sweep_cell cell = *like;
     if (strcmp(cell.level, "layer") != 0 || strcmp(cell.pass, "forward") != 0 || p->rho.count == 0)
         return TN_OK;
     cell.execution = TN_EXECUTION_MASKED;
@@ -138,8 +138,8 @@ static tn_status add_masked(plan *p, const tn_cell *like) {
 }
 
 /* The same rows in whole blocks; unlike masked, its work depends on how many there are. */
-static tn_status add_blocks(plan *p, const tn_cell *like) {
-    tn_cell cell = *like;
+static tn_status add_blocks(plan *p, const tn_sweep_cell *like) {
+    tn_sweep_cell cell = *like;
     if (strcmp(cell.level, "layer") != 0 || strcmp(cell.pass, "forward") != 0)
         return TN_OK;
     cell.execution = TN_EXECUTION_BLOCKS;
@@ -148,10 +148,10 @@ static tn_status add_blocks(plan *p, const tn_cell *like) {
 
 /* Routed at every fraction that gives another number of rows, and what stands beside it: dense attention, or
  * of a training step that of phase 1, both tracks for all rows. */
-static tn_status add_mixers(plan *p, const tn_cell *like) {
+static tn_status add_mixers(plan *p, const tn_sweep_cell *like) {
     int64_t seen[TN_AXIS_MAX];
     int count = 0;
-    tn_cell cell = *like;
+    tn_sweep_cell cell = *like;
     bool step = strcmp(cell.level, "model") == 0 && strcmp(cell.pass, "step") == 0;
     snprintf(cell.mixer, sizeof cell.mixer, step ? "routed" : "attention");
     TN_TRY(add(p, &cell));
@@ -207,7 +207,7 @@ static tn_status add_sizes(plan *p, const char *level, const char *op, const tn_
         if (!can_be(p, level, &d))
             continue;
         for (int i = 0; i < passes->count; i++) {
-            tn_cell cell = blank(p, level);
+            tn_sweep_cell cell = blank(p, level);
             snprintf(cell.op, sizeof cell.op, "%s", op);
             snprintf(cell.pass, sizeof cell.pass, "%s", passes->v[i]);
             cell.B = d.B;
@@ -226,7 +226,7 @@ static const char *const test_kinds[] = {"ok-1", "ok-2", "ok-3",   "slow",  "han
 
 static tn_status add_tests(plan *p) {
     for (int i = 0; test_kinds[i]; i++) {
-        tn_cell cell = blank(p, "test");
+        tn_sweep_cell cell = blank(p, "test");
         snprintf(cell.op, sizeof cell.op, "%s", test_kinds[i]);
         snprintf(cell.pass, sizeof cell.pass, "forward");
         TN_TRY(add(p, &cell));
@@ -263,7 +263,7 @@ static tn_status cross_cores(plan *p, size_t from) {
         return TN_OK;
     for (int c = 0; c < cores->count; c++)
         for (size_t i = from; i < end; i++) {
-            tn_cell cell = p->list->items[i];
+            tn_sweep_cell cell = p->list->items[i];
             cell.cores = (int)cores->v[c];
             if (c == 0)
                 p->list->items[i] = cell;
@@ -326,7 +326,7 @@ void tn_cells_shuffle(tn_cell_list *list, uint64_t seed) {
     tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, 0);
     for (size_t i = list->count; i > 1; i--) {
         size_t j = tn_rng_below(&rng, (uint32_t)i);
-        tn_cell kept = list->items[i - 1];
+        tn_sweep_cell kept = list->items[i - 1];
         list->items[i - 1] = list->items[j];
         list->items[j] = kept;
     }

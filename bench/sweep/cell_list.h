@@ -3,7 +3,7 @@
 #define TN_CELL_LIST_H
 
 #include "axis.h"
-#include "cell.h"
+#include "sweep_cell.h"
 
 /* What was given replaces what the preset has; an axis without values (count 0) stays as it is there. Of an
  * op, T, D, H, K and batch are those dimensions that it has by that name (Dh = D / H), and rho its routed
@@ -19,7 +19,7 @@ typedef struct tn_sweep_axes {
 } tn_sweep_axes;
 
 typedef struct tn_cell_list {
-    tn_cell *items;
+    tn_sweep_cell *items;
     size_t count, capacity;
 } tn_cell_list;
 

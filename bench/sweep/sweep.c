@@ -30,7 +30,7 @@ typedef struct ceiling {
 typedef struct sweep {
     tn_context *ctx;
     const tn_sweep_options *o;
-    tn_part part;
+    tn_partial_file partial;
     tn_samples_file samples;
     tn_cell_list cells;
     ceiling *ceilings;
@@ -74,7 +74,7 @@ static void say_device(words *w, const sweep *s, const tn_device_info *info, int
     say(w, "--seconds=%g", seconds_of(s->o));
 }
 
-static void say_cell(words *w, const tn_cell *c) {
+static void say_cell(words *w, const tn_sweep_cell *c) {
     say(w, "--op=%s", c->op);
     say(w, "--pass=%s", c->pass);
     if (c->shape[0])
@@ -96,7 +96,7 @@ static double timeout_of(const sweep *s) {
     return s->o->timeout_s > 0 ? s->o->timeout_s : 60;
 }
 
-static ceiling *ceiling_of(const sweep *s, const tn_cell *cell) {
+static ceiling *ceiling_of(const sweep *s, const tn_sweep_cell *cell) {
     for (size_t i = 0; i < s->ceiling_count; i++)
         if (s->ceilings[i].info == cell->info && s->ceilings[i].cores == cell->cores)
             return &s->ceilings[i];
@@ -106,7 +106,7 @@ static ceiling *ceiling_of(const sweep *s, const tn_cell *cell) {
 /* One for every device and number of cores among the cells. */
 static tn_status list_ceilings(sweep *s) {
     for (size_t i = 0; i < s->cells.count; i++) {
-        const tn_cell *cell = &s->cells.items[i];
+        const tn_sweep_cell *cell = &s->cells.items[i];
         if (ceiling_of(s, cell))
             continue;
         TN_TRY(
@@ -171,10 +171,10 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
 
 /* True, and a row, where the quick preset does not try: one call alone would take too long on this device, or
  * cells have and its own more than their share. */
-static bool too_slow(const sweep *s, const tn_cell *cell, tn_cost_row *row) {
+static bool too_slow(const sweep *s, const tn_sweep_cell *cell, tn_cost_row *row) {
     const ceiling *c = ceiling_of(s, cell);
     char reason[200];
-    double seconds = c->known && c->attention_rate > 0 ? tn_cell_flops(cell) / c->attention_rate : 0,
+    double seconds = c->known && c->attention_rate > 0 ? tn_sweep_cell_flops(cell) / c->attention_rate : 0,
            spent = 0;
     for (size_t i = 0; i < s->ceiling_count; i++)
         spent += s->ceilings[i].spent_s;
@@ -207,13 +207,13 @@ static tn_status keep_samples(sweep *s, const tn_child_result *r, const char *wa
     return strcmp(want, got) == 0 ? tn_samples_add(s->ctx, &s->samples, line + 1) : TN_OK;
 }
 
-static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
+static tn_status run_cell(sweep *s, const tn_sweep_cell *cell, tn_cost_row *row) {
     words w = {.count = 0};
     tn_child_result r;
     tn_cost_row found;
     char want[1400], got[1400], ceilings[TN_ROOFLINE_TEXT];
     const ceiling *c = ceiling_of(s, cell);
-    tn_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
+    tn_sweep_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
     row->timing_s = seconds_of(s->o);
     if (too_slow(s, cell, row))
         return TN_OK;
@@ -248,9 +248,9 @@ static tn_status run_cell(sweep *s, const tn_cell *cell, tn_cost_row *row) {
     return status;
 }
 
-static void show_progress(sweep *s, const tn_cell *cell, size_t measured) {
+static void show_progress(sweep *s, const tn_sweep_cell *cell, size_t measured) {
     char text[240], left[64] = "";
-    tn_cell_describe(cell, text, sizeof text);
+    tn_sweep_cell_describe(cell, text, sizeof text);
     if (measured >= 3) {
         double each = (tn_clock_seconds() - s->start) / (double)measured,
                rest = each * (double)(s->to_do - measured);
@@ -267,9 +267,9 @@ static tn_status run_all(sweep *s, tn_sweep_result *out) {
     for (size_t i = 0; i < s->cells.count; i++) {
         tn_cost_row row;
         char key[1400];
-        tn_cell_identify(&s->cells.items[i], s->o->seed, s->o->cpu_model, &row);
+        tn_sweep_cell_identify(&s->cells.items[i], s->o->seed, s->o->cpu_model, &row);
         tn_row_key(&row, key, sizeof key);
-        if (tn_part_has(&s->part, key))
+        if (tn_partial_file_has(&s->partial, key))
             continue;
         if (tn_interrupted())
             return tn_fail(s->ctx, TN_ERR_INTERRUPTED, "stopped with %zu of %zu rows done", s->done,
@@ -278,7 +278,7 @@ static tn_status run_all(sweep *s, tn_sweep_result *out) {
         double before = tn_clock_seconds();
         TN_TRY(run_cell(s, &s->cells.items[i], &row));
         ceiling_of(s, &s->cells.items[i])->spent_s += tn_clock_seconds() - before;
-        TN_TRY(tn_part_add(s->ctx, &s->part, &row));
+        TN_TRY(tn_partial_file_add(s->ctx, &s->partial, &row));
         tn_row_count(&row, &out->tally);
         s->done++;
     }
@@ -286,7 +286,7 @@ static tn_status run_all(sweep *s, tn_sweep_result *out) {
 }
 
 static tn_status check_seconds(const sweep *s) {
-    const tn_part *p = &s->part;
+    const tn_partial_file *p = &s->partial;
     double now = seconds_of(s->o), slack = 1e-5 * now;
     if (p->key_count == 0 || (p->timing_least > now - slack && p->timing_most < now + slack))
         return TN_OK;
@@ -298,7 +298,7 @@ static tn_status check_seconds(const sweep *s) {
         s->ctx, TN_ERR_INPUT,
         "%s holds rows that were measured with %s, now it would be --seconds %g; give the same, move "
         "the file away, or choose another -o",
-        p->finished ? p->path : p->part, text, now);
+        p->finished ? p->path : p->partial, text, now);
 }
 
 /* Rows that were there and belong to no cell of this sweep, or were measured for another time: of another
@@ -307,19 +307,19 @@ static tn_status check_kept(sweep *s, tn_sweep_result *out) {
     for (size_t i = 0; i < s->cells.count; i++) {
         tn_cost_row row;
         char key[1400];
-        tn_cell_identify(&s->cells.items[i], s->o->seed, s->o->cpu_model, &row);
+        tn_sweep_cell_identify(&s->cells.items[i], s->o->seed, s->o->cpu_model, &row);
         tn_row_key(&row, key, sizeof key);
-        out->kept += tn_part_has(&s->part, key);
+        out->kept += tn_partial_file_has(&s->partial, key);
     }
-    if ((size_t)out->kept != s->part.key_count)
+    if ((size_t)out->kept != s->partial.key_count)
         return tn_fail(
             s->ctx, TN_ERR_INPUT,
             "%s holds rows of another sweep (other preset, axes, seed, devices or driver); go on with "
             "the options it "
             "was begun with, move it away, or choose another -o",
-            s->part.finished ? s->part.path : s->part.part);
+            s->partial.finished ? s->partial.path : s->partial.partial);
     TN_TRY(check_seconds(s));
-    out->tally = s->part.kept;
+    out->tally = s->partial.kept;
     s->done = (size_t)out->kept;
     s->to_do = s->cells.count - s->done;
     return TN_OK;
@@ -328,20 +328,20 @@ static tn_status check_kept(sweep *s, tn_sweep_result *out) {
 static tn_status finish(sweep *s) {
     if (s->samples.stream)
         TN_TRY(tn_samples_finish(s->ctx, &s->samples));
-    return tn_part_finish(s->ctx, &s->part);
+    return tn_partial_file_finish(s->ctx, &s->partial);
 }
 
-/* The rows that there are come to stand under the file's own name; the part stays, to go on with. */
+/* The rows that there are come to stand under the file's own name; the partial file stays, to go on with. */
 static tn_status stop(sweep *s, tn_status status) {
     static tn_context aside; /* static for its size; the message that counts is the one of what stopped it */
     aside = (tn_context){.quiet = s->ctx->quiet};
-    bool kept = tn_part_stop(&aside, &s->part) == TN_OK;
-    if (status != TN_ERR_INTERRUPTED || s->part.spare || !s->part.part)
+    bool kept = tn_partial_file_stop(&aside, &s->partial) == TN_OK;
+    if (status != TN_ERR_INTERRUPTED || s->partial.spare || !s->partial.partial)
         return status;
     tn_fail_prefix(s->ctx,
                    kept ? "%s has the rows that are done, and the same command goes on"
                         : "%s keeps what is done, and the same command goes on",
-                   kept ? s->part.path : s->part.part);
+                   kept ? s->partial.path : s->partial.partial);
     return status;
 }
 
@@ -353,18 +353,18 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
         TN_GO(tn_cells_make(ctx, options->preset, &options->axes, options->devices[i], i == 0, &s.cells));
     tn_cells_shuffle(&s.cells, options->seed);
     TN_GO(list_ceilings(&s));
-    TN_GO(tn_part_open(ctx, options->path, options->format, &s.part));
+    TN_GO(tn_partial_file_open(ctx, options->path, options->format, &s.partial));
     out->cells = (int)s.cells.count;
     TN_GO(check_kept(&s, out));
-    out->whole = s.to_do == 0 && s.part.finished;
+    out->whole = s.to_do == 0 && s.partial.finished;
     if (out->whole && options->samples && !tn_file_exists(options->samples))
         status = tn_fail(ctx, TN_ERR_INPUT,
                          "%s is whole, but was measured without --samples %s; leave that out, move the file "
                          "away, or choose another -o",
-                         s.part.path, options->samples);
+                         s.partial.path, options->samples);
     if (out->whole)
         goto cleanup;
-    TN_GO(tn_samples_open(ctx, options->samples, &s.part, &s.samples));
+    TN_GO(tn_samples_open(ctx, options->samples, &s.partial, &s.samples));
     for (size_t i = 0; i < s.ceiling_count && s.to_do > 0; i++)
         TN_GO(measure_ceilings(&s, &s.ceilings[i]));
     status = run_all(&s, out);
@@ -372,7 +372,7 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     status = status == TN_OK ? finish(&s) : stop(&s, status);
 cleanup:
     tn_samples_close(ctx, &s.samples);
-    tn_part_close(ctx, &s.part);
+    tn_partial_file_close(ctx, &s.partial);
     tn_cell_list_free(ctx, &s.cells);
     tn_free(ctx, s.ceilings);
     return status;

@@ -4,7 +4,7 @@
 #define TN_SWEEP_H
 
 #include "cell_list.h"
-#include "part.h"
+#include "partial_file.h"
 
 typedef struct tn_sweep_options {
     const char *program;  /* this program's own path: cells run as `program cell …` */

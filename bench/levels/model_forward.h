@@ -1,6 +1,6 @@
 /* A whole forward pass of the model, routed beside attention in every row: cells of level `model`. */
-#ifndef TN_WHOLE_H
-#define TN_WHOLE_H
+#ifndef TN_MODEL_FORWARD_H
+#define TN_MODEL_FORWARD_H
 
 #include "step.h"
 
@@ -10,7 +10,7 @@
  * attention of the same weights. Verified first by the logits: the compacted pass against both tracks
  * computed for all rows with the same decisions, and attention against the routed model with every row
  * routed. */
-tn_status tn_whole_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *options,
-                        tn_cost_row *row);
+tn_status tn_model_forward_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *options,
+                                tn_cost_row *row);
 
 #endif

@@ -1,15 +1,16 @@
-#include "cell.h"
+#include "sweep_cell.h"
 
 #include "layer.h"
 #include "shapes.h"
-#include "whole.h"
+#include "model_forward.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model, tn_cost_row *row) {
+void tn_sweep_cell_identify(const tn_sweep_cell *cell, uint64_t seed, const char *cpu_model,
+                            tn_cost_row *row) {
     const tn_case *c = tn_case_find(cell->op);
     tn_context quiet = {0};
     tn_shape shape;
@@ -36,7 +37,7 @@ void tn_cell_identify(const tn_cell *cell, uint64_t seed, const char *cpu_model,
         tn_row_set_shape(row, c, &shape);
 }
 
-void tn_cell_describe(const tn_cell *cell, char *text, size_t size) {
+void tn_sweep_cell_describe(const tn_sweep_cell *cell, char *text, size_t size) {
     char rho[40] = "", cores[80] = "";
     if (cell->rho >= 0)
         snprintf(rho, sizeof rho, " rho=%.4g", cell->rho);
@@ -53,7 +54,7 @@ void tn_cell_describe(const tn_cell *cell, char *text, size_t size) {
                  (long long)cell->B, (long long)cell->T, (long long)cell->D, (long long)cell->H, rho, cores);
 }
 
-double tn_cell_flops(const tn_cell *cell) {
+double tn_sweep_cell_flops(const tn_sweep_cell *cell) {
     const tn_case *c = tn_case_find(cell->op);
     tn_context quiet = {0};
     tn_shape shape;
@@ -94,7 +95,8 @@ static tn_status run_test(tn_context *ctx, const char *kind, tn_raw *raw, tn_cos
     return TN_OK;
 }
 
-static tn_status run_layer(tn_device *dev, const tn_cell *cell, const tn_bench_options *o, tn_cost_row *row) {
+static tn_status run_layer(tn_device *dev, const tn_sweep_cell *cell, const tn_bench_options *o,
+                           tn_cost_row *row) {
     return tn_layer_measure(dev,
                             &(tn_layer_shape){.B = cell->B,
                                               .T = cell->T,
@@ -108,19 +110,20 @@ static tn_status run_layer(tn_device *dev, const tn_cell *cell, const tn_bench_o
                             o, row);
 }
 
-static tn_status run_model(tn_device *dev, const tn_cell *cell, const tn_bench_options *o, tn_cost_row *row) {
+static tn_status run_model(tn_device *dev, const tn_sweep_cell *cell, const tn_bench_options *o,
+                           tn_cost_row *row) {
     tn_step_shape shape = {
         .B = cell->B, .T = cell->T, .D = cell->D, .H = cell->H, .K = cell->K, .rho = cell->rho};
     if (strcmp(cell->pass, "step") == 0)
         return tn_step_fill(dev, &shape, o, row);
     if (strcmp(cell->pass, "forward") == 0)
-        return tn_whole_fill(dev, &shape, o, row);
+        return tn_model_forward_fill(dev, &shape, o, row);
     return tn_fail(tn_device_context(dev), TN_ERR_ARG,
                    "there is no pass '%s' of a model; there is forward and step", cell->pass);
 }
 
-tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_options *options,
-                      tn_cost_row *row) {
+tn_status tn_sweep_cell_run(tn_device *dev, const tn_sweep_cell *cell, const tn_bench_options *options,
+                            tn_cost_row *row) {
     tn_context *ctx = tn_device_context(dev);
     tn_status status;
     if (strcmp(cell->level, "op") == 0) {
@@ -133,7 +136,7 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
         row->cores = cell->cores > 0 ? cell->cores : -1;
         return TN_OK;
     }
-    tn_cell_identify(cell, options->seed, options->cpu_model ? options->cpu_model : "", row);
+    tn_sweep_cell_identify(cell, options->seed, options->cpu_model ? options->cpu_model : "", row);
     if (strcmp(cell->level, "test") == 0)
         status = run_test(ctx, cell->op, options->raw, row);
     else if (strcmp(cell->level, "model") == 0)
@@ -147,7 +150,7 @@ tn_status tn_cell_run(tn_device *dev, const tn_cell *cell, const tn_bench_option
     return tn_row_settle(row, status, ctx);
 }
 
-tn_status tn_cell_attention_rate(tn_device *dev, double *rate) {
+tn_status tn_sweep_cell_attention_rate(tn_device *dev, double *rate) {
     const tn_case *c = tn_case_find("flash_attention");
     tn_shape shapes[TN_SHAPES_MAX];
     int count = 0;

@@ -1,7 +1,7 @@
-#include "whole.h"
+#include "model_forward.h"
 
 #include "step_run.h"
-#include "twin.h"
+#include "dense_weights.h"
 
 #include <math.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static tn_status check(whole_run *r) {
     return compare(r, "attention beside the model with every row routed");
 }
 
-static tn_status twin(whole_run *r, uint64_t seed) {
+static tn_status dense_side(whole_run *r, uint64_t seed) {
     tn_params *p;
     float *values;
     tn_status status = TN_OK;
@@ -60,7 +60,7 @@ static tn_status twin(whole_run *r, uint64_t seed) {
     TN_TRY(tn_alloc(r->ctx, p->floats, sizeof *values, &values));
     TN_GO(tn_buffer_read(p->values, 0, p->floats * sizeof *values, values));
     TN_GO(tn_params_pack(p)); /* routers were set after the weights */
-    TN_GO(tn_twin_weights(p, values, &tn_step_model(r->dense)->params));
+    TN_GO(tn_dense_weights(p, values, &tn_step_model(r->dense)->params));
 cleanup:
     tn_free(r->ctx, values);
     return status;
@@ -89,8 +89,8 @@ static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *r
     return TN_OK;
 }
 
-tn_status tn_whole_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,
-                        tn_cost_row *row) {
+tn_status tn_model_forward_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,
+                                tn_cost_row *row) {
     whole_run r = {.ctx = tn_device_context(dev), .dev = dev, .shape = *shape, .dense_shape = *shape};
     tn_status status = TN_OK;
     tn_step_shape routed = *shape;
@@ -100,7 +100,7 @@ tn_status tn_whole_fill(tn_device *dev, const tn_step_shape *shape, const tn_ben
     r.dense_shape.mixer = "attention";
     r.dense_shape.rho = NAN;
     TN_GO(tn_step_make(dev, &routed, o->seed, &r.routed));
-    TN_GO(twin(&r, o->seed));
+    TN_GO(dense_side(&r, o->seed));
     TN_GO(check(&r));
     if (!(shape->rho >= 0)) {
         tn_step_destroy(r.routed); /* was there to verify against */

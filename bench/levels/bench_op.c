@@ -1,4 +1,4 @@
-#include "op.h"
+#include "bench_op.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "part.h"
+#include "partial_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@ void tn_row_count(const tn_cost_row *row, tn_row_tally *tally) {
     tally->timeouts += strcmp(row->status, "timeout") == 0;
 }
 
-static tn_status add_key(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
+static tn_status add_key(tn_context *ctx, tn_partial_file *p, const tn_cost_row *row) {
     char key[1400];
     tn_row_key(row, key, sizeof key);
     TN_TRY(tn_grow(ctx, &p->keys, &p->key_capacity, p->key_count + 1, sizeof *p->keys));
@@ -27,9 +27,9 @@ static tn_status add_key(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
     return TN_OK;
 }
 
-bool tn_part_has(const tn_part *part, const char *key) {
-    for (size_t i = 0; i < part->key_count; i++)
-        if (strcmp(part->keys[i], key) == 0)
+bool tn_partial_file_has(const tn_partial_file *partial, const char *key) {
+    for (size_t i = 0; i < partial->key_count; i++)
+        if (strcmp(partial->keys[i], key) == 0)
             return true;
     return false;
 }
@@ -47,7 +47,7 @@ static char *header_text(void) {
 }
 
 /* Rows of `bytes` into keys; `*whole` is where the last whole line ends. */
-static tn_status read_rows(tn_context *ctx, tn_part *p, char *bytes, size_t *whole) {
+static tn_status read_rows(tn_context *ctx, tn_partial_file *p, char *bytes, size_t *whole) {
     char *header = header_text(), *line = bytes, *end;
     tn_status status = TN_OK;
     *whole = 0;
@@ -61,12 +61,12 @@ static tn_status read_rows(tn_context *ctx, tn_part *p, char *bytes, size_t *who
                     ctx, TN_ERR_INPUT,
                     "%s is not the unfinished file of a sweep of this version; move it away or choose "
                     "another -o",
-                    p->part);
+                    p->partial);
                 goto cleanup;
             }
         } else if (tn_row_parse(ctx, line, &row) != TN_OK) {
-            status =
-                tn_fail_prefix(ctx, "%s, line %d (move the file away or choose another -o)", p->part, number);
+            status = tn_fail_prefix(ctx, "%s, line %d (move the file away or choose another -o)", p->partial,
+                                    number);
             goto cleanup;
         } else {
             TN_GO(add_key(ctx, p, &row));
@@ -78,29 +78,29 @@ cleanup:
     return status;
 }
 
-static tn_status take_up(tn_context *ctx, tn_part *p) {
+static tn_status take_up(tn_context *ctx, tn_partial_file *p) {
     char *bytes = NULL;
     size_t size, whole;
-    TN_TRY(tn_file_read(ctx, p->part, &bytes, &size));
+    TN_TRY(tn_file_read(ctx, p->partial, &bytes, &size));
     tn_status status = read_rows(ctx, p, bytes, &whole);
     if (status == TN_OK && whole < size && ftruncate(fileno(p->stream), (off_t)whole) != 0)
-        status =
-            tn_fail(ctx, TN_ERR_OUTPUT, "cannot cut the torn last line off %s: %s", p->part, strerror(errno));
+        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot cut the torn last line off %s: %s", p->partial,
+                         strerror(errno));
     if (status == TN_OK && whole == 0)
         tn_rows_header(p->stream);
     tn_free(ctx, bytes);
     return status;
 }
 
-/* A row of FILE, which becomes the first rows of the part. */
-static tn_status take_row(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
+/* A row of FILE, which becomes the first rows of the partial file. */
+static tn_status take_row(tn_context *ctx, tn_partial_file *p, const tn_cost_row *row) {
     TN_TRY(add_key(ctx, p, row));
     tn_rows_write(p->stream, TN_ROW_CSV, p->written++, row);
     p->finished = true;
     return TN_OK;
 }
 
-static tn_status take_csv(tn_context *ctx, tn_part *p, char *bytes) {
+static tn_status take_csv(tn_context *ctx, tn_partial_file *p, char *bytes) {
     int number = 2;
     for (char *line = strchr(bytes, '\n') + 1, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         tn_cost_row row;
@@ -115,7 +115,7 @@ static tn_status take_csv(tn_context *ctx, tn_part *p, char *bytes) {
 }
 
 /* Other JSON than ours is no sweep's, and is replaced in the end as any file is. */
-static tn_status take_json(tn_context *ctx, tn_part *p, const char *bytes, size_t size) {
+static tn_status take_json(tn_context *ctx, tn_partial_file *p, const char *bytes, size_t size) {
     json_error_t error;
     json_t *rows = json_loadb(bytes, size, 0, &error);
     tn_status status = TN_OK;
@@ -132,7 +132,7 @@ static tn_status take_json(tn_context *ctx, tn_part *p, const char *bytes, size_
 }
 
 /* A FILE of an earlier sweep, whole or cut short: its rows need not be measured again. */
-static tn_status take_finished(tn_context *ctx, tn_part *p) {
+static tn_status take_finished(tn_context *ctx, tn_partial_file *p) {
     static const char csv[] = "schema,version,", table[] = "| what ";
     char *bytes;
     size_t size;
@@ -151,12 +151,13 @@ static tn_status take_finished(tn_context *ctx, tn_part *p) {
                     "it away or choose another -o",
                     p->path);
     tn_free(ctx, bytes);
-    return status == TN_OK && p->finished ? tn_stream_sync(ctx, p->stream, p->part) : status;
+    return status == TN_OK && p->finished ? tn_stream_sync(ctx, p->stream, p->partial) : status;
 }
 
-tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, tn_part *out) {
+tn_status tn_partial_file_open(tn_context *ctx, const char *path, tn_row_format format,
+                               tn_partial_file *out) {
     tn_status status = TN_OK;
-    *out = (tn_part){.format = format};
+    *out = (tn_partial_file){.format = format};
     TN_TRY(tn_output_path(ctx, path, &out->path));
     if (!out->path) {
         TN_TRY(tn_outfile_open(ctx, path, &out->through));
@@ -165,17 +166,17 @@ tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, 
         return TN_OK;
     }
     size_t size = strlen(out->path) + 8;
-    TN_GO(tn_alloc(ctx, size, 1, &out->part));
-    snprintf(out->part, size, "%s.part", out->path);
-    int fd = open(out->part, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    TN_GO(tn_alloc(ctx, size, 1, &out->partial));
+    snprintf(out->partial, size, "%s.part", out->path);
+    int fd = open(out->partial, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     out->stream = fd >= 0 ? fdopen(fd, "a") : NULL;
     if (!out->stream) {
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", out->part,
+        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", out->partial,
                          strerror(errno));
         goto cleanup;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "another sweep is writing %s; choose another -o", out->part);
+        status = tn_fail(ctx, TN_ERR_OUTPUT, "another sweep is writing %s; choose another -o", out->partial);
         goto cleanup;
     }
     TN_GO(take_up(ctx, out));
@@ -183,19 +184,19 @@ tn_status tn_part_open(tn_context *ctx, const char *path, tn_row_format format, 
     TN_GO(take_finished(ctx, out));
     return TN_OK;
 cleanup:
-    tn_part_close(ctx, out);
+    tn_partial_file_close(ctx, out);
     return status;
 }
 
-tn_status tn_part_add(tn_context *ctx, tn_part *p, const tn_cost_row *row) {
-    tn_rows_write(p->stream, p->part ? TN_ROW_CSV : p->format, p->written++, row);
-    TN_TRY(tn_stream_sync(ctx, p->stream, p->part ? p->part : p->through.path));
+tn_status tn_partial_file_add(tn_context *ctx, tn_partial_file *p, const tn_cost_row *row) {
+    tn_rows_write(p->stream, p->partial ? TN_ROW_CSV : p->format, p->written++, row);
+    TN_TRY(tn_stream_sync(ctx, p->stream, p->partial ? p->partial : p->through.path));
     p->finished = p->spare = false;
     return TN_OK;
 }
 
-/* The rows of the part in the format of the file. */
-static tn_status convert(tn_context *ctx, const tn_part *p, char *bytes) {
+/* The rows of the partial file in the format of the file. */
+static tn_status convert(tn_context *ctx, const tn_partial_file *p, char *bytes) {
     tn_outfile out;
     tn_status status = TN_OK;
     int index = 0;
@@ -213,48 +214,48 @@ cleanup:
     return tn_outfile_end(ctx, &out, status);
 }
 
-static tn_status write_file(tn_context *ctx, const tn_part *p) {
+static tn_status write_file(tn_context *ctx, const tn_partial_file *p) {
     char *bytes;
     size_t size;
-    TN_TRY(tn_file_read(ctx, p->part, &bytes, &size));
+    TN_TRY(tn_file_read(ctx, p->partial, &bytes, &size));
     tn_status status = convert(ctx, p, bytes);
     tn_free(ctx, bytes);
     return status;
 }
 
-static tn_status end_through(tn_context *ctx, tn_part *p) {
+static tn_status end_through(tn_context *ctx, tn_partial_file *p) {
     tn_rows_end(p->stream, p->format);
     p->stream = NULL;
     return tn_outfile_commit(ctx, &p->through);
 }
 
-tn_status tn_part_finish(tn_context *ctx, tn_part *p) {
-    if (!p->part)
+tn_status tn_partial_file_finish(tn_context *ctx, tn_partial_file *p) {
+    if (!p->partial)
         return end_through(ctx, p);
     p->spare = false;
     if (p->format == TN_ROW_CSV)
-        return tn_file_replace(ctx, p->part, p->path);
+        return tn_file_replace(ctx, p->partial, p->path);
     TN_TRY(write_file(ctx, p));
-    unlink(p->part);
+    unlink(p->partial);
     return TN_OK;
 }
 
-tn_status tn_part_stop(tn_context *ctx, tn_part *p) {
-    if (!p->part)
+tn_status tn_partial_file_stop(tn_context *ctx, tn_partial_file *p) {
+    if (!p->partial)
         return end_through(ctx, p);
     return p->spare ? TN_OK : write_file(ctx, p);
 }
 
-void tn_part_close(tn_context *ctx, tn_part *p) {
-    if (p->part && p->spare)
-        unlink(p->part);
-    if (p->part && p->stream)
+void tn_partial_file_close(tn_context *ctx, tn_partial_file *p) {
+    if (p->partial && p->spare)
+        unlink(p->partial);
+    if (p->partial && p->stream)
         fclose(p->stream);
     tn_outfile_abandon(ctx, &p->through);
     for (size_t i = 0; i < p->key_count; i++)
         tn_free(ctx, p->keys[i]);
     tn_free(ctx, p->keys);
     tn_free(ctx, p->path);
-    tn_free(ctx, p->part);
-    *p = (tn_part){0};
+    tn_free(ctx, p->partial);
+    *p = (tn_partial_file){0};
 }

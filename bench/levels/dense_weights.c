@@ -1,6 +1,6 @@
-#include "twin.h"
+#include "dense_weights.h"
 
-tn_status tn_twin_weights(tn_params *from, const float *values, tn_params *to) {
+tn_status tn_dense_weights(tn_params *from, const float *values, tn_params *to) {
     for (int i = 0; i < to->count; i++) {
         const tn_param *mine = &to->items[i], *theirs = tn_params_find(from, mine->name);
         if (theirs)
