@@ -8,6 +8,7 @@
 #include "quirks.h"
 #include "topology.h"
 #include "tune_set.h"
+#include "variant.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -264,15 +265,16 @@ END_TEST
 START_TEST(test_what_only_cpus_take) {
     const tn_case *c = tn_case_find("gelu");
     tn_tune_space space;
+    setenv("TURNOUT_TUNE", "gelu.STREAM=1,gemm.ASK=4", 1);
     open_device();
     tn_device_info *info = (tn_device_info *)tn_device_get_info(dev);
-    setenv("TURNOUT_TUNE", "gelu.STREAM=1,gemm.ASK=4", 1);
     ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 1);
-    ck_assert_int_eq(tn_tunable_of_cpus(dev, "gemm", "ASK", 8), 4);
+    ck_assert_int_eq(tn_tunable_ask_cpus(dev, "gemm", "ASK", 8), 4);
     info->kind = TN_KIND_GPU;
     ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 0);
-    ck_assert_int_eq(tn_tunable_of_cpus(dev, "gemm", "ASK", 8), 0);
+    ck_assert_int_eq(tn_tunable_ask_cpus(dev, "gemm", "ASK", 8), 0);
     unsetenv("TURNOUT_TUNE");
+    ck_ok(&ctx, tn_device_settings_reload(dev));
     ck_ok(&ctx, tn_tune_space_make(dev, c, 1, false, &space));
     info->kind = TN_KIND_CPU;
     for (int i = 0; c->tunables[i].name; i++)

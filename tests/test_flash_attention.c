@@ -4,6 +4,7 @@
 
 #include "case.h"
 #include "flash_attention.h"
+#include "variant.h"
 #include "flash_attention_ref.h"
 #include "rng.h"
 
@@ -140,8 +141,10 @@ START_TEST(test_gradient_bits) {
         if (n)
             continue;
         setenv("TURNOUT_TUNE", "flash_attention.HEADS=0", 1);
+        ck_ok(&ctx, tn_device_settings_reload(f.dev));
         differentiate(&f, count, T, some, dk);
         unsetenv("TURNOUT_TUNE");
+        ck_ok(&ctx, tn_device_settings_reload(f.dev));
         ck_assert_msg(memcmp(some, whole, sizeof whole) == 0, "dq differs when an item has all chunks");
         ck_assert_msg(memcmp(dk, whole_dk, sizeof dk) == 0, "dk differs when an item has all chunks");
     }
@@ -186,8 +189,8 @@ END_TEST
  * tensor past that. As a GPU of 132 units sees it. */
 START_TEST(test_sizes) {
     fixture f;
-    setup(&f);
     setenv("TURNOUT_KIND", "gpu", 1);
+    setup(&f);
     tn_device_info *info = (tn_device_info *)tn_device_get_info(f.dev);
     tn_device_info own = *info;
     tn_flash_attention_shape s = {

@@ -7,6 +7,7 @@
 #include "tune_cover.h"
 #include "tune_set.h"
 #include "tuned.h"
+#include "variant.h"
 
 #include <dirent.h>
 #include <string.h>
@@ -61,24 +62,28 @@ START_TEST(test_precedence) {
     open_device();
     unsetenv("TURNOUT_KIND");
     unsetenv("TURNOUT_TUNE");
-    int device_default = tn_tunable(dev, "gelu", "LANES", 100, 200);
+    ck_ok(&ctx, tn_device_settings_reload(dev));
+    int device_default = tn_tunable_ask(dev, "gelu", "LANES", 100, 200);
     ck_assert(device_default == 100 || device_default == 200);
     ck_assert_int_eq(tn_tunable_source_of(dev, "gelu"), TN_TUNABLE_DEFAULT);
     setenv("TURNOUT_KIND", "gpu", 1);
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 100, 200), 200);
+    ck_ok(&ctx, tn_device_settings_reload(dev));
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 100, 200), 200);
     ck_assert_int_eq(tn_tunable_source_of(dev, "gelu"), TN_TUNABLE_ENVIRONMENT);
     setenv("TURNOUT_TUNE", "gemm.LANES=1,gelu.LANES=7", 1);
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 100, 200), 7);
+    ck_ok(&ctx, tn_device_settings_reload(dev));
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 100, 200), 7);
     ck_ok(&ctx, tn_tunable_try(dev, "gelu", "LANES", 9));
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 100, 200), 9);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 100, 200), 9);
     ck_assert_int_eq(tn_tunable_source_of(dev, "gelu"), TN_TUNABLE_TRIED);
     ck_assert_int_eq(tn_tunable_source_of(dev, NULL), TN_TUNABLE_TRIED);
     ck_assert_int_eq(tn_tunable_source_of(dev, "gel"), TN_TUNABLE_DEFAULT);
     tn_tunable_untry(dev, "gelu");
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 100, 200), 7);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 100, 200), 7);
     unsetenv("TURNOUT_TUNE");
     unsetenv("TURNOUT_KIND");
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 100, 200), device_default);
+    ck_ok(&ctx, tn_device_settings_reload(dev));
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 100, 200), device_default);
     ck_assert_int_eq(tn_tunable_source_of(dev, NULL), TN_TUNABLE_DEFAULT);
     close_device();
 }
@@ -87,16 +92,18 @@ END_TEST
 START_TEST(test_classes_fall_back) {
     open_device();
     ck_ok(&ctx, tn_tunable_try(dev, "gelu", "LANES", 3));
-    ck_assert_int_eq(tn_tunable(dev, "gelu:few", "LANES", 100, 100), 3);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu:few", "LANES", 100, 100), 3);
     ck_ok(&ctx, tn_tunable_try(dev, "gelu:few", "LANES", 4));
-    ck_assert_int_eq(tn_tunable(dev, "gelu:few", "LANES", 100, 100), 4);
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 100, 100), 3);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu:few", "LANES", 100, 100), 4);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 100, 100), 3);
     ck_assert_int_eq(tn_tunable_source_of(dev, "gelu"), TN_TUNABLE_TRIED);
     setenv("TURNOUT_TUNE", "gelu.ROWS=5,gelu:few.LOCAL=6", 1);
-    ck_assert_int_eq(tn_tunable(dev, "gelu:few", "ROWS", 100, 100), 5);
-    ck_assert_int_eq(tn_tunable(dev, "gelu:few", "LOCAL", 100, 100), 6);
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LOCAL", 100, 100), 100);
+    ck_ok(&ctx, tn_device_settings_reload(dev));
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu:few", "ROWS", 100, 100), 5);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu:few", "LOCAL", 100, 100), 6);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LOCAL", 100, 100), 100);
     unsetenv("TURNOUT_TUNE");
+    ck_ok(&ctx, tn_device_settings_reload(dev));
     close_device();
 }
 END_TEST
@@ -127,16 +134,16 @@ START_TEST(test_file_round_trip) {
     close_device();
 
     open_device(); /* reads it */
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "VECTORS", 1, 2), 32);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "VECTORS", 1, 2), 32);
     ck_assert_int_eq(tn_tunable_source_of(dev, "gelu"), TN_TUNABLE_TUNED);
     setenv("TURNOUT_KIND", "gpu", 1); /* a kind asked for by name is that kind's defaults */
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "VECTORS", 1, 2), 2);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "VECTORS", 1, 2), 2);
     unsetenv("TURNOUT_KIND");
     close_device();
 
     setenv("TURNOUT_TUNED", "0", 1);
     open_device();
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "VECTORS", 2, 2), 2);
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "VECTORS", 2, 2), 2);
     ck_assert_int_eq(tn_tuned_store(&ctx, tn_device_get_info(dev), &gelu_op, 1), TN_ERR_OUTPUT);
     close_device();
     empty_folder();
@@ -189,7 +196,7 @@ START_TEST(test_bad_files) {
         ck_assert_int_eq(tn_tuned_read(&ctx, &info, &tuned), TN_ERR_INPUT);
         ck_assert_msg(strstr(ctx.message, edits[i].words) != NULL, "%zu: %s", i, ctx.message);
         open_device(); /* a warning, and the defaults */
-        ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 5, 5), 5);
+        ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 5, 5), 5);
         close_device();
         unlink(tuned.path);
     }
@@ -358,7 +365,7 @@ END_TEST
 
 /* gelu with two traps: with LANES = 8 it does nothing, which would be the fastest; LANES = 4 is refused. */
 static tn_status run_with_traps(tn_device *device, const tn_shape *shape, int pass, tn_tensor *t) {
-    int lanes = tn_tunable(device, "gelu", "LANES", 16, 16);
+    int lanes = tn_tunable_ask(device, "gelu", "LANES", 16, 16);
     if (lanes == 4)
         return tn_fail(&ctx, TN_ERR_UNSUPPORTED, "four lanes are more than this device can");
     return lanes == 8 ? TN_OK : tn_case_find("gelu")->run(device, shape, pass, t);
@@ -375,8 +382,8 @@ START_TEST(test_cover_sees_what_is_wrong) {
     tn_case c = case_with_traps();
     tn_tune_space space;
     tn_tune_tally tally;
-    open_device();
     setenv("TURNOUT_KIND", "cpu", 1); /* the other kind's default is 4 lanes */
+    open_device();
     ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, false, &space));
     ck_ok(&ctx, tn_tune_cover(dev, &c, &space, &options, &tally));
     ck_assert_int_gt(tally.wrong, 0);
@@ -392,8 +399,8 @@ START_TEST(test_tuning_takes_nothing_wrong) {
     tn_case c = case_with_traps();
     tn_tune_space space;
     tn_tune_report report;
-    open_device();
     setenv("TURNOUT_KIND", "cpu", 1);
+    open_device();
     ck_ok(&ctx, tn_tune_space_make(dev, &c, 1, false, &space));
     space.device = space.cpu;
     ck_ok(&ctx, tn_tune_op(dev, &c, &space, &options, &report));
@@ -402,7 +409,7 @@ START_TEST(test_tuning_takes_nothing_wrong) {
     ck_assert_int_ge(report.refused, 1);
     ck_assert_str_eq(c.tunables[0].name, "LANES");
     ck_assert(report.best.values[0] == 16 || report.best.values[0] == 1);
-    ck_assert_int_eq(tn_tunable(dev, "gelu", "LANES", 16, 16), 16); /* nothing is left tried */
+    ck_assert_int_eq(tn_tunable_ask(dev, "gelu", "LANES", 16, 16), 16); /* nothing is left tried */
     if (report.result.count == 0)
         ck_assert_double_eq(report.result.ratio, 1);
     else

@@ -1,6 +1,7 @@
 #include "evict.h"
 
 #include "launch.h"
+#include "style.h"
 #include "topology.h"
 
 struct tn_evict {
@@ -36,7 +37,7 @@ static size_t least(size_t a, size_t b) {
 tn_status tn_evict_create(tn_device *dev, tn_evict **out) {
     tn_context *ctx = tn_device_context(dev);
     const tn_device_info *info = tn_device_get_info(dev);
-    bool cpu = tn_tunable(dev, "roofline", "CPU", 1, 0) != 0;
+    bool cpu = tn_device_style(dev) == TN_STYLE_THREADS;
     size_t caches, bytes;
     *out = NULL;
     TN_TRY(cache_bytes(dev, &caches));

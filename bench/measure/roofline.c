@@ -1,6 +1,7 @@
 #include "roofline.h"
 
 #include "launch.h"
+#include "style.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -131,7 +132,7 @@ static tn_status check_read(tn_context *ctx, const ceiling *c) {
 
 static tn_status prepare(tn_context *ctx, ceiling *c, float **host) {
     const tn_device_info *info = tn_device_get_info(c->dev);
-    bool cpu = tn_tunable(c->dev, "roofline", "CPU", 1, 0) != 0;
+    bool cpu = tn_device_style(c->dev) == TN_STYLE_THREADS;
     size_t bytes = (size_t)256 << 20; /* past the last cache of either kind: 64 MiB still fit many a CPU's */
     if (bytes > info->max_alloc_bytes / 4)
         bytes = info->max_alloc_bytes / 4;

@@ -82,9 +82,9 @@ static const char *const dims[] = {"N", "decay", "t", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE("VECTORS", "vectors of a work-item", 1, 2, 4, 16, 32, 64, 128, 256),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE("VECTORS", "vectors of a work-item", 1, 2, 4, 16, 32, 64, 128, 256),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

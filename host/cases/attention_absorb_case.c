@@ -123,8 +123,8 @@ static const char *const dims[] = {"H", "Dh", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE_BITS("VW", "lanes of a vector", 4, 8, 16),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE_BITS("VW", "lanes of a vector", 4, 8, 16),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

@@ -13,18 +13,19 @@ typedef struct tn_case_tunable {
     int count;
     const int *values;
 } tn_case_tunable;
-#define TN_TUNABLE_VALUES(...)                                                                               \
+#define TN_CASE_TUNABLE_VALUES(...)                                                                          \
     (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)), (const int[]) {                                 \
         __VA_ARGS__                                                                                          \
     }
-#define TN_TUNABLE(name, meaning, ...)                                                                       \
-    { name, meaning, false, TN_TUNABLE_VALUES(__VA_ARGS__) }
-#define TN_TUNABLE_BITS(name, meaning, ...)                                                                  \
-    { name, meaning, true, TN_TUNABLE_VALUES(__VA_ARGS__) }
+#define TN_CASE_TUNABLE(name, meaning, ...)                                                                  \
+    { name, meaning, false, TN_CASE_TUNABLE_VALUES(__VA_ARGS__) }
+#define TN_CASE_TUNABLE_BITS(name, meaning, ...)                                                             \
+    { name, meaning, true, TN_CASE_TUNABLE_VALUES(__VA_ARGS__) }
 /* What most ops with one-dimensional groups have. */
-#define TN_TUNABLE_LOCAL TN_TUNABLE("LOCAL", "work-items of a group", 1, 16, 32, 64, 128, 256)
+#define TN_CASE_TUNABLE_LOCAL TN_CASE_TUNABLE("LOCAL", "work-items of a group", 1, 16, 32, 64, 128, 256)
 /* Nothing below what a cache holds: timing a kernel alone does not see what its reader loses. */
-#define TN_TUNABLE_STREAM                                                                                    \
-    TN_TUNABLE("STREAM", "bytes from which results bypass the caches, 0 for never", 0, 32 << 20, 128 << 20)
+#define TN_CASE_TUNABLE_STREAM                                                                               \
+    TN_CASE_TUNABLE("STREAM", "bytes from which results bypass the caches, 0 for never", 0, 32 << 20,        \
+                    128 << 20)
 
 #endif

@@ -136,11 +136,11 @@ static const char *const dims[] = {"B", "T", "D", "K", "silu", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE_BITS("TILE", "positions of a work-item", 16, 32, 64, 128, 256, 512),
-    TN_TUNABLE("SIDE", "vectors side by side, where rows have more", 1, 2, 4),
-    TN_TUNABLE_STREAM,
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE_BITS("TILE", "positions of a work-item", 16, 32, 64, 128, 256, 512),
+    TN_CASE_TUNABLE("SIDE", "vectors side by side, where rows have more", 1, 2, 4),
+    TN_CASE_TUNABLE_STREAM,
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

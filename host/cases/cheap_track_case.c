@@ -251,8 +251,8 @@ static const char *const passes[] = {"forward", "backward", NULL};
 
 /* No finite differences: gradients end at u, which is no input. tests/test_cheap_track.c has them. */
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
-    TN_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 6, 11, 22),
+    TN_CASE_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
+    TN_CASE_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 6, 11, 22),
     {NULL},
 };
 

@@ -105,9 +105,9 @@ static const char *const dims[] = {"N", "D", "V", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE("ROWS", "positions of a work-item, forward", 1, 2, 4, 8, 16, 32, 64),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE("ROWS", "positions of a work-item, forward", 1, 2, 4, 8, 16, 32, 64),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

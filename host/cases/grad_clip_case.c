@@ -50,11 +50,11 @@ static const char *const dims[] = {"N", "clips", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE_BITS("ITEMS", "most work-items", 64, 256, 1024, 4096),
-    TN_TUNABLE_BITS("SHARE", "least vectors of a work-item", 2, 8, 32, 128, 512),
-    TN_TUNABLE_BITS("STRIDED", "1: items take vectors in turn; 0: each a run of them", 0, 1),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE_BITS("ITEMS", "most work-items", 64, 256, 1024, 4096),
+    TN_CASE_TUNABLE_BITS("SHARE", "least vectors of a work-item", 2, 8, 32, 128, 512),
+    TN_CASE_TUNABLE_BITS("STRIDED", "1: items take vectors in turn; 0: each a run of them", 0, 1),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

@@ -249,8 +249,8 @@ static const char *const dims[] = {"N", "D", "F", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
-    TN_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 8, 16),
+    TN_CASE_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
+    TN_CASE_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 8, 16),
     {NULL},
 };
 

@@ -65,9 +65,9 @@ static const char *const dims[] = {"parts", "count", "stride", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE("VECTORS", "vectors of results that a work-item owns", 1, 4, 16, 64),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE("VECTORS", "vectors of results that a work-item owns", 1, 4, 16, 64),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

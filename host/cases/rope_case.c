@@ -82,9 +82,9 @@ static tn_status check(tn_context *ctx, const tn_shape *s) {
 }
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32),
-    TN_TUNABLE("LOCAL", "work-items of a group", 1, 4, 8, 16, 32, 64),
+    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32),
+    TN_CASE_TUNABLE("LOCAL", "work-items of a group", 1, 4, 8, 16, 32, 64),
     {NULL},
 };
 

@@ -60,10 +60,10 @@ static const char *const dims[] = {"B", "T", "k", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("TILE", "positions of a work-item", 256, 1024, 4096, 16384, 65536),
-    TN_TUNABLE("WAYS", "tables a work-item counts in by turns", 1, 2, 4),
-    TN_TUNABLE("LOCAL", "work-items of a group", 1, 16, 32, 64),
-    TN_TUNABLE("PICK", "work-items that look for the digit", 1, 16, 64, 256),
+    TN_CASE_TUNABLE("TILE", "positions of a work-item", 256, 1024, 4096, 16384, 65536),
+    TN_CASE_TUNABLE("WAYS", "tables a work-item counts in by turns", 1, 2, 4),
+    TN_CASE_TUNABLE("LOCAL", "work-items of a group", 1, 16, 32, 64),
+    TN_CASE_TUNABLE("PICK", "work-items that look for the digit", 1, 16, 64, 256),
     {NULL},
 };
 

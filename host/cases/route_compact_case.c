@@ -87,10 +87,10 @@ static const char *const dims[] = {"B", "T", "permille", "block", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("TILE", "positions of a work-item", 64, 256, 1024, 4096, 16384),
-    TN_TUNABLE_LOCAL,
-    TN_TUNABLE("WHOLE", "positions up to which one work-item does it all", 0, 8192, 32768),
-    TN_TUNABLE("SCAN", "work-items that add up the counts", 1, 16, 64, 256),
+    TN_CASE_TUNABLE("TILE", "positions of a work-item", 64, 256, 1024, 4096, 16384),
+    TN_CASE_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("WHOLE", "positions up to which one work-item does it all", 0, 8192, 32768),
+    TN_CASE_TUNABLE("SCAN", "work-items that add up the counts", 1, 16, 64, 256),
     {NULL},
 };
 

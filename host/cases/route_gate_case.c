@@ -108,8 +108,8 @@ static const char *const passes[] = {"forward", "backward", NULL};
 /* No finite differences: dp_const is the gradient of a penalty that is no output. tests/test_route_gate.c has
  * them. */
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE_BITS("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE_BITS("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

@@ -177,8 +177,8 @@ static const char *const dims[] = {"N", "D", "R", "form", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

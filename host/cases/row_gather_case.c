@@ -76,11 +76,11 @@ static const char *const dims[] = {"R", "N", "D", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_TUNABLE("SPLIT", "1: a row's vectors go to neighbouring work-items", 0, 1),
-    TN_TUNABLE_STREAM,
-    TN_TUNABLE_LOCAL,
+    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
+    TN_CASE_TUNABLE("SPLIT", "1: a row's vectors go to neighbouring work-items", 0, 1),
+    TN_CASE_TUNABLE_STREAM,
+    TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };
 

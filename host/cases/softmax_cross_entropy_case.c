@@ -126,8 +126,8 @@ static const char *const dims[] = {"L", "V", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 static const tn_case_tunable tunables[] = {
-    TN_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_TUNABLE_BITS("GROUP", "work-items of a row", 1, 16, 32, 64, 128, 256),
+    TN_CASE_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
+    TN_CASE_TUNABLE_BITS("GROUP", "work-items of a row", 1, 16, 32, 64, 128, 256),
     {NULL},
 };
 

@@ -72,6 +72,7 @@ static tn_status device_open(tn_context *ctx, const tn_device_info *info, cl_dev
     }
     TN_GO(tn_alloc(ctx, 1, sizeof *dev->tunables, &dev->tunables));
     tn_tuned_load(dev);
+    TN_GO(tn_device_settings_reload(dev));
     *out = dev;
     return TN_OK;
 cleanup:
@@ -151,6 +152,8 @@ void tn_device_close(tn_device *dev) {
     events_release(dev);
     tn_free(ctx, dev->events);
     tn_free(ctx, dev->tunables);
+    tn_free(ctx, dev->plans);
+    tn_settings_free(dev);
     if (dev->queue)
         clReleaseCommandQueue(dev->queue);
     if (dev->context)

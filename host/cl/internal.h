@@ -8,6 +8,7 @@
 #include "launch.h"
 #include "quirks.h"
 #include "tunable.h"
+#include "variant.h"
 
 typedef struct tn_program {
     char *key; /* op + options */
@@ -65,6 +66,28 @@ typedef struct tn_watch {
     const char *names[TN_WATCHED]; /* borrowed */
 } tn_watch;
 
+/* The environment, as it stood when the device was opened or tn_device_settings_reload was called. */
+typedef struct tn_settings {
+    bool kind_forced; /* TURNOUT_KIND */
+    tn_style forced_style;
+    char *tune, *variant; /* TURNOUT_TUNE, TURNOUT_VARIANT; NULL when not set */
+} tn_settings;
+
+/* Which variant of an op ran last. */
+typedef struct tn_ran {
+    const tn_op *op;
+    const tn_variant *variant;
+    tn_tunable_source source;
+} tn_ran;
+
+typedef struct tn_tried_variant {
+    const tn_op *op; /* NULL: an empty row */
+    const tn_variant *variant;
+} tn_tried_variant;
+
+typedef struct tn_plan_slot tn_plan_slot; /* variant.c */
+enum { TN_PLAN_SLOTS = 1024, TN_RAN_OPS = 48, TN_TRIED_VARIANTS = 8 };
+
 struct tn_device {
     tn_context *ctx;
     tn_device_info info;
@@ -90,7 +113,16 @@ struct tn_device {
     const tn_kernel *running; /* launched last; NULL when its kernels are gone */
     char lost[1024]; /* not empty: nothing can be done with it any more, and this is what is said of it */
     tn_watch watch;
+    tn_settings settings;
+    tn_plan_slot *plans; /* [TN_PLAN_SLOTS], made at the first call; NULL before */
+    tn_ran ran[TN_RAN_OPS];
+    tn_tried_variant tried[TN_TRIED_VARIANTS];
 };
+
+/* Lets go of all plans (variant.c): settings, tried values or kernels have changed. */
+void tn_plans_forget(tn_device *dev);
+void tn_variants_untry(tn_device *dev, const char *op); /* NULL: of all ops */
+void tn_settings_free(tn_device *dev);
 
 const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
 

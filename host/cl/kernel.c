@@ -14,8 +14,16 @@ void tn_options_int(tn_options *options, const char *name, long value) {
     snprintf(options->text + used, sizeof options->text - used, "%s-D%s=%ld", used ? " " : "", name, value);
 }
 
-void tn_options_rows(tn_options *options, const tn_device *dev, const char *op, int lanes, int64_t rows,
-                     int64_t width) {
+void tn_options_rows(tn_options *options, int lanes, int stream_least, int64_t rows, int64_t width) {
+    const bool whole = width % lanes == 0;
+    tn_options_int(options, "LANES", lanes);
+    tn_options_int(options, "WHOLE", whole);
+    tn_options_int(options, "STREAM",
+                   whole && stream_least > 0 && 4.0 * (double)rows * (double)width >= stream_least);
+}
+
+void tn_options_rows_ask(tn_options *options, const tn_device *dev, const char *op, int lanes, int64_t rows,
+                         int64_t width) {
     /* Asked for, whatever the width: a tunable is seen by its use. */
     const bool whole = width % lanes == 0, stream = tn_stream(dev, op, 4.0 * (double)rows * (double)width);
     tn_options_int(options, "LANES", lanes);
@@ -323,5 +331,6 @@ void tn_kernels_release(tn_device *dev) {
 
 void tn_kernels_forget(tn_device *dev) {
     clFinish(dev->queue);
+    tn_plans_forget(dev);
     tn_kernels_release(dev);
 }

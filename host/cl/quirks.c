@@ -50,7 +50,3 @@ uint32_t tn_quirk_lookup(const char *platform, const char *device, const char *d
 bool tn_quirk_cpu_builtins(const tn_device_info *info) {
     return info->kind == TN_KIND_CPU;
 }
-
-bool tn_quirk_much_an_item(const tn_device_info *info) {
-    return info->kind == TN_KIND_CPU && !(info->quirks & TN_QUIRK_SHORT_LOOPS);
-}

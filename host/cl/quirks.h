@@ -24,9 +24,6 @@ typedef struct tn_quirk_row {
 
 const tn_quirk_row *tn_quirk_table(int *count);
 bool tn_quirk_matches(const tn_quirk_row *row, const char *platform, const char *device, const char *driver);
-/* Is a work-item to own much work here, a register tile and rows of its own? On CPUs, but for those whose
- * driver cuts long loops short. */
-bool tn_quirk_much_an_item(const tn_device_info *info);
 /* Does the compiler take what only CPUs' compilers do, prefetches and stores past the caches? Intel's for
  * GPUs ends the program at a prefetch. */
 bool tn_quirk_cpu_builtins(const tn_device_info *info);

@@ -38,8 +38,8 @@ tn_tunable_row *tn_tunable_row_make(const tn_device *dev, const char *op, const 
 }
 
 /* TURNOUT_TUNE="gemm.TILE_M=8,gemm.LOCAL=1": true and the value when `op.name` stands in it. */
-static bool from_environment(const char *op, const char *name, int *value) {
-    const char *text = getenv("TURNOUT_TUNE");
+static bool from_environment(const tn_device *dev, const char *op, const char *name, int *value) {
+    const char *text = dev->settings.tune;
     char wanted[96];
     int length = snprintf(wanted, sizeof wanted, "%s.%s=", op, name);
     if (!text || length < 0 || (size_t)length >= sizeof wanted)
@@ -57,19 +57,6 @@ static bool from_environment(const char *op, const char *name, int *value) {
     return false;
 }
 
-/* TURNOUT_KIND=gpu: a GPU's schedules on a CPU device, so that they are tested where no GPU is. */
-static const char *kind_forced(void) {
-    const char *kind = getenv("TURNOUT_KIND");
-    return kind && kind[0] ? kind : NULL;
-}
-
-static bool takes_cpu_default(const tn_device *dev) {
-    const char *kind = kind_forced();
-    if (kind)
-        return strcmp(kind, "gpu") != 0;
-    return tn_quirk_much_an_item(&dev->info);
-}
-
 /* Rows of a key and, for a class of an op's shapes, of the op itself: what is not set for the class holds for
  * all. */
 static int look_up(const tn_device *dev, tn_tunable_row *const rows[2], int cpu_default, int gpu_default,
@@ -81,19 +68,19 @@ static int look_up(const tn_device *dev, tn_tunable_row *const rows[2], int cpu_
             return rows[i]->tried;
     *source = TN_TUNABLE_ENVIRONMENT;
     for (int i = 0; i < 2; i++)
-        if (rows[i] && from_environment(rows[i]->op, rows[i]->name, &value))
+        if (rows[i] && from_environment(dev, rows[i]->op, rows[i]->name, &value))
             return value;
-    if (!kind_forced()) {
+    if (!dev->settings.kind_forced) {
         *source = TN_TUNABLE_TUNED;
         for (int i = 0; i < 2; i++)
             if (rows[i] && rows[i]->is_tuned)
                 return rows[i]->tuned;
         *source = TN_TUNABLE_DEFAULT;
     }
-    return takes_cpu_default(dev) ? cpu_default : gpu_default;
+    return tn_device_style(dev) == TN_STYLE_THREADS ? cpu_default : gpu_default;
 }
 
-int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_default, int gpu_default) {
+int tn_tunable_ask(const tn_device *dev, const char *op, const char *name, int cpu_default, int gpu_default) {
     tn_tunable_source source;
     const char *colon = strchr(op, ':');
     char whole[sizeof((tn_tunable_row *)0)->op];
@@ -112,8 +99,8 @@ int tn_tunable(const tn_device *dev, const char *op, const char *name, int cpu_d
     return value;
 }
 
-int tn_tunable_of_cpus(const tn_device *dev, const char *op, const char *name, int cpu_default) {
-    const int value = tn_tunable(dev, op, name, cpu_default, 0);
+int tn_tunable_ask_cpus(const tn_device *dev, const char *op, const char *name, int cpu_default) {
+    const int value = tn_tunable_ask(dev, op, name, cpu_default, 0);
     tn_tunable_row *row = find(dev, op, name);
     const bool fixed = !tn_quirk_cpu_builtins(&dev->info);
     if (row)
@@ -145,12 +132,14 @@ tn_status tn_tunable_try(tn_device *dev, const char *op, const char *name, int v
     tn_tunable_row *row = tn_tunable_row_make(dev, op, name);
     if (!row)
         return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "no room for the tunable %s.%s", op, name);
+    tn_plans_forget(dev);
     row->is_tried = true;
     row->tried = value;
     return TN_OK;
 }
 
 void tn_tunable_untry(tn_device *dev, const char *op) {
+    tn_variants_untry(dev, op);
     for (int i = 0; i < dev->tunables->count; i++)
         if (!op || strcmp(dev->tunables->rows[i].op, op) == 0)
             dev->tunables->rows[i].is_tried = false;
@@ -161,12 +150,13 @@ bool tn_tunable_asked_at(const tn_device *dev, int index, tn_tunable_asked *out)
         const tn_tunable_row *row = &dev->tunables->rows[i];
         if (!row->is_asked || index-- > 0)
             continue;
-        *out = (tn_tunable_asked){row->op,
-                                  row->name,
-                                  row->cpu_default,
-                                  row->gpu_default,
-                                  takes_cpu_default(dev) ? row->cpu_default : row->gpu_default,
-                                  row->is_fixed};
+        *out =
+            (tn_tunable_asked){row->op,
+                               row->name,
+                               row->cpu_default,
+                               row->gpu_default,
+                               tn_device_style(dev) == TN_STYLE_THREADS ? row->cpu_default : row->gpu_default,
+                               row->is_fixed};
         return true;
     }
     return false;
@@ -175,6 +165,6 @@ bool tn_tunable_asked_at(const tn_device *dev, int index, tn_tunable_asked *out)
 int tn_stream(const tn_device *dev, const char *op, double bytes) {
     /* A kernel reading right after finds 16 MiB and less in a CPU's cache, and loses more than the store won.
      */
-    int least = tn_tunable_of_cpus(dev, op, "STREAM", 32 << 20);
+    int least = tn_tunable_ask_cpus(dev, op, "STREAM", 32 << 20);
     return least > 0 && bytes >= least;
 }

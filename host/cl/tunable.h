@@ -5,7 +5,7 @@
 #ifndef TN_TUNABLE_H
 #define TN_TUNABLE_H
 
-#include "device.h"
+#include "style.h"
 
 typedef enum tn_tunable_source {                         /* in order of precedence, the last first */
                                  TN_TUNABLE_DEFAULT,     /* of the device's kind */

@@ -6,7 +6,7 @@ enum { ROWS = 4, COLS = 4 }; /* as in the kernels */
 
 static tn_status kernel(tn_device *dev, const char *name, int64_t D, int64_t *lanes, tn_kernel **out) {
     tn_options options = {""};
-    *lanes = tn_tunable(dev, "attention_absorb", "VW", 16, 4);
+    *lanes = tn_tunable_ask(dev, "attention_absorb", "VW", 16, 4);
     while (*lanes > 4 && D % *lanes != 0)
         *lanes /= 2;
     tn_options_int(&options, "VW", (long)*lanes);
@@ -14,7 +14,7 @@ static tn_status kernel(tn_device *dev, const char *name, int64_t D, int64_t *la
 }
 
 static size_t group(const tn_device *dev, const tn_kernel *k) {
-    return tn_kernel_group(k, (size_t)tn_tunable(dev, "attention_absorb", "LOCAL", 1, 16));
+    return tn_kernel_group(k, (size_t)tn_tunable_ask(dev, "attention_absorb", "LOCAL", 1, 16));
 }
 
 static tn_status check(tn_device *dev, const tn_attention_absorb_shape *s) {

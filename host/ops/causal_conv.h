@@ -12,6 +12,8 @@ typedef struct tn_causal_conv_shape {
     int silu;           /* 0: y = z */
 } tn_causal_conv_shape;
 
+extern const struct tn_op tn_causal_conv_op;
+
 /* Positions of a sequence that share a partial sum of dw and db. */
 int64_t tn_causal_conv_tile(const tn_device *dev);
 tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *y /* [B,T,D] */,

@@ -4,6 +4,7 @@
 #include "gemm.h"
 #include "launch.h"
 #include "quirks.h"
+#include "style.h"
 #include "rms_norm.h"
 #include "route_gate.h"
 
@@ -17,7 +18,7 @@ typedef struct plan {
 
 static plan plan_of(const tn_device *dev, const tn_cheap_track_shape *s) {
     plan p = {.gemm = tn_gemm_layout_of(dev),
-              .tiles = tn_tunable(dev, "cheap_track", "TILES", 11, 11),
+              .tiles = tn_tunable_ask(dev, "cheap_track", "TILES", 11, 11),
               .tile = tn_causal_conv_tile(dev)};
     p.parts = tn_ceil_div(s->B * s->T, p.gemm.part);
     return p;
@@ -42,17 +43,22 @@ static bool parts_fit(const plan *p, const tn_cheap_track_shape *s) {
     return s->T > p->tile ? s->T % p->tile == 0 && p->gemm.part % p->tile == 0 : p->gemm.part % s->T == 0;
 }
 
+/* Half of what an item may have at most: the other half is the stack's. */
+static int64_t private_limit(const tn_device *dev) {
+    const int64_t most = 1 << 20, bytes = (int64_t)tn_device_private_bytes(dev);
+    return bytes < most ? bytes : most;
+}
+
 bool tn_cheap_track_is_whole(const tn_device *dev, const tn_cheap_track_shape *s, bool training) {
     const tn_device_info *info = tn_device_get_info(dev);
     plan p = plan_of(dev, s);
     int64_t panel = p.gemm.lanes * p.gemm.vectors, halo = s->K - 1;
     int64_t forward = 2 * p.tiles * p.gemm.rows + halo, backward = 4 * (p.tile + p.gemm.rows) + 6 * halo;
     int64_t rows = training && backward > forward ? backward : forward;
-    if (!tn_tunable(dev, "cheap_track", "WHOLE", 1, 0) || !p.gemm.own || s->D % panel != 0 ||
+    if (!tn_tunable_ask(dev, "cheap_track", "WHOLE", 1, 0) || !p.gemm.own || s->D % panel != 0 ||
         s->D % 16 != 0 || s->K < 1 || s->K > 64)
         return false;
-    if (rows * (s->D + 16) * (int64_t)sizeof(float) > (tn_quirk_much_an_item(info) ? 1 << 20 : 16 << 10) ||
-        s->D * s->D > WIDEST)
+    if (rows * (s->D + 16) * (int64_t)sizeof(float) > private_limit(dev) || s->D * s->D > WIDEST)
         return false;
     /* A part is one item's: where there are fewer than units can share, smaller launches share better. */
     return !training || (p.parts >= 2 * (int64_t)info->compute_units && parts_fit(&p, s));

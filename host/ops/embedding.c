@@ -4,20 +4,20 @@
 
 static tn_status prepare(tn_device *dev, const char *name, int64_t D, tn_kernel **out, size_t *chunks,
                          size_t *local) {
-    const int64_t lanes = tn_tunable(dev, "embedding", "LANES", 16, 1);
+    const int64_t lanes = tn_tunable_ask(dev, "embedding", "LANES", 16, 1);
     tn_options options = {""};
     tn_options_int(&options, "LANES", (long)lanes);
-    tn_options_int(&options, "ROWS", tn_tunable(dev, "embedding", "ROWS", 16, 1));
+    tn_options_int(&options, "ROWS", tn_tunable_ask(dev, "embedding", "ROWS", 16, 1));
     TN_TRY(tn_kernel_get(dev, "embedding", name, &options, out));
     *chunks = (size_t)((D + lanes - 1) / lanes);
-    *local = tn_kernel_group(*out, (size_t)tn_tunable(dev, "embedding", "LOCAL", 1, 64));
+    *local = tn_kernel_group(*out, (size_t)tn_tunable_ask(dev, "embedding", "LOCAL", 1, 64));
     return TN_OK;
 }
 
 tn_status tn_embedding_forward(tn_device *dev, const tn_embedding_shape *s, tn_buffer *y,
                                const tn_buffer *table, const tn_buffer *tokens) {
     tn_kernel *k;
-    size_t chunks, local, rows = (size_t)tn_tunable(dev, "embedding", "ROWS", 16, 1);
+    size_t chunks, local, rows = (size_t)tn_tunable_ask(dev, "embedding", "ROWS", 16, 1);
     TN_TRY(prepare(dev, "embedding_forward", s->D, &k, &chunks, &local));
     return tn_launch(dev, k, tn_range_2d(chunks, ((size_t)s->N + rows - 1) / rows, local, 1),
                      tn_arg_buffer(y), tn_arg_buffer(table), tn_arg_buffer(tokens), tn_arg_i32(s->N),

@@ -40,19 +40,19 @@ static bool parts_fit(const tn_device *dev, double floats) {
 /* Short lists get short tiles. What leaves part of the device idle is split over chunks of keys when the list
  * is short and what they leave fits, else into items of fewer tiles. Bits depend on none of that. */
 static tn_attention_plan plan_of(const tn_device *dev, const tn_flash_attention_shape *s) {
-    tn_attention_plan p = {.tq = tn_tunable(dev, "flash_attention", "TQ", 12, 1),
-                           .tk = tn_tunable(dev, "flash_attention", "TK", 12, 1),
-                           .kb = tn_tunable(dev, "flash_attention", "KB", 64, 32),
-                           .vw = tn_tunable(dev, "flash_attention", "VW", 16, 4),
-                           .chunk = tn_tunable(dev, "flash_attention", "CHUNK", 512, 1024),
-                           .most = tn_tunable(dev, "flash_attention", "TILES", 16, 1),
-                           .passes = tn_tunable(dev, "flash_attention", "PASSES", 1, 2),
-                           .kw = tn_tunable(dev, "flash_attention", "KW", 64, 64),
-                           .group = tn_tunable(dev, "flash_attention", "GROUP", 4, 4),
-                           .heads = tn_tunable(dev, "flash_attention", "HEADS", 16, 16),
-                           .staged = tn_tunable(dev, "flash_attention", "STAGED", 0, 1),
+    tn_attention_plan p = {.tq = tn_tunable_ask(dev, "flash_attention", "TQ", 12, 1),
+                           .tk = tn_tunable_ask(dev, "flash_attention", "TK", 12, 1),
+                           .kb = tn_tunable_ask(dev, "flash_attention", "KB", 64, 32),
+                           .vw = tn_tunable_ask(dev, "flash_attention", "VW", 16, 4),
+                           .chunk = tn_tunable_ask(dev, "flash_attention", "CHUNK", 512, 1024),
+                           .most = tn_tunable_ask(dev, "flash_attention", "TILES", 16, 1),
+                           .passes = tn_tunable_ask(dev, "flash_attention", "PASSES", 1, 2),
+                           .kw = tn_tunable_ask(dev, "flash_attention", "KW", 64, 64),
+                           .group = tn_tunable_ask(dev, "flash_attention", "GROUP", 4, 4),
+                           .heads = tn_tunable_ask(dev, "flash_attention", "HEADS", 16, 16),
+                           .staged = tn_tunable_ask(dev, "flash_attention", "STAGED", 0, 1),
                            .dh = s->Dh,
-                           .local = (size_t)tn_tunable(dev, "flash_attention", "LOCAL", 1, 64)};
+                           .local = (size_t)tn_tunable_ask(dev, "flash_attention", "LOCAL", 1, 64)};
     p.local = tn_private_group(dev, p.local, private_bytes(&p));
     int64_t wanted = 4 * (int64_t)(tn_device_get_info(dev)->compute_units * p.local);
     int64_t chunks = tn_ceil_div(s->T, p.chunk), heads = s->B * s->H;

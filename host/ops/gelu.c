@@ -4,15 +4,15 @@
 
 static tn_status prepare(tn_device *dev, const char *name, int64_t count, bool in_place, tn_kernel **out,
                          tn_range *range, int64_t *share) {
-    const int lanes = tn_tunable(dev, "gelu", "LANES", 16, 4);
-    const int vectors = tn_tunable(dev, "gelu", "VECTORS", 128, 1); /* the least that is worth an item */
+    const int lanes = tn_tunable_ask(dev, "gelu", "LANES", 16, 4);
+    const int vectors = tn_tunable_ask(dev, "gelu", "VECTORS", 128, 1); /* the least that is worth an item */
     tn_options options = {""};
     *share = tn_share(tn_ceil_div(count, lanes), vectors) * lanes;
     tn_options_int(&options, "LANES", lanes);
     tn_options_int(&options, "STREAM", !in_place && tn_stream(dev, "gelu", 4.0 * (double)count));
     TN_TRY(tn_kernel_get(dev, "gelu", name, &options, out));
     *range = tn_range_1d((size_t)tn_ceil_div(count, *share),
-                         tn_kernel_group(*out, (size_t)tn_tunable(dev, "gelu", "LOCAL", 1, 64)));
+                         tn_kernel_group(*out, (size_t)tn_tunable_ask(dev, "gelu", "LOCAL", 1, 64)));
     return TN_OK;
 }
 

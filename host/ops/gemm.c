@@ -4,6 +4,7 @@
 #include "gelu.h"
 #include "launch.h"
 #include "quirks.h"
+#include "style.h"
 #include "rng.h"
 
 #define CL_TARGET_OPENCL_VERSION 120
@@ -32,14 +33,14 @@ typedef struct tn_gemm_tiles {
 } tn_gemm_tiles;
 
 static tn_gemm_tiles tiles_of(const tn_device *dev) {
-    return (tn_gemm_tiles){.vw = tn_tunable(dev, "gemm", "VW", 16, 4),
-                           .nv = tn_tunable(dev, "gemm", "NV", 2, 1),
-                           .tm = tn_tunable(dev, "gemm", "TM", 12, 4),
-                           .tiles = tn_tunable(dev, "gemm", "TILES", 8, 1),
-                           .kc = tn_tunable(dev, "gemm", "KC", 512, 512),
-                           .cache = tn_tunable(dev, "gemm", "CACHE", 1024, 1024),
-                           .copy_a = tn_tunable(dev, "gemm", "COPY_A", 1, 0),
-                           .local = (size_t)tn_tunable(dev, "gemm", "LOCAL", 1, 64)};
+    return (tn_gemm_tiles){.vw = tn_tunable_ask(dev, "gemm", "VW", 16, 4),
+                           .nv = tn_tunable_ask(dev, "gemm", "NV", 2, 1),
+                           .tm = tn_tunable_ask(dev, "gemm", "TM", 12, 4),
+                           .tiles = tn_tunable_ask(dev, "gemm", "TILES", 8, 1),
+                           .kc = tn_tunable_ask(dev, "gemm", "KC", 512, 512),
+                           .cache = tn_tunable_ask(dev, "gemm", "CACHE", 1024, 1024),
+                           .copy_a = tn_tunable_ask(dev, "gemm", "COPY_A", 1, 0),
+                           .local = (size_t)tn_tunable_ask(dev, "gemm", "LOCAL", 1, 64)};
 }
 
 /* A B far past a unit's cache is read from memory for every block of rows: blocks four times as high then, k
@@ -48,7 +49,7 @@ static tn_gemm_tiles tall_tiles_of(const tn_device *dev, const tn_gemm_shape *s)
     tn_gemm_tiles t = tiles_of(dev);
     /* Asked for, whatever the size: a tunable is seen by its use. An A that stays in a unit's cache needs
      * none. */
-    const int64_t ask = tn_tunable_of_cpus(dev, "gemm", "ASK", 8);
+    const int64_t ask = tn_tunable_ask_cpus(dev, "gemm", "ASK", 8);
     t.ask = s->M * s->K * (int64_t)sizeof(float) > t.cache << 9 ? ask : 0;
     if (t.copy_a && s->K * s->N * (int64_t)sizeof(float) > 8 * (t.cache << 10)) {
         t.tiles *= 4;
@@ -89,7 +90,7 @@ static tn_status place_copy(const tn_device *dev, tn_gemm_tiles *t) {
     if (!t->copy_a)
         return TN_OK;
     t->local = tn_private_group(dev, t->local, (size_t)bytes);
-    if (bytes <= (tn_quirk_much_an_item(info) ? 2 << 20 : 16 << 10))
+    if (bytes <= (int64_t)tn_device_private_bytes(dev))
         return TN_OK;
     return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
                    "gemm: an item's copy of A would take %lld KiB of private memory on %s; take COPY_A=0",

@@ -3,6 +3,7 @@
 #include "gemm.h"
 #include "launch.h"
 #include "quirks.h"
+#include "style.h"
 #include "rms_norm.h"
 
 enum {
@@ -16,7 +17,7 @@ typedef struct plan {
 } plan;
 
 static plan plan_of(const tn_device *dev, const tn_mlp_shape *s) {
-    plan p = {.gemm = tn_gemm_layout_of(dev), .tiles = tn_tunable(dev, "mlp", "TILES", 8, 8)};
+    plan p = {.gemm = tn_gemm_layout_of(dev), .tiles = tn_tunable_ask(dev, "mlp", "TILES", 8, 8)};
     p.parts = tn_ceil_div(s->N, p.gemm.part);
     p.share = s->N <= FEW_ROWS ? 16 : p.gemm.part;
     return p;
@@ -36,14 +37,20 @@ static tn_status kernel(tn_device *dev, const tn_mlp_shape *s, const plan *p, co
     return tn_kernel_get(dev, "mlp", name, &options, out);
 }
 
+/* Half of what an item may have at most: the other half is the stack's. */
+static int64_t private_limit(const tn_device *dev) {
+    const int64_t most = 1 << 20, bytes = (int64_t)tn_device_private_bytes(dev);
+    return bytes < most ? bytes : most;
+}
+
 bool tn_mlp_is_whole(const tn_device *dev, const tn_mlp_shape *s, bool training) {
     const tn_device_info *info = tn_device_get_info(dev);
     plan p = plan_of(dev, s);
     int64_t panel = p.gemm.lanes * p.gemm.vectors;
     int64_t bytes = p.tiles * p.gemm.rows * (3 * (s->D + 16) + 2 * (s->F + 16)) * (int64_t)sizeof(float);
-    if (!tn_tunable(dev, "mlp", "WHOLE", 1, 0) || !p.gemm.own || s->D % panel != 0 || s->F % panel != 0)
+    if (!tn_tunable_ask(dev, "mlp", "WHOLE", 1, 0) || !p.gemm.own || s->D % panel != 0 || s->F % panel != 0)
         return false;
-    if (bytes > (tn_quirk_much_an_item(info) ? 1 << 20 : 16 << 10) || s->D * s->F > WIDEST)
+    if (bytes > private_limit(dev) || s->D * s->F > WIDEST)
         return false;
     /* A part is one item's: where there are fewer than units can share, smaller launches share better. */
     return !training || p.parts >= 2 * (int64_t)info->compute_units;

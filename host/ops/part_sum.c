@@ -22,11 +22,11 @@ struct tn_part_sums {
 };
 
 static int64_t lanes(const tn_device *dev) {
-    return tn_tunable(dev, "part_sum", "LANES", 16, 1);
+    return tn_tunable_ask(dev, "part_sum", "LANES", 16, 1);
 }
 
 static int64_t vectors(const tn_device *dev) {
-    return tn_tunable(dev, "part_sum", "VECTORS", 16, 1);
+    return tn_tunable_ask(dev, "part_sum", "VECTORS", 16, 1);
 }
 
 static int64_t blocks_of(const tn_device *dev, int64_t count) {
@@ -39,7 +39,7 @@ static tn_status launch(tn_device *dev, const char *name, int64_t blocks, const 
     tn_options_int(&options, "LANES", (long)lanes(dev));
     tn_options_int(&options, "VECTORS", (long)vectors(dev));
     TN_TRY(tn_kernel_get(dev, "part_sum", name, &options, &k));
-    size_t local = tn_kernel_group(k, (size_t)tn_tunable(dev, "part_sum", "LOCAL", 1, 64));
+    size_t local = tn_kernel_group(k, (size_t)tn_tunable_ask(dev, "part_sum", "LOCAL", 1, 64));
     return tn_launch_args(dev, k, tn_range_1d((size_t)blocks, local), args, count);
 }
 

@@ -4,22 +4,22 @@
 
 /* Rows of a work-item, and how many items that makes. */
 static int64_t rows_an_item(const tn_device *dev, const tn_rms_norm_shape *s, int64_t *items) {
-    const int64_t share = tn_share(s->N, tn_tunable(dev, "rms_norm", "ROWS", 16, 1));
+    const int64_t share = tn_share(s->N, tn_tunable_ask(dev, "rms_norm", "ROWS", 16, 1));
     *items = tn_ceil_div(s->N, share);
     return share;
 }
 
 static tn_status kernel(tn_device *dev, const tn_rms_norm_shape *s, const char *name, bool in_place,
                         tn_kernel **out) {
-    const int lanes = tn_tunable(dev, "rms_norm", "LANES", 16, 16);
+    const int lanes = tn_tunable_ask(dev, "rms_norm", "LANES", 16, 16);
     tn_options options = {""};
-    tn_options_rows(&options, dev, "rms_norm", lanes, s->N, s->D);
+    tn_options_rows_ask(&options, dev, "rms_norm", lanes, s->N, s->D);
     tn_options_int(&options, "IN_PLACE", in_place);
     return tn_kernel_get(dev, "rms_norm", name, &options, out);
 }
 
 static size_t group(const tn_device *dev, const tn_kernel *k) {
-    return tn_kernel_group(k, (size_t)tn_tunable(dev, "rms_norm", "LOCAL", 1, 64));
+    return tn_kernel_group(k, (size_t)tn_tunable_ask(dev, "rms_norm", "LOCAL", 1, 64));
 }
 
 tn_status tn_rms_norm_forward(tn_device *dev, const tn_rms_norm_shape *s, tn_buffer *y, tn_buffer *rstd,

@@ -55,8 +55,8 @@ static tn_status table_get(tn_device *dev, const tn_rope_shape *s, tn_buffer **o
 
 static tn_status turn(tn_device *dev, const tn_rope_shape *s, tn_buffer *y, const tn_buffer *x,
                       const tn_buffer *rows, double sign) {
-    const int64_t lanes = tn_tunable(dev, "rope", "LANES", 16, 1),
-                  own = tn_tunable(dev, "rope", "ROWS", 16, 1);
+    const int64_t lanes = tn_tunable_ask(dev, "rope", "LANES", 16, 1),
+                  own = tn_tunable_ask(dev, "rope", "ROWS", 16, 1);
     tn_options options = {""};
     tn_kernel *k;
     tn_buffer *turns;
@@ -71,11 +71,12 @@ static tn_status turn(tn_device *dev, const tn_rope_shape *s, tn_buffer *y, cons
     tn_options_int(&options, "ROWS", (long)own);
     TN_TRY(tn_kernel_get(dev, "rope", "rope_turn", &options, &k));
     size_t chunks = (size_t)((s->Dh / 2 + lanes - 1) / lanes), items = (size_t)((s->R + own - 1) / own);
-    return tn_launch(
-        dev, k,
-        tn_range_2d(chunks, items, tn_kernel_group(k, (size_t)tn_tunable(dev, "rope", "LOCAL", 1, 16)), 1),
-        tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_buffer(rows), tn_arg_buffer(turns), tn_arg_f32(sign),
-        tn_arg_i32(s->R), tn_arg_i32(s->T), tn_arg_i32(s->H), tn_arg_i32(s->Dh / 2));
+    return tn_launch(dev, k,
+                     tn_range_2d(chunks, items,
+                                 tn_kernel_group(k, (size_t)tn_tunable_ask(dev, "rope", "LOCAL", 1, 16)), 1),
+                     tn_arg_buffer(y), tn_arg_buffer(x), tn_arg_buffer(rows), tn_arg_buffer(turns),
+                     tn_arg_f32(sign), tn_arg_i32(s->R), tn_arg_i32(s->T), tn_arg_i32(s->H),
+                     tn_arg_i32(s->Dh / 2));
 }
 
 tn_status tn_rope_forward(tn_device *dev, const tn_rope_shape *s, tn_buffer *y, const tn_buffer *x,

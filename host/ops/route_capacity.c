@@ -9,13 +9,13 @@ typedef struct tn_capacity_plan {
 } tn_capacity_plan;
 
 static tn_capacity_plan plan_for(const tn_device *dev, const tn_route_capacity_shape *s) {
-    tn_capacity_plan plan = {{""}, tn_tunable(dev, "route_capacity", "TILE", 16384, 1024)};
+    tn_capacity_plan plan = {{""}, tn_tunable_ask(dev, "route_capacity", "TILE", 16384, 1024)};
     plan.tiles = (s->T + plan.tile - 1) / plan.tile;
     plan.k = s->k < s->T ? s->k : s->T;
-    plan.local = (size_t)tn_tunable(dev, "route_capacity", "LOCAL", 1, 32);
-    plan.pickers = (size_t)tn_tunable(dev, "route_capacity", "PICK", 1, 256);
+    plan.local = (size_t)tn_tunable_ask(dev, "route_capacity", "LOCAL", 1, 32);
+    plan.pickers = (size_t)tn_tunable_ask(dev, "route_capacity", "PICK", 1, 256);
     tn_options_int(&plan.options, "TILE", (long)plan.tile);
-    tn_options_int(&plan.options, "WAYS", tn_tunable(dev, "route_capacity", "WAYS", 2, 1));
+    tn_options_int(&plan.options, "WAYS", tn_tunable_ask(dev, "route_capacity", "WAYS", 2, 1));
     return plan;
 }
 

@@ -36,8 +36,8 @@ static tn_status widen(tn_device *dev, const tn_route_compact_shape *s, int64_t 
 tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape *s, tn_buffer *rows,
                                    tn_buffer *start, tn_buffer *slot, tn_buffer *last,
                                    const tn_buffer *mask) {
-    int64_t tile = tn_tunable(dev, "route_compact", "TILE", 4096, 256), tiles = (s->T + tile - 1) / tile;
-    size_t wanted = (size_t)tn_tunable(dev, "route_compact", "LOCAL", 1, 64),
+    int64_t tile = tn_tunable_ask(dev, "route_compact", "TILE", 4096, 256), tiles = (s->T + tile - 1) / tile;
+    size_t wanted = (size_t)tn_tunable_ask(dev, "route_compact", "LOCAL", 1, 64),
            bytes = (size_t)(s->B * tiles) * 4;
     tn_options options = {""};
     tn_kernel *count, *scan, *place;
@@ -45,14 +45,14 @@ tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape 
     tn_options_int(&options, "TILE", (long)tile);
     if (s->block > 1)
         TN_TRY(widen(dev, s, tile, wanted, &mask));
-    if (s->B * s->T <= tn_tunable(dev, "route_compact", "WHOLE", 32768, 0))
+    if (s->B * s->T <= tn_tunable_ask(dev, "route_compact", "WHOLE", 32768, 0))
         return whole(dev, s, &options, rows, start, slot, last, mask);
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_count", &options, &count));
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_scan", &options, &scan));
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_place", &options, &place));
     TN_TRY(tn_device_scratch(dev, 0, bytes, &counts));
     TN_TRY(tn_device_scratch(dev, 1, bytes, &lasts));
-    size_t scanners = tn_kernel_group(scan, (size_t)tn_tunable(dev, "route_compact", "SCAN", 1, 256));
+    size_t scanners = tn_kernel_group(scan, (size_t)tn_tunable_ask(dev, "route_compact", "SCAN", 1, 256));
     TN_TRY(tn_launch(dev, count, grid(count, tiles, s->B, wanted), tn_arg_buffer(counts),
                      tn_arg_buffer(lasts), tn_arg_buffer(mask), tn_arg_i32(s->B), tn_arg_i32(s->T),
                      tn_arg_i32(tiles)));

@@ -3,7 +3,7 @@
 #include "launch.h"
 
 static int64_t rows_an_item(const tn_device *dev) {
-    return tn_tunable(dev, "route_gate", "ROWS", 32, 1);
+    return tn_tunable_ask(dev, "route_gate", "ROWS", 32, 1);
 }
 
 static tn_status kernel(tn_device *dev, const char *name, tn_kernel **out) {
@@ -13,7 +13,7 @@ static tn_status kernel(tn_device *dev, const char *name, tn_kernel **out) {
 }
 
 static size_t group(const tn_device *dev, const tn_kernel *k) {
-    return tn_kernel_group(k, (size_t)tn_tunable(dev, "route_gate", "LOCAL", 1, 64));
+    return tn_kernel_group(k, (size_t)tn_tunable_ask(dev, "route_gate", "LOCAL", 1, 64));
 }
 
 tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *p, tn_buffer *h,

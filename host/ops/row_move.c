@@ -8,12 +8,12 @@ tn_status tn_row_move(tn_device *dev, const char *op, const char *name, int64_t 
     tn_kernel *k;
     if (R == 0)
         return TN_OK;
-    const int lanes = tn_tunable(dev, op, "LANES", 16, 4);
-    const int64_t share = tn_share(R, tn_tunable(dev, op, "ROWS", 16, 1));
-    const int64_t vectors = tn_tunable(dev, op, "SPLIT", 0, 1) ? tn_ceil_div(D, lanes) : 1;
-    tn_options_rows(&options, dev, op, lanes, R, D);
+    const int lanes = tn_tunable_ask(dev, op, "LANES", 16, 4);
+    const int64_t share = tn_share(R, tn_tunable_ask(dev, op, "ROWS", 16, 1));
+    const int64_t vectors = tn_tunable_ask(dev, op, "SPLIT", 0, 1) ? tn_ceil_div(D, lanes) : 1;
+    tn_options_rows_ask(&options, dev, op, lanes, R, D);
     TN_TRY(tn_kernel_get(dev, op, name, &options, &k));
-    size_t local = tn_kernel_group(k, (size_t)tn_tunable(dev, op, "LOCAL", 1, 64)), across = 1;
+    size_t local = tn_kernel_group(k, (size_t)tn_tunable_ask(dev, op, "LOCAL", 1, 64)), across = 1;
     while (across * 2 <= local && across < (size_t)vectors)
         across *= 2;
     return tn_launch(dev, k,

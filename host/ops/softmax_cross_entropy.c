@@ -5,10 +5,10 @@
 /* The work-group is part of the kernel (reqd_work_group_size), and what a device allows is known only after
  * building: halved until the two agree. */
 static tn_status kernel(tn_device *dev, const char *name, tn_kernel **out, size_t *group) {
-    *group = (size_t)tn_tunable(dev, "softmax_cross_entropy", "GROUP", 1, 64);
+    *group = (size_t)tn_tunable_ask(dev, "softmax_cross_entropy", "GROUP", 1, 64);
     for (;;) {
         tn_options options = {""};
-        tn_options_int(&options, "LANES", tn_tunable(dev, "softmax_cross_entropy", "LANES", 16, 1));
+        tn_options_int(&options, "LANES", tn_tunable_ask(dev, "softmax_cross_entropy", "LANES", 16, 1));
         tn_options_int(&options, "GROUP", (long)*group);
         TN_TRY(tn_kernel_get(dev, "softmax_cross_entropy", name, &options, out));
         if (*group == 1 || *group <= tn_kernel_max_work_group(*out))

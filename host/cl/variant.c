@@ -1,0 +1,246 @@
+#include "variant.h"
+
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+static tn_status setting_copy(tn_context *ctx, const char *name, char **out) {
+    const char *text = getenv(name);
+    tn_free(ctx, *out);
+    *out = NULL;
+    return text && text[0] ? tn_strdup(ctx, text, out) : TN_OK;
+}
+
+tn_status tn_device_settings_reload(tn_device *dev) {
+    tn_settings *s = &dev->settings;
+    const char *kind = getenv("TURNOUT_KIND");
+    s->kind_forced = kind && kind[0];
+    s->forced_style = kind && strcmp(kind, "gpu") == 0 ? TN_STYLE_GROUPS : TN_STYLE_THREADS;
+    tn_plans_forget(dev);
+    TN_TRY(setting_copy(dev->ctx, "TURNOUT_TUNE", &s->tune));
+    return setting_copy(dev->ctx, "TURNOUT_VARIANT", &s->variant);
+}
+
+void tn_settings_free(tn_device *dev) {
+    tn_free(dev->ctx, dev->settings.tune);
+    tn_free(dev->ctx, dev->settings.variant);
+}
+
+/* What stands behind "KEY=" in a list "a=1,b=2"; NULL where the key does not stand there. */
+static const char *in_list(const char *list, const char *key) {
+    const size_t length = strlen(key);
+    for (const char *at = list; at && *at;) {
+        if (strncmp(at, key, length) == 0 && at[length] == '=')
+            return at + length + 1;
+        at = strchr(at, ',');
+        at += at != NULL;
+    }
+    return NULL;
+}
+
+const tn_variant *tn_variant_find(const tn_op *op, const char *name) {
+    for (int i = 0; op->variants[i]; i++)
+        if (strcmp(op->variants[i]->name, name) == 0)
+            return op->variants[i];
+    return NULL;
+}
+
+int tn_variant_tunable(const tn_variant *variant, const char *name) {
+    for (int i = 0; i < variant->tunable_count; i++)
+        if (strcmp(variant->tunables[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static int value_of(const tn_device *dev, const tn_op *op, const tn_tunable *t, tn_tunable_source *source) {
+    tn_tunable_row *row = tn_tunable_row_make(dev, op->name, t->name);
+    const int by_style = t->defaults[tn_device_style(dev)];
+    const bool fixed = (t->flags & TN_TUNABLE_CPU) && !tn_quirk_cpu_builtins(&dev->info);
+    char key[80];
+    const char *text;
+    int value = by_style;
+    snprintf(key, sizeof key, "%s.%s", op->name, t->name);
+    *source = TN_TUNABLE_DEFAULT;
+    if (row && row->is_tried) {
+        *source = TN_TUNABLE_TRIED;
+        value = row->tried;
+    } else if ((text = in_list(dev->settings.tune, key)) != NULL) {
+        *source = TN_TUNABLE_ENVIRONMENT;
+        value = atoi(text);
+    } else if (dev->settings.kind_forced) {
+        *source = TN_TUNABLE_ENVIRONMENT;
+    } else if (row && row->is_tuned) {
+        *source = TN_TUNABLE_TUNED;
+        value = row->tuned;
+    }
+    if (row) {
+        row->is_asked = true;
+        row->source = *source;
+        row->cpu_default = t->defaults[TN_STYLE_THREADS];
+        row->gpu_default = t->defaults[TN_STYLE_GROUPS];
+        row->is_fixed = fixed;
+    }
+    return fixed ? 0 : value;
+}
+
+void tn_variant_values(const tn_device *dev, const tn_op *op, const tn_variant *variant, int pass, int class_,
+                       int *values, tn_tunable_source *source) {
+    tn_tunable_source highest = TN_TUNABLE_DEFAULT, one;
+    (void)pass;
+    (void)class_;
+    for (int i = 0; i < variant->tunable_count; i++) {
+        values[i] = value_of(dev, op, &variant->tunables[i], &one);
+        highest = one > highest ? one : highest;
+    }
+    if (source)
+        *source = highest;
+}
+
+static bool fits(tn_device *dev, const tn_op *op, const tn_variant *v, int pass, const void *shape,
+                 tn_choice *out, char *why, size_t size) {
+    const int class_ = op->class_of ? op->class_of(pass, shape) : 0;
+    out->variant = v;
+    why[0] = '\0';
+    tn_variant_values(dev, op, v, pass, class_, out->values, &out->source);
+    return !v->fits || v->fits(dev, pass, shape, out->values, why, size);
+}
+
+static const tn_variant *tried_variant(const tn_device *dev, const tn_op *op) {
+    for (int i = 0; i < TN_TRIED_VARIANTS; i++)
+        if (dev->tried[i].op == op)
+            return dev->tried[i].variant;
+    return NULL;
+}
+
+/* *out is NULL where the environment names none for this op. */
+static tn_status environment_variant(tn_device *dev, const tn_op *op, const tn_variant **out) {
+    const char *text = in_list(dev->settings.variant, op->name);
+    char name[32], list[160] = "";
+    *out = NULL;
+    if (!text)
+        return TN_OK;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ","), text);
+    *out = tn_variant_find(op, name);
+    if (*out)
+        return TN_OK;
+    for (int i = 0; op->variants[i]; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "",
+                 op->variants[i]->name);
+    return tn_fail(dev->ctx, TN_ERR_ARG, "TURNOUT_VARIANT: %s has no variant '%s'; there is %s", op->name,
+                   name, list);
+}
+
+tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out) {
+    char why[160];
+    const tn_variant *wanted = tried_variant(dev, op);
+    if (wanted) {
+        if (!fits(dev, op, wanted, pass, shape, out, why, sizeof why))
+            return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "%s: variant %s does not fit: %s", op->name,
+                           wanted->name, why);
+        out->source = TN_TUNABLE_TRIED;
+        return TN_OK;
+    }
+    TN_TRY(environment_variant(dev, op, &wanted));
+    if (wanted && fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
+        out->source = TN_TUNABLE_ENVIRONMENT > out->source ? TN_TUNABLE_ENVIRONMENT : out->source;
+        return TN_OK;
+    }
+    for (int i = 0; op->variants[i]; i++)
+        if (op->variants[i]->style == tn_device_style(dev) &&
+            fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
+            return TN_OK;
+    for (int i = 0; op->variants[i]; i++)
+        if (op->variants[i]->portable && fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
+            return TN_OK;
+    return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "%s: none of its variants fits on %s%s%s", op->name,
+                   dev->info.name, why[0] ? ": " : "", why);
+}
+
+tn_status tn_variant_try(tn_device *dev, const tn_op *op, const tn_variant *variant) {
+    tn_plans_forget(dev);
+    for (int i = 0; i < TN_TRIED_VARIANTS; i++)
+        if (!dev->tried[i].op || dev->tried[i].op == op) {
+            dev->tried[i].op = op;
+            dev->tried[i].variant = variant;
+            return TN_OK;
+        }
+    return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "no room to try a variant of %s", op->name);
+}
+
+void tn_variants_untry(tn_device *dev, const char *op) {
+    tn_plans_forget(dev);
+    for (int i = 0; i < TN_TRIED_VARIANTS; i++)
+        if (dev->tried[i].op && (!op || strcmp(dev->tried[i].op->name, op) == 0))
+            dev->tried[i].op = NULL;
+}
+
+/* Plans: a table of one slot a hash; a shape that meets another's slot takes it. */
+struct tn_plan_slot {
+    const tn_op *op; /* NULL: empty */
+    uint64_t hash;
+    int pass;
+    int64_t shape[TN_SHAPE_BYTES / sizeof(int64_t)];
+    const tn_variant *variant;
+    tn_ran *ran;
+    tn_tunable_source source;
+    union {
+        unsigned char bytes[TN_PLAN_BYTES];
+        max_align_t alignment;
+    } plan;
+};
+
+void tn_plans_forget(tn_device *dev) {
+    for (int i = 0; dev->plans && i < TN_PLAN_SLOTS; i++)
+        dev->plans[i].op = NULL;
+}
+
+static tn_ran *ran_of(tn_device *dev, const tn_op *op) {
+    int i = 0;
+    while (i < TN_RAN_OPS - 1 && dev->ran[i].op && dev->ran[i].op != op)
+        i++;
+    dev->ran[i].op = op;
+    return &dev->ran[i];
+}
+
+const tn_variant *tn_variant_ran(const tn_device *dev, const char *op) {
+    for (int i = 0; i < TN_RAN_OPS; i++)
+        if (dev->ran[i].op && strcmp(dev->ran[i].op->name, op) == 0)
+            return dev->ran[i].variant;
+    return NULL;
+}
+
+static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void *shape, uint64_t hash,
+                           tn_plan_slot *slot) {
+    tn_choice choice;
+    slot->op = NULL;
+    TN_TRY(tn_variant_choose(dev, op, pass, shape, &choice));
+    slot->hash = hash;
+    slot->pass = pass;
+    memcpy(slot->shape, shape, op->shape_bytes);
+    slot->variant = choice.variant;
+    slot->source = choice.source;
+    slot->ran = ran_of(dev, op);
+    memset(&slot->plan, 0, sizeof slot->plan);
+    if (choice.variant->plan)
+        TN_TRY(choice.variant->plan(dev, pass, shape, choice.values, slot->plan.bytes));
+    slot->op = op;
+    return TN_OK;
+}
+
+tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape, const void *args) {
+    if (!dev->plans)
+        TN_TRY(tn_alloc(dev->ctx, TN_PLAN_SLOTS, sizeof *dev->plans, &dev->plans));
+    const uint64_t hash = XXH3_64bits_withSeed(shape, op->shape_bytes, (uintptr_t)op + (unsigned)pass);
+    tn_plan_slot *slot = &dev->plans[hash % TN_PLAN_SLOTS], mine;
+    if (slot->op != op || slot->hash != hash || slot->pass != pass ||
+        memcmp(slot->shape, shape, op->shape_bytes) != 0)
+        TN_TRY(slot_fill(dev, op, pass, shape, hash, slot));
+    slot->ran->variant = slot->variant;
+    slot->ran->source = slot->source;
+    /* A copy: what the variant calls may take the slot. */
+    mine.variant = slot->variant;
+    memcpy(&mine.plan, &slot->plan, sizeof mine.plan);
+    return mine.variant->run(dev, pass, shape, mine.plan.bytes, args);
+}

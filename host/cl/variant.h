@@ -1,0 +1,102 @@
+/* Variants: the ways in which an op can do its work, and which of them a call takes.
+ *
+ * A device has a style. THREADS: a work-item owns a register tile and rows of its own, as CPUs want it;
+ * GROUPS: the items of a work-group share tiles in local memory, as GPUs want it. A variant is written for
+ * one style and has tunables of its own. The choice: tried (tn_variant_try) → environment
+ * (TURNOUT_VARIANT="gemm=clblast,mlp=composed") → tuned file, by op, pass and class of shapes → the first of
+ * the device's style in the op's table; then it has to fit, else the next, in the end the portable one, which
+ * fits every shape on every device. Values of tunables come from the same four places
+ * (TURNOUT_TUNE="gemm.VW=8").
+ *
+ * What is chosen, its kernels and its launch geometry are a plan, kept by the device for each (op, pass,
+ * shape): a call of an op whose shape was seen before looks nothing up by name. */
+#ifndef TN_VARIANT_H
+#define TN_VARIANT_H
+
+#include "launch.h"
+#include "tunable.h"
+
+enum { TN_VARIANT_TUNABLES = 16, TN_PLAN_BYTES = 512, TN_SHAPE_BYTES = 128 };
+
+/* `on_threads`, `on_groups`: the defaults by style of the device. They are candidates of the tuner too. */
+typedef struct tn_tunable {
+    const char *name, *meaning;
+    int defaults[TN_STYLES];
+    unsigned flags; /* tn_tunable_flag */
+    int count;      /* of values: further candidates */
+    const int *values;
+} tn_tunable;
+
+typedef enum tn_tunable_flag {
+    TN_TUNABLE_BITS = 1u << 0,   /* another value may move last bits of a result (an order of summing) */
+    TN_TUNABLE_LAYOUT = 1u << 1, /* other ops and passes rely on it: one value for all passes and classes */
+    TN_TUNABLE_CPU = 1u << 2     /* only CPUs' compilers take it (prefetch, stores past the caches): else 0 */
+} tn_tunable_flag;
+
+#define TN_VALUES(...)                                                                                       \
+    (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)), (const int[]) {                                 \
+        __VA_ARGS__                                                                                          \
+    }
+#define TN_TUNABLE(name, meaning, on_threads, on_groups, flags, ...)                                         \
+    { name, meaning, {on_threads, on_groups}, flags, TN_VALUES(__VA_ARGS__) }
+/* What most ops with one-dimensional work-groups have. */
+#define TN_TUNABLE_LOCAL(on_groups)                                                                          \
+    TN_TUNABLE("LOCAL", "work-items of a work-group", 1, on_groups, 0, 1, 16, 32, 64, 128, 256)
+/* Nothing below what a cache holds: timing a kernel alone does not see what its reader loses. */
+#define TN_TUNABLE_STREAM                                                                                    \
+    TN_TUNABLE("STREAM", "bytes from which results bypass the caches, 0 for never", 32 << 20, 0,             \
+               TN_TUNABLE_CPU, 0, 32 << 20, 128 << 20)
+
+typedef struct tn_variant {
+    const char *name;
+    tn_style style;
+    bool portable; /* fits every shape on every device; one an op, the last of its table */
+    int tunable_count;
+    const tn_tunable *tunables; /* `values` below are in this order */
+    /* NULL: fits always. false: `why` says in a clause what does not fit ("D=30 is no multiple of 16"). */
+    bool (*fits)(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
+                 size_t size);
+    /* Fills the plan, at most TN_PLAN_BYTES and zeroed: kernels, geometry, whatever does not change from call
+     * to call. May be NULL. */
+    tn_status (*plan)(tn_device *dev, int pass, const void *shape, const int *values, void *plan);
+    tn_status (*run)(tn_device *dev, int pass, const void *shape, const void *plan, const void *args);
+} tn_variant;
+
+typedef struct tn_op {
+    const char *name;
+    const char *const *passes;  /* NULL-terminated, as those of its case */
+    const char *const *classes; /* of shapes that are tuned apart, NULL-terminated; NULL: one class, "" */
+    int (*class_of)(int pass, const void *shape); /* NULL: 0 */
+    size_t shape_bytes; /* of `shape`: a struct of int64_t alone, since its bytes are the key of a plan */
+    const tn_variant *const *variants; /* NULL-terminated, in order of preference */
+} tn_op;
+
+/* Runs the variant that is chosen for this shape. `args` is what the op's variants agree on. */
+tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape, const void *args);
+
+typedef struct tn_choice {
+    const tn_variant *variant;
+    tn_tunable_source source; /* the highest of the choice and of the values */
+    int values[TN_VARIANT_TUNABLES];
+} tn_choice;
+/* TN_ERR_ARG where the environment names a variant that there is none of, TN_ERR_UNSUPPORTED where one that
+ * is tried does not fit. */
+tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out);
+/* Values of one variant, whether or not it is chosen: what ops share with each other (flag LAYOUT).
+ * class_: −1 for none. */
+void tn_variant_values(const tn_device *dev, const tn_op *op, const tn_variant *variant, int pass, int class_,
+                       int *values, tn_tunable_source *source);
+const tn_variant *tn_variant_find(const tn_op *op, const char *name); /* NULL when unknown */
+int tn_variant_tunable(const tn_variant *variant, const char *name);  /* its index, or −1 */
+
+/* This variant alone for the op, until tn_tunable_untry: a shape that it does not fit is TN_ERR_UNSUPPORTED.
+ */
+tn_status tn_variant_try(tn_device *dev, const tn_op *op, const tn_variant *variant);
+/* Which variant of `op` ran last on this device; NULL when none did. */
+const tn_variant *tn_variant_ran(const tn_device *dev, const char *op);
+
+/* Reads TURNOUT_KIND, TURNOUT_VARIANT and TURNOUT_TUNE anew: a device reads them when it is opened, a launch
+ * never does. */
+tn_status tn_device_settings_reload(tn_device *dev);
+
+#endif
