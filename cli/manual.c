@@ -98,7 +98,7 @@ void tn_manual_print(FILE *to, const tn_cli_command *const *commands, const char
             ".TH TURNOUT 1 \"\" \"turnout %s\" \"User Commands\"\n"
             ".SH NAME\nturnout \\- what routed attention costs and saves on OpenCL devices\n"
             ".SH SYNOPSIS\n.B turnout\n.I COMMAND\n[options]\n.br\n.B turnout help\n[\\fICOMMAND\\fR]\n.br\n"
-            ".B turnout \\-\\-version\n"
+            ".B turnout \\-\\-version\n[\\fB\\-\\-json\\fR]\n"
             ".SH DESCRIPTION\n"
             "Routed attention lets every token choose between a cheap local track, a causal convolution, and "
             "masked\n"

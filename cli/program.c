@@ -1,6 +1,7 @@
 /* Which command is meant, and what becomes of its failure. */
 #include "commands.h"
 
+#include "build.h"
 #include "file.h"
 #include "json_memory.h"
 #include "manual.h"
@@ -31,7 +32,7 @@ static void help_all(FILE *to) {
         if (commands[i]->summary)
             fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fputs("  help       This list, or the options of a command: turnout help COMMAND\n"
-          "  --version  Version, build and libraries\n\n"
+          "  --version  Version, build and libraries; --version --json as an object\n\n"
           "Exit codes: 0 fine, 1 a check failed, 2 bad arguments or input, 3 device or run-time failure.\n",
           to);
 }
@@ -58,7 +59,7 @@ static int help(const char *name) {
         return 0;
     }
     if (strcmp(name, "--man") == 0) {
-        tn_manual_print(stdout, commands, TN_VERSION);
+        tn_manual_print(stdout, commands, tn_build_release());
         return 0;
     }
     if (strcmp(name, "--completion") == 0) {
@@ -98,6 +99,16 @@ static int end(tn_context *ctx, const char *name, tn_status status) {
     return tn_status_exit_code(status);
 }
 
+static int version(tn_context *ctx, int count, char **words) {
+    bool json = count == 1 && strcmp(words[0], "--json") == 0;
+    if (count > 0 && !json)
+        return end(ctx, "--version",
+                   tn_fail(ctx, TN_ERR_ARG, "it takes --json or nothing, not '%s'",
+                           words[count > 1 && strcmp(words[0], "--json") == 0]));
+    (json ? tn_version_json : tn_version_print)(stdout);
+    return end(ctx, "", TN_OK);
+}
+
 int tn_program_run(int argc, char **argv) {
     static tn_context ctx; /* static for its size: the message holds build logs */
     if (argc < 2) {
@@ -105,8 +116,7 @@ int tn_program_run(int argc, char **argv) {
         return tn_status_exit_code(TN_ERR_ARG);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
-        tn_version_print(stdout);
-        return end(&ctx, "", TN_OK);
+        return version(&ctx, argc - 2, argv + 2);
     }
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         int code = help(argc > 2 ? argv[2] : NULL);

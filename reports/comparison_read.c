@@ -111,24 +111,26 @@ static void read_times(const tn_csv *t, size_t row, tn_times *out) {
         out->drift /= 100;
 }
 
-static const char *utc_of(const tn_compared_run *run) {
-    return tn_csv_text(run->table, run->row, tn_csv_column(run->table, "utc"));
+static const char *text_of(const tn_compared_run *run, const char *column) {
+    return tn_csv_text(run->table, run->row, tn_csv_column(run->table, column));
 }
 
-/* Two runs of one work that began in the same second and have every number in common. */
+/* Two runs of one work and build that began in the same second and have every number in common. */
 static tn_status check_again(const tn_compared_side *side, const tn_compared_run *run, const tn_times *t) {
     for (size_t i = 0; i < side->times.count; i++) {
         const tn_times *other = &side->times.items[i];
         bool alike = other->n == t->n && other->median == t->median &&
                      (other->q1 == t->q1 || (isnan(other->q1) && isnan(t->q1))) &&
                      (other->q3 == t->q3 || (isnan(other->q3) && isnan(t->q3)));
-        if (alike && strcmp(utc_of(&side->runs[i]), utc_of(run)) == 0)
+        alike = alike && strcmp(text_of(&side->runs[i], "version"), text_of(run, "version")) == 0;
+        if (alike && strcmp(text_of(&side->runs[i], "utc"), text_of(run, "utc")) == 0)
             return tn_fail(
                 run->table->ctx, TN_ERR_INPUT,
                 "%s, line %ld, and %s, line %ld, are one measurement (%s, n %lld, wall_ms %g), and taken for "
                 "two it makes the interval too narrow; leave one out",
                 side->runs[i].table->path, side->runs[i].table->lines[side->runs[i].row + 1],
-                run->table->path, run->table->lines[run->row + 1], utc_of(run), (long long)t->n, t->median);
+                run->table->path, run->table->lines[run->row + 1], text_of(run, "utc"), (long long)t->n,
+                t->median);
     }
     return TN_OK;
 }

@@ -17,12 +17,14 @@ void tn_device_mark(const tn_csv *t, size_t row, char *mark, size_t size) {
 tn_status tn_devices_find(tn_devices *d, const tn_csv *t, size_t row, size_t *out) {
     tn_device_id id = {.platform = tn_csv_text(t, row, tn_csv_column(t, "platform")),
                        .name = tn_csv_text(t, row, tn_csv_column(t, "device")),
-                       .host = d->any_host ? "" : tn_csv_text(t, row, tn_csv_column(t, "host"))};
+                       .host = d->any_host ? "" : tn_csv_text(t, row, tn_csv_column(t, "host")),
+                       .build = d->builds ? tn_csv_text(t, row, tn_csv_column(t, "version")) : ""};
     tn_device_mark(t, row, id.mark, sizeof id.mark);
     for (*out = 0; *out < d->count; ++*out) {
         const tn_device_id *known = &d->items[*out];
         if (strcmp(known->mark, id.mark) == 0 && strcmp(known->name, id.name) == 0 &&
-            strcmp(known->host, id.host) == 0 && strcmp(known->platform, id.platform) == 0)
+            strcmp(known->host, id.host) == 0 && strcmp(known->platform, id.platform) == 0 &&
+            strcmp(known->build, id.build) == 0)
             return TN_OK;
     }
     TN_TRY(tn_grow(d->ctx, &d->items, &d->capacity, d->count + 1, sizeof *d->items));
@@ -33,7 +35,7 @@ tn_status tn_devices_find(tn_devices *d, const tn_csv *t, size_t row, size_t *ou
 void tn_devices_label(tn_devices *d) {
     for (size_t i = 0; i < d->count; i++) {
         tn_device_id *id = &d->items[i];
-        bool platform = false, host = false, mark = false;
+        bool platform = false, host = false, mark = false, build = false;
         for (size_t k = 0; k < d->count; k++) {
             const tn_device_id *other = &d->items[k];
             if (strcmp(other->name, id->name) != 0)
@@ -41,10 +43,12 @@ void tn_devices_label(tn_devices *d) {
             platform = platform || strcmp(other->platform, id->platform) != 0;
             host = host || strcmp(other->host, id->host) != 0;
             mark = mark || strcmp(other->mark, id->mark) != 0;
+            build = build || strcmp(other->build, id->build) != 0;
         }
-        snprintf(id->label, sizeof id->label, "%s%s%s%s%s%s%s", id->name, platform ? ", " : "",
+        snprintf(id->label, sizeof id->label, "%s%s%s%s%s%s%s%s%s", id->name, platform ? ", " : "",
                  platform ? id->platform : "", host ? ", on " : "", host ? id->host : "",
-                 mark && *id->mark ? ", " : "", mark ? id->mark : "");
+                 mark && *id->mark ? ", " : "", mark ? id->mark : "", build ? ", by turnout " : "",
+                 build ? id->build : "");
     }
 }
 

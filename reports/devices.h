@@ -7,6 +7,7 @@
 /* One device. Two rows are of one where all texts but `label` are equal. */
 typedef struct tn_device_id {
     const char *platform, *name, *host; /* borrowed from the first table that has it */
+    const char *build;                  /* the build that measured, borrowed too; "" where builds are one */
     char mark[32];                      /* tn_device_mark */
     char label[512];                    /* the name, and where others share it what tells it from them */
 } tn_device_id;
@@ -20,11 +21,12 @@ typedef struct tn_devices {
     tn_device_id *items;
     size_t count, capacity;
     bool any_host; /* machines are not told apart */
+    bool builds;   /* builds of the program are: a device measured by two is two */
 } tn_devices;
 
 /* `*out`: the device of a cost row, added where it is new. The table must outlive it. */
 tn_status tn_devices_find(tn_devices *d, const tn_csv *t, size_t row, size_t *out);
-/* Makes every label: "X", or "X, on HOST, PCI 0000:01:00.0". */
+/* Makes every label: "X", or "X, on HOST, PCI 0000:01:00.0, by turnout 0.2.0+g0123456789ab". */
 void tn_devices_label(tn_devices *d);
 /* Adds all rows of the tables, makes the labels and gives each table's rows theirs. */
 tn_status tn_devices_of_tables(tn_devices *d, tn_csv *tables, size_t count);

@@ -336,7 +336,7 @@ static tn_status tell_apart(tn_inputs *in) {
 }
 
 tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out) {
-    *out = (tn_inputs){.ctx = ctx, .devices = {.ctx = ctx}};
+    *out = (tn_inputs){.ctx = ctx, .devices = {.ctx = ctx, .builds = true}};
     tn_status status = TN_OK;
     if (count == 0)
         return tn_fail(ctx, TN_ERR_ARG,

@@ -1,6 +1,7 @@
 #include "report_data.h"
 
 #include "breakeven.h"
+#include "build.h"
 #include "clock.h"
 #include "report_routes.h"
 #include "text_file.h"
@@ -335,7 +336,7 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     tn_status status = breakevens_json(in, breakevens);
     if (status == TN_OK)
         status = runs_json(in, runs);
-    json_object_set_new(root, "version", json_string(TN_VERSION));
+    json_object_set_new(root, "version", json_string(tn_build_version()));
     json_object_set_new(root, "written", json_string(now));
     json_object_set_new(root, "devices", devices_json(in));
     json_object_set_new(root, "runs", runs);

@@ -1,5 +1,6 @@
 #include "run_summary.h"
 
+#include "build.h"
 #include "file.h"
 
 #include <jansson.h>
@@ -112,6 +113,7 @@ json_t *tn_run_summary_json(const tn_run_summary *s) {
     set_number(root, "routed_row_ms", priced ? s->config.row_cost.routed_ms : NAN);
     set_number(root, "unrouted_row_ms", priced ? s->config.row_cost.unrouted_ms : NAN);
     json_object_set_new(root, "status", json_string("ok"));
+    json_object_set_new(root, "version", json_string(tn_build_version()));
     const char *energy = s->savings.energy_ok ? "" : s->savings.energy_source;
     json_object_set_new(root, "reason", json_string(s->savings.note[0] ? s->savings.note : energy));
     return root;

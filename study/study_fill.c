@@ -1,5 +1,7 @@
 #include "study_fill.h"
 
+#include "build.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -13,6 +15,7 @@ tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const t
     TN_TRY(tn_study_row_set(ctx, row, "part", "%s", tn_study_part_name(item->part)));
     TN_TRY(tn_study_row_set(ctx, row, "name", "%s", item->name));
     TN_TRY(tn_study_row_set(ctx, row, "run", "%s", item->run));
+    TN_TRY(tn_study_row_set(ctx, row, "version", "%s", tn_build_version()));
     TN_TRY(tn_study_row_set(ctx, row, "task", "%s", tn_task_kind_name(t->kind)));
     if (t->kind == TN_TASK_RECALL) {
         TN_TRY(tn_study_row_set(ctx, row, "distance", "%lld", (long long)t->distance));

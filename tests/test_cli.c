@@ -1,8 +1,10 @@
 /* The command line: options of every type, their errors, suggestions; and the program itself by its exit
  * codes. */
+#include "build.h"
 #include "commands.h"
 
 #include <check.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +106,9 @@ START_TEST(program_exit_codes) {
     ck_assert_int_eq(program("help", out, sizeof out), 0);
     ck_assert_int_eq(program("--version", out, sizeof out), 0);
     ck_assert_ptr_nonnull(strstr(out, "turnout 0."));
+    ck_assert_ptr_nonnull(strstr(out, tn_build_version()));
+    ck_assert_int_eq(program("--version --jsno", out, sizeof out), 2);
+    ck_assert_ptr_nonnull(strstr(out, "--jsno"));
     ck_assert_int_eq(program("devices", out, sizeof out), 0);
     ck_assert_int_eq(program("devices --json", out, sizeof out), 0);
     ck_assert_int_eq(program("devcies", out, sizeof out), 2);
@@ -113,6 +118,28 @@ START_TEST(program_exit_codes) {
     ck_assert_int_eq(program("verify -d nonesuch", out, sizeof out), 2);
     ck_assert_int_eq(program("verify --op rms_norm --cases 2", out, sizeof out), 0);
     ck_assert_int_eq(program("devices > /dev/full", out, sizeof out), 3);
+}
+END_TEST
+
+START_TEST(version_as_an_object) {
+    static const char *const texts[] = {"version", "release", "build_type", "compiler",
+                                        "opencl",  "clblast", "hwloc",      "jansson"};
+    static char out[65536];
+    ck_assert_int_eq(program("--version --json", out, sizeof out), 0);
+    json_t *root = json_loads(out, 0, NULL);
+    ck_assert_ptr_nonnull(root);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const char *text = json_string_value(json_object_get(root, texts[i]));
+        ck_assert_msg(text && *text, "no %s", texts[i]);
+    }
+    ck_assert_str_eq(json_string_value(json_object_get(root, "version")), tn_build_version());
+    const char *commit = json_string_value(json_object_get(root, "commit"));
+    ck_assert_str_eq(commit ? commit : "", tn_build_commit());
+    ck_assert(json_is_null(json_object_get(root, "dirty")) == (tn_build_dirty() < 0));
+    ck_assert(json_is_true(json_object_get(root, "dirty")) == (tn_build_dirty() > 0));
+    ck_assert(strncmp(tn_build_version(), tn_build_release(), strlen(tn_build_release())) == 0);
+    ck_assert((strstr(tn_build_version(), "-dirty.") != NULL) == (tn_build_dirty() > 0));
+    json_decref(root);
 }
 END_TEST
 
@@ -132,6 +159,7 @@ int main(void) {
     tcase_add_test(tests, values_of_every_type);
     tcase_add_test(tests, mistakes_are_named);
     tcase_add_test(tests, program_exit_codes);
+    tcase_add_test(tests, version_as_an_object);
     tcase_add_test(tests, program_without_platform);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

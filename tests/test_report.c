@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build.h"
 #include "file.h"
 #include "report.h"
 
@@ -170,6 +171,41 @@ START_TEST(test_cards_and_rows_left_out) {
 }
 END_TEST
 
+/* One card measured by two builds: two curves, each named, and never one made of both. */
+START_TEST(test_builds_stay_apart) {
+    static const char head[] =
+        "schema,version,utc,host,cpu,platform,device,driver,kind,compute_units,pci,level,op,pass,mixer,B,T,D,"
+        "H,Dh,K,rho,schedule,status,reason,n,wall_ms,wall_ms_q1,wall_ms_q3,event_ms,event_ok,flops,bytes,"
+        "gflops,gbs,roofline_pct,energy_j,energy_source,dense_ratio\n";
+    static const char *const builds[] = {"0.2.0+g111111111111", "0.2.0+g222222222222"};
+    char csv[] = "report_builds_XXXXXX.csv", *page, label[64];
+    FILE *file = fdopen(mkstemps(csv, 4), "w");
+    fputs(head, file);
+    for (int i = 0; i < 4; i++)
+        fprintf(
+            file,
+            "turnout-cost-1,%s,%d,a,,P,X,1,gpu,8,,layer,,forward,routed,1,64,8,,,,0.%d,compacted,ok,,5,1,,,"
+            ",,,,,,,,,2\n",
+            builds[i % 2], i, 1 + i / 2);
+    fclose(file);
+    json_t *data = page_of((const char *const[]){csv}, 1, &page);
+    ck_assert_uint_eq(count_of(data, "devices"), 2);
+    ck_assert_uint_eq(count_of(data, "breakevens"), 2);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(label, sizeof label, "X, by turnout %s", builds[i]);
+        ck_assert_str_eq(text_in(data, "devices", i, "device"), label);
+        ck_assert_str_eq(text_in(data, "devices", i, "version"), builds[i]);
+        ck_assert_str_eq(text_in(data, "breakevens", i, "device"), label);
+        ck_assert_str_eq(text_in(data, "cells", i, "device"), label);
+    }
+    ck_assert_str_eq(json_string_value(json_object_get(data, "version")), tn_build_version());
+    json_decref(data);
+    tn_free(&ctx, page);
+    unlink(csv);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(test_alone_and_escaped) {
     char *page;
     json_t *data = read_page(&page);
@@ -214,6 +250,7 @@ int main(void) {
     tcase_add_test(tests, test_data);
     tcase_add_test(tests, test_routes);
     tcase_add_test(tests, test_cards_and_rows_left_out);
+    tcase_add_test(tests, test_builds_stay_apart);
     tcase_add_test(tests, test_alone_and_escaped);
     tcase_add_test(tests, test_failures_leave_nothing);
     suite_add_tcase(suite, tests);

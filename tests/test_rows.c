@@ -1,4 +1,5 @@
 /* Rows: the header the contract fixes, quoting, empty cells, and the way back from text. */
+#include "build.h"
 #include "samples.h"
 
 #include <check.h>
@@ -41,6 +42,19 @@ static int commas(const char *text) {
         count += *text == ',';
     return count;
 }
+
+START_TEST(a_row_says_its_build) {
+    tn_cost_row row, back;
+    tn_row_init(&row);
+    ck_assert_str_eq(row.version, tn_build_version());
+    snprintf(row.version, sizeof row.version,
+             "0.2.0+g0123456789ab-dirty.01234567"); /* the longest there is */
+    char *line = written(&row, TN_ROW_CSV);
+    ck_assert_int_eq(tn_row_parse(&ctx, line, &back), TN_OK);
+    ck_assert_str_eq(back.version, row.version);
+    free(line);
+}
+END_TEST
 
 START_TEST(empty_cells_and_no_nan) {
     tn_cost_row row;
@@ -190,6 +204,7 @@ int main(void) {
     Suite *suite = suite_create("rows");
     TCase *tests = tcase_create("rows");
     tcase_add_test(tests, header_is_the_contract);
+    tcase_add_test(tests, a_row_says_its_build);
     tcase_add_test(tests, empty_cells_and_no_nan);
     tcase_add_test(tests, past_the_roof_is_an_error);
     tcase_add_test(tests, there_and_back);

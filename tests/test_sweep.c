@@ -1,5 +1,6 @@
 /* The sweep against cells that misbehave on purpose, and against being killed: one row a cell, whatever
  * happens. */
+#include "build.h"
 #include "child.h"
 #include "file.h"
 #include "rows.h"
@@ -173,6 +174,33 @@ START_TEST(a_torn_last_line_is_measured_again) {
 }
 END_TEST
 
+/* Unfinished or whole: a file of another build is left as it is, and both builds are named. */
+START_TEST(rows_of_another_build_are_refused) {
+    char line[512], *bytes;
+    size_t size;
+    for (int whole = 0; whole < 2; whole++) {
+        if (whole)
+            ck_assert_int_eq(finish(start("3")), 0);
+        else
+            stop_midway();
+        const char *file = whole ? csv : part;
+        snprintf(line, sizeof line,
+                 "sed -i 's/^turnout-cost-1,[^,]*,/turnout-cost-1,0.1.9+gabc,/' %s && cp %s %s/was", file,
+                 file, folder);
+        ck_assert_int_eq(system(line), 0);
+        snprintf(line, sizeof line, "%s sweep --seed 3 -o %s 2>%s/said", TURNOUT_PROGRAM, csv, folder);
+        int code = system(line);
+        ck_assert(WIFEXITED(code) && WEXITSTATUS(code) == 2);
+        snprintf(line, sizeof line, "%s/said", folder);
+        ck_assert_int_eq(tn_file_read(&ctx, line, &bytes, &size), TN_OK);
+        ck_assert_msg(strstr(bytes, "0.1.9+gabc") && strstr(bytes, tn_build_version()), "%s", bytes);
+        tn_free(&ctx, bytes);
+        snprintf(line, sizeof line, "cmp %s/was %s && rm -f %s/cost.*", folder, file, folder);
+        ck_assert_int_eq(system(line), 0);
+    }
+}
+END_TEST
+
 START_TEST(samples_of_a_row_that_is_not_there_are_dropped) {
     static const char line[] = "{\"schema\": \"turnout-samples-1\", \"op\": \"ok-1\"}\n";
     char grown[160];
@@ -272,6 +300,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_add_test(tests, misbehaving_cells_cost_one_row_each);
     tcase_add_test(tests, killed_again_and_again);
+    tcase_add_test(tests, rows_of_another_build_are_refused);
     tcase_add_test(tests, a_torn_last_line_is_measured_again);
     tcase_add_test(tests, samples_of_a_row_that_is_not_there_are_dropped);
     tcase_add_test(tests, samples_of_another_sweep_are_left_alone);

@@ -1,5 +1,7 @@
 #include "partial_file.h"
 
+#include "build.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,6 +25,8 @@ static tn_status add_key(tn_context *ctx, tn_partial_file *p, const tn_cost_row 
     p->timing_least = p->key_count && p->timing_least < timing ? p->timing_least : timing;
     p->timing_most = p->key_count && p->timing_most > timing ? p->timing_most : timing;
     p->key_count++;
+    if (strcmp(row->version, tn_build_version()) != 0)
+        memcpy(p->other_build, row->version, sizeof p->other_build);
     tn_row_count(row, &p->kept);
     return TN_OK;
 }

@@ -1,5 +1,6 @@
 #include "rows.h"
 
+#include "build.h"
 #include "clock.h"
 #include "row_table.h"
 #include "tunable.h"
@@ -124,7 +125,7 @@ static void clear(tn_cost_row *row) {
 void tn_row_init(tn_cost_row *row) {
     clear(row);
     snprintf(row->schema, sizeof row->schema, "%s", TN_ROW_SCHEMA);
-    snprintf(row->version, sizeof row->version, "%s", TN_VERSION);
+    snprintf(row->version, sizeof row->version, "%s", tn_build_version());
     snprintf(row->status, sizeof row->status, "ok");
     tn_clock_utc(row->utc, sizeof row->utc);
 }

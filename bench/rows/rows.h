@@ -14,7 +14,7 @@
 /* Texts may be empty; counts are −1 and reals NaN where a value does not apply: an empty cell, null in JSON.
  */
 typedef struct tn_cost_row {
-    char schema[24], version[24], utc[24];
+    char schema[24], version[48], utc[24];
     char host[64], cpu[128], platform[128], device[256], driver[128], kind[8];
     int64_t compute_units;
     char pci[24];

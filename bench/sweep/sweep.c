@@ -1,5 +1,6 @@
 #include "sweep.h"
 
+#include "build.h"
 #include "child.h"
 #include "clock.h"
 #include "samples.h"
@@ -239,6 +240,12 @@ static tn_status run_cell(sweep *s, const tn_sweep_cell *cell, tn_cost_row *row)
     } else if (has && strcmp(want, got) == 0) {
         *row = found;
         status = keep_samples(s, &r, want);
+    } else if (has && strcmp(row->version, found.version) != 0) {
+        status =
+            tn_fail(s->ctx, TN_ERR_INPUT,
+                    "%s was built anew under way: it is turnout %s now and was %s; begin again, or go on "
+                    "with the build that began",
+                    s->o->program, found.version, row->version);
     } else {
         char reason[1300];
         const char *ended = end_of(&r, timeout_of(s), reason, sizeof reason);
@@ -311,6 +318,13 @@ static tn_status check_kept(sweep *s, tn_sweep_result *out) {
         tn_row_key(&row, key, sizeof key);
         out->kept += tn_partial_file_has(&s->partial, key);
     }
+    if (s->partial.other_build[0])
+        return tn_fail(s->ctx, TN_ERR_INPUT,
+                       "%s holds rows of another sweep: turnout %s measured them, and this is %s; go on with "
+                       "that build, "
+                       "move the file away, or choose another -o",
+                       s->partial.finished ? s->partial.path : s->partial.partial, s->partial.other_build,
+                       tn_build_version());
     if ((size_t)out->kept != s->partial.key_count)
         return tn_fail(
             s->ctx, TN_ERR_INPUT,

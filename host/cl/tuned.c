@@ -20,9 +20,10 @@ typedef struct tn_tuned_identity {
     const char *name, *value;
 } tn_tuned_identity;
 
+/* Of the program the release alone: whether values fit kernels that were edited since, their hashes say. */
 static void identity_of(const tn_device_info *info, tn_tuned_identity out[IDENTITY]) {
     out[0] = (tn_tuned_identity){"schema", schema};
-    out[1] = (tn_tuned_identity){"program", TN_VERSION};
+    out[1] = (tn_tuned_identity){"program", TN_RELEASE};
     out[2] = (tn_tuned_identity){"platform", info->platform_name};
     out[3] = (tn_tuned_identity){"device", info->name};
     out[4] = (tn_tuned_identity){"driver", info->driver};
