@@ -1,4 +1,5 @@
-/* The kernel files as bytes, embedded at build time from the .cl files of this folder (embed.cmake). */
+/* The kernel files as bytes, embedded at build time from the .cl files of this folder and those below it
+ * (embed.cmake). */
 #ifndef TN_KERNELS_H
 #define TN_KERNELS_H
 
@@ -6,7 +7,9 @@
 #include <stddef.h>
 
 typedef struct tn_kernel_source {
-    const char *op;     /* file name without .cl */
+    const char *name;   /* of the file, without .cl */
+    const char *path;   /* the same with its folder in kernels/ */
+    const char *op;     /* whose file it is; NULL where it is shared, or a part of the file in front */
     const char *behind; /* the file that it is built behind, or NULL */
     const unsigned char *bytes;
     const unsigned long *size;

@@ -19,12 +19,17 @@ options_of() {
   done
 }
 
+# Names of files hold no spaces: one word a file.
+kernels=$(find "$root/kernels" -name '*.cl' | sort)
+files="$kernels $(ls "$root"/bench/*/*.cl)"
 failed=0
-grep -n '^[^*]*\<inline\>' "$root"/kernels/*.cl "$root"/bench/*/*.cl | grep -v 'static inline' && {
+# shellcheck disable=SC2086
+grep -n '^[^*]*\<inline\>' $files | grep -v 'static inline' && {
   echo "lint: inline without static is an undefined function wherever a compiler does not inline it"
   failed=1
 }
-grep -n 'static inline.*\<local\> ' "$root"/kernels/*.cl && {
+# shellcheck disable=SC2086
+grep -n 'static inline.*\<local\> ' $kernels && {
   echo "lint: a helper that takes local memory is ALWAYS_INLINE (see common.cl)"
   failed=1
 }
@@ -32,7 +37,7 @@ grep -n 'static inline.*\<local\> ' "$root"/kernels/*.cl && {
 text=$(mktemp -d) && trap 'rm -rf "$text"' EXIT
 names=$(grep -oE '\b[a-z_][a-z0-9_]*\(' "$(clang -print-resource-dir)/include/opencl-c.h" | tr -d '(' | sort -u |
   grep -vE '^(__|as_|convert_|vload|vstore|defined$)' | tr '\n' '|')
-for file in "$root"/kernels/*.cl "$root"/bench/*/*.cl; do
+for file in $files; do
   name=$(basename "$file" .cl)
   cmake -DINPUT="$file" -DNAME="$name" -DOUTPUT="$text/$name.c" -DTEXT="$text/$name.cl" -P "$root/kernels/embed.cmake" || failed=1
   if LC_ALL=C grep -nP '[^\x00-\x7f]|/\*' "$text/$name.cl"; then
@@ -44,7 +49,7 @@ for file in "$root"/kernels/*.cl "$root"/bench/*/*.cl; do
     failed=1
   fi
 done
-for file in "$root"/kernels/*.cl "$root"/bench/*/*.cl; do
+for file in $files; do
   name=$(basename "$file" .cl)
   [ "$name" = common ] && continue
   before=
@@ -54,7 +59,7 @@ for file in "$root"/kernels/*.cl "$root"/bench/*/*.cl; do
     for part in $parts; do
       [ "${part#*:}" = "$name" ] && behind=${part%%:*}
     done
-    [ -n "$behind" ] && before="$root/kernels/$behind.cl $before"
+    [ -n "$behind" ] && before="$(find "$root/kernels" -name "$behind.cl") $before"
   done
   before="$root/kernels/common.cl $before"
   set --

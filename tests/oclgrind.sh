@@ -45,9 +45,9 @@ every_op() {
 # NAME SED-PROGRAM EXPECTED [OP CASE FILE]: the kernels of OP, broken by SED-PROGRAM in FILE, must bring EXPECTED into
 # the log.
 broken() {
-  op=${4:-gelu} file=${6:-gelu.cl}
+  op=${4:-gelu} file=${6:-gelu.cl} # of `kernels`
   mkdir -p "$folder/$1"
-  cp "$kernels"/*.cl "$folder/$1/"
+  cp -R "$kernels"/. "$folder/$1/"
   sed "$2" "$kernels/$file" >"$folder/$1/$file"
   cmp -s "$kernels/$file" "$folder/$1/$file" && [ -n "$2" ] && { echo "$1: nothing was broken"; failed=1; return; }
   TURNOUT_KERNELS=$folder/$1

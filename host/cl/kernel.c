@@ -31,9 +31,9 @@ void tn_options_rows_ask(tn_options *options, const tn_device *dev, const char *
     tn_options_int(options, "STREAM", whole && stream);
 }
 
-static const tn_kernel_source *embedded(const char *op) {
+static const tn_kernel_source *embedded(const char *file) {
     for (int i = 0; i < tn_kernel_source_count; i++)
-        if (strcmp(tn_kernel_sources[i].op, op) == 0)
+        if (strcmp(tn_kernel_sources[i].name, file) == 0)
             return &tn_kernel_sources[i];
     return NULL;
 }
@@ -47,7 +47,7 @@ static tn_status append_source(tn_context *ctx, const char *op, const char *fold
     const tn_kernel_source *built_in = embedded(op);
     if (folder && !(built_in && built_in->extra)) {
         char name[80];
-        snprintf(name, sizeof name, "%s.cl", op);
+        snprintf(name, sizeof name, "%s.cl", built_in ? built_in->path : op);
         TN_GO(tn_path_join(ctx, folder, name, &path));
         status = tn_file_read(ctx, path, &bytes, &more);
         if (status != TN_OK) {
@@ -82,7 +82,9 @@ cleanup:
 
 bool tn_source_is_of(const char *file, const char *op) {
     const tn_kernel_source *built_in = embedded(file);
-    return strcmp(file, op) == 0 || (built_in && built_in->behind && tn_source_is_of(built_in->behind, op));
+    if (!built_in || built_in->op)
+        return built_in && strcmp(built_in->op, op) == 0;
+    return built_in->behind && tn_source_is_of(built_in->behind, op);
 }
 
 /* What a file is built behind, then the file. */

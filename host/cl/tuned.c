@@ -60,9 +60,9 @@ static tn_status kernel_hash(tn_context *ctx, const char *key, char out[17]) {
         const tn_kernel_source *file = &tn_kernel_sources[i];
         char *text;
         size_t size;
-        if (!tn_source_is_of(file->op, op))
+        if (!tn_source_is_of(file->name, op))
             continue;
-        TN_TRY(tn_source_load(ctx, file->op, &text, &size));
+        TN_TRY(tn_source_load(ctx, file->name, &text, &size));
         hash = XXH3_64bits_withSeed(text, size, hash);
         tn_free(ctx, text);
     }
