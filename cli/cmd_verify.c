@@ -10,18 +10,28 @@
 #include <string.h>
 
 typedef struct verify_plan {
-    const tn_case *op; /* NULL: all */
-    int cases, only;   /* only: one case number, or −1 */
+    const tn_case *op;   /* NULL: all */
+    const char *variant; /* NULL: all */
+    int cases, only;     /* only: one case number, or −1 */
     uint64_t seed;
     int failed, devices; /* so far */
     int passes, nans;    /* of this device: passes held to the rule of poison.h, NaNs put in */
 } verify_plan;
 
-static void passes_text(const tn_case *c, char *text, size_t size) {
+static void passes_text(const tn_case *c, const tn_variant *variant, char *text, size_t size) {
     size_t used = 0;
     text[0] = '\0';
     for (int i = 0; c->passes[i] && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "+" : "", c->passes[i]);
+        if (!variant || tn_variant_has_pass(variant, i))
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "+" : "", c->passes[i]);
+}
+
+/* Of shapes that any pass ran on. */
+static int most_fitted(const tn_verify_result *r) {
+    int most = 0;
+    for (int i = 0; i < TN_CASE_PASSES; i++)
+        most = r->fitted[i] > most ? r->fitted[i] : most;
+    return most;
 }
 
 static int popcount(unsigned bits) {
@@ -31,14 +41,17 @@ static int popcount(unsigned bits) {
     return count;
 }
 
-/* One op on one device: its line on stdout. TN_ERR_CHECK when a case failed. */
-static tn_status verify_op(tn_device *dev, const tn_case *c, verify_plan *plan) {
+/* One variant of an op on one device, NULL for an op without any: its line on stdout. TN_ERR_CHECK when a
+ * case failed. */
+static tn_status verify_variant(tn_device *dev, const tn_case *c, const tn_variant *variant,
+                                verify_plan *plan) {
     tn_context *ctx = tn_device_context(dev);
     tn_verify_result result = {0};
     char passes[64];
     tn_status status;
-    passes_text(c, passes, sizeof passes);
-    tn_progress(ctx, "%s: %d cases", c->op, plan->only >= 0 ? 1 : plan->cases);
+    passes_text(c, variant, passes, sizeof passes);
+    tn_progress(ctx, "%s%s%s: %d cases", c->op, variant ? " " : "", variant ? variant->name : "",
+                plan->only >= 0 ? 1 : plan->cases);
     if (plan->only >= 0) {
         double start = tn_clock_seconds();
         status = tn_verify_case(dev, c, plan->seed, plan->only, &result);
@@ -51,12 +64,33 @@ static tn_status verify_op(tn_device *dev, const tn_case *c, verify_plan *plan) 
         status = tn_verify_op(dev, c, plan->cases, plan->seed, &result);
     }
     tn_progress_end(ctx);
-    printf("%-24s %-32s %6d %7d %8.1f %% %8.2f s\n", c->op, passes, result.cases, result.failed,
-           100 * result.worst, result.seconds);
+    printf("%-22s %-9s %-32s %6d %6d %7d %8.1f %% %8.2f s\n", c->op, variant ? variant->name : "", passes,
+           result.cases, most_fitted(&result), result.failed, 100 * result.worst, result.seconds);
     plan->passes += popcount(result.poison.passes);
     plan->nans += result.poison.seen;
     /* What nobody can read need not be found out. */
     return tn_stdout_check(ctx) == TN_OK ? status : TN_ERR_WRITE;
+}
+
+/* Every variant of an op, or the one that is asked for. The worst status of them. */
+static tn_status verify_op(tn_device *dev, const tn_case *c, verify_plan *plan) {
+    const tn_op *op = tn_op_find(c->op);
+    tn_status worst = TN_OK;
+    if (!op && plan->variant)
+        return TN_OK;
+    if (!op)
+        return verify_variant(dev, c, NULL, plan);
+    for (int i = 0; op->variants[i] && worst != TN_ERR_WRITE && worst != TN_ERR_LOST && !tn_interrupted();
+         i++) {
+        if (plan->variant && strcmp(plan->variant, op->variants[i]->name) != 0)
+            continue;
+        TN_TRY(tn_variant_try(dev, op, op->variants[i]));
+        const tn_status one = verify_variant(dev, c, op->variants[i], plan);
+        tn_tunable_untry(dev, c->op);
+        if (one != TN_OK && (worst == TN_OK || one != TN_ERR_CHECK))
+            worst = one;
+    }
+    return worst;
 }
 
 /* Which of its back ends gemm uses on this device, and why. Not under an interpreter, where timing both takes
@@ -75,8 +109,9 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
     tn_device *dev;
     tn_status status = TN_OK;
     TN_TRY(tn_device_open(ctx, info, &dev));
-    printf("%s%d:%d %s (%s)\n%-24s %-32s %6s %7s %10s %10s\n", plan->devices++ ? "\n" : "", info->platform,
-           info->index, info->name, info->platform_name, "op", "passes", "cases", "failed", "worst", "time");
+    printf("%s%d:%d %s (%s)\n%-22s %-9s %-32s %6s %6s %7s %10s %10s\n", plan->devices++ ? "\n" : "",
+           info->platform, info->index, info->name, info->platform_name, "op", "variant", "passes", "cases",
+           "fitted", "failed", "worst", "time");
     tn_cli_print_tuned(ctx, info, "tuned values: ", stderr);
     plan->passes = plan->nans = 0;
     for (int i = 0; i < tn_case_count; i++) {
@@ -109,8 +144,10 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     verify_plan plan = {.cases = (int)tn_cli_int(args, "cases", 50),
                         .only = (int)tn_cli_int(args, "case", -1),
+                        .variant = tn_cli_string(args, "variant", NULL),
                         .seed = tn_cli_uint64(args, "seed", 1)};
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan.op));
+    TN_TRY(tn_cli_variant(ctx, plan.op, plan.variant));
     TN_TRY(tn_cli_devices(ctx, args, verify_device, &plan));
     return plan.failed
                ? tn_fail(ctx, TN_ERR_CHECK, "%d op%s failed", plan.failed, plan.failed == 1 ? "" : "s")
@@ -119,7 +156,8 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
 
 static const tn_cli_option options[] = {
     {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
-    {"cases", 'n', "N", TN_CLI_INT, "random shapes an op (50)", 1, 1e6},
+    {"variant", 0, "NAME", TN_CLI_STRING, "the variant of that name instead of all that an op has"},
+    {"cases", 'n', "N", TN_CLI_INT, "random shapes a variant of an op (50)", 1, 1e6},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of shapes and data (1)"},
     {"case", 0, "I", TN_CLI_INT, "only case number I of the seed, as a failure names it", 0, 1e9},
     TN_CLI_DEVICES,
@@ -127,9 +165,14 @@ static const tn_cli_option options[] = {
     {NULL},
 };
 
-const tn_cli_command tn_cmd_verify = {
-    "verify", "Hold every kernel against its reference on random shapes",
-    NULL,     0,
-    0,        options,
-    run,      "\"worst\" is the largest error as a share of what is allowed; exit code 1 when an op fails.",
-    true};
+const tn_cli_command tn_cmd_verify = {"verify",
+                                      "Hold every kernel against its reference on random shapes",
+                                      NULL,
+                                      0,
+                                      0,
+                                      options,
+                                      run,
+                                      "\"fitted\": shapes that the variant takes; \"worst\": the largest "
+                                      "error as a share of what is allowed. Exit "
+                                      "code 1 when an op fails.",
+                                      true};

@@ -2,6 +2,8 @@
 
 #include "tuned.h"
 
+#include <string.h>
+
 tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
     char list[1024] = "";
     const char *words[128];
@@ -18,6 +20,30 @@ tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
     const char *nearest = tn_cli_nearest(name, words, tn_case_count < 128 ? tn_case_count : 128);
     return tn_fail(ctx, TN_ERR_ARG, "unknown op '%s'%s%s%s; there is: %s", name,
                    nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
+}
+
+/* Adds the names of an op's variants that `list` does not have; is `name` among them? */
+static bool variants_list(const tn_op *op, const char *name, char *list, size_t size) {
+    bool found = false;
+    for (int i = 0; op && op->variants[i]; i++) {
+        const char *one = op->variants[i]->name;
+        found = found || strcmp(one, name) == 0;
+        if (!strstr(list, one))
+            snprintf(list + strlen(list), size - strlen(list), "%s%s", list[0] ? ", " : "", one);
+    }
+    return found;
+}
+
+tn_status tn_cli_variant(tn_context *ctx, const tn_case *op, const char *name) {
+    char list[256] = "";
+    bool found = name == NULL;
+    for (int i = 0; i < tn_op_count && !found; i++)
+        if (!op || op == tn_cases[i])
+            found = variants_list(tn_ops[i], name, list, sizeof list);
+    if (found)
+        return TN_OK;
+    return op ? tn_fail(ctx, TN_ERR_ARG, "%s has no variant '%s'; there is: %s", op->op, name, list)
+              : tn_fail(ctx, TN_ERR_ARG, "no op has a variant '%s'; there is: %s", name, list);
 }
 
 tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each each, void *data) {

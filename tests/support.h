@@ -23,8 +23,9 @@ int tn_test_main(Suite *suite);
 uint64_t tn_test_seed(void);
 
 /* Suite of one op: `cases` random shapes, of tn_test_seed, of every pass on the default device
- * (TURNOUT_DEVICE selects another), gradients, and the same under small GPU-style work-groups when the op has
- * them. Add further tests to the returned suite. */
+ * (TURNOUT_DEVICE selects another), gradients, by every variant, and the same in the style of a GPU. A
+ * variant of the device's style, and the portable one, must fit some shape in each of its passes. Add further
+ * tests to the returned suite. */
 Suite *tn_test_op_suite(const char *op, int cases);
 /* Adds the same cases with one set of tunables, as TURNOUT_TUNE has them ("gelu.STREAM=1"). Once a suite. */
 void tn_test_op_tuned(Suite *suite, const char *tune);

@@ -117,6 +117,14 @@ START_TEST(program_exit_codes) {
     ck_assert_ptr_nonnull(strstr(out, "rms_norm"));
     ck_assert_int_eq(program("verify -d nonesuch", out, sizeof out), 2);
     ck_assert_int_eq(program("verify --op rms_norm --cases 2", out, sizeof out), 0);
+    ck_assert_int_eq(program("verify --op causal_conv --cases 2 -q", out, sizeof out), 0);
+    ck_assert_ptr_nonnull(strstr(out, " wide "));
+    ck_assert_ptr_nonnull(strstr(out, " threads "));
+    ck_assert_int_eq(program("verify --op causal_conv --variant wide --cases 2 -q", out, sizeof out), 0);
+    ck_assert_ptr_null(strstr(out, " threads "));
+    ck_assert_int_eq(program("verify --op causal_conv --variant nonesuch", out, sizeof out), 2);
+    ck_assert_ptr_nonnull(strstr(out, "there is: wide, threads"));
+    ck_assert_int_eq(program("verify --variant nonesuch", out, sizeof out), 2);
     ck_assert_int_eq(program("devices > /dev/full", out, sizeof out), 3);
 }
 END_TEST

@@ -4,6 +4,7 @@
 #define TN_CASE_H
 
 #include "case_tunable.h"
+#include "ops.h"
 #include "poison.h"
 #include "rng.h"
 #include "tensor.h"
@@ -106,14 +107,16 @@ tn_status tn_problem_gradient_check(tn_context *ctx, const tn_case *c, const tn_
 
 typedef struct tn_verify_result {
     int cases, failed;
-    double worst; /* largest error as a share of what is allowed */
+    int fitted[TN_CASE_PASSES]; /* shapes that a pass ran on; fewer than cases where a variant is tried */
+    double worst;               /* largest error as a share of what is allowed */
     double seconds;
     tn_poison_tally poison;
 } tn_verify_result;
 /* Random shape number `index` of `seed`: every pass on the device, held to its reference and to the rule of
- * poison.h. Adds to worst and poison of `out`. */
+ * poison.h. Adds to fitted, worst and poison of `out`. Where a variant is tried (tn_variant_try) a pass that
+ * it does not fit is left out. */
 tn_status tn_verify_passes(tn_device *dev, const tn_case *c, uint64_t seed, int index, tn_verify_result *out);
-/* The same, and the gradient check. */
+/* The same, and the gradient check, which is of the reference: once, where variants are tried in turn. */
 tn_status tn_verify_case(tn_device *dev, const tn_case *c, uint64_t seed, int index, tn_verify_result *out);
 /* `cases` random shapes of every pass of one op. Each failure is a line on stderr; TN_ERR_CHECK at the end if
  * any failed. */

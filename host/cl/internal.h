@@ -83,6 +83,7 @@ typedef struct tn_ran {
 typedef struct tn_tried_variant {
     const tn_op *op; /* NULL: an empty row */
     const tn_variant *variant;
+    bool unfit; /* when it was chosen last */
 } tn_tried_variant;
 
 typedef struct tn_plan_slot tn_plan_slot; /* variant.c */

@@ -54,6 +54,10 @@ int tn_variant_tunable(const tn_variant *variant, const char *name) {
     return -1;
 }
 
+bool tn_variant_has_pass(const tn_variant *variant, int pass) {
+    return !variant->passes || (variant->passes >> pass & 1u);
+}
+
 static int value_of(const tn_device *dev, const tn_op *op, const tn_tunable *t, tn_tunable_source *source) {
     tn_tunable_row *row = tn_tunable_row_make(dev, op->name, t->name);
     const int by_style = t->defaults[tn_device_style(dev)];
@@ -104,14 +108,28 @@ static bool fits(tn_device *dev, const tn_op *op, const tn_variant *v, int pass,
     out->variant = v;
     why[0] = '\0';
     tn_variant_values(dev, op, v, pass, class_, out->values, &out->source);
+    if (!tn_variant_has_pass(v, pass)) {
+        snprintf(why, size, "it has no pass %s", op->passes[pass]);
+        return false;
+    }
     return !v->fits || v->fits(dev, pass, shape, out->values, why, size);
 }
 
-static const tn_variant *tried_variant(const tn_device *dev, const tn_op *op) {
+static tn_tried_variant *tried_row(const tn_device *dev, const tn_op *op) {
     for (int i = 0; i < TN_TRIED_VARIANTS; i++)
         if (dev->tried[i].op == op)
-            return dev->tried[i].variant;
+            return (tn_tried_variant *)&dev->tried[i];
     return NULL;
+}
+
+const tn_variant *tn_variant_tried(const tn_device *dev, const tn_op *op) {
+    const tn_tried_variant *row = tried_row(dev, op);
+    return row ? row->variant : NULL;
+}
+
+bool tn_variant_unfit(const tn_device *dev, const tn_op *op) {
+    const tn_tried_variant *row = tried_row(dev, op);
+    return row && row->unfit;
 }
 
 /* *out is NULL where the environment names none for this op. */
@@ -134,9 +152,11 @@ static tn_status environment_variant(tn_device *dev, const tn_op *op, const tn_v
 
 tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out) {
     char why[160];
-    const tn_variant *wanted = tried_variant(dev, op);
-    if (wanted) {
-        if (!fits(dev, op, wanted, pass, shape, out, why, sizeof why))
+    tn_tried_variant *tried = tried_row(dev, op);
+    const tn_variant *wanted = tried ? tried->variant : NULL;
+    if (tried) {
+        tried->unfit = !fits(dev, op, wanted, pass, shape, out, why, sizeof why);
+        if (tried->unfit)
             return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "%s: variant %s does not fit: %s", op->name,
                            wanted->name, why);
         out->source = TN_TUNABLE_TRIED;
@@ -162,8 +182,7 @@ tn_status tn_variant_try(tn_device *dev, const tn_op *op, const tn_variant *vari
     tn_plans_forget(dev);
     for (int i = 0; i < TN_TRIED_VARIANTS; i++)
         if (!dev->tried[i].op || dev->tried[i].op == op) {
-            dev->tried[i].op = op;
-            dev->tried[i].variant = variant;
+            dev->tried[i] = (tn_tried_variant){op, variant, false};
             return TN_OK;
         }
     return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "no room to try a variant of %s", op->name);

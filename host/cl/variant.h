@@ -50,7 +50,8 @@ typedef enum tn_tunable_flag {
 typedef struct tn_variant {
     const char *name;
     tn_style style;
-    bool portable; /* fits every shape on every device; one an op, the last of its table */
+    bool portable;   /* fits every shape on every device; one an op, the last of its table */
+    unsigned passes; /* bit p: it has pass p; 0: it has all */
     int tunable_count;
     const tn_tunable *tunables; /* `values` below are in this order */
     /* NULL: fits always. false: `why` says in a clause what does not fit ("D=30 is no multiple of 16"). */
@@ -92,6 +93,12 @@ int tn_variant_tunable(const tn_variant *variant, const char *name);  /* its ind
 /* This variant alone for the op, until tn_tunable_untry: a shape that it does not fit is TN_ERR_UNSUPPORTED.
  */
 tn_status tn_variant_try(tn_device *dev, const tn_op *op, const tn_variant *variant);
+/* The one that is being tried; NULL when none is. */
+const tn_variant *tn_variant_tried(const tn_device *dev, const tn_op *op);
+/* Is it for `fits` alone, or for want of that pass, that the last call of `op` was refused? Anything else
+ * that is TN_ERR_UNSUPPORTED is the device's. */
+bool tn_variant_unfit(const tn_device *dev, const tn_op *op);
+bool tn_variant_has_pass(const tn_variant *variant, int pass);
 /* Which variant of `op` ran last on this device; NULL when none did. */
 const tn_variant *tn_variant_ran(const tn_device *dev, const char *op);
 

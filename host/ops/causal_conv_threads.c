@@ -87,9 +87,8 @@ static bool wide_fits(const tn_device *dev, int pass, const void *shape, const i
     const tn_causal_conv_key *s = shape;
     const int64_t across = (int64_t)values[SIDE] * values[LANES];
     (void)dev;
-    if (pass != TN_CAUSAL_CONV_FORWARD)
-        snprintf(why, size, "it has a forward pass alone");
-    else if (values[SIDE] < 2)
+    (void)pass;
+    if (values[SIDE] < 2)
         snprintf(why, size, "SIDE of 1 is variant threads");
     else if (s->K > 8)
         snprintf(why, size, "%lld taps, and it holds 8", (long long)s->K);
@@ -108,6 +107,7 @@ static tn_status wide_plan(tn_device *dev, int pass, const void *shape, const in
 
 const tn_variant tn_causal_conv_wide = {.name = "wide",
                                         .style = TN_STYLE_THREADS,
+                                        .passes = 1u << TN_CAUSAL_CONV_FORWARD,
                                         .tunable_count = SIDE + 1,
                                         .tunables = tunables,
                                         .fits = wide_fits,
