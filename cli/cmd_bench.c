@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 typedef struct bench_plan {
-    const tn_case *op; /* NULL: all */
-    const char *pass, *shape;
-    bool steps, layers; /* training steps, or routed layers and their parts, instead of ops */
+    const tn_case *op;                  /* NULL: all */
+    const char *pass, *shape, *variant; /* variant NULL: the one that is chosen */
+    bool steps, layers;                 /* training steps, or routed layers and their parts, instead of ops */
     tn_bench_options options;
     bool cold;
     tn_roofline roofline;
@@ -86,9 +86,16 @@ static tn_status bench_case(tn_device *dev, const tn_case *c, bench_plan *plan) 
         TN_TRY(tn_shape_parse(ctx, c, plan->shape, &shapes[0]));
     else
         TN_TRY(tn_shapes_of(ctx, c, shapes, &count));
+    const tn_op *op = tn_op_find(c->op);
+    const tn_variant *variant = op && plan->variant ? tn_variant_find(op, plan->variant) : NULL;
+    if (plan->variant && !variant)
+        return TN_OK;
+    if (variant)
+        TN_TRY(tn_variant_try(dev, op, variant));
     for (int pass = 0; c->passes[pass]; pass++)
         for (int i = 0; i < count && (!plan->pass || strcmp(plan->pass, c->passes[pass]) == 0); i++)
             TN_TRY(bench_row(dev, c, pass, &shapes[i], plan));
+    tn_tunable_untry(dev, c->op);
     return TN_OK;
 }
 
@@ -212,6 +219,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     const char *path = tn_cli_string(args, "output", NULL);
     plan->pass = tn_cli_string(args, "pass", NULL);
     plan->shape = tn_cli_string(args, "shape", NULL);
+    plan->variant = tn_cli_string(args, "variant", NULL);
     plan->options.seconds = tn_cli_real(args, "seconds", 0.4);
     plan->options.raw = &plan->raw;
     plan->options.seed = tn_cli_uint64(args, "seed", 1);
@@ -222,6 +230,12 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     plan->layers = strcmp(tn_cli_string(args, "level", "op"), "layer") == 0;
     if ((plan->steps || plan->layers) && (plan->op || plan->pass))
         return tn_fail(ctx, TN_ERR_ARG, "--level step and --level layer take neither --op nor --pass");
+    TN_TRY(tn_cli_variant(ctx, plan->op, plan->variant));
+    if (plan->variant &&
+        (plan->steps || plan->layers || tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "--variant goes with --level op and without peers; TURNOUT_VARIANT=OP=NAME holds for all");
     if (plan->layers && (tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
         return tn_fail(ctx, TN_ERR_ARG,
                        "no peer does the work of a routed layer's parts; --level op or step");
@@ -305,6 +319,8 @@ static const tn_cli_option options[] = {
      0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
     {"pass", 0, "PASS", TN_CLI_STRING, "one pass: forward, backward, … as the op names it"},
+    {"variant", 0, "NAME", TN_CLI_STRING,
+     "the variant of that name, of ops that have it; a shape that it does not take is a row `unsupported`"},
     {"shape", 0, "K=V,...", TN_CLI_STRING,
      "one shape, with --op or --level step or layer, instead of those of bench/shapes"},
     {"peers", 0, NULL, TN_CLI_FLAG,

@@ -92,6 +92,7 @@ static const struct {
     {"block", COUNT, 0},
     {"executed_rho", FRACTION, 0},
     {"timing_s", POSITIVE, 0},
+    {"variant", TEXT, 0},
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 

@@ -124,6 +124,20 @@ START_TEST(program_exit_codes) {
     ck_assert_ptr_null(strstr(out, " threads "));
     ck_assert_int_eq(program("verify --op causal_conv --variant nonesuch", out, sizeof out), 2);
     ck_assert_ptr_nonnull(strstr(out, "there is: wide, threads"));
+    ck_assert_int_eq(
+        program("bench --op causal_conv --pass forward --shape B=1,T=64,D=64,K=4,silu=1 --variant threads "
+                "--seconds 0.01 --format csv -q",
+                out, sizeof out),
+        0);
+    ck_assert_ptr_nonnull(strstr(out, ",tried,"));
+    ck_assert_ptr_nonnull(strstr(out, ",threads\n"));
+    ck_assert_int_eq(
+        program("bench --op causal_conv --pass forward --shape B=1,T=64,D=30,K=4,silu=1 --variant wide "
+                "--seconds 0.01 --format csv -q",
+                out, sizeof out),
+        3);
+    ck_assert_ptr_nonnull(strstr(out, "variant wide does not fit"));
+    ck_assert_int_eq(program("bench --level step --variant wide", out, sizeof out), 2);
     ck_assert_int_eq(program("verify --variant nonesuch", out, sizeof out), 2);
     ck_assert_int_eq(program("devices > /dev/full", out, sizeof out), 3);
 }

@@ -38,7 +38,7 @@ static tn_status time_it(tn_device *dev, tn_problem *p, const tn_bench_options *
         &(tn_measure_options){.seconds = o->seconds, .energy = o->energy, .evict = o->evict, .raw = o->raw},
         &sample));
     tn_problem_least(p, &flops, &bytes);
-    tn_row_set_tuned(row, dev, p->c->op);
+    tn_row_set_choice(row, dev, p->c->op);
     tn_row_set_sample(row, &sample, flops, bytes, o->roofline);
     return TN_OK;
 }

@@ -242,7 +242,7 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
         TN_TRY(tn_measure_pair(r->dev, run, &r->mine, run, &r->dense, &measure, &pair));
         tn_row_set_dense(row, &pair, flops_of(r, &r->dense) / flops, &alone);
     }
-    tn_row_set_tuned(row, r->dev, NULL);
+    tn_row_set_choice(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline);
     snprintf(row->schedule, sizeof row->schedule, "%s",
              r->dense.model ? tn_execution_name(r->shape->execution) : "dense");

@@ -244,7 +244,7 @@ static tn_status fill(const rounds *r, const tn_layer_shape *s, const tn_bench_o
         sum += row->wall_ms;
     }
     for (int i = 0; i < *count; i++) {
-        tn_row_set_tuned(&rows[i], r->dev, NULL);
+        tn_row_set_choice(&rows[i], r->dev, NULL);
         snprintf(rows[i].verified, sizeof rows[i].verified, "%s", tn_layer_verified(r->layer));
     }
     snprintf(text, sizeof text, "its parts add up to %.0f %% of it", 100 * sum / rows[0].wall_ms);

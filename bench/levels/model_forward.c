@@ -81,7 +81,7 @@ static tn_status time_it(whole_run *r, const tn_bench_options *o, tn_cost_row *r
         TN_TRY(tn_measure_pair(r->dev, tn_step_forward, mine, tn_step_forward, r->dense, &measure, &pair));
         tn_row_set_dense(row, &pair, r->dense_flops / flops, &alone);
     }
-    tn_row_set_tuned(row, r->dev, NULL);
+    tn_row_set_choice(row, r->dev, NULL);
     /* Weights alone: activations may stay in a cache. */
     tn_row_set_sample(row, &alone, flops, 4.0 * (double)tn_step_model(mine)->params.floats, o->roofline);
     snprintf(row->schedule, sizeof row->schedule, routed ? "compacted" : "dense");

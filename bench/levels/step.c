@@ -246,7 +246,7 @@ void tn_step_identify(const tn_step *s, const tn_step_shape *shape, const tn_ben
 
 void tn_step_set_sample(const tn_step *s, const tn_sample *sample, const tn_bench_options *o,
                         tn_cost_row *row) {
-    tn_row_set_tuned(row, s->model->dev, NULL);
+    tn_row_set_choice(row, s->model->dev, NULL);
     snprintf(row->verified, sizeof row->verified, "%s", s->verified);
     /* Weights, gradients and moments alone: activations may stay in a cache. */
     tn_row_set_sample(row, sample, s->flops, 4.0 * 7 * (double)s->model->params.floats, o->roofline);

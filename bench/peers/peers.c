@@ -79,7 +79,7 @@ static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_optio
         TN_TRY(tn_measure_against(dev, tn_peer_work_run, w, run_process, other, &m, &pair));
     else
         TN_TRY(tn_measure_pair(dev, tn_peer_work_run, w, run_clblast, other, &m, &pair));
-    tn_row_set_tuned(row, dev, w->first.c->op);
+    tn_row_set_choice(row, dev, w->first.c->op);
     double flops, bytes;
     tn_peer_work_least(w, &flops, &bytes);
     tn_row_set_sample(row, &pair.a, flops, bytes, o->roofline);

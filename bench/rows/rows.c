@@ -91,6 +91,7 @@ static const column columns[] = {
     COLUMN(block, COUNT),
     COLUMN(executed_rho, REAL),
     COLUMN(timing_s, REAL),
+    COLUMN(variant, TEXT),
 };
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -147,8 +148,10 @@ void tn_row_set_cache(tn_cost_row *row, bool cold) {
     snprintf(row->cache, sizeof row->cache, cold ? "cold" : "warm");
 }
 
-void tn_row_set_tuned(tn_cost_row *row, const tn_device *dev, const char *op) {
+void tn_row_set_choice(tn_cost_row *row, const tn_device *dev, const char *op) {
+    const tn_variant *ran = op ? tn_variant_ran(dev, op) : NULL;
     snprintf(row->tuned, sizeof row->tuned, "%s", tn_tunable_source_name(tn_tunable_source_of(dev, op)));
+    snprintf(row->variant, sizeof row->variant, "%s", ran ? ran->name : "");
 }
 
 static int dim(const tn_case *c, const char *name) {

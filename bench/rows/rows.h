@@ -46,7 +46,7 @@ typedef struct tn_cost_row {
     double peer_wall_ms, peer_ratio, peer_ratio_q1, peer_ratio_q3; /* theirs / ours, as dense_ratio */
     double peer_max_diff;                                          /* max |ours − theirs| / rms(theirs) */
     char part[24];               /* of a routed layer whose cost is split: "whole", "router", …, "launch" */
-    char tuned[16];              /* "default", "tuned", "environment"; "" when nothing ran */
+    char tuned[16];              /* "default", "tuned", "environment", "tried"; "" when nothing ran */
     char keys[16];               /* of a compacted layer: "projected" or "absorbed" */
     double energy_net_j, idle_w; /* energy_j without what the idle device draws; that power */
     char cache[8];               /* "warm" or "cold"; of the work's data before a call */
@@ -54,10 +54,12 @@ typedef struct tn_cost_row {
     int64_t block;               /* of a layer run in blocks: their positions */
     double executed_rho;         /* of a routed layer: share of the rows that took the global track */
     double timing_s;             /* what the row was given for timing at most */
+    char variant[24];            /* of an op: which one ran last; "" for layers, models and steps */
 } tn_cost_row;
 
-/* Where the values of `op`'s tunables came from; NULL: those of all ops that have run. */
-void tn_row_set_tuned(tn_cost_row *row, const tn_device *dev, const char *op);
+/* Which variant of `op` ran, and where that choice and the values of tunables came from; NULL: where those of
+ * all ops that have run did. */
+void tn_row_set_choice(tn_cost_row *row, const tn_device *dev, const char *op);
 void tn_row_init(tn_cost_row *row); /* schema, version and time; all else empty; status "ok" */
 void tn_row_set_device(tn_cost_row *row, const tn_device_info *info, const char *cpu_model);
 void tn_row_set_cache(tn_cost_row *row, bool cold);

@@ -118,13 +118,23 @@ static bool belongs(const char *key, const char *op) {
     return strncmp(key, op, length) == 0 && (key[length] == '\0' || key[length] == ':');
 }
 
+static bool ran(const tn_device *dev, const char *key) {
+    for (int i = 0; i < TN_RAN_OPS; i++)
+        if (dev->ran[i].op && belongs(key, dev->ran[i].op->name))
+            return true;
+    return false;
+}
+
 tn_tunable_source tn_tunable_source_of(const tn_device *dev, const char *op) {
     tn_tunable_source highest = TN_TUNABLE_DEFAULT;
     for (int i = 0; i < dev->tunables->count; i++) {
         const tn_tunable_row *row = &dev->tunables->rows[i];
-        if (row->is_asked && row->source > highest && (!op || belongs(row->op, op)))
+        if (row->is_asked && row->source > highest && (!op || belongs(row->op, op)) && !ran(dev, row->op))
             highest = row->source;
     }
+    for (int i = 0; i < TN_RAN_OPS; i++)
+        if (dev->ran[i].op && dev->ran[i].source > highest && (!op || strcmp(dev->ran[i].op->name, op) == 0))
+            highest = dev->ran[i].source;
     return highest;
 }
 
