@@ -52,13 +52,24 @@ export PKG_CONFIG_PATH
 # shellcheck disable=SC2046  # one word a flag
 cc -std=c11 -Wall -Wextra -Werror -O2 "$source/examples/routed_attention.c" \
   $(pkg-config --cflags --libs turnout) -lm -o "$work/example" || fail "the example does not build"
-"$work/example" || fail "the example is wrong"
+lib=$(pkg-config --variable=libdir turnout)
+LD_LIBRARY_PATH=$lib ldd "$work/example" | grep -q "$lib/libturnout.so.[0-9]" || fail "the example is not linked with the shared library"
+LD_LIBRARY_PATH=$lib "$work/example" || fail "the example is wrong"
+# The same without it: the archive, and what pkg-config says it needs.
+# shellcheck disable=SC2046
+cc -std=c11 -O2 "$source/examples/routed_attention.c" $(pkg-config --cflags turnout) "$lib/libturnout.a" \
+  $(pkg-config --libs $(pkg-config --print-requires-private turnout)) -lm -o "$work/static" || fail "the example does not build with libturnout.a"
+"$work/static" || fail "the example is wrong with libturnout.a"
+# Every public header is there, and stands alone.
+for header in include/turnout/*.h; do
+  cc -std=c11 -Wall -Wextra -Werror -fsyntax-only "$header" || fail "$header does not stand alone"
+done
 
 # The Debian package; it asks dpkg-shlibdeps for what it depends on.
 if command -v dpkg-shlibdeps >/dev/null; then
   (cd "$build" && cpack -G DEB --config CPackConfig.cmake -B "$work/deb") >"$work/cpack.log" 2>&1 || fail "cpack: see $work/cpack.log"
   dpkg-deb -c "$work"/deb/*.deb >"$work/deb.txt"
-  for file in usr/bin/turnout $page lib/libturnout.a lib/pkgconfig/turnout.pc include/turnout/turnout.h; do
+  for file in usr/bin/turnout $page lib/libturnout.a lib/libturnout.so lib/pkgconfig/turnout.pc include/turnout/turnout.h; do
     grep -q "/$file" "$work/deb.txt" || fail "the package lacks $file"
   done
   dpkg-deb -f "$work"/deb/*.deb Depends | grep -q ocl-icd || fail "the package does not depend on an OpenCL loader"
