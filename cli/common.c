@@ -1,5 +1,6 @@
 #include "common.h"
 
+#include "old_names.h"
 #include "tuned.h"
 
 #include <string.h>
@@ -8,8 +9,14 @@ tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
     char list[1024] = "";
     const char *words[128];
     size_t used = 0;
-    *out = name ? tn_case_find(name) : NULL;
-    if (!name || *out)
+    *out = NULL;
+    if (!name)
+        return TN_OK;
+    const char *now = tn_op_current_name(name);
+    if (now != name)
+        tn_warn(ctx, "--op %s is called %s now", name, now);
+    *out = tn_case_find(now);
+    if (*out)
         return TN_OK;
     for (int i = 0; i < tn_case_count; i++) {
         if (i < 128)

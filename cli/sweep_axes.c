@@ -1,6 +1,7 @@
 #include "sweep_axes.h"
 
 #include "case.h"
+#include "old_names.h"
 
 #include <string.h>
 
@@ -43,6 +44,17 @@ static void all_passes(const char *words[TN_WORDS_MAX + 1]) {
     words[count] = NULL;
 }
 
+/* A list of ops, of which some may go by a name that they had. */
+static tn_status ops_parse(tn_context *ctx, const char *text, const char *const *ops, tn_words *out) {
+    char *now;
+    TN_TRY(tn_op_current_list(ctx, text, &now));
+    if (strcmp(text, now) != 0)
+        tn_warn(ctx, "--op %s is called %s now", text, now);
+    tn_status status = tn_words_parse(ctx, "op", now, ops, out);
+    tn_free(ctx, now);
+    return status;
+}
+
 tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, int machine_cores,
                              tn_sweep_axes *out) {
     static const char *const levels[] = {"op", "layer", "model", NULL};
@@ -56,7 +68,7 @@ tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, int machi
     if (level)
         TN_TRY(tn_words_parse(ctx, "level", level, levels, &out->level));
     if (op)
-        TN_TRY(tn_words_parse(ctx, "op", op, ops, &out->op));
+        TN_TRY(ops_parse(ctx, op, ops, &out->op));
     if (pass)
         TN_TRY(tn_words_parse(ctx, "pass", pass, passes, &out->pass));
     return number_lists(ctx, args, machine_cores, out);

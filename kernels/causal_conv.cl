@@ -203,7 +203,7 @@ static inline void backward_rows(global float *du, const global float *dy, const
 
 /* du[t] = add[t] + Σ_j w[j]·dz[t+j] with dz = dy·silu'(z), z computed again. dz of the K-1 positions after
  * the tile is computed here too. Σ dz[t]·u[t-j] and Σ dz[t] over the tile go to partial, for
- * part_sum. */
+ * partial_sums. */
 kernel void causal_conv_backward(
     global float *du,                /* [B,T,D] */
     global float *restrict partial,  /* `at` floats, then [items]: dw [D,K], db [D] */

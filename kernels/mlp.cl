@@ -1,6 +1,6 @@
 /* A block's mlp whole: y = x + W₂·gelu(W₁·norm(x) + b₁) + b₂, and its gradients. A work-item takes BLOCK rows
  * at a time through all of it and keeps what lies between in private memory: in parts, each tensor between
- * goes to memory and back (row_block.cl). Sums are those of rms_norm and gemm, in their order. */
+ * goes to memory and back (fused_rows.cl). Sums are those of rms_norm and gemm, in their order. */
 
 #ifndef F
 #define F 128 /* width between, whole panels */
@@ -100,8 +100,8 @@ static inline void norm_back_rows(global float *dx, global float *sums /* [N/sha
     }
 }
 
-/* Grid: parts. Partial sums for part_sum begin at the floats given: dW₁ [parts,F,D], dW₂ [parts,D,F], db₁ and
- * db₂ of BIAS_PART rows, dw of `share` rows. */
+/* Grid: parts. Partial sums for partial_sums begin at the floats given: dW₁ [parts,F,D], dW₂ [parts,D,F], db₁
+ * and db₂ of BIAS_PART rows, dw of `share` rows. */
 kernel void mlp_backward(global float *dx, /* [N,D], may be dy */
                          global float *restrict partial, int at_w1, int at_w2, int at_b1, int at_b2, int at_w,
                          const global float *dy,            /* [N,D] */

@@ -24,7 +24,7 @@ kernel void rms_norm_forward(global float *restrict y,       /* [N,D] */
 }
 
 /* dx = add + rstd · (w·dy − x̂ · mean(w·dy·x̂)) with x̂ = x · rstd; each item also leaves Σ dy·x̂ over its rows
- * in partial, for part_sum. */
+ * in partial, for partial_sums. */
 kernel void rms_norm_backward(
     global float *dx,                  /* [N,D] */
     global float *restrict partial,    /* `at` floats, then [items,D] */

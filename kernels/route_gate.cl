@@ -49,7 +49,7 @@ kernel void route_gate_forward(global float *restrict p,       /* [N] */
 }
 
 /* dl = dp·max(p·(1 − p), least) + dp_const·p·(1 − p); du = add + dl·w; each item leaves Σ
- * dl·u and, behind it, Σ dl over its rows in partial, for part_sum. */
+ * dl·u and, behind it, Σ dl over its rows in partial, for partial_sums. */
 kernel void route_gate_backward(global float *du, /* [N,D] */
                                 global float *restrict partial,
                                 int partial_at,                  /* `at` floats, then [items,D+1] */

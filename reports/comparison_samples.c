@@ -2,6 +2,7 @@
 #include "comparison.h"
 
 #include "file.h"
+#include "old_names.h"
 #include "text_file.h"
 
 #include <math.h>
@@ -44,8 +45,8 @@ static bool find_row(const reading *r, const json_t *line, size_t device, size_t
         const json_t *value = json_object_get(line, tn_key_columns[k]);
         if (json_is_number(value))
             snprintf(number, sizeof number, "%.12g", json_number_value(value));
-        used =
-            tn_comparison_add_text(name, used, k, json_is_string(value) ? json_string_value(value) : number);
+        used = tn_comparison_add_text(
+            name, used, k, json_is_string(value) ? tn_op_current_name(json_string_value(value)) : number);
     }
     return tn_names_find(&r->c->names, name, out);
 }

@@ -1,6 +1,7 @@
 #include "cost_rows.h"
 
 #include "damage.h"
+#include "old_names.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -318,10 +319,22 @@ static int by_line(const void *a, const void *b) {
     return (x->line > y->line) - (x->line < y->line);
 }
 
+/* Rows may have been written when their op had another name. */
+static tn_status take_current_names(tn_csv *t, int column) {
+    for (size_t row = 0; column >= 0 && row < t->rows; row++) {
+        const char *text = tn_csv_text(t, row, column), *now = tn_op_current_name(text);
+        if (now != text)
+            TN_TRY(tn_csv_set(t, row, column, now));
+    }
+    return TN_OK;
+}
+
 tn_status tn_cost_rows_check(tn_csv *t) {
     checked c = {.t = t};
     if (tn_csv_column(t, "status") < 0 || tn_csv_column(t, "wall_ms") < 0 || t->rows == 0)
         return TN_OK;
+    TN_TRY(take_current_names(t, tn_csv_column(t, "op")));
+    TN_TRY(take_current_names(t, tn_csv_column(t, "part")));
     TN_TRY(tn_alloc(t->ctx, t->rows, 1, &t->uses));
     for (int i = 0; i < COLUMNS; i++)
         c.at[i] = tn_csv_column(t, columns[i].name);

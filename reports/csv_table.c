@@ -297,6 +297,15 @@ void tn_csv_free(tn_csv *t) {
     *t = (tn_csv){0};
 }
 
+tn_status tn_csv_set(tn_csv *t, size_t row, int column, const char *text) {
+    const size_t size = strlen(text) + 1;
+    TN_TRY(tn_grow(t->ctx, &t->text, &t->text_capacity, t->text_size + size, 1));
+    memcpy(t->text + t->text_size, text, size);
+    t->cells[(row + 1) * t->columns + (size_t)column] = t->text_size;
+    t->text_size += size;
+    return TN_OK;
+}
+
 tn_status tn_csv_require(const tn_csv *t, const char *what, const char *const *names) {
     char missing[512] = "";
     int count = 0;

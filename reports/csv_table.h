@@ -75,6 +75,9 @@ bool tn_csv_same(const tn_csv *a, const tn_csv *b);
 /* Of a cost row; of any other by its status. */
 tn_row_use tn_csv_use(const tn_csv *t, size_t row);
 
+/* Puts another text into a cell. */
+tn_status tn_csv_set(tn_csv *t, size_t row, int column, const char *text);
+
 int tn_csv_column(const tn_csv *t, const char *name); /* −1 where there is none */
 const char *tn_csv_name(const tn_csv *t, size_t column);
 /* "" for a column of −1: a column that older files lack reads as empty. Borrowed from the table. */

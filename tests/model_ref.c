@@ -68,7 +68,7 @@ static void attend(int64_t H, int64_t Dh, int64_t t, const double *q, const doub
     free(score);
 }
 
-/* c[N,D] of the cheap track. */
+/* c[N,D] of the convolution track. */
 static void cheap(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, int64_t T, const double *u,
                   double *c) {
     int64_t D = r->m->config.d_model, K = r->m->config.conv_taps;

@@ -102,7 +102,7 @@ export TURNOUT_CACHE TURNOUT_TUNED
 looks="--data-races --uninitialized"
 small="gemm.KC=32,gemm.TILES=2" # a work-item's copy of A at its size on a CPU is past what this device takes
 one_lane=$small
-for op in adamw causal_conv embedding gelu grad_clip part_sum rms_norm rope row_gather row_scatter softmax_cross_entropy; do
+for op in adamw causal_conv embedding gelu grad_clip partial_sums rms_norm rope row_gather row_scatter softmax_cross_entropy; do
   one_lane=$one_lane,$op.LANES=1
 done
 big_window=1 # a case of seed 7 whose window is past every length

@@ -26,7 +26,7 @@ tn_status tn_layer_run_backward(tn_device *dev, void *data) {
     layer_side *s = data;
     (void)dev;
     TN_TRY(tn_mixer_backward(s->ws, s->in, s->gate, 0, s->dx, s->dmid, s->x, 0));
-    return tn_part_sums_finish(s->ws->sums);
+    return tn_partial_sums_finish(s->ws->sums);
 }
 
 /* What training does with it: forward, then backward. */

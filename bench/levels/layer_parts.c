@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const names[TN_PARTS] = {
-    [TN_PART_CHEAP_TRACK] = "cheap_track", [TN_PART_NORM] = "norm",
+    [TN_PART_CONV_TRACK] = "conv_track",   [TN_PART_NORM] = "norm",
     [TN_PART_ROUTER] = "router",           [TN_PART_COMPACTION] = "compaction",
     [TN_PART_CONVOLUTION] = "convolution", [TN_PART_CONVOLUTION_OUT] = "convolution_out",
     [TN_PART_GATHER] = "gather",           [TN_PART_PROJECTIONS] = "projections",
@@ -232,7 +232,7 @@ static tn_status fill(const rounds *r, const tn_layer_shape *s, const tn_bench_o
     for (int i = 0; i < COLUMNS; i++) {
         double ms = middle(r->parts[i], r->n);
         if (i != LAUNCH && ms == 0)
-            continue; /* no launch of its own: a part of cheap_track as a whole, or that whole */
+            continue; /* no launch of its own: a part of conv_track as a whole, or that whole */
         tn_cost_row *row = &rows[(*count)++];
         identify(r->dev, s, o, i == LAUNCH ? "launch" : names[i], row);
         set_times(row, r->parts[i], r->n);

@@ -2,6 +2,7 @@
 
 #include "build.h"
 #include "clock.h"
+#include "old_names.h"
 #include "row_table.h"
 #include "tunable.h"
 #include "utf8.h"
@@ -355,6 +356,12 @@ json_t *tn_row_json(const tn_cost_row *row, const char *const *names) {
     return object;
 }
 
+/* A row may have been written when its op had another name. */
+static void take_current_names(tn_cost_row *row) {
+    snprintf(row->op, sizeof row->op, "%s", tn_op_current_name(row->op));
+    snprintf(row->part, sizeof row->part, "%s", tn_op_current_name(row->part));
+}
+
 void tn_row_from_json(const json_t *object, const char *const *names, tn_cost_row *out) {
     clear(out);
     for (int i = 0; i < COLUMNS; i++) {
@@ -372,6 +379,7 @@ void tn_row_from_json(const json_t *object, const char *const *names, tn_cost_ro
             memcpy((char *)out + c->offset, &number, sizeof number);
         }
     }
+    take_current_names(out);
 }
 
 static void json_write(FILE *to, int index, const tn_cost_row *row) {
@@ -464,5 +472,6 @@ tn_status tn_row_parse(tn_context *ctx, const char *line, tn_cost_row *out) {
         return tn_fail(ctx, TN_ERR_INPUT, "a CSV row is of schema '%s', not %s", out->schema, TN_ROW_SCHEMA);
     if (!out->status[0])
         return tn_fail(ctx, TN_ERR_INPUT, "a CSV row ends before its status");
+    take_current_names(out);
     return TN_OK;
 }

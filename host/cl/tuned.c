@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "file.h"
 #include "kernels.h"
+#include "old_names.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -55,7 +56,8 @@ static tn_status path_of(tn_context *ctx, const tn_device_info *info, char *out,
 static tn_status kernel_hash(tn_context *ctx, const char *key, char out[17]) {
     char op[sizeof((tn_tuned_op *)0)->op];
     XXH64_hash_t hash = 0;
-    snprintf(op, sizeof op, "%.*s", (int)strcspn(key, ":"), key);
+    tn_op_current_key(key, op, sizeof op);
+    op[strcspn(op, ":")] = '\0';
     for (int i = 0; i < tn_kernel_source_count; i++) {
         const tn_kernel_source *file = &tn_kernel_sources[i];
         char *text;
@@ -118,7 +120,7 @@ static const char *take_op(const char *key, json_t *o, tn_tuned_op *out) {
     if (!json_is_object(values) || strlen(key) >= sizeof out->op ||
         !json_is_string(json_object_get(o, "kernel")))
         return "no values, or no kernel";
-    snprintf(out->op, sizeof out->op, "%s", key);
+    tn_op_current_key(key, out->op, sizeof out->op);
     json_object_foreach(values, name, value) {
         json_int_t n = json_integer_value(value);
         if (out->count == TN_TUNED_VALUES || strlen(name) >= sizeof out->values[0].name)
@@ -184,19 +186,24 @@ static json_t *op_json(const tn_tuned_op *op, const char *hash) {
     return o;
 }
 
-/* Values for kernels that have changed since say nothing any more. */
+/* Values for kernels that have changed since say nothing any more; the others stay, under today's names. */
 static tn_status drop_stale(tn_context *ctx, json_t *ops) {
     const char *key;
-    void *next;
-    json_t *o;
-    char hash[17];
-    json_object_foreach_safe(ops, next, key, o) {
+    json_t *o, *kept = json_object();
+    char hash[17], now[sizeof((tn_tuned_op *)0)->op];
+    tn_status status = TN_OK;
+    json_object_foreach(ops, key, o) {
         const char *have = json_string_value(json_object_get(o, "kernel"));
-        TN_TRY(kernel_hash(ctx, key, hash));
-        if (!have || strcmp(hash, have) != 0)
-            json_object_del(ops, key);
+        TN_GO(kernel_hash(ctx, key, hash));
+        tn_op_current_key(key, now, sizeof now);
+        if (have && strcmp(hash, have) == 0)
+            json_object_set(kept, now, o);
     }
-    return TN_OK;
+    json_object_clear(ops);
+    json_object_update(ops, kept);
+cleanup:
+    json_decref(kept);
+    return status;
 }
 
 /* The file as it stands when it is good, else an empty one for this device. */

@@ -1,6 +1,7 @@
 #include "variant.h"
 
 #include "internal.h"
+#include "old_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@ static tn_status setting_copy(tn_context *ctx, const char *name, char **out) {
     const char *text = getenv(name);
     tn_free(ctx, *out);
     *out = NULL;
-    return text && text[0] ? tn_strdup(ctx, text, out) : TN_OK;
+    return text && text[0] ? tn_op_current_list(ctx, text, out) : TN_OK;
 }
 
 tn_status tn_device_settings_reload(tn_device *dev) {

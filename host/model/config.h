@@ -6,7 +6,7 @@
 #include "context.h"
 
 typedef enum tn_mixer {
-    TN_MIXER_CONV,      /* cheap track only */
+    TN_MIXER_CONV,      /* convolution track only */
     TN_MIXER_ATTENTION, /* global track only, all rows */
     TN_MIXER_ROUTED,    /* a trained router decides */
     TN_MIXER_RANDOM,    /* control: each position with probability ρ */

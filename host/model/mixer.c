@@ -1,8 +1,8 @@
-/* The mixer of a layer: the linear layers, the cheap track, and its mixing with the global one; forward and
- * backward. */
+/* The mixer of a layer: the linear layers, the convolution track, and its mixing with the global one; forward
+ * and backward. */
 #include "workspace.h"
 
-#include "cheap_track.h"
+#include "conv_track.h"
 #include "gemm.h"
 #include "rms_norm.h"
 #include "route_gate.h"
@@ -25,18 +25,18 @@ tn_status tn_linear_weight_grad(tn_workspace *ws, int64_t M, const tn_param *w, 
     return tn_gemm_weight_grad(ws->m->dev, w->dims[0], w->dims[1], M, w->grad, dy, x, ws->sums);
 }
 
-static tn_cheap_track_shape cheap_shape(const tn_workspace *ws, const tn_input *in) {
+static tn_conv_track_shape conv_track_shape(const tn_workspace *ws, const tn_input *in) {
     const tn_model_config *c = &ws->m->config;
-    return (tn_cheap_track_shape){in->B, in->T, c->d_model, c->conv_taps, (float)c->rms_eps, in->gate_margin};
+    return (tn_conv_track_shape){in->B, in->T, c->d_model, c->conv_taps, (float)c->rms_eps, in->gate_margin};
 }
 
-static tn_cheap_track_weights cheap_weights(const tn_workspace *ws, int64_t layer) {
+static tn_conv_track_weights conv_track_weights(const tn_workspace *ws, int64_t layer) {
     const tn_layer_params *lp = &ws->m->params.layers[layer];
-    tn_cheap_track_weights w = {.norm = lp->norm1->value,
-                                .conv = lp->conv_weight->value,
-                                .conv_bias = lp->conv_bias->value,
-                                .out = lp->conv_out->value,
-                                .out_packed = lp->conv_out->packed};
+    tn_conv_track_weights w = {.norm = lp->norm1->value,
+                               .conv = lp->conv_weight->value,
+                               .conv_bias = lp->conv_bias->value,
+                               .out = lp->conv_out->value,
+                               .out_packed = lp->conv_out->packed};
     if (tn_mixer_has_router(&ws->m->config)) {
         w.router = lp->router_weight->value;
         w.router_bias = lp->router_bias->value;
@@ -44,8 +44,8 @@ static tn_cheap_track_weights cheap_weights(const tn_workspace *ws, int64_t laye
     return w;
 }
 
-static tn_cheap_track_saved cheap_saved(const tn_layer_state *st) {
-    return (tn_cheap_track_saved){st->u1, st->rstd1, st->s, st->p, st->h};
+static tn_conv_track_saved conv_track_saved(const tn_layer_state *st) {
+    return (tn_conv_track_saved){st->u1, st->rstd1, st->s, st->p, st->h};
 }
 
 /* Room for u and rstd of norm₁. */
@@ -55,18 +55,18 @@ static tn_status norm_room(tn_workspace *ws, tn_layer_state *st) {
     return tn_workspace_floats(ws, &st->rstd1, room, 1);
 }
 
-/* norm₁, the router and the cheap track: to `out`, x added to it where `add` says so. */
-static tn_status cheap_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
-                               tn_buffer *out, bool add) {
+/* norm₁, the router and the convolution track: to `out`, x added to it where `add` says so. */
+static tn_status conv_track_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                                    tn_buffer *out, bool add) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    tn_cheap_track_shape shape = cheap_shape(ws, in);
-    tn_cheap_track_weights weights = cheap_weights(ws, layer);
+    tn_conv_track_shape shape = conv_track_shape(ws, in);
+    tn_conv_track_weights weights = conv_track_weights(ws, layer);
     TN_TRY(norm_room(ws, st));
-    if (!tn_cheap_track_is_whole(ws->m->dev, &shape, ws->m->training))
+    if (!tn_conv_track_is_whole(ws->m->dev, &shape, ws->m->training))
         TN_TRY(tn_workspace_floats(ws, &st->s, ws->B * ws->T, ws->m->config.d_model));
-    tn_cheap_track_saved saved = cheap_saved(st);
-    return tn_cheap_track_forward(ws->m->dev, &shape, ws->m->training, out, &saved, x, &weights,
-                                  add ? x : NULL);
+    tn_conv_track_saved saved = conv_track_saved(st);
+    return tn_conv_track_forward(ws->m->dev, &shape, ws->m->training, out, &saved, x, &weights,
+                                 add ? x : NULL);
 }
 
 static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
@@ -90,8 +90,8 @@ static tn_status mix(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t
                                 st->h, st->dense ? NULL : st->slot);
 }
 
-/* Nobody will ask for c: the cheap track goes straight to mid, and the routed rows are put over it, of whole
- * blocks only those. */
+/* Nobody will ask for c: the convolution track goes straight to mid, and the routed rows are put over it, of
+ * whole blocks only those. */
 static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
     return !ws->m->training && !st->dense;
 }
@@ -111,7 +111,7 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     TN_TRY(tn_workspace_floats(ws, &st->mid, room, D));
     if (c->mixer == TN_MIXER_CONV) {
         st->R = st->P = 0;
-        return cheap_forward(ws, in, layer, x, st->mid, true);
+        return conv_track_forward(ws, in, layer, x, st->mid, true);
     }
     TN_TRY(tn_route_begin(ws, in, gate, layer));
     if (c->mixer == TN_MIXER_ATTENTION) {
@@ -122,7 +122,7 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     bool over = overwrites(ws, st);
     if (!over)
         TN_TRY(tn_workspace_floats(ws, &st->c, room, D));
-    TN_TRY(cheap_forward(ws, in, layer, x, over ? st->mid : st->c, over));
+    TN_TRY(conv_track_forward(ws, in, layer, x, over ? st->mid : st->c, over));
     TN_TRY(tn_route_plan(ws, in, layer));
     TN_TRY(tn_workspace_floats(ws, &st->o, st->R, D));
     if (st->R > 0)
@@ -130,41 +130,41 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     return over ? overwrite(ws, in, layer, x) : mix(ws, in, gate, layer, x);
 }
 
-/* One step of the cheap track, where they are launches of their own. */
-static tn_status cheap_part(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
-                            tn_cheap_track_part part) {
+/* One step of the convolution track, where they are launches of their own. */
+static tn_status conv_track_part(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                                 tn_conv_track_part part) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    tn_cheap_track_shape shape = cheap_shape(ws, in);
-    tn_cheap_track_weights weights = cheap_weights(ws, layer);
-    tn_cheap_track_saved saved = cheap_saved(st);
+    tn_conv_track_shape shape = conv_track_shape(ws, in);
+    tn_conv_track_weights weights = conv_track_weights(ws, layer);
+    tn_conv_track_saved saved = conv_track_saved(st);
     bool over = overwrites(ws, st);
-    if (tn_cheap_track_is_whole(ws->m->dev, &shape, ws->m->training))
+    if (tn_conv_track_is_whole(ws->m->dev, &shape, ws->m->training))
         return TN_OK;
-    return tn_cheap_track_part_forward(ws->m->dev, &shape, part, over ? st->mid : st->c, &saved, x, &weights,
-                                       over ? x : NULL);
+    return tn_conv_track_part_forward(ws->m->dev, &shape, part, over ? st->mid : st->c, &saved, x, &weights,
+                                      over ? x : NULL);
 }
 
 tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
                                 tn_mixer_part part) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    tn_cheap_track_shape shape = cheap_shape(ws, in);
+    tn_conv_track_shape shape = conv_track_shape(ws, in);
     bool over = overwrites(ws, st);
     switch (part) {
-    case TN_PART_CHEAP_TRACK:
-        if (!tn_cheap_track_is_whole(ws->m->dev, &shape, ws->m->training))
+    case TN_PART_CONV_TRACK:
+        if (!tn_conv_track_is_whole(ws->m->dev, &shape, ws->m->training))
             return TN_OK;
-        return cheap_forward(ws, in, layer, x, over ? st->mid : st->c, over);
+        return conv_track_forward(ws, in, layer, x, over ? st->mid : st->c, over);
     case TN_PART_NORM:
-        return cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_NORM);
+        return conv_track_part(ws, in, layer, x, TN_CONV_TRACK_NORM);
     case TN_PART_ROUTER:
-        TN_TRY(cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_GATE));
+        TN_TRY(conv_track_part(ws, in, layer, x, TN_CONV_TRACK_GATE));
         return tn_route_decide(ws, in, layer);
     case TN_PART_COMPACTION:
         return tn_route_list(ws, in, layer);
     case TN_PART_CONVOLUTION:
-        return cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_CONV);
+        return conv_track_part(ws, in, layer, x, TN_CONV_TRACK_CONV);
     case TN_PART_CONVOLUTION_OUT:
-        return cheap_part(ws, in, layer, x, TN_CHEAP_TRACK_OUT);
+        return conv_track_part(ws, in, layer, x, TN_CONV_TRACK_OUT);
     case TN_PART_GATHER:
         return tn_global_gather(ws, in, layer);
     case TN_PART_PROJECTIONS:
@@ -182,19 +182,19 @@ tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t la
     return tn_fail(tn_device_context(ws->m->dev), TN_ERR_ARG, "a mixer has no part %d", (int)part);
 }
 
-/* Gradients of the cheap track from dc; du is overwritten. */
-static tn_status cheap_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
-                                const tn_buffer *dc) {
+/* Gradients of the convolution track from dc; du is overwritten. */
+static tn_status conv_track_backward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *du,
+                                     const tn_buffer *dc) {
     tn_model *m = ws->m;
     const tn_layer_params *lp = &m->params.layers[layer];
-    tn_cheap_track_shape shape = cheap_shape(ws, in);
-    tn_cheap_track_weights weights = cheap_weights(ws, layer);
-    tn_cheap_track_weights grads = {
+    tn_conv_track_shape shape = conv_track_shape(ws, in);
+    tn_conv_track_weights weights = conv_track_weights(ws, layer);
+    tn_conv_track_weights grads = {
         .conv = lp->conv_weight->grad, .conv_bias = lp->conv_bias->grad, .out = lp->conv_out->grad};
-    tn_cheap_track_saved saved = cheap_saved(tn_workspace_state(ws, layer));
-    if (!tn_cheap_track_is_whole(m->dev, &shape, true))
+    tn_conv_track_saved saved = conv_track_saved(tn_workspace_state(ws, layer));
+    if (!tn_conv_track_is_whole(m->dev, &shape, true))
         TN_TRY(tn_workspace_floats(ws, &ws->ds, ws->B * ws->T, m->config.d_model));
-    return tn_cheap_track_backward(m->dev, &shape, du, &grads, ws->ds, dc, &weights, &saved, ws->sums);
+    return tn_conv_track_backward(m->dev, &shape, du, &grads, ws->ds, dc, &weights, &saved, ws->sums);
 }
 
 static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
@@ -209,7 +209,7 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
     tn_route_mix_shape mix = mix_shape(ws, in, st, gate);
     TN_TRY(tn_route_mix_backward(m->dev, &mix, ws->dc, ws->do_, ws->dg, dmid, st->c, st->o,
                                  st->p ? st->p : st->rstd1, st->h, st->dense ? NULL : st->slot));
-    TN_TRY(cheap_backward(ws, in, layer, ws->du, ws->dc));
+    TN_TRY(conv_track_backward(ws, in, layer, ws->du, ws->dc));
     if (st->R > 0)
         TN_TRY(tn_global_backward(ws, in, layer, ws->du, ws->do_, false));
     if (!tn_mixer_has_router(&m->config))
@@ -228,7 +228,7 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
     const tn_layer_params *lp = &m->params.layers[layer];
     TN_TRY(tn_workspace_floats(ws, &ws->du, ws->B * ws->T, c->d_model));
     if (c->mixer == TN_MIXER_CONV)
-        TN_TRY(cheap_backward(ws, in, layer, ws->du, dmid));
+        TN_TRY(conv_track_backward(ws, in, layer, ws->du, dmid));
     else if (c->mixer == TN_MIXER_ATTENTION)
         TN_TRY(tn_global_backward(ws, in, layer, ws->du, dmid, true));
     else

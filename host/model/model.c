@@ -295,13 +295,13 @@ static tn_status embed_backward(tn_workspace *ws, const tn_input *in) {
 tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty) {
     /* Tracks that no row took leave their gradients untouched: they must read zero. */
     TN_TRY(tn_buffer_zero(m->params.grads));
-    tn_part_sums_begin(ws->sums);
+    tn_partial_sums_begin(ws->sums);
     TN_TRY(head_backward(ws, in));
     for (int64_t i = m->config.layers - 1; i >= 0; i--) {
         const tn_buffer *x = i > 0 ? tn_workspace_state(ws, i - 1)->out : ws->x0;
         TN_TRY(mlp_backward(ws, in->B * in->T, i));
         TN_TRY(tn_mixer_backward(ws, in, gate, i, ws->dx, ws->dmid, x, penalty));
     }
-    TN_TRY(tn_part_sums_finish(ws->sums));
+    TN_TRY(tn_partial_sums_finish(ws->sums));
     return embed_backward(ws, in);
 }

@@ -70,7 +70,7 @@ tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **
     if (m->training) {
         TN_GO(tn_alloc(ctx, N, 4, &ws->order_host));
         TN_GO(tn_alloc(ctx, (size_t)m->config.vocab + 1, 4, &ws->token_start_host));
-        TN_GO(tn_part_sums_create(m->dev, &ws->sums));
+        TN_GO(tn_partial_sums_create(m->dev, &ws->sums));
     }
     TN_GO(constants(ws));
     for (int i = 0; i < ws->state_count; i++)
@@ -137,7 +137,7 @@ void tn_workspace_destroy(tn_workspace *ws) {
         state_release_lists(&ws->states[i]);
     USE(release, &ws->tokens, &ws->iota, &ws->dense_start, &ws->label_rows, &ws->labels, &ws->predicted,
         &ws->order, &ws->token_start, &ws->piece_start);
-    tn_part_sums_destroy(ws->sums);
+    tn_partial_sums_destroy(ws->sums);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);
     tn_free(ctx, ws->bounds_host);

@@ -3,12 +3,12 @@
 #define TN_WORKSPACE_H
 
 #include "model.h"
-#include "part_sum.h"
+#include "partial_sums.h"
 
 /* One layer's activations. N = B·T rows, R rows that took the global track, P = rows of k and v. [N,D] unless
  * noted. */
 typedef struct tn_layer_state {
-    tn_buffer *u1, *rstd1 /* [N] */, *s /* where cheap_track is not whole */, *c;
+    tn_buffer *u1, *rstd1 /* [N] */, *s /* where conv_track is not whole */, *c;
     tn_buffer *p /* [N] */, *h /* u8 [N] */;
     tn_buffer *rows /* i32 [N] */, *slot /* i32 [N] */, *bounds /* start [B+1], then last [B], aligned */;
     tn_buffer *start /* view of bounds */, *last /* view of bounds */;
@@ -42,12 +42,12 @@ struct tn_workspace {
     /* gradients, shared by all layers */
     tn_buffer *dx, *dmid, *du, *dc, *do_, *da, *dq, *dk, *dv, *duq, *dukv, *ds, *dg, *dul, *dxl, *dmq, *dmo;
     tn_buffer *order, *token_start;
-    tn_part_sums *sums; /* gradients of weights that wait, training only */
-    bool inspect;       /* a forward pass fails at the first tensor that is not finite */
-    double piece_work;  /* multiply-adds after which the device is waited for: TN_PIECE_WORK, but in tests */
-    double queued;      /* multiply-adds since the device was last waited for, inference only */
-    double waited;      /* clock when that began */
-    double told;        /* clock of the last word about a long pass */
+    tn_partial_sums *sums; /* gradients of weights that wait, training only */
+    bool inspect;          /* a forward pass fails at the first tensor that is not finite */
+    double piece_work; /* multiply-adds after which the device is waited for: TN_PIECE_WORK, but in tests */
+    double queued;     /* multiply-adds since the device was last waited for, inference only */
+    double waited;     /* clock when that began */
+    double told;       /* clock of the last word about a long pass */
     tn_buffer *piece_start /* i32 [2] */;
 };
 
@@ -105,7 +105,7 @@ tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer);
 
 /* What a compacted pass through a routed mixer is made of, in its order. */
 typedef enum tn_mixer_part {
-    TN_PART_CHEAP_TRACK, /* norm₁, router, convolution and W_c where one launch does them; else they are: */
+    TN_PART_CONV_TRACK,  /* norm₁, router, convolution and W_c where one launch does them; else they are: */
     TN_PART_NORM,        /* norm₁ */
     TN_PART_ROUTER,      /* p and h of every row */
     TN_PART_COMPACTION,  /* list of routed rows, read back, plan of k and v rows */

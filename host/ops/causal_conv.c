@@ -23,7 +23,7 @@ tn_status tn_causal_conv_forward(tn_device *dev, const tn_causal_conv_shape *s, 
 
 tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s, tn_buffer *du, tn_buffer *dw,
                                   tn_buffer *db, const tn_buffer *dy, const tn_buffer *u, const tn_buffer *w,
-                                  const tn_buffer *b, const tn_buffer *add, tn_part_sums *later) {
+                                  const tn_buffer *b, const tn_buffer *add, tn_partial_sums *later) {
     return run(
         dev, TN_CAUSAL_CONV_BACKWARD, s,
         &(tn_causal_conv_args){

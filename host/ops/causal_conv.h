@@ -3,7 +3,7 @@
 #ifndef TN_CAUSAL_CONV_H
 #define TN_CAUSAL_CONV_H
 
-#include "part_sum.h"
+#include "partial_sums.h"
 
 enum { TN_CAUSAL_CONV_TAPS = 256 }; /* at most */
 
@@ -25,6 +25,6 @@ tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s,
                                   tn_buffer *dw /* [D,K] */, tn_buffer *db /* [D] */,
                                   const tn_buffer *dy /* [B,T,D] */, const tn_buffer *u /* [B,T,D] */,
                                   const tn_buffer *w /* [D,K] */, const tn_buffer *b /* [D] */,
-                                  const tn_buffer *add /* [B,T,D] or NULL */, tn_part_sums *later);
+                                  const tn_buffer *add /* [B,T,D] or NULL */, tn_partial_sums *later);
 
 #endif

@@ -58,16 +58,16 @@ static tn_status forward(tn_device *dev, const tn_causal_conv_key *s, const plan
 static tn_status backward(tn_device *dev, const tn_causal_conv_key *s, const plan *p,
                           const tn_causal_conv_args *a) {
     const int64_t each = (s->K + 1) * s->D;
-    const tn_part_sum_shape taps = {p->tiles, s->K * s->D, each}, bias = {p->tiles, s->D, each};
+    const tn_partial_sums_shape taps = {p->tiles, s->K * s->D, each}, bias = {p->tiles, s->D, each};
     tn_buffer *partial;
     int64_t at;
-    TN_TRY(tn_part_sums_place(dev, a->later, p->tiles * each, 0, &partial, &at));
+    TN_TRY(tn_partial_sums_place(dev, a->later, p->tiles * each, 0, &partial, &at));
     TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->du), tn_arg_buffer(partial),
                      tn_arg_buffer(a->dy), tn_arg_buffer(a->u), tn_arg_buffer(a->w), tn_arg_buffer(a->b),
                      tn_arg_buffer(a->add ? a->add : a->dy), tn_arg_i32(a->add != NULL), tn_arg_i32(at),
                      tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D)));
-    TN_TRY(tn_part_sums_add(dev, a->later, &taps, a->dw, partial, at));
-    return tn_part_sums_add(dev, a->later, &bias, a->db, partial, at + s->K * s->D);
+    TN_TRY(tn_partial_sums_add(dev, a->later, &taps, a->dw, partial, at));
+    return tn_partial_sums_add(dev, a->later, &bias, a->db, partial, at + s->K * s->D);
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *p, const void *args) {

@@ -18,7 +18,7 @@ typedef struct tn_causal_conv_args {
     tn_buffer *du, *dw, *db;   /* backward */
     const tn_buffer *dy, *add; /* add: NULL when absent */
     const tn_buffer *u, *w, *b;
-    tn_part_sums *later; /* NULL: sums are done at once */
+    tn_partial_sums *later; /* NULL: sums are done at once */
 } tn_causal_conv_args;
 
 extern const tn_variant tn_causal_conv_wide, tn_causal_conv_threads;

@@ -116,8 +116,8 @@ typedef struct tn_operands {
     const tn_buffer *b, *packed; /* packed may be NULL */
     const tn_buffer *bias, *add;
     tn_gemm_gelu gelu;
-    const tn_buffer *act; /* [M,N] of gelu: written as its value, read for its slope */
-    tn_part_sums *later;  /* where the sums of a split k may wait, or NULL */
+    const tn_buffer *act;   /* [M,N] of gelu: written as its value, read for its slope */
+    tn_partial_sums *later; /* where the sums of a split k may wait, or NULL */
 } tn_operands;
 
 static tn_status pack(tn_device *dev, const tn_gemm_tiles *t, bool transposed, int64_t N, int64_t K,
@@ -212,7 +212,7 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
     TN_TRY(kernel_with(dev, &t, s->form != TN_GEMM_TN, o->gelu, "gemm", "gemm_tiles", &k));
     TN_TRY(panels(dev, &t, s, o, split, &packed, &panel, &ldb));
     if (parts > 1)
-        TN_TRY(tn_part_sums_place(dev, o->later, parts * s->M * s->N, 1, &to, &at));
+        TN_TRY(tn_partial_sums_place(dev, o->later, parts * s->M * s->N, 1, &to, &at));
     int64_t group = panels_an_item(dev, &t, s->M, s->K, count, parts);
     int64_t groups = tn_ceil_div(count, group),
             tiles = tiles_an_item(dev, &t, s->M, groups * parts, s->form == TN_GEMM_TN);
@@ -226,8 +226,8 @@ static tn_status own(tn_device *dev, const tn_gemm_shape *s, const tn_operands *
                      tn_arg_i32(s->N), tn_arg_i32(s->K), tn_arg_i32(panel), tn_arg_i32(ldb), tn_arg_i32(part),
                      tn_arg_i32(tiles * t.tm), tn_arg_i32(group), tn_arg_i32(o->c_width),
                      tn_arg_i32(o->a_width), tn_arg_i32(at)));
-    tn_part_sum_shape sum = {parts, s->M * s->N, s->M * s->N};
-    return parts > 1 ? tn_part_sums_add(dev, o->later, &sum, o->c[0], to, at) : TN_OK;
+    tn_partial_sums_shape sum = {parts, s->M * s->N, s->M * s->N};
+    return parts > 1 ? tn_partial_sums_add(dev, o->later, &sum, o->c[0], to, at) : TN_OK;
 }
 
 int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K) {
@@ -256,7 +256,7 @@ bool tn_gemm_can_group(const tn_device *dev, int64_t width) {
 
 tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_buffer *const *c,
                           const tn_buffer *const *a, const tn_buffer *b, const tn_buffer *packed,
-                          const tn_buffer *add, tn_part_sums *later) {
+                          const tn_buffer *add, tn_partial_sums *later) {
     bool columns = s->form == TN_GEMM_NT;
     int64_t grouped = columns ? s->N : s->form == TN_GEMM_NN ? s->K : s->M;
     if (count < 1 || count > 3 || grouped % count != 0 || !tn_gemm_can_group(dev, grouped / count))
@@ -273,7 +273,7 @@ tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_
 }
 
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy,
-                                tn_part_sums *later) {
+                                tn_partial_sums *later) {
     tn_gemm_tiles t = tiles_of(dev);
     tn_kernel *k;
     tn_buffer *partial;
@@ -281,13 +281,13 @@ tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer 
     if (M == 0)
         return tn_buffer_zero(db);
     TN_TRY(kernel(dev, &t, true, "gemm", "gemm_bias_backward", &k));
-    TN_TRY(tn_part_sums_place(dev, later, parts * N, 1, &partial, &at));
+    TN_TRY(tn_partial_sums_place(dev, later, parts * N, 1, &partial, &at));
     TN_TRY(tn_launch(dev, k,
                      tn_range_2d((size_t)tn_ceil_div(N, 16), (size_t)parts,
                                  tn_kernel_group(k, t.local > 8 ? 8 : t.local), 1),
                      tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_i32(at), tn_arg_i32(M), tn_arg_i32(N),
                      tn_arg_i32(PART_ROWS)));
-    return tn_part_sums_add(dev, later, &(tn_part_sum_shape){parts, N, N}, db, partial, at);
+    return tn_partial_sums_add(dev, later, &(tn_partial_sums_shape){parts, N, N}, db, partial, at);
 }
 
 static void forget_clblast(tn_device *dev, void *data) {
@@ -427,7 +427,7 @@ tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer 
 }
 
 tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, tn_buffer *dw,
-                              const tn_buffer *dy, const tn_buffer *x, tn_part_sums *later) {
+                              const tn_buffer *dy, const tn_buffer *x, tn_partial_sums *later) {
     tn_gemm_shape s = {TN_GEMM_TN, M, N, K};
     tn_gemm_back_end back_end;
     TN_TRY(choose(dev, s.form, &back_end));

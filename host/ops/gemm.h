@@ -9,7 +9,7 @@
 #ifndef TN_GEMM_H
 #define TN_GEMM_H
 
-#include "part_sum.h"
+#include "partial_sums.h"
 
 typedef enum tn_gemm_form {
     TN_GEMM_NN, /* C = A·B,  A [M,K], B [K,N] */
@@ -65,16 +65,16 @@ int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K);
  * not end where a group does. */
 tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_buffer *const *c,
                           const tn_buffer *const *a, const tn_buffer *b, const tn_buffer *packed,
-                          const tn_buffer *add, tn_part_sums *later /* as below; with TN alone */);
+                          const tn_buffer *add, tn_partial_sums *later /* as below; with TN alone */);
 bool tn_gemm_can_group(const tn_device *dev, int64_t width);
 /* dw = dyᵀ·x, the gradient of a linear layer's weight from K rows. later: where its parts may wait, or NULL.
  */
 tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, tn_buffer *dw /* [M,N] */,
                               const tn_buffer *dy /* [K,M] */, const tn_buffer *x /* [K,N] */,
-                              tn_part_sums *later);
+                              tn_partial_sums *later);
 /* db[n] = Σ_m dy[m,n] */
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db /* [N] */,
-                                const tn_buffer *dy /* [M,N] */, tn_part_sums *later);
+                                const tn_buffer *dy /* [M,N] */, tn_partial_sums *later);
 
 typedef enum tn_gemm_back_end { TN_GEMM_OWN, TN_GEMM_CLBLAST, TN_GEMM_BACK_ENDS } tn_gemm_back_end;
 const char *tn_gemm_back_end_name(tn_gemm_back_end back_end);

@@ -94,22 +94,22 @@ tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, t
 }
 
 static tn_status add_all(tn_device *dev, const tn_mlp_shape *s, const plan *p, const tn_mlp_weights *grads,
-                         const tn_buffer *partial, const int64_t *at, tn_part_sums *later) {
+                         const tn_buffer *partial, const int64_t *at, tn_partial_sums *later) {
     int64_t biases = tn_ceil_div(s->N, p->gemm.bias_part), weight = s->D * s->F;
     tn_buffer *const to[] = {grads->up, grads->down, grads->up_bias, grads->down_bias, grads->norm};
-    const tn_part_sum_shape sums[] = {{p->parts, weight, weight},
-                                      {p->parts, weight, weight},
-                                      {biases, s->F, s->F},
-                                      {biases, s->D, s->D},
-                                      {tn_ceil_div(s->N, p->share), s->D, s->D}};
+    const tn_partial_sums_shape sums[] = {{p->parts, weight, weight},
+                                          {p->parts, weight, weight},
+                                          {biases, s->F, s->F},
+                                          {biases, s->D, s->D},
+                                          {tn_ceil_div(s->N, p->share), s->D, s->D}};
     for (int i = 0; i < 5; i++)
-        TN_TRY(tn_part_sums_add(dev, later, &sums[i], to[i], partial, at[i]));
+        TN_TRY(tn_partial_sums_add(dev, later, &sums[i], to[i], partial, at[i]));
     return TN_OK;
 }
 
 static tn_status whole_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer *dx,
                                 const tn_mlp_weights *grads, const tn_buffer *dy, const tn_buffer *x,
-                                const tn_mlp_weights *w, const tn_mlp_saved *saved, tn_part_sums *later) {
+                                const tn_mlp_weights *w, const tn_mlp_saved *saved, tn_partial_sums *later) {
     plan p = plan_of(dev, s);
     int64_t biases = tn_ceil_div(s->N, p.gemm.bias_part), at[6];
     tn_kernel *k;
@@ -120,7 +120,7 @@ static tn_status whole_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer
     int64_t all = 0;
     for (int i = 0; i < 5; i++)
         all += floats[i];
-    TN_TRY(tn_part_sums_place(dev, later, all, 0, &partial, &at[0]));
+    TN_TRY(tn_partial_sums_place(dev, later, all, 0, &partial, &at[0]));
     for (int i = 0; i < 5; i++)
         at[i + 1] = at[i] + floats[i];
     TN_TRY(tn_launch(dev, k, tn_range_1d((size_t)p.parts, 1), tn_arg_buffer(dx), tn_arg_buffer(partial),
@@ -133,7 +133,7 @@ static tn_status whole_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer
 
 tn_status tn_mlp_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer *dx, const tn_mlp_weights *grads,
                           const tn_buffer *dy, const tn_buffer *x, const tn_mlp_weights *w,
-                          const tn_mlp_saved *saved, tn_part_sums *later) {
+                          const tn_mlp_saved *saved, tn_partial_sums *later) {
     int64_t N = s->N, D = s->D, F = s->F;
     tn_buffer *wide, *du;
     if (tn_mlp_is_whole(dev, s, true))

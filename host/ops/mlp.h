@@ -1,11 +1,11 @@
 /* A block's mlp with its norm and its residual (kernels/mlp.cl): y = x + W₂·gelu(W₁·(x·rstd·w) + b₁) + b₂
  * with rstd = 1/√(mean x² + eps). Whole, one launch that keeps what lies between near a unit, where the
- * device's items are threads with a cache; in parts, by rms_norm, gemm and part_sum, elsewhere and for widths
- * of no whole tiles. */
+ * device's items are threads with a cache; in parts, by rms_norm, gemm and partial_sums, elsewhere and for
+ * widths of no whole tiles. */
 #ifndef TN_MLP_H
 #define TN_MLP_H
 
-#include "part_sum.h"
+#include "partial_sums.h"
 
 typedef struct tn_mlp_shape {
     int64_t N, D, F; /* rows, width, width between */
@@ -33,6 +33,6 @@ tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, t
 tn_status tn_mlp_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer *dx /* [N,D] */,
                           const tn_mlp_weights *grads, const tn_buffer *dy /* [N,D] */,
                           const tn_buffer *x /* [N,D] */, const tn_mlp_weights *w, const tn_mlp_saved *saved,
-                          tn_part_sums *later);
+                          tn_partial_sums *later);
 
 #endif

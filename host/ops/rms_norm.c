@@ -34,15 +34,15 @@ tn_status tn_rms_norm_forward(tn_device *dev, const tn_rms_norm_shape *s, tn_buf
 
 tn_status tn_rms_norm_backward(tn_device *dev, const tn_rms_norm_shape *s, tn_buffer *dx, tn_buffer *dw,
                                const tn_buffer *dy, const tn_buffer *x, const tn_buffer *w,
-                               const tn_buffer *rstd, const tn_buffer *add, tn_part_sums *later) {
+                               const tn_buffer *rstd, const tn_buffer *add, tn_partial_sums *later) {
     int64_t items, at, share = rows_an_item(dev, s, &items);
     tn_kernel *rows;
     tn_buffer *partial;
     TN_TRY(kernel(dev, s, "rms_norm_backward", add == dx, &rows));
-    TN_TRY(tn_part_sums_place(dev, later, items * s->D, 0, &partial, &at));
+    TN_TRY(tn_partial_sums_place(dev, later, items * s->D, 0, &partial, &at));
     TN_TRY(tn_launch(dev, rows, tn_range_1d((size_t)items, group(dev, rows)), tn_arg_buffer(dx),
                      tn_arg_buffer(partial), tn_arg_buffer(dy), tn_arg_buffer(x), tn_arg_buffer(w),
                      tn_arg_buffer(rstd), tn_arg_buffer(add ? add : dy), tn_arg_i32(add != NULL),
                      tn_arg_i32(at), tn_arg_i32(share), tn_arg_i32(s->N), tn_arg_i32(s->D)));
-    return tn_part_sums_add(dev, later, &(tn_part_sum_shape){items, s->D, s->D}, dw, partial, at);
+    return tn_partial_sums_add(dev, later, &(tn_partial_sums_shape){items, s->D, s->D}, dw, partial, at);
 }

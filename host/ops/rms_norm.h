@@ -3,7 +3,7 @@
 #ifndef TN_RMS_NORM_H
 #define TN_RMS_NORM_H
 
-#include "part_sum.h"
+#include "partial_sums.h"
 
 typedef struct tn_rms_norm_shape {
     int64_t N, D; /* rows, width */
@@ -18,6 +18,6 @@ tn_status tn_rms_norm_backward(tn_device *dev, const tn_rms_norm_shape *s, tn_bu
                                tn_buffer *dw /* [D] */, const tn_buffer *dy /* [N,D] */,
                                const tn_buffer *x /* [N,D] */, const tn_buffer *w /* [D] */,
                                const tn_buffer *rstd /* [N] */, const tn_buffer *add /* [N,D] or NULL */,
-                               tn_part_sums *later);
+                               tn_partial_sums *later);
 
 #endif

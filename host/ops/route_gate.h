@@ -4,7 +4,7 @@
 #ifndef TN_ROUTE_GATE_H
 #define TN_ROUTE_GATE_H
 
-#include "part_sum.h"
+#include "partial_sums.h"
 
 typedef struct tn_route_gate_shape {
     int64_t N, D; /* rows, width */
@@ -23,6 +23,6 @@ tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, t
                                  const tn_buffer *dp /* [N] */, double dp_const, double least_slope,
                                  const tn_buffer *p /* [N] */, const tn_buffer *u /* [N,D] */,
                                  const tn_buffer *w /* [D] */, const tn_buffer *add /* [N,D] or NULL */,
-                                 tn_part_sums *later);
+                                 tn_partial_sums *later);
 
 #endif

@@ -227,7 +227,7 @@ static double *window_row(const tn_mixer_ref *m, double *all, int64_t i, int64_t
 }
 
 /* Every listed row is the last one of a sequence as long as the convolution sees. */
-static void cheap_forward(tn_mixer_ref *m) {
+static void conv_track_forward(tn_mixer_ref *m) {
     int64_t D = m->shape.D, K = m->shape.K, S = m->S;
     for (int64_t i = 0; i < S; i++)
         for (int64_t j = 0; j < K; j++) {
@@ -241,7 +241,7 @@ static void cheap_forward(tn_mixer_ref *m) {
     linear(S, D, D, m->c, m->s, m->w.conv_out);
 }
 
-static void cheap_backward(tn_mixer_ref *m, const tn_mixer_tensors_ref *g) {
+static void conv_track_backward(tn_mixer_ref *m, const tn_mixer_tensors_ref *g) {
     int64_t D = m->shape.D, K = m->shape.K, S = m->S;
     linear_weight(S, D, D, g->conv_out, m->dc, m->s);
     linear_input(S, D, D, m->ds, m->dc, m->w.conv_out);
@@ -267,7 +267,7 @@ void tn_mixer_ref_forward(tn_mixer_ref *m, double *mid, const double *x) {
     if (m->w.router)
         tn_route_gate_forward_ref(S, D, m->p, m->own, m->us, m->w.router, *m->w.router_bias, 0);
     if (m->w.conv)
-        cheap_forward(m);
+        conv_track_forward(m);
     if (m->w.q)
         global_forward(m);
     gather(S, D, m->dus, x, m->rows);
@@ -285,7 +285,7 @@ void tn_mixer_ref_backward(tn_mixer_ref *m, double *dx, const tn_mixer_tensors_r
                               m->slot);
     memset(m->du, 0, (size_t)(N * D) * sizeof(double));
     if (m->w.conv)
-        cheap_backward(m, g);
+        conv_track_backward(m, g);
     if (m->w.q)
         global_backward(m, g);
     if (m->w.router) {

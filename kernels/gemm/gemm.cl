@@ -189,7 +189,8 @@ static inline void copy_columns(float *to, const global float *a, int lda, int m
 #endif
 
 /* Grid: blocks of `rows` rows (a multiple of TM, at most TM·TILES) × groups of `group` panels × parts of k.
- * With several parts C is c_at floats and then [parts,M,N], for part_sum; bias and add go to the first. */
+ * With several parts C is c_at floats and then [parts,M,N], for partial_sums; bias and add go to the first.
+ */
 kernel void gemm_tiles(
     global float *c, global float *c1, global float *c2, /* [M,c_width] each, or c is [parts,M,N] */
     const global float *a, const global float *a1,
@@ -248,7 +249,7 @@ kernel void gemm_tiles(
     }
 }
 
-/* Column sums of a part of the rows, for part_sum. Grid: column groups of 16 × parts. */
+/* Column sums of a part of the rows, for partial_sums. Grid: column groups of 16 × parts. */
 kernel void gemm_bias_backward(global float *restrict partial,  /* `at` floats, then [parts,N] */
                                const global float *restrict dy, /* [M,N] */
                                int partial_at, int M, int N, int part) {

@@ -1,7 +1,7 @@
 #include "case.h"
 
-#include "part_sum.h"
-#include "part_sum_ref.h"
+#include "partial_sums.h"
+#include "partial_sums_ref.h"
 
 #include <math.h>
 
@@ -17,7 +17,7 @@ static void draw(tn_rng *rng, tn_shape *s) {
 static tn_status check(tn_context *ctx, const tn_shape *s) {
     if (s->v[DIM_PARTS] >= 1 && s->v[DIM_STRIDE] >= s->v[DIM_COUNT])
         return TN_OK;
-    return tn_fail(ctx, TN_ERR_ARG, "part_sum: there is a part at least, and a stride of at least count");
+    return tn_fail(ctx, TN_ERR_ARG, "partial_sums: there is a part at least, and a stride of at least count");
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
@@ -29,20 +29,20 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     return 2;
 }
 
-static tn_part_sum_shape shape_of(const tn_shape *s) {
-    return (tn_part_sum_shape){s->v[DIM_PARTS], s->v[DIM_COUNT], s->v[DIM_STRIDE]};
+static tn_partial_sums_shape shape_of(const tn_shape *s) {
+    return (tn_partial_sums_shape){s->v[DIM_PARTS], s->v[DIM_COUNT], s->v[DIM_STRIDE]};
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
     (void)pass;
-    tn_part_sum_shape s = shape_of(shape);
-    return tn_part_sum_forward(dev, &s, t[T_OUT].buffer, t[T_PARTIAL].buffer, 0);
+    tn_partial_sums_shape s = shape_of(shape);
+    return tn_partial_sums_forward(dev, &s, t[T_OUT].buffer, t[T_PARTIAL].buffer, 0);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
     (void)pass;
-    tn_part_sum_forward_ref(s->v[DIM_PARTS], s->v[DIM_COUNT], s->v[DIM_STRIDE], t[T_OUT].f64,
-                            t[T_PARTIAL].f64);
+    tn_partial_sums_forward_ref(s->v[DIM_PARTS], s->v[DIM_COUNT], s->v[DIM_STRIDE], t[T_OUT].f64,
+                                t[T_PARTIAL].f64);
 }
 
 static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
@@ -71,16 +71,16 @@ static const tn_case_tunable tunables[] = {
     {NULL},
 };
 
-const tn_case tn_case_part_sum = {.op = "part_sum",
-                                  .dims = dims,
-                                  .passes = passes,
-                                  .draw = draw,
-                                  .check = check,
-                                  .tensors = tensors,
-                                  .run = run,
-                                  .reference = reference,
-                                  .sees = sees,
-                                  .flops = flops,
-                                  .bytes = bytes,
-                                  .has_gradient = false,
-                                  .tunables = tunables};
+const tn_case tn_case_partial_sums = {.op = "partial_sums",
+                                      .dims = dims,
+                                      .passes = passes,
+                                      .draw = draw,
+                                      .check = check,
+                                      .tensors = tensors,
+                                      .run = run,
+                                      .reference = reference,
+                                      .sees = sees,
+                                      .flops = flops,
+                                      .bytes = bytes,
+                                      .has_gradient = false,
+                                      .tunables = tunables};

@@ -3,8 +3,8 @@
 #include "support.h"
 
 #include "causal_conv_ref.h"
-#include "cheap_track.h"
-#include "cheap_track_ref.h"
+#include "conv_track.h"
+#include "conv_track_ref.h"
 #include "gemm_ref.h"
 #include "rng.h"
 
@@ -15,7 +15,7 @@ enum { X, NORM, ROUTER, ROUTER_BIAS, CONV, CONV_BIAS, OUT, DC, INPUTS };
 enum { C = INPUTS, U, RSTD, P, H, DU, DCONV, DCONV_BIAS, DOUT, S, DS, ALL };
 
 /* Forward, then backward, with WHOLE as told: every result, one behind the other. */
-static float *results(tn_context *ctx, const char *whole, const tn_cheap_track_shape *s, bool router,
+static float *results(tn_context *ctx, const char *whole, const tn_conv_track_shape *s, bool router,
                       size_t *floats) {
     size_t N = (size_t)(s->B * s->T), D = (size_t)s->D, K = (size_t)s->K, ND = N * D;
     const size_t counts[ALL] = {ND, D,  D, 1, D * K,       D,  D * D, ND, /* inputs */
@@ -37,16 +37,16 @@ static float *results(tn_context *ctx, const char *whole, const tn_cheap_track_s
         else
             ck_ok(ctx, tn_buffer_zero(b[i]));
     }
-    tn_cheap_track_weights w = {.norm = b[NORM],
-                                .router = router ? b[ROUTER] : NULL,
-                                .router_bias = router ? b[ROUTER_BIAS] : NULL,
-                                .conv = b[CONV],
-                                .conv_bias = b[CONV_BIAS],
-                                .out = b[OUT]},
-                           grads = {.conv = b[DCONV], .conv_bias = b[DCONV_BIAS], .out = b[DOUT]};
-    tn_cheap_track_saved saved = {b[U], b[RSTD], b[S], b[P], b[H]};
-    ck_ok(ctx, tn_cheap_track_forward(dev, s, true, b[C], &saved, b[X], &w, router ? NULL : b[X]));
-    ck_ok(ctx, tn_cheap_track_backward(dev, s, b[DU], &grads, b[DS], b[DC], &w, &saved, NULL));
+    tn_conv_track_weights w = {.norm = b[NORM],
+                               .router = router ? b[ROUTER] : NULL,
+                               .router_bias = router ? b[ROUTER_BIAS] : NULL,
+                               .conv = b[CONV],
+                               .conv_bias = b[CONV_BIAS],
+                               .out = b[OUT]},
+                          grads = {.conv = b[DCONV], .conv_bias = b[DCONV_BIAS], .out = b[DOUT]};
+    tn_conv_track_saved saved = {b[U], b[RSTD], b[S], b[P], b[H]};
+    ck_ok(ctx, tn_conv_track_forward(dev, s, true, b[C], &saved, b[X], &w, router ? NULL : b[X]));
+    ck_ok(ctx, tn_conv_track_backward(dev, s, b[DU], &grads, b[DS], b[DC], &w, &saved, NULL));
     *floats = 0;
     for (int i = 0; i < ALL; i++) {
         if (i >= INPUTS && i < S) { /* S and DS exist in parts alone */
@@ -63,15 +63,15 @@ static float *results(tn_context *ctx, const char *whole, const tn_cheap_track_s
 
 START_TEST(test_same_bits) {
     /* Parts of 512 rows: of whole sequences, of several tiles of one, of one that ends within it. */
-    static const tn_cheap_track_shape shapes[] = {{32, 128, 64, 4, 1e-5f, 0},
-                                                  {8, 512, 32, 4, 1e-5f, 0.5},
-                                                  {75, 32, 96, 7, 1e-5f, 0.25},
-                                                  {1, 2176, 32, 16, 1e-5f, 0}};
+    static const tn_conv_track_shape shapes[] = {{32, 128, 64, 4, 1e-5f, 0},
+                                                 {8, 512, 32, 4, 1e-5f, 0.5},
+                                                 {75, 32, 96, 7, 1e-5f, 0.25},
+                                                 {1, 2176, 32, 16, 1e-5f, 0}};
     static tn_context ctx;
     size_t floats, others;
-    const tn_cheap_track_shape *s = &shapes[_i / 2];
-    float *whole = results(&ctx, "cheap_track.WHOLE=1", s, _i % 2, &floats);
-    float *parts = results(&ctx, "cheap_track.WHOLE=0", s, _i % 2, &others);
+    const tn_conv_track_shape *s = &shapes[_i / 2];
+    float *whole = results(&ctx, "conv_track.WHOLE=1", s, _i % 2, &floats);
+    float *parts = results(&ctx, "conv_track.WHOLE=0", s, _i % 2, &others);
     ck_assert_uint_eq(floats, others);
     for (size_t i = 0; i < floats; i++)
         ck_assert_msg(memcmp(&whole[i], &parts[i], 4) == 0, "float %zu of %zu: whole %.9g, in parts %.9g", i,
@@ -86,15 +86,15 @@ START_TEST(test_when_whole) {
     static tn_context ctx;
     tn_device *dev;
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    const tn_cheap_track_shape few = {1, 64, 64, 4, 1e-5f, 0}, odd = {1 << 13, 128, 63, 4, 1e-5f, 0};
-    const tn_cheap_track_shape cut = {1 << 13, 130, 64, 4, 1e-5f, 0}, many = {1 << 13, 128, 64, 4, 1e-5f, 0};
-    ck_assert(!tn_cheap_track_is_whole(dev, &few, true)); /* one partial sum */
-    ck_assert(!tn_cheap_track_is_whole(dev, &cut, true)); /* which would end within a tile */
-    ck_assert(!tn_cheap_track_is_whole(dev, &odd, true) && !tn_cheap_track_is_whole(dev, &odd, false));
+    const tn_conv_track_shape few = {1, 64, 64, 4, 1e-5f, 0}, odd = {1 << 13, 128, 63, 4, 1e-5f, 0};
+    const tn_conv_track_shape cut = {1 << 13, 130, 64, 4, 1e-5f, 0}, many = {1 << 13, 128, 64, 4, 1e-5f, 0};
+    ck_assert(!tn_conv_track_is_whole(dev, &few, true)); /* one partial sum */
+    ck_assert(!tn_conv_track_is_whole(dev, &cut, true)); /* which would end within a tile */
+    ck_assert(!tn_conv_track_is_whole(dev, &odd, true) && !tn_conv_track_is_whole(dev, &odd, false));
     tn_device_close(dev);
     setenv("TURNOUT_KIND", "gpu", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_assert(!tn_cheap_track_is_whole(dev, &many, true) && !tn_cheap_track_is_whole(dev, &many, false));
+    ck_assert(!tn_conv_track_is_whole(dev, &many, true) && !tn_conv_track_is_whole(dev, &many, false));
     unsetenv("TURNOUT_KIND");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -129,8 +129,8 @@ START_TEST(test_gradient) {
     for (int i = 0; i < FN * FD; i++)
         dc[i] = tn_rng_normal(&rng);
     objective(&f, dc, s);
-    tn_cheap_track_backward_ref(FB, FT, FD, FK, got.u, got.conv, got.bias, got.out, ds, dc, f.u, s, f.conv,
-                                f.bias, f.out);
+    tn_conv_track_backward_ref(FB, FT, FD, FK, got.u, got.conv, got.bias, got.out, ds, dc, f.u, s, f.conv,
+                               f.bias, f.out);
     for (size_t i = 0; i < sizeof f / sizeof *values; i++) {
         double kept = values[i];
         values[i] = kept + step;
@@ -146,8 +146,8 @@ START_TEST(test_gradient) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("cheap_track", 12);
-    tn_test_op_tuned(suite, "cheap_track.WHOLE=0");
+    Suite *suite = tn_test_op_suite("conv_track", 12);
+    tn_test_op_tuned(suite, "conv_track.WHOLE=0");
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);
     tcase_add_loop_test(more, test_same_bits, 0, 8);

@@ -1,8 +1,8 @@
 #include "case.h"
 
 #include "causal_conv_ref.h"
-#include "cheap_track.h"
-#include "cheap_track_ref.h"
+#include "conv_track.h"
+#include "conv_track_ref.h"
 #include "rms_norm_ref.h"
 
 #include <math.h>
@@ -102,8 +102,8 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     free(room);
 }
 
-static tn_cheap_track_weights weights(const tn_tensor *t, const tn_tensor *first) {
-    return (tn_cheap_track_weights){
+static tn_conv_track_weights weights(const tn_tensor *t, const tn_tensor *first) {
+    return (tn_conv_track_weights){
         .norm = t ? t[F_NORM].buffer : NULL,
         .router = t ? t[F_ROUTER].buffer : NULL,
         .router_bias = t ? t[F_RB].buffer : NULL,
@@ -114,31 +114,31 @@ static tn_cheap_track_weights weights(const tn_tensor *t, const tn_tensor *first
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
-    tn_cheap_track_shape s = {shape->v[DIM_B], shape->v[DIM_T], shape->v[DIM_D],
-                              shape->v[DIM_K], (float)eps,      margin};
-    tn_cheap_track_weights w = weights(pass == FORWARD ? t : NULL, t + T_CONV);
+    tn_conv_track_shape s = {shape->v[DIM_B], shape->v[DIM_T], shape->v[DIM_D],
+                             shape->v[DIM_K], (float)eps,      margin};
+    tn_conv_track_weights w = weights(pass == FORWARD ? t : NULL, t + T_CONV);
     if (pass == FORWARD) {
-        tn_cheap_track_saved saved = {t[F_U].buffer, t[F_RSTD].buffer, t[F_S].buffer, t[F_P].buffer,
-                                      t[F_H].buffer};
-        return tn_cheap_track_forward(dev, &s, false, t[F_C].buffer, &saved, t[F_X].buffer, &w, NULL);
+        tn_conv_track_saved saved = {t[F_U].buffer, t[F_RSTD].buffer, t[F_S].buffer, t[F_P].buffer,
+                                     t[F_H].buffer};
+        return tn_conv_track_forward(dev, &s, false, t[F_C].buffer, &saved, t[F_X].buffer, &w, NULL);
     }
-    tn_cheap_track_saved saved = {.u = t[B_U].buffer, .s = t[B_S].buffer};
-    tn_cheap_track_weights grads = weights(NULL, t + B_DCONV);
-    return tn_cheap_track_backward(dev, &s, t[B_DU].buffer, &grads, t[B_DS].buffer, t[B_DC].buffer, &w,
-                                   &saved, NULL);
+    tn_conv_track_saved saved = {.u = t[B_U].buffer, .s = t[B_S].buffer};
+    tn_conv_track_weights grads = weights(NULL, t + B_DCONV);
+    return tn_conv_track_backward(dev, &s, t[B_DU].buffer, &grads, t[B_DS].buffer, t[B_DC].buffer, &w, &saved,
+                                  NULL);
 }
 
 static void reference(const tn_shape *shape, int pass, tn_tensor *t) {
     int64_t B = shape->v[DIM_B], T = shape->v[DIM_T], D = shape->v[DIM_D], K = shape->v[DIM_K];
     double *s = calloc((size_t)(B * T * D), sizeof *s);
     if (s && pass == FORWARD)
-        tn_cheap_track_forward_ref(B, T, D, K, eps, margin, t[F_C].f64, t[F_U].f64, t[F_RSTD].f64, s,
-                                   t[F_P].f64, t[F_H].i32, t[F_X].f64, t[F_NORM].f64, t[F_ROUTER].f64,
-                                   *t[F_RB].f64, t[T_CONV].f64, t[T_BIAS].f64, t[T_OUT].f64);
+        tn_conv_track_forward_ref(B, T, D, K, eps, margin, t[F_C].f64, t[F_U].f64, t[F_RSTD].f64, s,
+                                  t[F_P].f64, t[F_H].i32, t[F_X].f64, t[F_NORM].f64, t[F_ROUTER].f64,
+                                  *t[F_RB].f64, t[T_CONV].f64, t[T_BIAS].f64, t[T_OUT].f64);
     else if (s)
-        tn_cheap_track_backward_ref(B, T, D, K, t[B_DU].f64, t[B_DCONV].f64, t[B_DBIAS].f64, t[B_DOUT].f64, s,
-                                    t[B_DC].f64, t[B_U].f64, t[B_S].f64, t[T_CONV].f64, t[T_BIAS].f64,
-                                    t[T_OUT].f64);
+        tn_conv_track_backward_ref(B, T, D, K, t[B_DU].f64, t[B_DCONV].f64, t[B_DBIAS].f64, t[B_DOUT].f64, s,
+                                   t[B_DC].f64, t[B_U].f64, t[B_S].f64, t[T_CONV].f64, t[T_BIAS].f64,
+                                   t[T_OUT].f64);
     free(s);
 }
 
@@ -249,24 +249,24 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"B", "T", "D", "K", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-/* No finite differences: gradients end at u, which is no input. tests/test_cheap_track.c has them. */
+/* No finite differences: gradients end at u, which is no input. tests/test_conv_track.c has them. */
 static const tn_case_tunable tunables[] = {
     TN_CASE_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
     TN_CASE_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 6, 11, 22),
     {NULL},
 };
 
-const tn_case tn_case_cheap_track = {.op = "cheap_track",
-                                     .dims = dims,
-                                     .passes = passes,
-                                     .draw = draw,
-                                     .tensors = tensors,
-                                     .fill = fill,
-                                     .derive = derive,
-                                     .run = run,
-                                     .reference = reference,
-                                     .element = element,
-                                     .sees = sees,
-                                     .flops = flops,
-                                     .bytes = bytes,
-                                     .tunables = tunables};
+const tn_case tn_case_conv_track = {.op = "conv_track",
+                                    .dims = dims,
+                                    .passes = passes,
+                                    .draw = draw,
+                                    .tensors = tensors,
+                                    .fill = fill,
+                                    .derive = derive,
+                                    .run = run,
+                                    .reference = reference,
+                                    .element = element,
+                                    .sees = sees,
+                                    .flops = flops,
+                                    .bytes = bytes,
+                                    .tunables = tunables};

@@ -1,6 +1,6 @@
-/* The cheap track whole: u = norm(x), the router's p and h, c = W_c·silu(dwconv(u)); and its gradients. A
+/* The convolution track whole: u = norm(x), the router's p and h, c = W_c·silu(dwconv(u)); and its gradients. A
  * work-item takes positions of one sequence at a time through all of it and keeps what lies between in
- * private memory (row_block.cl). Sums are those of rms_norm, route_gate, causal_conv and gemm, in their
+ * private memory (fused_rows.cl). Sums are those of rms_norm, route_gate, causal_conv and gemm, in their
  * order. */
 
 #ifndef K
@@ -79,20 +79,20 @@ static inline void convolve_rows(float *s, const float *u, const global float *w
 }
 
 /* Grid: blocks of `rows` positions of a sequence, at most BLOCK. */
-kernel void cheap_track_forward(global float *c,                   /* [B,T,D] */
-                                global float *restrict u_out,      /* [B,T,D] */
-                                global float *restrict rstd,       /* [B,T] */
-                                global float *restrict p,          /* [B,T]; NULL: no router */
-                                global uchar *restrict h,          /* [B,T] or NULL */
-                                const global float *x,             /* [B,T,D] */
-                                const global float *restrict norm, /* [D] */
-                                const global float *router,        /* [D] or NULL */
-                                const global float *router_bias,   /* [1] or NULL */
-                                const global float *restrict conv, /* [D,K] */
-                                const global float *restrict bias, /* [D] */
-                                const global float *restrict out,  /* [D,D] as panels of gemm */
-                                const global float *add,           /* [B,T,D], added to c, or NULL */
-                                float margin, float eps, int rows, int B, int T) {
+kernel void conv_track_forward(global float *c,                   /* [B,T,D] */
+                               global float *restrict u_out,      /* [B,T,D] */
+                               global float *restrict rstd,       /* [B,T] */
+                               global float *restrict p,          /* [B,T]; NULL: no router */
+                               global uchar *restrict h,          /* [B,T] or NULL */
+                               const global float *x,             /* [B,T,D] */
+                               const global float *restrict norm, /* [D] */
+                               const global float *router,        /* [D] or NULL */
+                               const global float *router_bias,   /* [1] or NULL */
+                               const global float *restrict conv, /* [D,K] */
+                               const global float *restrict bias, /* [D] */
+                               const global float *restrict out,  /* [D,D] as panels of gemm */
+                               const global float *add,           /* [B,T,D], added to c, or NULL */
+                               float margin, float eps, int rows, int B, int T) {
     const int blocks = (T + rows - 1) / rows, item = get_global_id(0), sequence = item / blocks;
     const int first = (item - sequence * blocks) * rows, count = min(rows, T - first);
     const int m0 = sequence * T + first, before = min(first, HALO);
@@ -175,16 +175,16 @@ static inline void spread_rows(global float *du, const float *dz, const global f
     }
 }
 
-/* Grid: parts. Partial sums for part_sum begin at the floats given: of W_c [parts,D,D], of taps and bias for
- * every tile of a sequence [tiles,(K+1)·D]. No tile is cut by a part's end. */
-kernel void cheap_track_backward(global float *restrict du, /* [B,T,D] */
-                                 global float *restrict partial, int at_out, int at_taps,
-                                 const global float *restrict dc,   /* [B,T,D] */
-                                 const global float *restrict u_in, /* [B,T,D] */
-                                 const global float *restrict conv, /* [D,K] */
-                                 const global float *restrict bias, /* [D] */
-                                 const global float *restrict out,  /* [D,D] */
-                                 int B, int T) {
+/* Grid: parts. Partial sums for partial_sums begin at the floats given: of W_c [parts,D,D], of taps and bias
+ * for every tile of a sequence [tiles,(K+1)·D]. No tile is cut by a part's end. */
+kernel void conv_track_backward(global float *restrict du, /* [B,T,D] */
+                                global float *restrict partial, int at_out, int at_taps,
+                                const global float *restrict dc,   /* [B,T,D] */
+                                const global float *restrict u_in, /* [B,T,D] */
+                                const global float *restrict conv, /* [D,K] */
+                                const global float *restrict bias, /* [D] */
+                                const global float *restrict out,  /* [D,D] */
+                                int B, int T) {
     const int part = get_global_id(0), end = min(B * T, (part + 1) * PART), tiles = (T + TILE - 1) / TILE;
     float g[BACK_BLOCK * LDD], s[BACK_BLOCK * LDD], dz[(BACK_BLOCK + HALO) * LDD];
     float reach[(HALO + BACK_BLOCK) * LDD];

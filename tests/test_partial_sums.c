@@ -2,7 +2,7 @@
  * and a pass that failed leaves nothing behind. */
 #include "support.h"
 
-#include "part_sum.h"
+#include "partial_sums.h"
 #include "rng.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ typedef struct fixture {
     tn_device *dev;
     tn_buffer *results, *others; /* what the views are of */
     tn_buffer *views[SUMS];
-    tn_part_sum_shape shapes[SUMS];
+    tn_partial_sums_shape shapes[SUMS];
     float values[MOST];
 } fixture;
 
@@ -27,7 +27,7 @@ static void open_all(fixture *f) {
     ck_assert(align % tn_buffer_align(f->dev) == 0 && align * SUMS <= RESULTS * 4);
     for (int s = 0; s < SUMS; s++) {
         int64_t count = tn_rng_range(&rng, 1, 700);
-        f->shapes[s] = (tn_part_sum_shape){tn_rng_range(&rng, 1, 9), count, count};
+        f->shapes[s] = (tn_partial_sums_shape){tn_rng_range(&rng, 1, 9), count, count};
         ck_ok(&f->ctx, tn_buffer_view(f->results, (size_t)s * align, (size_t)count * 4, &f->views[s]));
     }
     for (int i = 0; i < MOST; i++)
@@ -44,14 +44,14 @@ static void close_all(fixture *f) {
 }
 
 /* Sum s of values that are its own, at once or later. */
-static void add(fixture *f, tn_part_sums *later, int s, tn_buffer *out) {
-    const tn_part_sum_shape *shape = &f->shapes[s];
+static void add(fixture *f, tn_partial_sums *later, int s, tn_buffer *out) {
+    const tn_partial_sums_shape *shape = &f->shapes[s];
     int64_t at, floats = shape->parts * shape->stride;
     tn_buffer *partial;
     f->values[0] = (float)s;
-    ck_ok(&f->ctx, tn_part_sums_place(f->dev, later, floats, 0, &partial, &at));
+    ck_ok(&f->ctx, tn_partial_sums_place(f->dev, later, floats, 0, &partial, &at));
     ck_ok(&f->ctx, tn_buffer_write(partial, (size_t)at * 4, (size_t)floats * 4, f->values));
-    ck_ok(&f->ctx, tn_part_sums_add(f->dev, later, shape, out, partial, at));
+    ck_ok(&f->ctx, tn_partial_sums_add(f->dev, later, shape, out, partial, at));
 }
 
 static float *all_of(fixture *f, tn_buffer *buf) {
@@ -64,22 +64,22 @@ static float *all_of(fixture *f, tn_buffer *buf) {
 
 START_TEST(test_later) {
     static fixture f;
-    tn_part_sums *later;
+    tn_partial_sums *later;
     open_all(&f);
-    ck_ok(&f.ctx, tn_part_sums_create(f.dev, &later));
+    ck_ok(&f.ctx, tn_partial_sums_create(f.dev, &later));
     ck_ok(&f.ctx, tn_buffer_fill_u32(f.results, 0, RESULTS * 4, 0x7fc00000));
     for (int s = 0; s < SUMS; s++)
         add(&f, NULL, s, f.views[s]);
     const float *now = all_of(&f, f.results);
     for (int pass = 0; pass < 3; pass++) { /* the second uses tables of the first */
         ck_ok(&f.ctx, tn_buffer_fill_u32(f.results, 0, RESULTS * 4, 0x7fc00000));
-        tn_part_sums_begin(later);
+        tn_partial_sums_begin(later);
         for (int s = 0; s < SUMS; s++)
             add(&f, later, s, f.views[s]);
-        ck_ok(&f.ctx, tn_part_sums_finish(later));
+        ck_ok(&f.ctx, tn_partial_sums_finish(later));
         ck_assert(memcmp(all_of(&f, f.results), now, RESULTS * 4) == 0);
     }
-    tn_part_sums_destroy(later);
+    tn_partial_sums_destroy(later);
     close_all(&f);
 }
 END_TEST
@@ -87,26 +87,26 @@ END_TEST
 /* Results in two buffers, turn about; nothing of a pass that was given up. */
 START_TEST(test_two_buffers) {
     static fixture f;
-    tn_part_sums *later;
+    tn_partial_sums *later;
     open_all(&f);
-    ck_ok(&f.ctx, tn_part_sums_create(f.dev, &later));
+    ck_ok(&f.ctx, tn_partial_sums_create(f.dev, &later));
     add(&f, NULL, 7, f.others);
     const float *now = all_of(&f, f.others);
     ck_ok(&f.ctx, tn_buffer_zero(f.results));
     add(&f, later, 3, f.views[3]); /* never finished */
-    tn_part_sums_begin(later);
+    tn_partial_sums_begin(later);
     ck_ok(&f.ctx, tn_buffer_fill_u32(f.others, 0, RESULTS * 4, 0));
     add(&f, later, 4, f.views[4]);
     add(&f, later, 7, f.others);
     add(&f, later, 5, f.views[5]);
-    ck_ok(&f.ctx, tn_part_sums_finish(later));
+    ck_ok(&f.ctx, tn_partial_sums_finish(later));
     ck_assert(memcmp(all_of(&f, f.others), now, (size_t)f.shapes[7].count * 4) == 0);
     for (int s = 3; s < 6; s++) {
         float first;
         ck_ok(&f.ctx, tn_buffer_read(f.views[s], 0, 4, &first));
         ck_assert_msg((first != 0) == (s != 3), "sum %d gave %g", s, (double)first);
     }
-    tn_part_sums_destroy(later);
+    tn_partial_sums_destroy(later);
     close_all(&f);
 }
 END_TEST
@@ -114,25 +114,25 @@ END_TEST
 /* More parts than the room holds are added up at once. */
 START_TEST(test_past_the_room) {
     static fixture f;
-    tn_part_sums *later;
+    tn_partial_sums *later;
     tn_buffer *partial;
     int64_t at;
     open_all(&f);
-    ck_ok(&f.ctx, tn_part_sums_create(f.dev, &later));
-    tn_part_sum_shape large = {3 << 9, 1024, 1024};
-    ck_ok(&f.ctx, tn_part_sums_place(f.dev, later, large.parts * large.stride, 0, &partial, &at));
+    ck_ok(&f.ctx, tn_partial_sums_create(f.dev, &later));
+    tn_partial_sums_shape large = {3 << 9, 1024, 1024};
+    ck_ok(&f.ctx, tn_partial_sums_place(f.dev, later, large.parts * large.stride, 0, &partial, &at));
     ck_ok(&f.ctx, tn_buffer_fill_u32(partial, 0, (size_t)(large.parts * large.stride) * 4, 0x3f800000));
-    ck_ok(&f.ctx, tn_part_sums_add(f.dev, later, &large, f.others, partial, at));
+    ck_ok(&f.ctx, tn_partial_sums_add(f.dev, later, &large, f.others, partial, at));
     const float *got = all_of(&f, f.others);
     for (int i = 0; i < 1024; i++)
         ck_assert(got[i] == (float)large.parts);
-    tn_part_sums_destroy(later);
+    tn_partial_sums_destroy(later);
     close_all(&f);
 }
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("part_sum", 40);
+    Suite *suite = tn_test_op_suite("partial_sums", 40);
     TCase *later = tcase_create("later");
     tcase_set_timeout(later, 120);
     tcase_add_test(later, test_later);

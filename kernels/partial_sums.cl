@@ -20,9 +20,9 @@ static inline void add_block(global float *out, const global float *partial, int
 }
 
 /* Grid: blocks of count. */
-kernel void part_sum_forward(global float *restrict out,           /* [count] */
-                             const global float *restrict partial, /* `at` floats, then [parts,stride] */
-                             int at, int parts, int stride, int count) {
+kernel void partial_sums_forward(global float *restrict out,           /* [count] */
+                                 const global float *restrict partial, /* `at` floats, then [parts,stride] */
+                                 int at, int parts, int stride, int count) {
     const int first = get_global_id(0) * BLOCK;
     if (first < count)
         add_block(out, partial + at, parts, stride, first, count);
@@ -30,9 +30,9 @@ kernel void part_sum_forward(global float *restrict out,           /* [count] */
 
 /* Several sums in one launch. A row of the table: blocks of this sum and of those before it; floats to skip
  * in out and in partial; parts, stride, count. Grid: blocks of all. */
-kernel void part_sum_many(global float *restrict out, const global float *restrict partial,
-                          const global int *restrict table /* [sums,6] from row `row` on */, int row,
-                          int sums) {
+kernel void partial_sums_many(global float *restrict out, const global float *restrict partial,
+                              const global int *restrict table /* [sums,6] from row `row` on */, int row,
+                              int sums) {
     const int block = get_global_id(0);
     const global int *entry = table + row * 6;
     int before = 0;
