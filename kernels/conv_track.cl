@@ -1,5 +1,5 @@
-/* The convolution track whole: u = norm(x), the router's p and h, c = W_c·silu(dwconv(u)); and its gradients. A
- * work-item takes positions of one sequence at a time through all of it and keeps what lies between in
+/* The convolution track whole: u = norm(x), the router's p and h, c = W_c·silu(dwconv(u)); and its gradients.
+ * A work-item takes positions of one sequence at a time through all of it and keeps what lies between in
  * private memory (fused_rows.cl). Sums are those of rms_norm, route_gate, causal_conv and gemm, in their
  * order. */
 

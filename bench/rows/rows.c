@@ -358,8 +358,11 @@ json_t *tn_row_json(const tn_cost_row *row, const char *const *names) {
 
 /* A row may have been written when its op had another name. */
 static void take_current_names(tn_cost_row *row) {
-    snprintf(row->op, sizeof row->op, "%s", tn_op_current_name(row->op));
-    snprintf(row->part, sizeof row->part, "%s", tn_op_current_name(row->part));
+    const char *op = tn_op_current_name(row->op), *part = tn_op_current_name(row->part);
+    if (op != row->op)
+        snprintf(row->op, sizeof row->op, "%s", op);
+    if (part != row->part)
+        snprintf(row->part, sizeof row->part, "%s", part);
 }
 
 void tn_row_from_json(const json_t *object, const char *const *names, tn_cost_row *out) {

@@ -1,5 +1,5 @@
-/* The convolution track of a layer with its norm and the router beside it: u = norm(x) (rms_norm_ref.h), p and h of
- * u (route_gate_ref.h), s = silu(dwconv(u)) (causal_conv_ref.h), c = s·W_cᵀ. */
+/* The convolution track of a layer with its norm and the router beside it: u = norm(x) (rms_norm_ref.h), p
+ * and h of u (route_gate_ref.h), s = silu(dwconv(u)) (causal_conv_ref.h), c = s·W_cᵀ. */
 #ifndef TN_CONV_TRACK_REF_H
 #define TN_CONV_TRACK_REF_H
 
