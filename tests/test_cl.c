@@ -2,12 +2,15 @@
  */
 #include "support.h"
 
+#include "build.h"
 #include "case.h"
 #include "file.h"
+#include "folder.h"
 #include "launch.h"
 #include "quirks.h"
 #include "topology.h"
 #include "tune_set.h"
+#include "tuned.h"
 #include "variant.h"
 
 #include <dirent.h>
@@ -286,6 +289,35 @@ START_TEST(test_what_only_cpus_take) {
 }
 END_TEST
 
+/* Of the program a tuned file names the release, not the commit: another build of the release reads it. */
+START_TEST(test_tuned_outlives_a_commit) {
+    static const tn_tuned_op op = {.op = "gelu",
+                                   .count = 1,
+                                   .values = {{"LANES", 4}},
+                                   .ratio = 1.5,
+                                   .ratio_q1 = 1.4,
+                                   .ratio_q3 = 1.6,
+                                   .n = 20};
+    static tn_tuned tuned;
+    char *text, line[80];
+    size_t size;
+    test_folder_enter();
+    setenv("TURNOUT_TUNED_DIR", test_folder, 1);
+    setenv("TURNOUT_TUNED", "1", 1);
+    open_device();
+    ck_ok(&ctx, tn_tuned_store(&ctx, tn_device_get_info(dev), &op, 1));
+    ck_ok(&ctx, tn_tuned_read(&ctx, tn_device_get_info(dev), &tuned));
+    ck_assert_int_eq(tuned.count, 1);
+    ck_ok(&ctx, tn_file_read(&ctx, tuned.path, &text, &size));
+    snprintf(line, sizeof line, "\"program\": \"%s\"", tn_build_release());
+    ck_assert_ptr_nonnull(strstr(text, line));
+    ck_assert(!tn_build_commit()[0] || !strstr(text, strstr(tn_build_version(), "+g")));
+    tn_free(&ctx, text);
+    close_device();
+    test_folder_leave();
+}
+END_TEST
+
 START_TEST(test_quirks) {
     int count;
     const tn_quirk_row *rows = tn_quirk_table(&count);
@@ -312,6 +344,7 @@ int main(void) {
     tcase_add_test(t, test_kernel_folder);
     tcase_add_test(t, test_cache);
     tcase_add_test(t, test_what_only_cpus_take);
+    tcase_add_test(t, test_tuned_outlives_a_commit);
     tcase_add_test(t, test_quirks);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

@@ -5,6 +5,7 @@
 #include "file.h"
 #include "rows.h"
 #include "samples.h"
+#include "sweep.h"
 
 #include <check.h>
 #include <signal.h>
@@ -174,6 +175,38 @@ START_TEST(a_torn_last_line_is_measured_again) {
 }
 END_TEST
 
+/* A program that was built anew while the sweep ran: its rows are not mixed with those before. */
+START_TEST(built_anew_under_way) {
+    char line[512], program[128];
+    tn_device_list list;
+    tn_sweep_result result;
+    snprintf(program, sizeof program, "%s/program", folder);
+    snprintf(line, sizeof line,
+             "#!/bin/sh\n%s \"$@\" | sed 's/^turnout-cost-1,[^,]*,/turnout-cost-1,0.1.9+gabc,/'\n",
+             TURNOUT_PROGRAM);
+    append(program, "w", line);
+    ck_assert_int_eq(chmod(program, 0700), 0);
+    ck_assert_int_eq(tn_device_list_make(&ctx, &list), TN_OK);
+    const tn_device_info *device;
+    ck_assert_int_eq(tn_device_select(&ctx, &list, NULL, &device), TN_OK);
+    ck_assert_int_eq(tn_sweep_run(&ctx,
+                                  &(tn_sweep_options){.program = program,
+                                                      .path = csv,
+                                                      .preset = "quick",
+                                                      .seed = 3,
+                                                      .timeout_s = 4,
+                                                      .devices = &device,
+                                                      .device_count = 1,
+                                                      .cpu_model = ""},
+                                  &result),
+                     TN_ERR_INPUT);
+    ck_assert_msg(strstr(ctx.message, "built anew") && strstr(ctx.message, "0.1.9+gabc") &&
+                      strstr(ctx.message, tn_build_version()),
+                  "%s", ctx.message);
+    tn_device_list_free(&ctx, &list);
+}
+END_TEST
+
 /* Unfinished or whole: a file of another build is left as it is, and both builds are named. */
 START_TEST(rows_of_another_build_are_refused) {
     char line[512], *bytes;
@@ -301,6 +334,7 @@ int main(void) {
     tcase_add_test(tests, misbehaving_cells_cost_one_row_each);
     tcase_add_test(tests, killed_again_and_again);
     tcase_add_test(tests, rows_of_another_build_are_refused);
+    tcase_add_test(tests, built_anew_under_way);
     tcase_add_test(tests, a_torn_last_line_is_measured_again);
     tcase_add_test(tests, samples_of_a_row_that_is_not_there_are_dropped);
     tcase_add_test(tests, samples_of_another_sweep_are_left_alone);
