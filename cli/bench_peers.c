@@ -73,7 +73,7 @@ static tn_status shapes_of(tn_context *ctx, const tn_bench_peers *plan, const tn
     if (!out->c && plan->shape)
         return tn_step_shape_parse(ctx, plan->shape, &out->steps[0]);
     if (plan->shape)
-        return tn_shape_parse(ctx, out->c, plan->shape, &out->ops[0]);
+        return tn_shape_asked(ctx, out->c, plan->shape, &out->ops[0]);
     if (out->c)
         return tn_peer_shapes_of(ctx, out->c, out->ops, &out->count);
     out->steps[0] = (tn_step_shape){32, 128, NAN};

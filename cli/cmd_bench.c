@@ -83,7 +83,7 @@ static tn_status bench_case(tn_device *dev, const tn_case *c, bench_plan *plan) 
     tn_shape shapes[TN_SHAPES_MAX];
     int count = 1;
     if (plan->shape)
-        TN_TRY(tn_shape_parse(ctx, c, plan->shape, &shapes[0]));
+        TN_TRY(tn_shape_asked(ctx, c, plan->shape, &shapes[0]));
     else
         TN_TRY(tn_shapes_of(ctx, c, shapes, &count));
     const tn_op *op = tn_op_find(c->op);
@@ -256,7 +256,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
         tn_shape shape;
         if (!plan->op)
             return tn_fail(ctx, TN_ERR_ARG, "--shape needs --op: every op has dimensions of its own");
-        TN_TRY(tn_shape_parse(ctx, plan->op, plan->shape, &shape));
+        TN_TRY(tn_shape_asked(ctx, plan->op, plan->shape, &shape));
     }
     if (tn_cli_given(args, "samples"))
         TN_TRY(tn_outfile_open(ctx, tn_cli_string(args, "samples", NULL), &plan->samples));
@@ -322,7 +322,8 @@ static const tn_cli_option options[] = {
     {"variant", 0, "NAME", TN_CLI_STRING,
      "the variant of that name, of ops that have it; a shape that it does not take is a row `unsupported`"},
     {"shape", 0, "K=V,...", TN_CLI_STRING,
-     "one shape, with --op or --level step or layer, instead of those of bench/shapes"},
+     "one shape, with --op or --level step or layer, instead of those of bench/shapes; what it leaves out is "
+     "as in the op's first shape there (step B=32,T=128; layer B=1,T=4096,D=64,K=4,rho=0.01)"},
     {"peers", 0, NULL, TN_CLI_FLAG,
      "the same work through other libraries, in turn with ours, on bench/peers"},
     {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch, torch-compile"},

@@ -2,6 +2,7 @@
  * one line of numbers. */
 #include "commands.h"
 
+#include "pairs.h"
 #include "sweep_cell.h"
 #include "samples.h"
 #include "topology.h"
@@ -11,12 +12,18 @@
 
 static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_device_info *info,
                            tn_sweep_cell *cell) {
-    long long B = -1, T = -1, D = -1, H = -1, K = -1;
-    const char *layer = tn_cli_string(args, "layer", NULL);
-    if (layer && sscanf(layer, "B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", &B, &T, &D, &H, &K) != 5)
-        return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
     *cell = (tn_sweep_cell){
-        .info = info, .B = B, .T = T, .D = D, .H = H, .K = K, .rho = tn_cli_real(args, "rho", NAN)};
+        .info = info, .B = -1, .T = -1, .D = -1, .H = -1, .K = -1, .rho = tn_cli_real(args, "rho", NAN)};
+    tn_pair_field fields[] = {{.name = "B", .whole = &cell->B, .low = 1, .high = INT32_MAX},
+                              {.name = "T", .whole = &cell->T, .low = 1, .high = INT32_MAX},
+                              {.name = "D", .whole = &cell->D, .low = 1, .high = INT32_MAX},
+                              {.name = "H", .whole = &cell->H, .low = 1, .high = INT32_MAX},
+                              {.name = "K", .whole = &cell->K, .low = 1, .high = INT32_MAX}};
+    const char *layer = tn_cli_string(args, "layer", "");
+    TN_TRY(tn_pairs_read(ctx, "--layer", layer, fields, sizeof fields / sizeof fields[0]));
+    for (size_t i = 0; layer[0] && i < sizeof fields / sizeof fields[0]; i++)
+        if (!fields[i].seen)
+            return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
     if (!tn_execution_parse(tn_cli_string(args, "schedule", "compacted"), &cell->execution))
         return tn_fail(ctx, TN_ERR_ARG, "--schedule %s: there is none", tn_cli_string(args, "schedule", ""));
     cell->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;

@@ -1,8 +1,8 @@
 #include "options.h"
 
-#include <errno.h>
+#include "number.h"
+
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 const char *const tn_cli_caches[] = {"warm", "cold", NULL};
@@ -68,32 +68,6 @@ static tn_status unknown(tn_context *ctx, const tn_cli_command *command, const c
     return tn_fail(ctx, TN_ERR_ARG, "unknown option %s; see turnout %s --help", name, command->name);
 }
 
-static tn_status value_int(tn_context *ctx, const tn_cli_option *o, const char *text, tn_cli_args *out,
-                           int i) {
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (end == text || *end)
-        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a whole number, not '%s'", o->name, text);
-    if (errno || (o->low < o->high && ((double)value < o->low || (double)value > o->high)))
-        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a number from %.0f to %.0f, not %s", o->name, o->low,
-                       o->high, text);
-    out->whole[i] = (uint64_t)value;
-    return TN_OK;
-}
-
-static tn_status value_uint64(tn_context *ctx, const tn_cli_option *o, const char *text, tn_cli_args *out,
-                              int i) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 0);
-    if (end == text || *end || errno || strchr(text, '-'))
-        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a whole number from 0 to 2^64-1, not '%s'", o->name,
-                       text);
-    out->whole[i] = value;
-    return TN_OK;
-}
-
 static bool is_choice(const tn_cli_option *o, const char *text) {
     for (int i = 0; o->choices && o->choices[i]; i++)
         if (strcmp(o->choices[i], text) == 0)
@@ -101,20 +75,22 @@ static bool is_choice(const tn_cli_option *o, const char *text) {
     return false;
 }
 
-static tn_status value_real(tn_context *ctx, const tn_cli_option *o, const char *text, tn_cli_args *out,
-                            int i) {
-    char *end;
-    double value = strtod(text, &end);
+/* A number within the option's bounds, as number.h reads it. */
+static tn_status value_number(tn_context *ctx, const tn_cli_option *o, const char *text, tn_cli_args *out,
+                              int i) {
+    char what[80];
+    int64_t whole = 0;
     out->number[i] = NAN;
     if (is_choice(o, text))
         return TN_OK;
-    if (end == text || *end || !isfinite(value))
-        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a number%s%s, not '%s'", o->name,
-                       o->choices ? " or " : "", o->choices ? o->choices[0] : "", text);
-    if (o->low < o->high && !(value >= o->low && value <= o->high))
-        return tn_fail(ctx, TN_ERR_ARG, "--%s wants a number from %g to %g, not %s", o->name, o->low, o->high,
-                       text);
-    out->number[i] = value;
+    snprintf(what, sizeof what, "--%s%s%s%s", o->name, o->choices ? ", if not " : "",
+             o->choices ? o->choices[0] : "", o->choices ? "," : "");
+    if (o->type == TN_CLI_REAL)
+        return tn_number_real(ctx, what, tn_slice_of(text), o->low, o->high, &out->number[i]);
+    if (o->type == TN_CLI_UINT64)
+        return tn_number_uint64(ctx, what, tn_slice_of(text), &out->whole[i]);
+    TN_TRY(tn_number_int(ctx, what, tn_slice_of(text), (int64_t)o->low, (int64_t)o->high, &whole));
+    out->whole[i] = (uint64_t)whole;
     return TN_OK;
 }
 
@@ -147,11 +123,9 @@ static tn_status take(tn_context *ctx, const tn_cli_command *command, int i, con
     case TN_CLI_WRITES:
         return value_string(ctx, o, text);
     case TN_CLI_INT:
-        return value_int(ctx, o, text, out, i);
     case TN_CLI_UINT64:
-        return value_uint64(ctx, o, text, out, i);
     case TN_CLI_REAL:
-        return value_real(ctx, o, text, out, i);
+        return value_number(ctx, o, text, out, i);
     }
     return TN_OK;
 }

@@ -9,9 +9,9 @@ typedef enum tn_cli_type {
     TN_CLI_STRING, /* any text but the empty one */
     TN_CLI_READS,  /* the same, a file that is read */
     TN_CLI_WRITES, /* the same, a file or a folder that is written */
-    TN_CLI_INT,    /* low ≤ value ≤ high, where low < high */
-    TN_CLI_UINT64, /* decimal or 0x… */
-    TN_CLI_REAL    /* finite, low ≤ value ≤ high, where low < high; or one of its choices */
+    TN_CLI_INT,    /* low ≤ value ≤ high; this and the next two as number.h reads them */
+    TN_CLI_UINT64, /* a seed: 0 to 2^64-1 */
+    TN_CLI_REAL    /* low ≤ value ≤ high; or one of its choices */
 } tn_cli_type;
 
 typedef struct tn_cli_option {

@@ -6,9 +6,9 @@
 #include "task.h"
 
 #define TN_CLI_TASK                                                                                          \
-    {"distance", 0, "N", TN_CLI_INT, "recall: tokens between a key's two places (126)"},                     \
-        {"length", 0, "L", TN_CLI_INT, "mqar: sequence length (64); text: window (256)"},                    \
-        {"pairs", 0, "P", TN_CLI_INT, "mqar: key-value pairs (4)"},                                          \
+    {"distance", 0, "N", TN_CLI_INT, "recall: tokens between a key's two places (126)", 1, 1 << 24},         \
+        {"length", 0, "L", TN_CLI_INT, "mqar: sequence length (64); text: window (256)", 2, 1 << 24},        \
+        {"pairs", 0, "P", TN_CLI_INT, "mqar: key-value pairs (4)", 1, 1 << 20},                              \
         {"filler", 0, "F", TN_CLI_STRING, "mqar: random or zero tokens elsewhere (random)"}, {               \
         "data", 0, "FILE", TN_CLI_READS, "text: the file; its last tenth is held out"                        \
     }

@@ -1,8 +1,8 @@
 #include "study_plan.h"
 
 #include "cost.h"
+#include "pairs.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,44 +15,36 @@ const char *tn_study_part_name(tn_study_part part) {
 
 tn_status tn_study_parts_parse(tn_context *ctx, const char *list, bool parts[TN_STUDY_PARTS]) {
     memset(parts, 0, TN_STUDY_PARTS * sizeof *parts);
-    for (const char *word = list;; word++) {
-        size_t length = strcspn(word, ",");
-        int found = -1;
-        for (int i = 0; i < TN_STUDY_PARTS; i++)
-            if (strlen(part_names[i]) == length && strncmp(part_names[i], word, length) == 0)
-                found = i;
-        if (found < 0)
+    tn_slice word;
+    while (tn_item_next(&list, &word)) {
+        int found = 0;
+        while (found < TN_STUDY_PARTS && !tn_slice_is(word, part_names[found]))
+            found++;
+        if (found == TN_STUDY_PARTS)
             return tn_fail(ctx, TN_ERR_ARG,
                            "a study has no part '%.*s'; there is seed, far, mqar, text, lambda, devices",
-                           (int)length, word);
+                           tn_slice_shown(word), word.at);
         parts[found] = true;
-        word += length;
-        if (!*word)
-            return TN_OK;
     }
+    return TN_OK;
 }
 
 tn_status tn_study_distances_parse(tn_context *ctx, const char *list, tn_study_options *o) {
+    tn_slice item;
     o->distance_count = 0;
-    for (const char *word = list;; word++) {
-        char *end;
-        errno = 0;
-        long long value = strtoll(word, &end, 10);
-        if (end == word || errno || (*end && *end != ',') || value < 1 || value > 1 << 24)
-            return tn_fail(ctx, TN_ERR_ARG,
-                           "--distances wants whole numbers in 1..16777216 with commas between, for example "
-                           "62,126, not '%s'",
-                           list);
+    while (tn_item_next(&list, &item)) {
+        int64_t value;
+        TN_TRY(tn_number_int(ctx, "--distances, a list as 62,126,", item, 1, 1 << 24, &value));
         for (int i = 0; i < o->distance_count; i++)
             if (o->distances[i] == value)
-                return tn_fail(ctx, TN_ERR_ARG, "--distances names %lld twice", value);
+                return tn_fail(ctx, TN_ERR_ARG, "--distances names %lld twice; leave one out",
+                               (long long)value);
         if (o->distance_count == TN_STUDY_DISTANCES)
-            return tn_fail(ctx, TN_ERR_ARG, "--distances takes at most %d", TN_STUDY_DISTANCES);
+            return tn_fail(ctx, TN_ERR_ARG, "--distances takes at most %d, and '%.*s' is one more",
+                           TN_STUDY_DISTANCES, tn_slice_shown(item), item.at);
         o->distances[o->distance_count++] = value;
-        word = end;
-        if (!*word)
-            return TN_OK;
     }
+    return TN_OK;
 }
 
 int64_t tn_study_sequences(int64_t sequences, int64_t T) {

@@ -11,7 +11,7 @@ if [ ! -f build-fuzz/build.ninja ]; then
     -DTN_WERROR=OFF >/dev/null
 fi
 cmake --build build-fuzz --target fuzz_main >/dev/null
-[ $# -gt 0 ] || set -- csv report row safetensors config tuned options shape axis names
+[ $# -gt 0 ] || set -- csv report row safetensors config tuned options shape axis names number
 LSAN_OPTIONS=suppressions=$PWD/tests/leaks.supp:print_suppressions=0
 ASAN_OPTIONS=allocator_may_return_null=1:intercept_tls_get_addr=0
 export LSAN_OPTIONS ASAN_OPTIONS

@@ -5,10 +5,13 @@
 #include "commands.h"
 #include "comparison.h"
 #include "csv_table.h"
+#include "layer_parts.h"
 #include "options.h"
+#include "pairs.h"
 #include "report.h"
 #include "rows.h"
 #include "safetensors.h"
+#include "shapes.h"
 #include "step.h"
 #include "study_table.h"
 #include "trainer.h"
@@ -209,6 +212,7 @@ static void shape(const uint8_t *bytes, size_t size) {
     tn_context ctx = {.quiet = true};
     tn_shape s;
     tn_step_shape step;
+    tn_layer_shape layer;
     if (size == 0)
         return;
     const tn_case *c = tn_cases[bytes[0] % tn_case_count];
@@ -223,7 +227,12 @@ static void shape(const uint8_t *bytes, size_t size) {
                 abort();
             tn_shape_print(c, &s, again, sizeof again);
         }
+    if (tn_shape_asked(&ctx, c, text, &s) == TN_OK) /* with the op's usual values for the rest */
+        for (int i = 0; c->dims[i]; i++)
+            if (s.v[i] < 0 || s.v[i] > INT32_MAX)
+                abort();
     (void)tn_step_shape_parse(&ctx, text, &step);
+    (void)tn_layer_parts_parse(&ctx, text, &layer);
     free(text);
     nothing_lives(&ctx);
 }
@@ -243,6 +252,31 @@ static void axis(const uint8_t *bytes, size_t size) {
                 if (!(out.v[k] >= kinds[i].low && out.v[k] <= kinds[i].high))
                     abort();
     (void)tn_words_parse(&ctx, "level", text, choices, &words);
+    free(text);
+    nothing_lives(&ctx);
+}
+
+/* A number must be what strtod makes of it, a whole one what strtoull does; parts of a list lie in the text.
+ */
+static void number(const uint8_t *bytes, size_t size) {
+    tn_context ctx = {.quiet = true};
+    char *text = text_of(bytes, size), *end;
+    size_t length = strlen(text);
+    tn_number n;
+    tn_pair pair;
+    size_t read = tn_number_read((tn_slice){text, length}, &n);
+    if (read > length)
+        abort();
+    if (read > 0 && n.whole && read == strspn(text, "0123456789") && n.magnitude != strtoull(text, &end, 10))
+        abort();
+    double value;
+    if (tn_number_real(&ctx, "it", (tn_slice){text, length}, 0, 0, &value) == TN_OK &&
+        (value != strtod(text, &end) || *end))
+        abort();
+    for (tn_pairs pairs = tn_pairs_of(text); tn_pairs_next(&pairs, &pair);)
+        if (pair.part.at < text || pair.part.at + pair.part.length > text + length ||
+            pair.key.length + pair.value.length > pair.part.length)
+            abort();
     free(text);
     nothing_lives(&ctx);
 }
@@ -270,7 +304,7 @@ static void names(const uint8_t *bytes, size_t size) {
 const tn_fuzz_target tn_fuzz_targets[] = {
     {"csv", csv},       {"report", report}, {"row", row},         {"safetensors", safetensors},
     {"config", config}, {"tuned", tuned},   {"options", options}, {"shape", shape},
-    {"axis", axis},     {"names", names},   {NULL, NULL}};
+    {"axis", axis},     {"names", names},   {"number", number},   {NULL, NULL}};
 
 const tn_fuzz_target *tn_fuzz_find(const char *name) {
     for (const tn_fuzz_target *t = tn_fuzz_targets; t->name; t++)

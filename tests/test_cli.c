@@ -52,6 +52,16 @@ START_TEST(values_of_every_type) {
     ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 6); /* the last one counts */
     ck_assert_int_eq(tn_cli_int(&args, "seed", 3), 3);  /* not given */
     ck_assert(!tn_cli_given(&args, "quiet"));
+    ck_assert_int_eq(parse("-n 1e2 -s 1.5e3"), TN_OK); /* one way of writing numbers for all of them */
+    ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 100);
+    ck_assert(tn_cli_uint64(&args, "seed", 1) == 1500);
+    ck_assert_int_eq(parse("-n 010 -s 0010 --share 01e-1"), TN_OK); /* no octal */
+    ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 10);
+    ck_assert(tn_cli_uint64(&args, "seed", 1) == 10);
+    ck_assert(tn_cli_real(&args, "share", 0) == 0.1);
+    ck_assert_int_eq(parse("-n 0x1f --price 0x2"), TN_OK);
+    ck_assert_int_eq(tn_cli_int(&args, "cases", 1), 31);
+    ck_assert(tn_cli_real(&args, "price", 0) == 2);
     ck_assert_int_eq(parse("--price 2.5"), TN_OK);
     ck_assert(tn_cli_real(&args, "price", 1) == 2.5);
     ck_assert_int_eq(parse("--price free"), TN_OK); /* a word in a number's place */
@@ -70,14 +80,19 @@ START_TEST(mistakes_are_named) {
     refused("--xyzzyplugh", "unknown option --xyzzyplugh");
     refused("-z", "unknown option -z");
     refused("--cases", "wants a value");
-    refused("--cases abc", "not 'abc'");
-    refused("--cases 12x", "not '12x'");
-    refused("--cases 0", "from 1 to 100");
-    refused("--cases 99999999999999999999", "from 1 to 100");
-    refused("--seed -1", "not '-1'");
-    refused("--share 1.5", "from 0 to 1");
-    refused("--share nan", "not 'nan'");
-    refused("--price fre", "wants a number or free, not 'fre'");
+    refused("--cases abc", "--cases wants a whole number from 1 to 100, not 'abc'");
+    refused("--cases 12x", "from 1 to 100, not '12x'");
+    refused("--cases 1.5", "from 1 to 100, not '1.5'");
+    refused("--cases 0", "from 1 to 100, not '0'");
+    refused("--cases +5", "from 1 to 100, not '+5'");
+    refused("--cases 1e3", "from 1 to 100, not '1e3'");
+    refused("--cases 99999999999999999999", "from 1 to 100, not '99999999999999999999'");
+    refused("--seed -1", "--seed wants a whole number from 0 to 2^64-1, not '-1'");
+    refused("--seed 1e-3", "from 0 to 2^64-1, not '1e-3'");
+    refused("--share 1.5", "--share wants a number from 0 to 1, not '1.5'");
+    refused("--share nan", "from 0 to 1, not 'nan'");
+    refused("--share 0x1p-1", "from 0 to 1, not '0x1p-1'");
+    refused("--price fre", "--price, if not free, wants a number from 0 to 9, not 'fre'");
     refused("--price 10", "from 0 to 9");
     refused("--quiet=1", "takes no value");
     refused("--op=", "empty");

@@ -11,12 +11,14 @@ static tn_status parse(const char *text, tn_layer_shape *out) {
 }
 
 START_TEST(test_shapes) {
-    static const char *const wrong[] = {"",          "B=4",         "T=0",   "T=64,rho=0", "T=64,rho=1.1",
-                                        "T=64,D=65", "T=64,X=1",    "T=64,", "T=64x,D=64", "T=64,,D=64",
-                                        "T=-1",      "T=64,rho=nan"};
+    static const char *const wrong[] = {"T=0",      "T=64,rho=0",   "T=64,rho=1.1", "T=64,D=65",
+                                        "T=64,X=1", "T=64,",        "T=64x,D=64",   "T=64,,D=64",
+                                        "T=-1",     "T=64,rho=nan", "T=64,T=64"};
     tn_layer_shape s;
     ck_assert_int_eq(parse("T=4096", &s), TN_OK);
     ck_assert(s.B == 1 && s.T == 4096 && s.D == 64 && s.H == 2 && s.K == 4 && s.rho == 0.01);
+    ck_assert_int_eq(parse("B=4", &s), TN_OK); /* what is left out is as the model has it */
+    ck_assert(s.B == 4 && s.T == 4096 && s.D == 64);
     ck_assert_int_eq(parse("rho=0.5,K=3,D=192,T=7,B=2", &s), TN_OK);
     ck_assert(s.B == 2 && s.T == 7 && s.D == 192 && s.H == 3 && s.K == 3 && s.rho == 0.5);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)

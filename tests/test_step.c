@@ -13,7 +13,7 @@ START_TEST(test_shapes) {
     ck_assert(s.B == 4 && s.T == 40 && isnan(s.rho));
     ck_ok(&ctx, tn_step_shape_parse(&ctx, "B=4 T=40 rho=0.5", &s));
     ck_assert(s.rho == 0.5);
-    static const char *const bad[] = {"",          "B=4",           "B=4,T=2",          "B=0,T=40",
+    static const char *const bad[] = {"B=4,T=2",   "B=0,T=40",      "B=4,T=40,B=4",     "T",
                                       "B=4,T=40x", "B=4,T=40,rho=", "B=4,T=40,rho=nan", "B=4,T=40,rho=1.5"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_int_eq(tn_step_shape_parse(&ctx, bad[i], &s), TN_ERR_ARG);

@@ -1,6 +1,7 @@
 #include "layer_parts.h"
 
 #include "clock.h"
+#include "pairs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,51 +20,25 @@ const char *tn_layer_part_name(tn_mixer_part part) {
     return names[part];
 }
 
-/* One "NAME=VALUE" of the text. */
-static bool set_dim(tn_layer_shape *s, const char *text, size_t length) {
-    const struct {
-        const char *name;
-        int64_t *value;
-    } dims[] = {{"B", &s->B}, {"T", &s->T}, {"D", &s->D}, {"H", &s->H}, {"K", &s->K}};
-    char word[64], *end;
-    if (length == 0 || length >= sizeof word)
-        return false;
-    memcpy(word, text, length);
-    word[length] = '\0';
-    char *value = strchr(word, '=');
-    if (!value || !value[1])
-        return false;
-    *value++ = '\0';
-    if (strcmp(word, "rho") == 0) {
-        s->rho = strtod(value, &end);
-        return *end == '\0' && s->rho > 0 && s->rho <= 1;
-    }
-    for (size_t i = 0; i < sizeof dims / sizeof dims[0]; i++)
-        if (strcmp(word, dims[i].name) == 0) {
-            *dims[i].value = strtoll(value, &end, 10);
-            return *end == '\0' && *dims[i].value >= 1 && *dims[i].value <= INT32_MAX;
-        }
-    return false;
-}
-
 tn_status tn_layer_parts_parse(tn_context *ctx, const char *text, tn_layer_shape *out) {
-    *out = (tn_layer_shape){.B = 1, .D = 64, .K = 4, .rho = 0.01, .mixer = "routed", .pass = "forward"};
-    bool good = true;
-    for (const char *at = text; good && *at;) {
-        size_t length = strcspn(at, ", ");
-        bool more = at[length] != '\0';
-        good = set_dim(out, at, length) && !(more && !at[length + 1]);
-        at += length + more;
-    }
+    *out = (tn_layer_shape){
+        .B = 1, .T = 4096, .D = 64, .K = 4, .rho = 0.01, .mixer = "routed", .pass = "forward"};
+    tn_pair_field fields[] = {{.name = "B", .whole = &out->B, .low = 1, .high = INT32_MAX},
+                              {.name = "T", .whole = &out->T, .low = 1, .high = INT32_MAX},
+                              {.name = "D", .whole = &out->D, .low = 1, .high = INT32_MAX},
+                              {.name = "H", .whole = &out->H, .low = 1, .high = INT32_MAX},
+                              {.name = "K", .whole = &out->K, .low = 1, .high = INT32_MAX},
+                              {.name = "rho", .real = &out->rho, .low = 1e-9, .high = 1}};
+    TN_TRY(tn_pairs_read(ctx, "shape of a layer", text, fields, sizeof fields / sizeof fields[0]));
     if (out->H == 0)
         out->H = out->D < 128 ? 2 : out->D / 64;
-    if (!good || out->T == 0 || out->D % out->H != 0)
-        return tn_fail(
-            ctx, TN_ERR_ARG,
-            "--shape of a layer is T=4096 or, of all it has, B=1,T=4096,D=64,H=2,K=4,rho=0.01 with D a "
-            "multiple of H and rho above 0; not '%s'",
-            text);
-    return TN_OK;
+    return out->D % out->H == 0
+               ? TN_OK
+               : tn_fail(
+                     ctx, TN_ERR_ARG,
+                     "shape of a layer: a width of D=%lld is no multiple of its H=%lld heads; for example "
+                     "D=64,H=2",
+                     (long long)out->D, (long long)out->H);
 }
 
 enum {

@@ -2,6 +2,7 @@
 
 #include "cost.h"
 #include "input.h"
+#include "pairs.h"
 #include "rng.h"
 
 #include <math.h>
@@ -265,20 +266,11 @@ static tn_status time_pair(tn_step *s, tn_step *dense, const tn_bench_options *o
 }
 
 tn_status tn_step_shape_parse(tn_context *ctx, const char *text, tn_step_shape *out) {
-    long long B = 0, T = 0;
-    int end = 0;
-    double rho = NAN;
-    bool read = sscanf(text, "B=%lld%*[, ]T=%lld%n", &B, &T, &end) == 2;
-    if (read && text[end]) {
-        int rest = 0;
-        read = sscanf(text + end, "%*[, ]rho=%lf%n", &rho, &rest) == 1 && !text[end + rest] && rho > 0 &&
-               rho <= 1;
-    }
-    if (!read || B < 1 || T < 3)
-        return tn_fail(ctx, TN_ERR_ARG,
-                       "--shape of a step is B=32,T=128 or, compacted, B=32,T=128,rho=0.01; not '%s'", text);
-    *out = (tn_step_shape){B, T, rho};
-    return TN_OK;
+    *out = (tn_step_shape){.B = 32, .T = 128, .rho = NAN};
+    tn_pair_field fields[] = {{.name = "B", .whole = &out->B, .low = 1, .high = INT32_MAX},
+                              {.name = "T", .whole = &out->T, .low = 3, .high = INT32_MAX},
+                              {.name = "rho", .real = &out->rho, .low = 1e-9, .high = 1}};
+    return tn_pairs_read(ctx, "shape of a step", text, fields, sizeof fields / sizeof fields[0]);
 }
 
 tn_status tn_step_fill(tn_device *dev, const tn_step_shape *shape, const tn_bench_options *o,

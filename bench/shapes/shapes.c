@@ -38,6 +38,13 @@ tn_status tn_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *co
     return read_shapes(ctx, "shapes", c, out, count);
 }
 
+tn_status tn_shape_asked(tn_context *ctx, const tn_case *c, const char *text, tn_shape *out) {
+    tn_shape shapes[TN_SHAPES_MAX];
+    int count;
+    TN_TRY(tn_shapes_of(ctx, c, shapes, &count));
+    return count > 0 ? tn_shape_complete(ctx, c, text, &shapes[0], out) : tn_shape_parse(ctx, c, text, out);
+}
+
 tn_status tn_peer_shapes_of(tn_context *ctx, const tn_case *c, tn_shape *out, int *count) {
     return read_shapes(ctx, "peers", c, out, count);
 }

@@ -1,31 +1,29 @@
 #include "axis.h"
 
+#include "pairs.h"
+
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static tn_status refuse(tn_context *ctx, const tn_axis_kind *k, const char *item, const char *why) {
     return tn_fail(ctx, TN_ERR_ARG, "--%s: '%s' %s; a list is %s", k->name, item, why, k->example);
 }
 
-/* The number at *p, which is left behind it. */
+/* The number at the beginning of the rest, which is left behind it. */
 static tn_status number(tn_context *ctx, const tn_axis_kind *k, const char *item, const char **p,
                         double *out) {
-    char digits[40];
-    /* Up to the dots of a range: strtod would take the first for its own point. */
-    const char *dots = strstr(*p, "..");
-    size_t length = dots ? (size_t)(dots - *p) : strlen(*p);
+    tn_number n;
+    *out = 0;
     if (k->n > 0 && **p == 'N') {
         *out = k->n;
         ++*p;
         return TN_OK;
     }
-    snprintf(digits, sizeof digits, "%.*s", (int)(length < 39 ? length : 39), *p);
-    char *end;
-    *out = strtod(digits, &end);
-    if (end == digits || !isfinite(*out) || digits[0] == ' ' || digits[0] == '+')
+    size_t length = tn_number_read(tn_slice_of(*p), &n);
+    if (length == 0 || !isfinite(n.real))
         return refuse(ctx, k, item, "is no number and no range");
-    *p += end - digits;
+    *out = n.real;
+    *p += length;
     return TN_OK;
 }
 
@@ -84,13 +82,11 @@ static tn_status item_parse(tn_context *ctx, const tn_axis_kind *k, const char *
     return *p ? refuse(ctx, k, item, "is no number and no range") : add(ctx, k, item, value, out);
 }
 
-/* The next item of a list with commas; false after the last. An empty list has one empty item. */
 static bool next_item(const char **text, char *item, size_t size) {
-    if (!*text)
+    tn_slice slice;
+    if (!tn_item_next(text, &slice))
         return false;
-    size_t length = strcspn(*text, ",");
-    snprintf(item, size, "%.*s", (int)length, *text);
-    *text = (*text)[length] ? *text + length + 1 : NULL;
+    snprintf(item, size, "%.*s", tn_slice_shown(slice), slice.at);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* The registry of cases, shapes as text, and problems: host and device side of one case, ready to run. */
 #include "case.h"
 
+#include "pairs.h"
 #include "quirks.h"
 
 #include <math.h>
@@ -32,43 +33,49 @@ int tn_case_pass(const tn_case *c, const char *pass) {
     return -1;
 }
 
-static int dim_index(const tn_case *c, const char *name, size_t length) {
-    for (int i = 0; c->dims[i]; i++)
-        if (strlen(c->dims[i]) == length && strncmp(c->dims[i], name, length) == 0)
-            return i;
-    return -1;
-}
-
-static tn_status shape_fail(tn_context *ctx, const tn_case *c, const char *text, const char *why) {
-    char wanted[256] = "";
-    size_t used = 0;
-    for (int i = 0; c->dims[i] && used < sizeof wanted; i++)
-        used += (size_t)snprintf(wanted + used, sizeof wanted - used, "%s%s=…", i ? "," : "", c->dims[i]);
-    return tn_fail(ctx, TN_ERR_ARG, "shape '%s' of %s: %s; it wants %s", text, c->op, why, wanted);
+/* Into `shape`; `seen` says of each dimension whether the text has it. */
+static tn_status shape_read(tn_context *ctx, const tn_case *c, const char *text, tn_shape *shape,
+                            bool seen[TN_CASE_DIMS]) {
+    tn_pair_field fields[TN_CASE_DIMS];
+    char what[80];
+    size_t count = 0;
+    for (; c->dims[count]; count++)
+        fields[count] =
+            (tn_pair_field){.name = c->dims[count], .whole = &shape->v[count], .low = 0, .high = INT32_MAX};
+    snprintf(what, sizeof what, "shape of %s", c->op);
+    TN_TRY(tn_pairs_read(ctx, what, text, fields, count));
+    for (size_t i = 0; i < count; i++)
+        seen[i] = fields[i].seen;
+    return TN_OK;
 }
 
 tn_status tn_shape_parse(tn_context *ctx, const tn_case *c, const char *text, tn_shape *shape) {
     bool seen[TN_CASE_DIMS] = {false};
-    const char *p = text;
     *shape = (tn_shape){0};
-    while (*(p += strspn(p, " ,\t\r\n"))) {
-        size_t name = strcspn(p, "= ,\t\r\n");
-        int i = dim_index(c, p, name);
-        if (p[name] != '=' || i < 0)
-            return shape_fail(ctx, c, text, p[name] != '=' ? "a part is not k=v" : "an unknown dimension");
-        char *end;
-        long long value = strtoll(p + name + 1, &end, 10);
-        if (end == p + name + 1 || (*end && !strchr(" ,\t\r\n", *end)) || value < 0 || value > INT32_MAX ||
-            seen[i])
-            return shape_fail(ctx, c, text, seen[i] ? "a dimension stands twice" : "a value is not a count");
-        shape->v[i] = value;
-        seen[i] = true;
-        p = end;
-    }
+    TN_TRY(shape_read(ctx, c, text, shape, seen));
     for (int i = 0; c->dims[i]; i++)
         if (!seen[i])
-            return shape_fail(ctx, c, text, "a dimension is missing");
+            return tn_fail(ctx, TN_ERR_ARG, "shape '%s' of %s: its dimension %s is missing", text, c->op,
+                           c->dims[i]);
     return c->check ? c->check(ctx, shape) : TN_OK;
+}
+
+tn_status tn_shape_complete(tn_context *ctx, const tn_case *c, const char *text, const tn_shape *base,
+                            tn_shape *shape) {
+    bool seen[TN_CASE_DIMS] = {false};
+    char rest[256] = "";
+    size_t used = 0;
+    *shape = *base;
+    TN_TRY(shape_read(ctx, c, text, shape, seen));
+    if (!c->check || c->check(ctx, shape) == TN_OK)
+        return TN_OK;
+    for (int i = 0; c->dims[i] && used < sizeof rest; i++)
+        if (!seen[i])
+            used += (size_t)snprintf(rest + used, sizeof rest - used, "%s%s=%lld", used ? "," : "",
+                                     c->dims[i], (long long)base->v[i]);
+    return rest[0]
+               ? tn_fail_prefix(ctx, "shape '%s' of %s, with %s for what it leaves out", text, c->op, rest)
+               : ctx->status;
 }
 
 void tn_shape_print(const tn_case *c, const tn_shape *shape, char *text, size_t size) {

@@ -63,6 +63,9 @@ int tn_case_pass(const tn_case *c, const char *pass); /* −1 when unknown */
 
 /* "B=2 T=128 D=64" or with commas → shape; every dim must be there once. TN_ERR_ARG otherwise. */
 tn_status tn_shape_parse(tn_context *ctx, const tn_case *c, const char *text, tn_shape *shape);
+/* The same, and what is left out is as in `base`. */
+tn_status tn_shape_complete(tn_context *ctx, const tn_case *c, const char *text, const tn_shape *base,
+                            tn_shape *shape);
 void tn_shape_print(const tn_case *c, const tn_shape *shape, char *text, size_t size);
 
 /* Host and device side of one problem, ready to run. */

@@ -1,8 +1,8 @@
 #include "config.h"
 
 #include "causal_conv.h"
+#include "pairs.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,25 +43,6 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
     return TN_OK;
 }
 
-static tn_status fraction(tn_context *ctx, const char *text, const char *what, double *out) {
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end || !(value >= 0 && value <= 1))
-        return tn_fail(ctx, TN_ERR_ARG, "%s:%s: the fraction must lie in 0..1, for example %s:0.05", what,
-                       text, what);
-    *out = value;
-    return TN_OK;
-}
-
-static tn_status count(tn_context *ctx, const char *text, const char *what, int64_t *out) {
-    char *end;
-    long long value = strtoll(text, &end, 10);
-    if (end == text || *end || value < 1 || value > INT32_MAX)
-        return tn_fail(ctx, TN_ERR_ARG, "%s '%s' must be a whole number of at least 1", what, text);
-    *out = value;
-    return TN_OK;
-}
-
 tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
     static const struct {
         const char *name;
@@ -70,18 +51,19 @@ tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) 
                  {"attention", TN_MIXER_ATTENTION},
                  {"routed", TN_MIXER_ROUTED},
                  {"oracle", TN_MIXER_ORACLE}};
+    tn_slice value;
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (strcmp(text, plain[i].name) == 0) {
             c->mixer = plain[i].mixer;
             return TN_OK;
         }
-    if (strncmp(text, "random:", 7) == 0) {
+    if (tn_named_value(text, "random", &value)) {
         c->mixer = TN_MIXER_RANDOM;
-        return fraction(ctx, text + 7, "random", &c->random_rho);
+        return tn_number_real(ctx, "the mixer random:R", value, 0, 1, &c->random_rho);
     }
-    if (strncmp(text, "periodic:", 9) == 0) {
+    if (tn_named_value(text, "periodic", &value)) {
         c->mixer = TN_MIXER_PERIODIC;
-        return count(ctx, text + 9, "periodic", &c->period);
+        return tn_number_int(ctx, "the mixer periodic:M", value, 1, INT32_MAX, &c->period);
     }
     return tn_fail(ctx, TN_ERR_ARG,
                    "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle",
@@ -89,13 +71,14 @@ tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) 
 }
 
 tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    tn_slice value;
     c->routing = TN_ROUTING_THRESHOLD;
     if (strcmp(text, "threshold") == 0)
         return TN_OK;
-    if (strncmp(text, "capacity:", 9) != 0)
+    if (!tn_named_value(text, "capacity", &value))
         return tn_fail(ctx, TN_ERR_ARG, "unknown routing '%s'; there is threshold and capacity:R", text);
     c->routing = TN_ROUTING_CAPACITY;
-    return fraction(ctx, text + 9, "capacity", &c->capacity);
+    return tn_number_real(ctx, "the routing capacity:R", value, 0, 1, &c->capacity);
 }
 
 tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config *c) {
@@ -142,22 +125,18 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
     while (i < TN_CONFIG_FIELDS && strcmp(field_names[i], name) != 0)
         i++;
     tn_status status = TN_OK;
-    char *end;
     if (i == TN_CONFIG_FIELDS)
         return tn_fail(ctx, TN_ERR_INPUT, "unknown model field '%s'", name);
     if (i < 6)
-        status = count(ctx, text, name, size_field(c, i));
+        status = tn_number_int(ctx, name, tn_slice_of(text), 1, INT32_MAX, size_field(c, i));
     else if (i == 6)
         status = tn_mixer_parse(ctx, text, c);
     else if (i == 7)
         status = tn_routing_parse(ctx, text, c);
     else if (i == 8)
         status = tn_positions_parse(ctx, text, c);
-    else {
-        c->rms_eps = strtod(text, &end);
-        if (end == text || *end)
-            status = tn_fail(ctx, TN_ERR_INPUT, "rms_eps '%s' is not a number", text);
-    }
+    else
+        status = tn_number_real(ctx, name, tn_slice_of(text), 0, 1, &c->rms_eps);
     return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
 }
 
