@@ -160,8 +160,10 @@ START_TEST(words_and_lists) {
     ck_assert(parts[TN_STUDY_FAR] && parts[TN_STUDY_TEXT] && !parts[TN_STUDY_SEED]);
     ck_ok(&ctx, tn_study_distances_parse(&ctx, "62,126", &o));
     ck_assert(o.distance_count == 2 && o.distances[1] == 126);
+    ck_ok(&ctx, tn_study_distances_parse(&ctx, "1e3", &o));
+    ck_assert(o.distance_count == 1 && o.distances[0] == 1000);
     static const char *const bad_parts[] = {"", "see", "seed,", ",seed", "seedfar", "seed far"};
-    static const char *const bad_lists[] = {"", "0", "-1", "1,", ",1", "1,x", "5,5", "16777217", "1e3"};
+    static const char *const bad_lists[] = {"", "0", "-1", "1,", ",1", "1,x", "5,5", "16777217", "1e-3"};
     for (size_t i = 0; i < sizeof bad_parts / sizeof bad_parts[0]; i++)
         ck_assert_int_eq(tn_study_parts_parse(&ctx, bad_parts[i], parts), TN_ERR_ARG);
     for (size_t i = 0; i < sizeof bad_lists / sizeof bad_lists[0]; i++)
