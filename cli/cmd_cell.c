@@ -24,8 +24,9 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
     for (size_t i = 0; layer[0] && i < sizeof fields / sizeof fields[0]; i++)
         if (!fields[i].seen)
             return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
-    if (!tn_execution_parse(tn_cli_string(args, "schedule", "compacted"), &cell->execution))
-        return tn_fail(ctx, TN_ERR_ARG, "--schedule %s: there is none", tn_cli_string(args, "schedule", ""));
+    if (!tn_execution_parse(tn_cli_string(args, "execution", "compacted"), &cell->execution))
+        return tn_fail(ctx, TN_ERR_ARG, "--execution %s: there is none",
+                       tn_cli_string(args, "execution", ""));
     cell->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
     cell->cores = (int)tn_cli_int(args, "cores", 0);
     snprintf(cell->level, sizeof cell->level, "%s", tn_cli_string(args, "level", "op"));
@@ -149,7 +150,7 @@ static const tn_cli_option options[] = {
     {"shape", 0, "K=V,...", TN_CLI_STRING, "shape of the op"},
     {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
     {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
-    {"schedule", 0, "WAY", TN_CLI_STRING, "how a routed layer is run", 0, 0, tn_execution_names},
+    {"execution", 0, "WAY", TN_CLI_STRING, "how a routed layer is run", 0, 0, tn_execution_names},
     {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
     {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data"},

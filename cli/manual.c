@@ -69,7 +69,7 @@ static const char *const environment[][2] = {
     {"TURNOUT_TUNE", "values of tunables, \"gemm.TM=8,gemm.LOCAL=1\", over all others"},
     {"TURNOUT_TUNED, TURNOUT_TUNED_DIR",
      "0 leaves what `turnout tune` found alone; the folder of its files (~/.cache/turnout/tuned)"},
-    {"TURNOUT_KIND", "cpu or gpu: the schedules of that kind of device on any device"},
+    {"TURNOUT_KIND", "cpu or gpu: what that kind of device runs, on any device"},
     {"TURNOUT_KERNELS", "a folder of kernels to read instead of those built in"},
     {"TURNOUT_CACHE", "the folder of built kernels, or off"},
     {"TURNOUT_GEMM", "own, auto or clblast: who multiplies matrices"},

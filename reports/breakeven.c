@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Columns that make a group; also those that the attention row must share, but for the schedule. */
+/* Columns that make a group; also those that the attention row must share, but for the column `schedule`. */
 static const char *const key_names[] = {"host",  "platform", "device", "pci", "driver", "version", "cores",
                                         "cache", "B",        "T",      "D",   "H",      "K"};
 enum { KEYS = sizeof key_names / sizeof key_names[0] };
@@ -16,7 +16,8 @@ enum { KEYS = sizeof key_names / sizeof key_names[0] };
 typedef struct view {
     const tn_csv *t;
     int key[KEYS];
-    int level, pass, mixer, schedule, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3, ideal, part;
+    int level, pass, mixer, execution, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3, ideal,
+        part;
     size_t *place;  /* [rows] of layer rows: which layer on which device, from 0 */
     size_t *beside; /* [places] 1 + the last attention row; 0: none */
     size_t *masked; /* [places] 1 + the last masked row that is a point; 0: none */
@@ -29,7 +30,7 @@ static view view_of(const tn_csv *t) {
     v.level = tn_csv_column(t, "level");
     v.pass = tn_csv_column(t, "pass");
     v.mixer = tn_csv_column(t, "mixer");
-    v.schedule = tn_csv_column(t, "schedule");
+    v.execution = tn_csv_column(t, "schedule");
     v.rho = tn_csv_column(t, "rho");
     v.wall = tn_csv_column(t, "wall_ms");
     v.q1 = tn_csv_column(t, "wall_ms_q1");
@@ -53,7 +54,7 @@ static bool is_layer_row(const view *v, size_t row, const char *mixer) {
 
 /* A routed layer run for all rows: something to compare with, not a curve over ρ. */
 static bool is_masked(const view *v, size_t row) {
-    return strcmp(tn_csv_text(v->t, row, v->schedule), "masked") == 0;
+    return strcmp(tn_csv_text(v->t, row, v->execution), "masked") == 0;
 }
 
 /* The layer and the device of a row, numbered. */
@@ -139,7 +140,7 @@ static tn_breakeven group_of(const view *v, size_t row) {
     b.platform = tn_csv_text(t, row, tn_csv_column(t, "platform"));
     tn_csv_device(t, row, b.device, sizeof b.device);
     b.device_kind = tn_csv_text(t, row, tn_csv_column(t, "kind"));
-    b.schedule = tn_csv_text(t, row, v->schedule);
+    b.execution = tn_csv_text(t, row, v->execution);
     (void)tn_csv_number(t, row, tn_csv_column(t, "B"), &b.B);
     (void)tn_csv_number(t, row, tn_csv_column(t, "T"), &b.T);
     (void)tn_csv_number(t, row, tn_csv_column(t, "D"), &b.D);
@@ -148,23 +149,23 @@ static tn_breakeven group_of(const view *v, size_t row) {
     return b;
 }
 
-/* The last masked row of the group, if its schedule is the one that is an alternative to it. */
+/* The last masked row of the group, if its execution is the one that is an alternative to it. */
 static void find_masked(const view *v, tn_breakeven *b) {
     tn_breakeven_point p;
     size_t at = v->masked[b->place];
     b->masked_speedup =
-        at > 0 && strcmp(b->schedule, "compacted") == 0 && read_point(v, at - 1, &p) ? p.speedup : NAN;
+        at > 0 && strcmp(b->execution, "compacted") == 0 && read_point(v, at - 1, &p) ? p.speedup : NAN;
 }
 
 /* Beside the compacted points of a group those of whole blocks, which have a group of their own. */
 static void find_blocks(const tn_breakevens *all, size_t first, tn_breakeven *b) {
     for (size_t p = 0; p < b->count; p++)
         b->points[p].blocks_speedup = b->points[p].over_blocks = NAN;
-    if (strcmp(b->schedule, "compacted") != 0)
+    if (strcmp(b->execution, "compacted") != 0)
         return;
     for (size_t i = first; i < all->count; i++) {
         const tn_breakeven *other = &all->items[i];
-        if (strcmp(other->schedule, "block-skipping") != 0 || other->place != b->place)
+        if (strcmp(other->execution, "block-skipping") != 0 || other->place != b->place)
             continue;
         for (size_t p = 0; p < b->count; p++)
             for (size_t q = 0; q < other->count; q++)
@@ -177,7 +178,7 @@ static void find_blocks(const tn_breakevens *all, size_t first, tn_breakeven *b)
 }
 
 /* What the run-time takes comes first. */
-static int by_schedule(const char *a, const char *b) {
+static int by_execution(const char *a, const char *b) {
     int order = (strcmp(b, "compacted") == 0) - (strcmp(a, "compacted") == 0);
     return order ? order : strcmp(a, b);
 }
@@ -188,7 +189,7 @@ static int by_shape(const void *a, const void *b) {
     const double left[] = {x->D, x->H, x->K, x->T, x->B}, right[] = {y->D, y->H, y->K, y->T, y->B};
     int order = strcmp(x->device, y->device);
     if (order == 0)
-        order = by_schedule(x->schedule, y->schedule);
+        order = by_execution(x->execution, y->execution);
     for (int i = 0; order == 0 && i < 5; i++) {
         double l = isnan(left[i]) ? 0 : left[i], r = isnan(right[i]) ? 0 : right[i];
         order = (l > r) - (l < r);
@@ -226,7 +227,7 @@ static tn_status add_points(const view *v, tn_breakevens *out, size_t first, tn_
         size_t i;
         if (!is_layer_row(v, row, "routed") || is_masked(v, row) || !read_point(v, row, &point))
             continue;
-        snprintf(key, sizeof key, "%zu %.128s", v->place[row], tn_csv_text(v->t, row, v->schedule));
+        snprintf(key, sizeof key, "%zu %.128s", v->place[row], tn_csv_text(v->t, row, v->execution));
         TN_TRY(tn_names_add(groups, key, &i));
         if (first + i == out->count) {
             TN_TRY(tn_grow(out->ctx, &out->items, &out->capacity, out->count + 1, sizeof *out->items));

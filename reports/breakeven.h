@@ -31,8 +31,8 @@ typedef struct tn_breakeven_point {
 } tn_breakeven_point;
 
 typedef struct tn_breakeven {
-    const char *file, *platform, *device_kind, *schedule; /* borrowed from the table */
-    char device[TN_CSV_DEVICE];                           /* as tn_csv_device */
+    const char *file, *platform, *device_kind, *execution; /* borrowed from the table */
+    char device[TN_CSV_DEVICE];                            /* as tn_csv_device */
     size_t row, place;    /* first row of the group in the table; the number of its layer and device there */
     double B, T, D, H, K; /* NaN where the cell is empty */
     tn_breakeven_bound even;    /* by the medians: ρ* */
@@ -50,15 +50,15 @@ typedef struct tn_breakeven {
 typedef struct tn_breakevens {
     tn_context *ctx;
     tn_breakeven
-        *items; /* a file after the other; by device, schedule (compacted first), D, H, K, T within one */
+        *items; /* a file after the other; by device, execution (compacted first), D, H, K, T within one */
     size_t count, capacity;
 } tn_breakevens;
 
 /* Adds the groups of one table (level = layer, pass = forward, mixer = routed, rows that are used) to `out`,
  * which starts zeroed. A group is a version, host, device (two of one name are two: tn_device_mark), cores,
- * caches, driver, schedule, B, T, D, H and K. Dense time: dense_ratio, else dense_wall_ms, of the same row,
+ * caches, driver, execution, B, T, D, H and K. Dense time: dense_ratio, else dense_wall_ms, of the same row,
  * else the attention row of the group. A ρ measured twice counts once, the later row. Points without a dense
- * time are left out, and groups without a point. Rows of the schedule `masked` are no points: they stand
+ * time are left out, and groups without a point. Rows of the execution `masked` are no points: they stand
  * beside the compacted ones of the same group. Those of `block-skipping` are a group of their own, and stand
  * beside the compacted points of the same ρ. The table must outlive `out`. */
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);

@@ -190,7 +190,7 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     json_object_set_new(object, "file", tn_text_json(b->file));
     json_object_set_new(object, "platform", json_string(b->platform));
     json_object_set_new(object, "device", json_string(b->device));
-    json_object_set_new(object, "schedule", json_string(b->schedule));
+    json_object_set_new(object, "schedule", json_string(b->execution));
     json_object_set_new(object, "B", real_json(b->B));
     json_object_set_new(object, "T", real_json(b->T));
     json_object_set_new(object, "D", real_json(b->D));

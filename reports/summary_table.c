@@ -127,9 +127,9 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b, tn_t
     const tn_breakeven_point *first = &b->points[0];
     tn_breakeven_text(&b->even, text, sizeof text);
     tn_breakeven_interval_text(b, interval, sizeof interval);
-    bool compacted = strcmp(b->schedule, "compacted") == 0;
+    bool compacted = strcmp(b->execution, "compacted") == 0;
     TN_TRY(tn_text_table_cell(table, "%s", b->device));
-    TN_TRY(tn_text_table_cell(table, "%s", b->schedule));
+    TN_TRY(tn_text_table_cell(table, "%s", b->execution));
     TN_TRY(number_cell(table, b->T, "%.0f", format));
     TN_TRY(number_cell(table, b->D, "%.0f", format));
     TN_TRY(tn_text_table_cell(table, "%s", text));

@@ -181,7 +181,7 @@ START_TEST(test_fixture) {
     ck_assert_int_eq(tn_breakevens_add(&ctx, &t, &b), TN_OK);
     ck_assert_uint_eq(b.count,
                       7); /* two devices, three lengths; B in blocks too, behind its compacted ones */
-    ck_assert_str_eq(b.items[6].schedule, "block-skipping");
+    ck_assert_str_eq(b.items[6].execution, "block-skipping");
     for (size_t i = 0; i < 6; i++) {
         bool on_a = strstr(b.items[i].device, "accelerator A") != NULL;
         ck_assert_uint_eq(b.items[i].count, 7);
@@ -389,7 +389,7 @@ START_TEST(test_blocks) {
               "E,layer,forward,routed,64,0.2,block-skipping,ok,5,,2\n",
               &t, &b);
     ck_assert_uint_eq(b.count, 9);
-    ck_assert_str_eq(b.items[0].schedule, "compacted"); /* what the run-time takes stands first */
+    ck_assert_str_eq(b.items[0].execution, "compacted"); /* what the run-time takes stands first */
     ck_assert_uint_eq(b.items[0].count, 3);
     ck_assert(b.items[0].has_blocks && !b.items[1].has_blocks);
     near(b.items[0].points[0].blocks_speedup, 2);
@@ -403,7 +403,7 @@ START_TEST(test_blocks) {
     near(b.items[2].skip.rho, 0.1);
     ck_assert_int_eq(b.items[4].skip.kind, TN_BREAKEVEN_NEVER);
     ck_assert_int_eq(b.items[6].has_blocks, false);
-    ck_assert_str_eq(b.items[8].schedule, "block-skipping");
+    ck_assert_str_eq(b.items[8].execution, "block-skipping");
     drop(&t, &b);
 }
 END_TEST

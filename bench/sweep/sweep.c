@@ -88,7 +88,7 @@ static void say_cell(words *w, const tn_sweep_cell *c) {
         say(w, "--layer=B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", (long long)c->B, (long long)c->T,
             (long long)c->D, (long long)c->H, (long long)c->K);
     if (c->execution != TN_EXECUTION_COMPACTED)
-        say(w, "--schedule=%s", tn_execution_name(c->execution));
+        say(w, "--execution=%s", tn_execution_name(c->execution));
     if (c->rho >= 0)
         say(w, "--rho=%.17g", c->rho);
 }

@@ -8,7 +8,7 @@
 #include <math.h>
 
 enum { MAX_WORKLOADS = 64 };
-static const double most_bytes = 1e8; /* larger shapes say what the memory does, not the schedule */
+static const double most_bytes = 1e8; /* larger shapes say what the memory does, not the kernel */
 static const double reference_work =
     1e8; /* shapes that the naive reference does in a moment are verified too */
 

@@ -130,7 +130,7 @@ static void describe(cl_device_id device, tn_device_info *info) {
     if (reason)
         snprintf(info->skip_reason, sizeof info->skip_reason, "%s", reason);
     else if (unsaid || !info->name[0] ||
-             !info->driver[0]) /* schedules and tunables hang on it: no guess is right */
+             !info->driver[0]) /* styles and tunables hang on it: no guess is right */
         snprintf(info->skip_reason, sizeof info->skip_reason, "its driver does not answer what it is asked");
     else if (!number(device, CL_DEVICE_AVAILABLE, sizeof(cl_uint), &unsaid))
         snprintf(info->skip_reason, sizeof info->skip_reason, "the driver says it is not available");
