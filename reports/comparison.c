@@ -1,5 +1,7 @@
 #include "comparison.h"
 
+#include "statistics.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +62,7 @@ static tn_status between_runs(tn_comparison *c, size_t device) {
                 count += differences(&c->rows[i].side[s].times, pass ? all + count : NULL);
     }
     c->devices[device].repeated = count > 0;
-    c->devices[device].between = count ? tn_median_of(all, count) / 0.954 : 0;
+    c->devices[device].between = count ? tn_median(all, count) / 0.954 : 0;
     tn_free(c->ctx, all);
     return TN_OK;
 }
@@ -82,8 +84,8 @@ static tn_status between_rows(tn_comparison *c, size_t device, double z) {
         known[count++] = error * error;
     }
     if (status == TN_OK && count >= ENOUGH_ROWS) {
-        double sigma = tn_median_of(scatter, count);
-        d->between = sqrt(fmax(0, sigma * sigma - tn_median_of(known, count)) / 2); /* of each of two runs */
+        double sigma = tn_median(scatter, count);
+        d->between = sqrt(fmax(0, sigma * sigma - tn_median(known, count)) / 2); /* of each of two runs */
     }
     tn_free(c->ctx, known);
     tn_free(c->ctx, scatter);
@@ -139,7 +141,7 @@ static tn_status find_shift(tn_comparison *c, size_t device) {
         d->up += row->ratio.log > 0;
         down += row->ratio.log < 0;
     }
-    d->log_shift = d->rows ? tn_median_of(logs, d->rows) : 0;
+    d->log_shift = d->rows ? tn_median(logs, d->rows) : 0;
     size_t together = d->log_shift > 0 ? d->up : down;
     d->common = d->rows >= ENOUGH_ROWS && fabs(d->log_shift) >= log1p(notable_shift) &&
                 (double)together >= most_rows * (double)d->rows;
@@ -156,7 +158,7 @@ static tn_status find_visible(tn_comparison *c, size_t compared) {
     for (size_t i = 0; i < c->count; i++)
         if (is_compared(&c->rows[i]))
             widths[count++] = 0.5 * (c->rows[i].ratio.log_high - c->rows[i].ratio.log_low);
-    c->visible = tn_median_of(widths, count);
+    c->visible = tn_median(widths, count);
     tn_free(c->ctx, widths);
     return TN_OK;
 }

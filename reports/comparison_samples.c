@@ -3,6 +3,7 @@
 
 #include "file.h"
 #include "old_names.h"
+#include "statistics.h"
 #include "text_file.h"
 
 #include <math.h>
@@ -101,7 +102,7 @@ static tn_status take_line(reading *r, const json_t *line, const char **words) {
         *words = "a value of wall_ms is no time";
     } else if (status == TN_OK) {
         memcpy(sorted, ms, n * sizeof *ms);
-        tn_times *t = run_of(r, line, tn_median_of(sorted, n), (int64_t)n);
+        tn_times *t = run_of(r, line, tn_median(sorted, n), (int64_t)n);
         r->c->strays += t == NULL;
         if (t) {
             t->ms = ms;

@@ -1,5 +1,7 @@
 #include "ratio.h"
 
+#include "statistics.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +12,6 @@ static const double least_sigma =
     0.002; /* equal quartiles say that the clock is coarse, not that all is known */
 static const double quiet_drift = 0.1;
 static const double useless = 4; /* an interval so wide says nothing */
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double tn_median_of(double *values, size_t count) {
-    if (count == 0)
-        return NAN;
-    qsort(values, count, sizeof *values, ascending);
-    return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
-}
 
 double tn_two_sided(double alpha) {
     double low = 0, high = 40;
@@ -85,14 +75,14 @@ static tn_status pool(tn_context *ctx, const tn_times_list *list, pooled *out) {
         const tn_times *t = &list->items[i];
         size_t n = (size_t)t->n;
         memcpy(sorted, t->ms, n * sizeof *sorted);
-        qsort(sorted, n, sizeof *sorted, ascending);
+        tn_sort(sorted, n);
         out->factor += serial_factor(t->ms, sorted, n) * (double)n / (double)most;
         for (size_t k = 0; k < n; k++)
             out->logs[at++] = log(t->ms[k]);
     }
     out->count = at;
     if (status == TN_OK)
-        qsort(out->logs, at, sizeof *out->logs, ascending);
+        tn_sort(out->logs, at);
     tn_free(ctx, sorted);
     return status;
 }

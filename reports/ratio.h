@@ -39,7 +39,6 @@ void tn_ratio_widen(tn_ratio *ratio, double width);
 
 /* x with P(|X| > x) = alpha for a standard normal X; 0 < alpha < 1. */
 double tn_two_sided(double alpha);
-double tn_median_of(double *values, size_t count); /* sorts; NaN for none */
 /* Geometric mean of the runs' medians. */
 double tn_times_typical(const tn_times_list *list);
 int64_t tn_times_total(const tn_times_list *list); /* Σ n */

@@ -1,6 +1,7 @@
 #include "study_table.h"
 
 #include "file.h"
+#include "statistics.h"
 #include "text_table.h"
 
 #include <stdlib.h>
@@ -179,16 +180,10 @@ static bool same_keys(const tn_csv *t, size_t a, size_t b, const section *s) {
     return true;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(const double *values, int count) {
     double sorted[SEEDS];
     memcpy(sorted, values, sizeof *values * (size_t)count);
-    qsort(sorted, (size_t)count, sizeof *sorted, ascending);
-    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2;
+    return tn_median(sorted, (size_t)count);
 }
 
 static size_t put(char *text, size_t used, const char *format, double value) {

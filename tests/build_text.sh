@@ -9,7 +9,7 @@ fail() {
   exit 1
 }
 rm -rf "$work"
-mkdir -p "$work/tree/packaging"
+mkdir -p "$work/tree/packaging" "$work/tree/host"
 cd "$work"
 # says FOLDER: the version that a build in it would have
 says() {
@@ -27,7 +27,8 @@ record() { # in tree
 
 cp "$source/packaging/commit.txt" tree/packaging/
 cp "$source/.gitattributes" tree/
-echo one >tree/file
+echo one >tree/host/file
+echo one >tree/document
 expect 9.8.7 "$(says "$work/tree")" "files alone"
 record init -q
 record add .
@@ -41,17 +42,29 @@ grep -q "TN_BUILD_COMMIT \"$hash\"" text.h || fail "the whole commit is not told
 touch -d 2001-01-01 text.h
 expect "$clean" "$(says "$work/tree")" "a clean tree again"
 [ -z "$(find text.h -newermt 2002-01-01)" ] || fail "a header that says the same was written again"
-touch tree/file tree/untracked
+touch tree/host/file tree/untracked
 expect "$clean" "$(says "$work/tree")" "a tree with a file that git does not know"
 grep -q 'TN_BUILD_DIRTY (0)' text.h || fail "a clean tree is not told to be one"
 
-echo two >tree/file
+echo two >tree/document
+expect "$clean-dirty" "$(says "$work/tree")" "a tree whose document is edited"
+grep -q 'TN_BUILD_DIRTY (1)' text.h || fail "a tree whose document is edited is not told to be edited"
+touch -d 2001-01-01 text.h
+echo three >tree/document
+expect "$clean-dirty" "$(says "$work/tree")" "a tree whose document is edited again"
+[ -z "$(find text.h -newermt 2002-01-01)" ] || fail "editing a document builds programs anew"
+echo one >tree/document
+
+echo two >tree/host/file
 edited=$(says "$work/tree")
 case $edited in "$clean"-dirty.????????) ;; *) fail "an edited tree: '$edited'" ;; esac
 grep -q 'TN_BUILD_DIRTY (1)' text.h || fail "an edited tree is not told to be one"
-record add file
+echo two >tree/document
+expect "$edited" "$(says "$work/tree")" "the same edit, and a document's"
+echo one >tree/document
+record add host/file
 expect "$edited" "$(says "$work/tree")" "the same edit, staged"
-echo three >tree/file
+echo three >tree/host/file
 [ "$(says "$work/tree")" != "$edited" ] || fail "two edits are told as one build"
 record commit -qam two
 second=9.8.7+g$(git -C tree rev-parse HEAD | cut -c 1-12)

@@ -4,6 +4,7 @@
 #include "folder.h"
 #include "program.h"
 #include "rng.h"
+#include "statistics.h"
 
 #include <check.h>
 #include <math.h>
@@ -63,12 +64,6 @@ static void draw(const run *r, int row, double *ms) {
     }
 }
 
-static double quantile(const double *sorted, int n, double p) {
-    double at = p * (n - 1);
-    int low = (int)at;
-    return low + 1 < n ? sorted[low] + (at - low) * (sorted[low + 1] - sorted[low]) : sorted[n - 1];
-}
-
 static void write_run(run r) {
     FILE *csv = open_file(r.name, ".csv"), *lines = r.samples ? open_file(r.name, ".jsonl") : NULL;
     fputs(HEADER, csv);
@@ -77,15 +72,15 @@ static void write_run(run r) {
         bool ok = row != r.odd || !r.odd_is;
         draw(&r, row, ms);
         memcpy(sorted, ms, sizeof sorted);
-        double median = tn_median_of(sorted, (size_t)r.n);
+        double median = tn_median(sorted, (size_t)r.n);
         fprintf(
             csv,
             "turnout-cost-1,0.%d,2026-01-01T00:00:%02dZ,box,,P,D,%llu,cpu,2,,op,gemm,nn,,1,%d,,,,,,,%s,%s,",
             (int)r.seed, row % 60, (unsigned long long)r.seed, row, ok ? "ok" : r.odd_is,
             ok ? "" : "it is lost");
         if (ok)
-            fprintf(csv, "%d,%.6g,%.6g,%.6g", r.n, median, quantile(sorted, r.n, 0.25),
-                    quantile(sorted, r.n, 0.75));
+            fprintf(csv, "%d,%.6g,%.6g,%.6g", r.n, median, tn_quantile(sorted, r.n, 0.25),
+                    tn_quantile(sorted, r.n, 0.75));
         else
             fputs(",,,", csv);
         fputs(",,,,,,,,,,\"M=1,N=2\",,,\n", csv);

@@ -1,5 +1,6 @@
 /* The parts of a routed layer: their rows, and what a shape may say. */
 #include "layer_parts.h"
+#include "routed_rows.h"
 #include "support.h"
 
 #include <math.h>
@@ -96,7 +97,7 @@ START_TEST(test_blocks) {
         ck_assert_int_eq(compacted.block, -1);
         ck_assert_int_gt(blocks.block, 1);
         ck_assert(blocks.wall_ms > 0 && blocks.dense_ratio > 0);
-        double rows = ceil(shape.rho * (double)shape.T - 1e-9), T = (double)shape.T;
+        double rows = (double)tn_routed_rows(shape.rho, shape.T), T = (double)shape.T;
         double most = fmin(1, rows * (double)blocks.block / T);
         ck_assert_double_eq(compacted.executed_rho, rows / T);
         ck_assert(blocks.executed_rho >= compacted.executed_rho && blocks.executed_rho <= most);

@@ -39,6 +39,15 @@ START_TEST(median_ignores_outliers) {
 }
 END_TEST
 
+START_TEST(median_alone) {
+    double odd[] = {5, 1, 9}, even[] = {8, 1, 2, 4};
+    ck_assert(tn_median(odd, 3) == 5 && odd[0] == 1 && odd[2] == 9);
+    ck_assert(tn_median(even, 4) == 3);
+    ck_assert(tn_median(even, 1) == 1);
+    ck_assert(isnan(tn_median(NULL, 0)));
+}
+END_TEST
+
 START_TEST(trend) {
     double flat[] = {5, 5, 5, 5, 5}, rising[10], short_one[] = {1, 2, 3};
     for (int i = 0; i < 10; i++)
@@ -55,6 +64,7 @@ int main(void) {
     tcase_add_test(tests, quantiles);
     tcase_add_test(tests, small_samples);
     tcase_add_test(tests, median_ignores_outliers);
+    tcase_add_test(tests, median_alone);
     tcase_add_test(tests, trend);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

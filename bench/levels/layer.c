@@ -7,6 +7,7 @@
 #include "launch.h"
 #include "rng.h"
 #include "dense_weights.h"
+#include "routed_rows.h"
 #include "workspace.h"
 
 #include <math.h>
@@ -47,7 +48,7 @@ bool tn_layer_run_has_backward(const layer_run *r) {
 static void choose_rows(layer_run *r, uint64_t seed) {
     int64_t T = r->shape->T, k = 0;
     if (r->shape->rho > 0) /* NaN for other mixers than routed */
-        k = (int64_t)ceil(r->shape->rho * (double)T - 1e-9);
+        k = tn_routed_rows(r->shape->rho, T);
     for (int64_t b = 0; b < r->shape->B; b++) {
         tn_rng rng = tn_rng_make(seed, TN_RNG_MEASURE, (uint64_t)b);
         int64_t left = k;

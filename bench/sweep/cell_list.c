@@ -2,6 +2,7 @@
 
 #include "cell_shapes.h"
 #include "config.h"
+#include "routed_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -133,7 +134,7 @@ static tn_status add_masked(plan *p, const tn_sweep_cell *like) {
     if (strcmp(cell.level, "layer") != 0 || strcmp(cell.pass, "forward") != 0 || p->rho.count == 0)
         return TN_OK;
     cell.execution = TN_EXECUTION_MASKED;
-    cell.rho = ceil(p->rho.v[p->rho.count / 2] * (double)cell.T - 1e-9) / (double)cell.T;
+    cell.rho = (double)tn_routed_rows(p->rho.v[p->rho.count / 2], cell.T) / (double)cell.T;
     return add(p, &cell);
 }
 
@@ -157,7 +158,7 @@ static tn_status add_mixers(plan *p, const tn_sweep_cell *like) {
     TN_TRY(add(p, &cell));
     snprintf(cell.mixer, sizeof cell.mixer, "routed");
     for (int i = 0; i < p->rho.count; i++) {
-        int64_t rows = (int64_t)ceil(p->rho.v[i] * (double)cell.T - 1e-9);
+        int64_t rows = tn_routed_rows(p->rho.v[i], cell.T);
         bool before = false;
         for (int j = 0; j < count; j++)
             before = before || seen[j] == rows;

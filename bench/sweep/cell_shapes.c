@@ -1,5 +1,7 @@
 #include "cell_shapes.h"
 
+#include "routed_rows.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -22,11 +24,11 @@ static void set_rows(const tn_case *c, double share, tn_shape *shape) {
     const int64_t *B = dim(c, "B", shape), *T = dim(c, "T", shape);
     int64_t N = positions(c, shape);
     if (R && B && T)
-        *R = *B * (int64_t)ceil(share * (double)*T - 1e-9);
+        *R = *B * tn_routed_rows(share, *T);
     else if (R && N)
-        *R = (int64_t)ceil(share * (double)N - 1e-9);
+        *R = tn_routed_rows(share, N);
     if (k && T)
-        *k = (int64_t)ceil(share * (double)*T - 1e-9);
+        *k = tn_routed_rows(share, *T);
     if (permille)
         *permille = (int64_t)round(1000 * share);
 }

@@ -1,10 +1,16 @@
 #include "statistics.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+void tn_sort(double *values, size_t count) {
+    if (count > 0)
+        qsort(values, count, sizeof *values, ascending);
 }
 
 double tn_quantile(const double *sorted, int n, double p) {
@@ -19,10 +25,15 @@ void tn_summarise(double *values, int n, tn_summary *out) {
     *out = (tn_summary){.n = n};
     if (n == 0)
         return;
-    qsort(values, (size_t)n, sizeof *values, ascending);
+    tn_sort(values, (size_t)n);
     out->median = tn_quantile(values, n, 0.5);
     out->q1 = tn_quantile(values, n, 0.25);
     out->q3 = tn_quantile(values, n, 0.75);
+}
+
+double tn_median(double *values, size_t count) {
+    tn_sort(values, count);
+    return count ? tn_quantile(values, (int)count, 0.5) : NAN;
 }
 
 double tn_spread(const tn_summary *s) {

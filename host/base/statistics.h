@@ -9,6 +9,8 @@ typedef struct tn_summary {
     double median, q1, q3; /* 0 when n is 0 */
 } tn_summary;
 
+void tn_sort(double *values, size_t count);     /* ascending, in place; no NaN among them */
+double tn_median(double *values, size_t count); /* sorts; the mean of the middle two; NaN for none */
 /* Sorts `values` in place. Quantiles interpolate between neighbours: position p·(n−1) (R's type 7). */
 void tn_summarise(double *values, int n, tn_summary *out);
 double tn_quantile(const double *sorted, int n, double p); /* 0 ≤ p ≤ 1, n ≥ 1 */
