@@ -2,17 +2,8 @@
  * M_h = W_kʰᵀ·W_qʰ and C_h = W_oʰ·W_vʰ,  q·k = (M_h·u_t)·u_s  and  o = Σ_h C_h·Σ_s p·u_s,  so that keys and
  * values are the rows u themselves. D = H·DH; a head's rows of wq, wk, wv and columns of wo are h·DH … */
 
-#ifndef VW
-#define VW 16 /* lanes of a vector; D is a multiple */
-#endif
-#define ROWS        4 /* rows of a result that an item computes */
-#define COLS        4 /* vectors of each */
-#define JOIN_(a, b) a##b
-#define JOIN(a, b)  JOIN_(a, b)
-#define VEC         JOIN(float, VW)
-#define LOAD        JOIN(vload, VW)
-#define STORE       JOIN(vstore, VW)
-#define UNROLL      _Pragma("unroll")
+#define ROWS 4 /* rows of a result that an item computes */
+#define COLS 4 /* vectors of each */
 
 /* to[r][c] = Σ_{j<n} a[r·ar + j·aj] · b[j·bj + c] for ROWS rows from `row` on, below `end`, and COLS vectors
  * of columns from `column` on; to's rows `ld` apart. */
@@ -62,13 +53,6 @@ kernel void attention_absorb_backward(global float *restrict dwq, global float *
         product(dwq + h * Dh * D, D, wk + h * Dh * D, D, 1, dmq + h * D * D, D, D, row, Dh, column, D);
     else
         product(dwv + h * Dh * D, D, wo + h * Dh, 1, D, dmo + h * D, H * D, D, row, Dh, column, D);
-}
-
-static inline float total(VEC v) {
-    float tmp[VW];
-    STORE(v, 0, tmp);
-    UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] += tmp[i + n];
-    return tmp[0];
 }
 
 /* dW_k = W_q·dMᵀ, dW_o = dC·W_vᵀ: products of rows with rows. Grid: D (row h·Dh + j of W_q or W_v) × 2. */

@@ -18,16 +18,6 @@
 
 #define MOST 16
 
-/* Tap j of LANES channels; channels past D get zero. */
-static inline void load_taps(floatv *taps, const global float *w, int d, int D) {
-    for (int j = 0; j < K; j++) {
-        float tap[LANES];
-        for (int l = 0; l < LANES; l++)
-            tap[l] = d + l < D ? w[(d + l) * K + j] : 0.0f;
-        taps[j] = LOADV(tap);
-    }
-}
-
 /* Moves the ring on by one position; ring[j] then holds what position t-j had. */
 static inline void push(floatv *ring, floatv v) {
 #pragma unroll
@@ -103,7 +93,7 @@ kernel void causal_conv_forward_wide(global float *restrict y, const global floa
         return;
     floatv taps[SIDE][K];
     for (int v = 0; v < SIDE; v++)
-        load_taps(taps[v], w, d + v * LANES, D);
+        load_rows_turned(taps[v], w + (d + v * LANES) * K, K, LANES);
     const global float *row = u + (sequence * T + first) * D + d;
     global float *to = y + (sequence * T + first) * D + d;
     for (int t = first; t < last; t++, row += D, to += D) {
@@ -135,7 +125,7 @@ kernel void causal_conv_forward(global float *restrict y,       /* [B,T,D] */
     const int at = sequence * T * D + d;
     const floatv bias = load_part(b + d, left);
     floatv taps[K];
-    load_taps(taps, w, d, D);
+    load_rows_turned(taps, w + d * K, K, D - d);
 #if K <= MOST
     floatv ring[K];
     warm_up(ring, u + at, first, left, D);
@@ -222,7 +212,7 @@ kernel void causal_conv_backward(
     const int at = sequence * T * D + d;
     const floatv bias = load_part(b + d, left);
     floatv taps[K], dtaps[K], dbias = 0.0f;
-    load_taps(taps, w, d, D);
+    load_rows_turned(taps, w + d * K, K, D - d);
     for (int j = 0; j < K; j++)
         dtaps[j] = 0.0f;
 #if K > MOST

@@ -15,16 +15,6 @@
 #define BLOCK      (TILES * TM)
 #define BACK_BLOCK ((TILE + HALO + TM - 1) / TM * TM)
 
-/* Tap j of LANES channels from d on. */
-static inline void load_taps(floatv *taps, const global float *w, int d) {
-    for (int j = 0; j < K; j++) {
-        float tap[LANES];
-        for (int l = 0; l < LANES; l++)
-            tap[l] = w[(d + l) * K + j];
-        taps[j] = LOADV(tap);
-    }
-}
-
 /* b + Σ_j taps[j]·u[-j], of LANES channels; the first `have` taps, where a sequence has no more: a tap that
  * is no number times nothing is none. */
 ALWAYS_INLINE floatv dot_taps(const floatv *taps, const float *u, floatv z, int have) {
@@ -68,7 +58,7 @@ static inline void convolve_rows(float *s, const float *u, const global float *w
     for (int d = 0; d < D; d += LANES) {
         const floatv bias = load_whole(b + d);
         floatv taps[K];
-        load_taps(taps, w, d);
+        load_rows_turned(taps, w + d * K, K, LANES);
         for (int i = 0; i < rows; i++) {
             const floatv z = dot_taps(taps, u + i * LDD + d, bias, before + i + 1);
             floatv e;
@@ -121,7 +111,7 @@ static inline void activation_rows(float *s, float *slope, const float *u, const
     for (int d = 0; d < D; d += LANES) {
         const floatv bias = load_whole(b + d);
         floatv taps[K];
-        load_taps(taps, w, d);
+        load_rows_turned(taps, w + d * K, K, LANES);
         for (int i = 0; i < rows; i++) {
             const floatv z = dot_taps(taps, u + i * LDD + d, bias, before + i + 1);
             floatv e, held;
@@ -163,7 +153,7 @@ static inline void tap_sums(global float *sums /* dw [D,K], db [D] */, const flo
 static inline void spread_rows(global float *du, const float *dz, const global float *w, int rows, int end) {
     for (int d = 0; d < D; d += LANES) {
         floatv taps[K];
-        load_taps(taps, w, d);
+        load_rows_turned(taps, w + d * K, K, LANES);
         for (int i = 0; i < rows; i++) {
             floatv sum = 0.0f;
 #pragma unroll

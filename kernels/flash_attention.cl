@@ -8,9 +8,6 @@
  * kv_start[b] … kv_start[b+1]−1 at positions 0, 1, …  Packed tensors hold panels of 32 rows of one sequence
  * as [panel][H][DH][32]; sequence b's first panel is start[b]/32 + b. */
 
-#ifndef VW
-#define VW 16 /* lanes of a vector */
-#endif
 #ifndef TQ
 #define TQ 12 /* query rows of a work-item */
 #endif
@@ -35,28 +32,11 @@
 #else
 #define COLS VW
 #endif
-#define CV          (COLS / VW)
-#define JOIN_(a, b) a##b
-#define JOIN(a, b)  JOIN_(a, b)
-#define VEC         JOIN(float, VW)
-#define IVEC        JOIN(int, VW)
-#define LOAD        JOIN(vload, VW)
-#if VW == 16
-#define STORE(v, j, p)      PUT16(v, j, p, global)
-#define STORE_TILE(v, j, p) PUT16(v, j, p, private)
-#define LANE                (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-#else
-#define STORE(v, j, p)      JOIN(vstore, VW)(v, j, p)
-#define STORE_TILE(v, j, p) JOIN(vstore, VW)(v, j, p)
-#if VW == 8
-#define LANE (int8)(0, 1, 2, 3, 4, 5, 6, 7)
-#else
-#define LANE (int4)(0, 1, 2, 3)
-#endif
-#endif
-#define AS_UINT JOIN(as_uint, VW)
-#define AS_VEC  JOIN(as_float, VW)
-#define UNROLL  _Pragma("unroll")
+#define CV      (COLS / VW)
+#define IVEC    intv
+#define LANE    LANE_NUMBERS
+#define AS_UINT AS_UINTV
+#define AS_VEC  AS_FLOATV
 #define LOWEST                                                                                               \
     (-FLT_MAX)      /* stands for −∞ in a running maximum, below every score: differences are no NaN     \
                      */
@@ -92,13 +72,6 @@ static inline float largest(VEC v) {
     STORE_TILE(v, 0, tmp);
     UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] =
         AT_LEAST(tmp[i], tmp[i + n]);
-    return tmp[0];
-}
-
-static inline float total(VEC v) {
-    float tmp[VW];
-    STORE_TILE(v, 0, tmp);
-    UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] += tmp[i + n];
     return tmp[0];
 }
 

@@ -57,7 +57,7 @@
     }
 
 /* The largest of |x| by its bits: a compiler may take 0 times anything for 0. */
-#define UVEC         JOIN(uint, VW)
+#define UVEC         uintv
 #define MAGNITUDE(v) (AS_UINT(v) & 0x7fffffffu)
 static inline bool are_all_finite(UVEC most) {
     return !any(most >= (UVEC)(0x7f800000u));

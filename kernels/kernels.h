@@ -16,7 +16,7 @@ typedef struct tn_kernel_source {
     bool extra; /* no op (the roofline's kernels): never read from TURNOUT_KERNELS */
 } tn_kernel_source;
 
-extern const tn_kernel_source tn_kernel_sources[]; /* common first, then the ops in order of the list */
+extern const tn_kernel_source tn_kernel_sources[]; /* lib first, then the ops in order of the list */
 extern const int tn_kernel_source_count;
 
 #endif

@@ -19,7 +19,7 @@
 static char bad_call[64], bad_how[32], bad_device[128];
 static long bad_from, seen;
 static int is_lost;
-static const char build_log[] = "common.cl:1:1: error: this compiler is broken on purpose\n";
+static const char build_log[] = "gelu.cl:1:1: error: this compiler is broken on purpose\n";
 
 static int is_bad_device(cl_device_id device) {
     return layer_is_device(device, bad_device);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # lint_kernels.sh ROOT [FIRST:FILE…]: every kernel file through clang as strict OpenCL C 1.2, as the program puts it
-# together: common.cl in front; a part of an op behind the file it is a part of, an op behind what several share. With the
+# together: kernels/lib in front; a part of an op behind the file it is a part of, an op behind what several share. With the
 # tunables of a CPU, of a GPU, and widths between. Exit 77 where there is no clang.
 root=$1
 shift
@@ -30,9 +30,19 @@ grep -n '^[^*]*\<inline\>' $files | grep -v 'static inline' && {
 }
 # shellcheck disable=SC2086
 grep -n 'static inline.*\<local\> ' $kernels && {
-  echo "lint: a helper that takes local memory is ALWAYS_INLINE (see common.cl)"
+  echo "lint: a helper that takes local memory is ALWAYS_INLINE (see lib/vector.cl)"
   failed=1
 }
+# One vocabulary: what kernels/lib defines, macros, types and functions, no other file defines too.
+# shellcheck disable=SC2086
+for name in $(sed -nE 's/^ *# *define +([A-Za-z0-9_]+).*/\1/p; s/^typedef .* (\w+)( __attribute__.*)?;$/\1/p
+    s/^(static inline|ALWAYS_INLINE) .*\b(\w+)\(.*/\2/p' "$root"/kernels/lib/*.cl | sort -u); do
+  where=$(grep -lE "^ *# *define +$name\b|^typedef .*\b$name\b( __attribute__.*)?;|^(static inline|ALWAYS_INLINE) .*\b$name\(" $files)
+  [ "$(echo "$where" | wc -l)" = 1 ] || {
+    echo "lint: $name of kernels/lib is defined in more than one file:" $where
+    failed=1
+  }
+done
 # What is embedded: drivers have refused characters beyond ASCII, and a name of a built-in may be a macro of theirs.
 text=$(mktemp -d) && trap 'rm -rf "$text"' EXIT
 names=$(grep -oE '\b[a-z_][a-z0-9_]*\(' "$(clang -print-resource-dir)/include/opencl-c.h" | tr -d '(' | sort -u |
@@ -51,7 +61,6 @@ for file in $files; do
 done
 for file in $files; do
   name=$(basename "$file" .cl)
-  [ "$name" = common ] && continue
   before=
   behind=$name
   while [ -n "$behind" ]; do # up the chain of what is put in front
@@ -61,7 +70,6 @@ for file in $files; do
     done
     [ -n "$behind" ] && before="$(find "$root/kernels" -name "$behind.cl") $before"
   done
-  before="$root/kernels/common.cl $before"
   set --
   for one in $before; do
     set -- "$@" -include "$one"

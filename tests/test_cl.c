@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static tn_context ctx;
@@ -173,23 +174,28 @@ START_TEST(test_kernel_folder) {
     open_device();
     ck_assert_int_eq(gelu_kernel(&k), TN_ERR_INPUT);
     ck_assert(strstr(ctx.message, folder) != NULL);
-    static const char *const files[] = {"common.cl", "gelu.cl"};
-    for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "%s/lib", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    static const char *const files[] = {"lib/vector.cl", "lib/math.cl", "lib/stream.cl", "gelu.cl"};
+    for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, files[i]);
         FILE *stream = fopen(path, "w");
-        fputs(i ? "kernel void gelu_forward(global float *x) { x[0] = nonsense_here; }\n" : "\n", stream);
+        fputs(i == 3 ? "kernel void gelu_forward(global float *x) { x[0] = nonsense_here; }\n" : "\n",
+              stream);
         fclose(stream);
     }
     ck_assert_int_eq(gelu_kernel(&k), TN_ERR_DEVICE);
     ck_assert_msg(strstr(ctx.message, "nonsense_here") != NULL, "no build log: %s", ctx.message);
     unsetenv("TURNOUT_KERNELS");
     ck_ok(&ctx, gelu_kernel(&k));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, files[i]);
         ck_ok(&ctx, tn_file_read(&ctx, path, &bytes, &size));
         tn_free(&ctx, bytes);
         unlink(path);
     }
+    snprintf(path, sizeof path, "%s/lib", folder);
+    rmdir(path);
     rmdir(folder);
     close_device();
 }

@@ -1,28 +1,17 @@
 /* The ceilings a device really has: multiply-adds in registers, copying and reading of memory, an empty
  * launch. LANES: floats in a vector (16 for a CPU's registers, 4 for a GPU). ROUNDS: steps of the loop
  * unrolled by hand. */
-#ifndef LANES
-#define LANES 16
-#endif
 /* CHUNKED 1: an item owns neighbouring vectors (CPU); 0: items take turns, so that a group reads whole lines
  * (GPU). */
 #ifndef CHUNKED
 #define CHUNKED 1
 #endif
 
-#if LANES == 16
-typedef float16 vec;
-#define VSUM(v) sum16(v)
-#else
-typedef float4 vec;
-#define VSUM(v) sum4(v)
-#endif
-
 /* Twelve independent chains: as many as hide the latency of two fused units of latency 4 and still fit in
  * registers. */
 #define EACH(STEP)                                                                                           \
     STEP(0) STEP(1) STEP(2) STEP(3) STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11)
-#define DECLARE(i) vec v##i = (vec)(x + i);
+#define DECLARE(i) floatv v##i = (floatv)(x + i);
 /* Written so that the compiler may fuse it: fma() is a slow function where there is no such instruction. */
 #define ADVANCE(i) v##i = v##i * a + b;
 #define ADD(i)     sum += v##i;
@@ -32,16 +21,16 @@ kernel void roofline_mad(global float *restrict out, /* [items] */
                          float scale, float shift, int rounds, int items) {
     const int item = get_global_id(0);
     const float x = (float)(item & 7);
-    const vec a = (vec)(scale), b = (vec)(shift);
+    const floatv a = (floatv)(scale), b = (floatv)(shift);
     if (item >= items)
         return;
     EACH(DECLARE)
     for (int r = 0; r < rounds; r++) {
         EACH(ADVANCE)
     }
-    vec sum = (vec)(0.0f);
+    floatv sum = (floatv)(0.0f);
     EACH(ADD)
-    out[item] = VSUM(sum);
+    out[item] = sumv(sum);
 }
 
 /* The vectors of one item: begin, begin + stride, … below end. */
@@ -53,8 +42,8 @@ kernel void roofline_mad(global float *restrict out, /* [items] */
 #endif
 
 /* to = from, n vectors. */
-kernel void roofline_copy(global vec *restrict to,         /* [n] vectors */
-                          const global vec *restrict from, /* [n] vectors */
+kernel void roofline_copy(global floatv *restrict to,         /* [n] vectors */
+                          const global floatv *restrict from, /* [n] vectors */
                           int n, int items) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
@@ -65,14 +54,14 @@ kernel void roofline_copy(global vec *restrict to,         /* [n] vectors */
 }
 
 /* A function, because some compilers halve 16 lanes where no function says that it takes them whole. */
-static inline void put_past_caches(vec v, global vec *p) {
+static inline void put_past_caches(floatv v, global floatv *p) {
     STREAM_STORE(v, p);
 }
 
 /* The same past the caches, where the compiler has such stores, and an item's share in four runs at once: a
  * CPU's prefetcher starts anew at every page, and four runs are seldom all at a page's start. */
-kernel void roofline_stream(global vec *restrict to,         /* [n] vectors */
-                            const global vec *restrict from, /* [n] vectors */
+kernel void roofline_stream(global floatv *restrict to,         /* [n] vectors */
+                            const global floatv *restrict from, /* [n] vectors */
                             int n, int items) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
@@ -92,8 +81,8 @@ kernel void roofline_stream(global vec *restrict to,         /* [n] vectors */
 /* A working set gone through `rounds` times in one launch, so that no launch is in the time: what a cache of
  * its size can do at best. Copied, or two arrays added into a third; what is written differs from round to
  * round. */
-kernel void roofline_recopy(global vec *restrict to,         /* [n] vectors */
-                            const global vec *restrict from, /* [n] vectors */
+kernel void roofline_recopy(global floatv *restrict to,         /* [n] vectors */
+                            const global floatv *restrict from, /* [n] vectors */
                             int n, int items, int rounds) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
@@ -102,8 +91,8 @@ kernel void roofline_recopy(global vec *restrict to,         /* [n] vectors */
             to[i] = from[i] + (float)r;
 }
 
-kernel void roofline_readd(global vec *restrict to,         /* [n] vectors */
-                           const global vec *restrict from, /* [2,n] vectors */
+kernel void roofline_readd(global floatv *restrict to,         /* [n] vectors */
+                           const global floatv *restrict from, /* [2,n] vectors */
                            int n, int items, int rounds) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
@@ -113,13 +102,13 @@ kernel void roofline_readd(global vec *restrict to,         /* [n] vectors */
 }
 
 /* out[item] = sum of the item's share of n vectors, in four runs at once, once for each round. */
-kernel void roofline_read(global float *restrict out,      /* [items] */
-                          const global vec *restrict from, /* [n] vectors */
+kernel void roofline_read(global float *restrict out,         /* [items] */
+                          const global floatv *restrict from, /* [n] vectors */
                           int n, int items, int rounds) {
     const int item = get_global_id(0);
     SHARE(n, items, item);
     const int run = (end - begin) / (4 * stride) * stride;
-    vec a = (vec)(0.0f), b = (vec)(0.0f), c = (vec)(0.0f), d = (vec)(0.0f);
+    floatv a = (floatv)(0.0f), b = (floatv)(0.0f), c = (floatv)(0.0f), d = (floatv)(0.0f);
     for (int r = 0; item < items && r < rounds; r++) {
         for (int i = begin; i < begin + run; i += stride) {
             a += from[i];
@@ -131,11 +120,11 @@ kernel void roofline_read(global float *restrict out,      /* [items] */
             a += from[i];
     }
     if (item < items)
-        out[item] = VSUM(a + b + c + d);
+        out[item] = sumv(a + b + c + d);
 }
 
 /* Every value of [n] vectors read and written: the caches hold this and nothing else afterwards. */
-kernel void roofline_touch(global vec *restrict values, /* [n] vectors */
+kernel void roofline_touch(global floatv *restrict values, /* [n] vectors */
                            int n, int items) {
     const int item = get_global_id(0);
     SHARE(n, items, item);

@@ -102,9 +102,7 @@ tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *s
         folder = NULL;
     *text = NULL;
     *size = 0;
-    tn_status status = append_source(ctx, "common", folder, text, size);
-    if (status == TN_OK)
-        status = append_chain(ctx, op, folder, text, size);
+    tn_status status = append_chain(ctx, op, folder, text, size);
     if (status != TN_OK) {
         tn_free(ctx, *text);
         *text = NULL;

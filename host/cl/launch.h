@@ -1,5 +1,5 @@
-/* Programs, kernels and their launch. A kernel file is common.cl + <op>.cl, built with the op's tunables as
- * -D options. */
+/* Programs, kernels and their launch. A kernel file is the files of kernels/lib, then <op>.cl, built with the
+ * op's tunables as -D options. */
 #ifndef TN_LAUNCH_H
 #define TN_LAUNCH_H
 

@@ -3,9 +3,6 @@
  * blocking: k goes in blocks of KC and the sums rest in C between them. The bits of a row do not depend on M.
  */
 
-#ifndef VW
-#define VW 16 /* lanes of a vector */
-#endif
 #ifndef NV
 #define NV 2 /* vectors side by side in a tile */
 #endif
@@ -33,23 +30,14 @@
 #define A_ROWS 1 /* 1: A is [M,K]; 0: A is [K,M] */
 #endif
 
-#define PANEL       (VW * NV)
-#define JOIN_(a, b) a##b
-#define JOIN(a, b)  JOIN_(a, b)
-#define VEC         JOIN(float, VW)
-#define LOAD        JOIN(vload, VW)
-#if VW == 16
-#define STORE(v, j, p) PUT16(v, j, p, global)
-#else
-#define STORE(v, j, p) JOIN(vstore, VW)(v, j, p)
-#endif
+#define PANEL (VW * NV)
 
 /* Strides of the copied rows are constants, so that a tile needs one address and not TM of them; 16 more than
  * KC, so that rows do not share the sets of the cache. */
-#define COPY_LD (KC + 16)
-#define TM_UP   ((TM + VW - 1) / VW * VW)
-#define TILE_LD (KC * TM + VW)
-typedef VEC VEC_NEAR __attribute__((aligned(4)));
+#define COPY_LD  (KC + 16)
+#define TM_UP    ((TM + VW - 1) / VW * VW)
+#define TILE_LD  (KC * TM + VW)
+#define VEC_NEAR floatv_near
 #if COPY_A
 #define A_SPACE    private
 #define A_AT(i, k) (A_ROWS ? a[(i)*COPY_LD + (k)] : a[(k)*TM + (i)])
