@@ -30,10 +30,11 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     return TN_OK;
 }
 
+static const char *const formats[] = {"text", "md", "csv", "json", NULL};
 static const tn_cli_option options[] = {
     TN_CLI_OUTPUT("the page: one HTML file with everything in it"),
     {"table", 0, NULL, TN_CLI_FLAG, "print the runs and break-evens to stdout"},
-    {"format", 0, "F", TN_CLI_STRING, "of the table: text, md, csv or json (text)"},
+    {"format", 0, "text|md|csv|json", TN_CLI_STRING, "of the table (text)", 0, 0, formats},
     TN_CLI_QUIET,
     {NULL},
 };

@@ -13,7 +13,8 @@
 
 enum { SUMMARY_SEQUENCES = 2000 };
 
-static const char *const lambda_words[] = {"measured", NULL};
+static const char *const lambda_words[] = {"measured", NULL}, *const positions[] = {"none", "rope", NULL},
+                         *const penalties[] = {"mean", "rows", NULL};
 
 static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_config *task) {
     *task = (tn_task_config){.distance = 126, .pairs = 4, .seed = tn_cli_uint64(args, "seed", 1)};
@@ -37,8 +38,8 @@ static tn_status model_options(tn_context *ctx, const tn_cli_args *args, tn_mode
         TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", NULL), m));
     if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
         return tn_fail(ctx, TN_ERR_ARG, "--routing belongs to the mixer routed");
-    const char *positions = tn_cli_string(args, "positions", NULL); /* else the task's usual ones */
-    return positions ? tn_positions_parse(ctx, positions, m) : TN_OK;
+    const char *given = tn_cli_string(args, "positions", NULL); /* else the task's usual ones */
+    return given ? tn_positions_parse(ctx, given, m) : TN_OK;
 }
 
 /* `--lambda measured`. */
@@ -184,12 +185,13 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
 }
 
 static const tn_cli_option options[] = {
-    {"task", 0, "TASK", TN_CLI_STRING, "recall, mqar or text (recall)"},
+    {"task", 0, "TASK", TN_CLI_STRING, "recall, mqar or text (recall)", 0, 0, tn_cli_task_kinds},
     TN_CLI_TASK,
     {"mixer", 0, "MIXER", TN_CLI_STRING, "conv, attention, routed, random:R, periodic:M or oracle (routed)"},
     {"routing", 0, "R", TN_CLI_STRING,
      "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
-    {"positions", 0, "P", TN_CLI_STRING, "none or rope (text rope, else none)"},
+    {"positions", 0, "none|rope", TN_CLI_STRING, "how a row knows its place (text rope, else none)", 0, 0,
+     positions},
     {"no-curriculum", 0, NULL, TN_CLI_FLAG, "the full cost of attention from the first step: the ablation"},
     {"plain", 0, NULL, TN_CLI_FLAG,
      "the published form: --penalty mean --router-bias 0 --gate-margin 0 --explore-below 0"},
@@ -218,7 +220,8 @@ static const tn_cli_option options[] = {
      0, 1e6, lambda_words},
     {"penalty", 0, "FORM", TN_CLI_STRING,
      "mean: λ times the mean gate; rows: λ times the gates of a sequence and layer over the rows that the "
-     "task needs there (text mean, else rows)"},
+     "task needs there (text mean, else rows)",
+     0, 0, penalties},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (text 2, else 8)", 0, 1e8},

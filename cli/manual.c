@@ -1,7 +1,5 @@
 #include "manual.h"
 
-#include "case.h"
-
 #include <string.h>
 
 /* Text as roff has it: a hyphen that can be copied, no line that looks like a request. */
@@ -115,85 +113,4 @@ void tn_manual_print(FILE *to, const tn_cli_command *const *commands, const char
     roff_list(to, "ENVIRONMENT", environment);
     roff_list(to, "EXAMPLES", examples);
     fputs(".SH SEE ALSO\n.BR clinfo (1)\n", to);
-}
-
-static void words_of_ops(FILE *to) {
-    for (int i = 0; i < tn_case_count; i++)
-        fprintf(to, "%s%s", i ? " " : "", tn_cases[i]->op);
-}
-
-static bool names_a(const char *metavar, const char *what) {
-    return metavar && strncmp(metavar, what, strlen(what)) == 0;
-}
-
-/* What may follow an option: a pattern of the case below, and the words or kind of file. */
-static void completion_value(FILE *to, const char *command, const tn_cli_option *o) {
-    if (!o->help || o->type == TN_CLI_FLAG)
-        return;
-    fprintf(to, "    %s:--%s", command, o->name);
-    if (o->letter)
-        fprintf(to, " | %s:-%c", command, o->letter);
-    fputs(")\n        ", to);
-    if (o->choices || strcmp(o->name, "op") == 0 || strcmp(o->name, "device") == 0) {
-        fputs("mapfile -t COMPREPLY < <(compgen -W \"", to);
-        for (int i = 0; o->choices && o->choices[i]; i++)
-            fprintf(to, "%s%s", i ? " " : "", o->choices[i]);
-        if (strcmp(o->name, "op") == 0)
-            words_of_ops(to);
-        if (strcmp(o->name, "device") == 0)
-            fputs("all cpu gpu", to);
-        fputs("\" -- \"$cur\")\n", to);
-    } else if (names_a(o->metavar, "DIR")) {
-        fputs("mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")\n", to);
-    } else if (names_a(o->metavar, "FILE") || names_a(o->metavar, "PATH")) {
-        fputs("mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n", to);
-    } else {
-        fputs("COMPREPLY=()\n", to); /* a number: nothing to offer */
-    }
-    fputs("        return ;;\n", to);
-}
-
-static void completion_options(FILE *to, const tn_cli_command *c) {
-    fprintf(to, "    %s)\n        options=\"--help", c->name);
-    for (const tn_cli_option *o = c->options; o->name; o++)
-        if (o->help)
-            fprintf(to, " --%s", o->name);
-    fputs("\" ;;\n", to);
-}
-
-void tn_completion_print(FILE *to, const tn_cli_command *const *commands) {
-    fputs("# Completion of turnout for bash, made by `turnout help --completion`.\n"
-          "_turnout() {\n"
-          "    local cur prev command options commands=\"help --version",
-          to);
-    for (int i = 0; commands[i]; i++)
-        if (commands[i]->summary)
-            fprintf(to, " %s", commands[i]->name);
-    fputs("\"\n"
-          "    cur=${COMP_WORDS[COMP_CWORD]}\n"
-          "    prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-          "    command=${COMP_WORDS[1]}\n"
-          "    if [[ $COMP_CWORD -eq 1 || ( $command == help && $COMP_CWORD -eq 2 ) ]]; then\n"
-          "        mapfile -t COMPREPLY < <(compgen -W \"$commands\" -- \"$cur\")\n"
-          "        return\n"
-          "    fi\n"
-          "    case $command:$prev in\n",
-          to);
-    for (int i = 0; commands[i]; i++)
-        for (const tn_cli_option *o = commands[i]->options; commands[i]->summary && o->name; o++)
-            completion_value(to, commands[i]->name, o);
-    fputs("    esac\n    case $command in\n", to);
-    for (int i = 0; commands[i]; i++)
-        if (commands[i]->summary)
-            completion_options(to, commands[i]);
-    fputs("    *) options= ;;\n"
-          "    esac\n"
-          "    if [[ $cur == -* ]]; then\n"
-          "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
-          "    else\n"
-          "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
-          "    fi\n"
-          "}\n"
-          "complete -o filenames -F _turnout turnout\n",
-          to);
 }

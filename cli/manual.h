@@ -1,5 +1,4 @@
-/* The manual page and the completion for bash, from the same table of commands and options as parsing and
- * help. */
+/* The manual page, from the same table of commands and options as parsing and help. */
 #ifndef TN_CLI_MANUAL_H
 #define TN_CLI_MANUAL_H
 
@@ -7,6 +6,5 @@
 
 /* `commands`: NULL-ended; those without a summary are left out. */
 void tn_manual_print(FILE *to, const tn_cli_command *const *commands, const char *version);
-void tn_completion_print(FILE *to, const tn_cli_command *const *commands);
 
 #endif

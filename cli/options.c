@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "number.h"
+#include "terminal.h"
 
 #include <math.h>
 #include <string.h>
@@ -249,43 +250,48 @@ double tn_cli_real(const tn_cli_args *args, const char *name, double fallback) {
     return i < 0 ? fallback : args->number[i];
 }
 
-/* Help text wrapped at 100 columns beside the options. */
-static void wrapped(FILE *to, const char *text, int indent) {
-    int column = indent;
-    while (*text) {
-        int word = (int)strcspn(text, " ");
-        if (column > indent && column + 1 + word > 100) {
-            fprintf(to, "\n%*s", indent, "");
-            column = indent;
-        }
-        fprintf(to, "%s%.*s", column > indent ? " " : "", word, text);
-        column += word + (column > indent);
-        text += word;
-        text += strspn(text, " ");
-    }
-    fputc('\n', to);
+/* Columns of help: the terminal's, but lines longer than 120 are hard to read. */
+static int help_width(FILE *to) {
+    int columns = tn_terminal_columns(to);
+    return columns == 0 ? 100 : columns > 120 ? 120 : columns;
 }
 
-static void option_line(FILE *to, const tn_cli_option *o) {
+static void option_line(FILE *to, const tn_cli_option *o, int width) {
     char left[80];
+    const int indent = width < 60 ? 8 : 30;
     if (!o->help)
         return;
-    snprintf(left, sizeof left, "%c%c%c --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-             o->letter ? ',' : ' ', o->name, o->type == TN_CLI_FLAG ? "" : " ",
-             o->type == TN_CLI_FLAG ? "" : o->metavar);
-    fprintf(to, "  %-28s", left);
-    if (strlen(left) > 28)
-        fprintf(to, "\n%*s", 30, "");
-    wrapped(to, o->help, 30);
+    int used = snprintf(left, sizeof left, "  %c%c%c --%s%s%s", o->letter ? '-' : ' ',
+                        o->letter ? o->letter : ' ', o->letter ? ',' : ' ', o->name,
+                        o->type == TN_CLI_FLAG ? "" : " ", o->type == TN_CLI_FLAG ? "" : o->metavar);
+    fputs(left, to);
+    fprintf(to, used >= indent ? "\n%*s" : "%*s", used >= indent ? indent : indent - used, "");
+    tn_text_wrap(to, o->help, indent, indent, width);
 }
 
 void tn_cli_help(FILE *to, const tn_cli_command *command) {
-    fprintf(to, "usage: turnout %s [options]%s%s\n\n%s.\n\noptions:\n", command->name,
-            command->arguments ? " " : "", command->arguments ? command->arguments : "",
-            command->summary ? command->summary : "For the program's own use");
+    char summary[200];
+    const int width = help_width(to);
+    fprintf(to, "usage: turnout %s [options]%s%s\n\n", command->name, command->arguments ? " " : "",
+            command->arguments ? command->arguments : "");
+    snprintf(summary, sizeof summary, "%s.",
+             command->summary ? command->summary : "For the program's own use");
+    tn_text_wrap(to, summary, 0, 0, width);
+    fputs("\noptions:\n", to);
     for (int i = 0; i < option_count(command); i++)
-        option_line(to, &command->options[i]);
-    option_line(to, &(tn_cli_option){"help", 'h', NULL, TN_CLI_FLAG, "this text"});
-    if (command->more)
-        fprintf(to, "\n%s\n", command->more);
+        option_line(to, &command->options[i], width);
+    option_line(to, &(tn_cli_option){"help", 'h', NULL, TN_CLI_FLAG, "this text"}, width);
+    if (command->more) {
+        fputc('\n', to);
+        tn_text_wrap(to, command->more, 0, 0, width);
+    }
+}
+
+void tn_cli_summaries(FILE *to, const tn_cli_command *const *commands) {
+    const int width = help_width(to);
+    for (; *commands; commands++)
+        if ((*commands)->summary) {
+            fprintf(to, "  %-11s ", (*commands)->name);
+            tn_text_wrap(to, (*commands)->summary, 14, 14, width);
+        }
 }

@@ -102,7 +102,10 @@ int64_t tn_cli_int(const tn_cli_args *args, const char *name, int64_t fallback);
 uint64_t tn_cli_uint64(const tn_cli_args *args, const char *name, uint64_t fallback);
 double tn_cli_real(const tn_cli_args *args, const char *name, double fallback); /* NaN for a word */
 
+/* As wide as the terminal, or COLUMNS; 100 columns where neither says. */
 void tn_cli_help(FILE *to, const tn_cli_command *command);
+/* A line a command that has a summary. `commands`: NULL-ended. */
+void tn_cli_summaries(FILE *to, const tn_cli_command *const *commands);
 /* The word of `words` nearest to `given`, or NULL when none is near enough to be meant. */
 const char *tn_cli_nearest(const char *given, const char *const *words, int count);
 

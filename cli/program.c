@@ -1,76 +1,36 @@
 /* Which command is meant, and what becomes of its failure. */
 #include "commands.h"
 
-#include "build.h"
 #include "file.h"
 #include "json_memory.h"
-#include "manual.h"
 #include "paths.h"
 #include "version.h"
 
 #include <string.h>
 
-static const tn_cli_command *const commands[] = {
-    &tn_cmd_devices, &tn_cmd_verify, &tn_cmd_bench, &tn_cmd_tune,  &tn_cmd_sweep,
-    &tn_cmd_train,   &tn_cmd_eval,   &tn_cmd_infer, &tn_cmd_study, &tn_cmd_report,
-    &tn_cmd_compare, &tn_cmd_cell,   &tn_cmd_trial, NULL,
+const tn_cli_command *const tn_commands[] = {
+    &tn_cmd_devices, &tn_cmd_verify, &tn_cmd_bench, &tn_cmd_tune,   &tn_cmd_sweep,   &tn_cmd_train,
+    &tn_cmd_eval,    &tn_cmd_infer,  &tn_cmd_study, &tn_cmd_report, &tn_cmd_compare, &tn_cmd_completion,
+    &tn_cmd_help,    &tn_cmd_cell,   &tn_cmd_trial, NULL,
 };
-enum { COMMANDS = sizeof commands / sizeof commands[0] - 1 };
+enum { COMMANDS = sizeof tn_commands / sizeof tn_commands[0] - 1 };
 
-static const tn_cli_command *find(const char *name) {
+const tn_cli_command *tn_command_find(const char *name) {
     for (int i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+        if (strcmp(tn_commands[i]->name, name) == 0)
+            return tn_commands[i];
     return NULL;
 }
 
-static void help_all(FILE *to) {
-    fputs("usage: turnout COMMAND [options]\n\n"
-          "What routed attention costs and saves on the OpenCL devices of this machine.\n\ncommands:\n",
-          to);
-    for (int i = 0; i < COMMANDS; i++)
-        if (commands[i]->summary)
-            fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("  help       This list, or the options of a command: turnout help COMMAND\n"
-          "  --version  Version, build and libraries; --version --json as an object\n\n"
-          "Exit codes: 0 fine, 1 a check failed, 2 bad arguments or input, 3 device or run-time failure.\n",
-          to);
-}
-
-static int unknown(const char *name) {
-    const char *words[COMMANDS + 1];
+tn_status tn_command_unknown(tn_context *ctx, const char *name) {
+    const char *words[COMMANDS];
     int count = 0;
     for (int i = 0; i < COMMANDS; i++)
-        if (commands[i]->summary)
-            words[count++] = commands[i]->name;
-    words[count++] = "help";
+        if (tn_commands[i]->summary)
+            words[count++] = tn_commands[i]->name;
     const char *nearest = tn_cli_nearest(name, words, count);
-    if (nearest)
-        fprintf(stderr, "turnout: unknown command '%s'; did you mean turnout %s?\n", name, nearest);
-    else
-        fprintf(stderr, "turnout: unknown command '%s'; see turnout help\n", name);
-    return tn_status_exit_code(TN_ERR_ARG);
-}
-
-/* --man and --completion are what the build asks for; help does not list them. */
-static int help(const char *name) {
-    if (!name) {
-        help_all(stdout);
-        return 0;
-    }
-    if (strcmp(name, "--man") == 0) {
-        tn_manual_print(stdout, commands, tn_build_release());
-        return 0;
-    }
-    if (strcmp(name, "--completion") == 0) {
-        tn_completion_print(stdout, commands);
-        return 0;
-    }
-    const tn_cli_command *command = find(name);
-    if (!command)
-        return unknown(name);
-    tn_cli_help(stdout, command);
-    return 0;
+    return nearest ? tn_fail(ctx, TN_ERR_ARG, "unknown command '%s'; did you mean turnout %s?", name, nearest)
+                   : tn_fail(ctx, TN_ERR_ARG, "unknown command '%s'; see turnout help", name);
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, char **argv) {
@@ -109,21 +69,24 @@ static int version(tn_context *ctx, int count, char **words) {
     return end(ctx, "", TN_OK);
 }
 
+static bool is_any(const char *word, const char *const *words) {
+    while (*words && strcmp(*words, word) != 0)
+        words++;
+    return *words != NULL;
+}
+
 int tn_program_run(int argc, char **argv) {
+    static const char *const versions[] = {"--version", "-V", "version", NULL}, *const helps[] = {"--help",
+                                                                                                  "-h", NULL};
     static tn_context ctx; /* static for its size: the message holds build logs */
     if (argc < 2) {
-        help_all(stderr);
+        tn_help_all(stderr);
         return tn_status_exit_code(TN_ERR_ARG);
     }
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+    if (is_any(argv[1], versions))
         return version(&ctx, argc - 2, argv + 2);
-    }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        int code = help(argc > 2 ? argv[2] : NULL);
-        return code ? code : end(&ctx, "help", TN_OK);
-    }
-    const tn_cli_command *command = find(argv[1]);
+    const tn_cli_command *command = is_any(argv[1], helps) ? &tn_cmd_help : tn_command_find(argv[1]);
     if (!command)
-        return unknown(argv[1]);
+        return end(&ctx, "", tn_command_unknown(&ctx, argv[1]));
     return end(&ctx, command->name, run(&ctx, command, argc, argv));
 }

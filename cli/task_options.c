@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+const char *const tn_cli_task_fillers[] = {"random", "zero", NULL};
+const char *const tn_cli_task_kinds[] = {"recall", "mqar", "text", NULL};
+
 tn_status tn_cli_task(tn_context *ctx, const tn_cli_args *args, tn_task_config *task) {
     static const struct {
         const char *name;
@@ -19,8 +22,6 @@ tn_status tn_cli_task(tn_context *ctx, const tn_cli_args *args, tn_task_config *
     task->length = tn_cli_int(args, "length", task->length);
     task->pairs = tn_cli_int(args, "pairs", task->pairs);
     const char *filler = tn_cli_string(args, "filler", task->filler_zero ? "zero" : "random");
-    if (strcmp(filler, "zero") != 0 && strcmp(filler, "random") != 0)
-        return tn_fail(ctx, TN_ERR_ARG, "--filler is random or zero, not '%s'", filler);
     task->filler_zero = filler[0] == 'z';
     const char *data = tn_cli_string(args, "data", task->data);
     if (strlen(data) >= TN_TASK_PATH)

@@ -9,9 +9,14 @@
     {"distance", 0, "N", TN_CLI_INT, "recall: tokens between a key's two places (126)", 1, 1 << 24},         \
         {"length", 0, "L", TN_CLI_INT, "mqar: sequence length (64); text: window (256)", 2, 1 << 24},        \
         {"pairs", 0, "P", TN_CLI_INT, "mqar: key-value pairs (4)", 1, 1 << 20},                              \
-        {"filler", 0, "F", TN_CLI_STRING, "mqar: random or zero tokens elsewhere (random)"}, {               \
+        {"filler", 0, "random|zero",      TN_CLI_STRING, "mqar: tokens elsewhere (random)",                  \
+         0,        0, tn_cli_task_fillers},                                                                  \
+    {                                                                                                        \
         "data", 0, "FILE", TN_CLI_READS, "text: the file; its last tenth is held out"                        \
     }
+
+extern const char *const tn_cli_task_fillers[]; /* "random", "zero" */
+extern const char *const tn_cli_task_kinds[];   /* "recall", "mqar", "text" */
 
 /* What was given on the command line goes over what stands in `task`. TN_ERR_ARG when it makes no sense. */
 tn_status tn_cli_task(tn_context *ctx, const tn_cli_args *args, tn_task_config *task);

@@ -33,18 +33,27 @@ if command -v bash >/dev/null; then
   bash -n $completion || fail "$completion is no bash"
   cat >"$work/complete.bash" <<'BASH'
 source "$1"
-COMP_WORDS=(turnout bench --format "") COMP_CWORD=3
-_turnout
-[[ "${COMPREPLY[*]}" == "csv json md" ]] || exit 1
-COMP_WORDS=(turnout com) COMP_CWORD=1
-_turnout
-[[ "${COMPREPLY[*]}" == "compare" ]] || exit 2
-COMP_WORDS=(turnout sweep --sam) COMP_CWORD=2
-_turnout
-[[ "${COMPREPLY[*]}" == "--samples" ]] || exit 3
+gives() { # WANTED WORD… : the words before the cursor, the last of them begun
+  local wanted=$1
+  shift
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+  _turnout
+  [[ "${COMPREPLY[*]}" == "$wanted" ]] || { echo "'$*' gives '${COMPREPLY[*]}', not '$wanted'"; exit 1; }
+}
+gives "csv json md" turnout bench --format ""
+gives "compare completion" turnout com
+gives "--samples" turnout sweep --sam
+gives "step" turnout bench --level = st
+gives "seed,far" turnout study --only seed,f
+gives "random:" turnout train --mixer ran
+gives "recall mqar text" turnout train --task ""
+gives "bash zsh fish" turnout completion ""
+gives "verify" turnout help ver
 BASH
-  bash "$work/complete.bash" $completion || fail "completion gives other words (check $?)"
+  bash "$work/complete.bash" $completion || fail "completion gives other words"
 fi
+! command -v zsh >/dev/null || zsh -n share/zsh/site-functions/_turnout || fail "_turnout is no zsh"
+! command -v fish >/dev/null || fish -n share/fish/vendor_completions.d/turnout.fish || fail "turnout.fish is no fish"
 
 # A program of its own, through pkg-config alone.
 PKG_CONFIG_PATH=$(find "$work/usr" -name pkgconfig -type d)

@@ -1,6 +1,7 @@
 #include "context.h"
 
 #include "file.h"
+#include "terminal.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -139,22 +140,24 @@ void tn_warn(tn_context *ctx, const char *format, ...) {
 }
 
 void tn_progress(tn_context *ctx, const char *format, ...) {
+    char line[1000];
+    va_list args;
     if (ctx->quiet)
         return;
-    bool terminal = isatty(STDERR_FILENO);
-    va_list args;
     va_start(args, format);
-    if (terminal)
-        fputs("\r\033[K", stderr);
-    vfprintf(stderr, format, args);
-    if (!terminal)
-        fputc('\n', stderr);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    if (tn_terminal_redraws(stderr)) { /* a line that wraps could not be replaced */
+        int columns = tn_terminal_columns(stderr);
+        fprintf(stderr, "\r\033[K%.*s", tn_text_fitting(line, columns > 1 ? columns - 1 : 0), line);
+    } else {
+        fprintf(stderr, "%s\n", line);
+    }
     fflush(stderr);
 }
 
 void tn_progress_end(tn_context *ctx) {
-    if (!ctx->quiet && isatty(STDERR_FILENO))
+    if (!ctx->quiet && tn_terminal_redraws(stderr))
         fputs("\r\033[K", stderr);
 }
 

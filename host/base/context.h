@@ -68,8 +68,8 @@ tn_status tn_grow(tn_context *ctx, void *block, size_t *capacity, size_t need, s
 
 /* A warning or note on stderr, one line, also with `quiet`. */
 void tn_warn(tn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Progress on stderr: nothing with `quiet`. On a terminal the line replaces the one before it; elsewhere a
- * plain line. */
+/* Progress on stderr: nothing with `quiet`. On a terminal the line, cut to its width, replaces the one
+ * before it; elsewhere, and where TERM is "dumb", a plain line. */
 void tn_progress(tn_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void tn_progress_end(tn_context *ctx); /* ends the replaced line, if any */
 
