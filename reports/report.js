@@ -186,7 +186,7 @@
       [show(d.host), show(d.cpu), 'version ' + show(d.version), 'measured ' + show(d.first) + (d.last === d.first ? '' : ' to ' + show(d.last))].join(', '))));
     section('provenance', 'Where the numbers come from',
       ...(machines.length ? [list('Machines', machines)] : []), list('Files', whole.files), ...configs,
-      node('p', { class: 'soft' }, 'Written ' + whole.written + ' by turnout ' + whole.version + '. Units and meaning of every column: reports/SCHEMA.md. Charts by Chart.js ' +
+      node('p', { class: 'soft' }, 'Written ' + whole.written + ' by turnout ' + whole.version + '. Units and meaning of every column: docs/schema.md. Charts by Chart.js ' +
         Chart.version + ' (MIT licence), in this file; nothing is loaded from a network.'));
   }
 

@@ -302,7 +302,7 @@ tn_status tn_study_table_print(const tn_csv *study, FILE *stream) {
     fputs("# Study\n\nMedian, and in brackets every seed; n/a: 0 lies between the quartiles of that run, or "
           "it is held against "
           "itself. Made from study.csv, which has more columns; "
-          "reports/SCHEMA.md explains them.\n",
+          "docs/schema.md explains them.\n",
           stream);
     for (int i = 0; i < SECTIONS; i++)
         TN_TRY(print_section(study, &sections[i], stream));

@@ -26,7 +26,7 @@ typedef struct tn_run_summary {
  * How long a pass of it would take is a guess: this model's own time by the operations of both. */
 tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t count,
                               const tn_savings_options *timing, tn_run_summary *out);
-/* One JSON object, fields as in reports/SCHEMA.md. */
+/* One JSON object, fields as in docs/schema.md. */
 struct json_t *tn_run_summary_json(const tn_run_summary *s); /* caller gives it back with json_decref */
 tn_status tn_run_summary_write(tn_context *ctx, const tn_run_summary *s, FILE *stream);
 tn_status tn_run_summary_save(tn_context *ctx, const tn_run_summary *s, const char *path);

@@ -1,5 +1,5 @@
 /* study.csv: one row a run evaluated somewhere, kept in memory and replaced whole on disk, so that the file
- * is complete at any moment and a row that failed can be written again. Columns: reports/SCHEMA.md. */
+ * is complete at any moment and a row that failed can be written again. Columns: docs/schema.md. */
 #ifndef TN_STUDY_ROWS_H
 #define TN_STUDY_ROWS_H
 

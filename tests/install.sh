@@ -84,11 +84,11 @@ if command -v dpkg-shlibdeps >/dev/null; then
   dpkg-deb -f "$work"/deb/*.deb Depends | grep -q ocl-icd || fail "the package does not depend on an OpenCL loader"
 fi
 
-# README shows a part of the example as it is.
-awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/README.md" >"$work/shown.c"
-[ -s "$work/shown.c" ] || fail "README.md shows no part of examples/routed_attention.c"
+# docs/install.md shows a part of the example as it is.
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/docs/install.md" >"$work/shown.c"
+[ -s "$work/shown.c" ] || fail "docs/install.md shows no part of examples/routed_attention.c"
 awk -v shown="$work/shown.c" '
   BEGIN { while ((getline line < shown) > 0) wanted = wanted line "\n" }
   { text = text $0 "\n" }
   END { exit index(text, wanted) == 0 }' "$source/examples/routed_attention.c" ||
-  fail "what README.md shows is not in examples/routed_attention.c"
+  fail "what docs/install.md shows is not in examples/routed_attention.c"

@@ -1,4 +1,4 @@
-/* reports/SCHEMA.md has a row for every column and field that the program writes. */
+/* docs/schema.md has a row for every column and field that the program writes. */
 #include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static bool is_explained(const char *under, const char *name) {
 
 static void explained(const char *under, char *header) {
     for (char *name = strtok(header, ",\r\n"); name; name = strtok(NULL, ",\r\n"))
-        ck_assert_msg(is_explained(under, name), "reports/SCHEMA.md does not explain '%s' under '%s'", name,
+        ck_assert_msg(is_explained(under, name), "docs/schema.md does not explain '%s' under '%s'", name,
                       under);
 }
 
@@ -89,7 +89,7 @@ START_TEST(test_summary) {
     const char *name;
     json_t *value;
     json_object_foreach(root, name, value) ck_assert_msg(is_explained("## `summary.json`", name),
-                                                         "reports/SCHEMA.md does not explain '%s'", name);
+                                                         "docs/schema.md does not explain '%s'", name);
     json_decref(root);
     free(text);
 }
@@ -101,7 +101,7 @@ START_TEST(test_study) {
     for (; tn_study_columns[count]; count++)
         ck_assert_msg(is_explained("## `summary.json`", tn_study_columns[count]) ||
                           is_explained("## Further columns of `study.csv`", tn_study_columns[count]),
-                      "reports/SCHEMA.md does not explain column '%s' of study.csv", tn_study_columns[count]);
+                      "docs/schema.md does not explain column '%s' of study.csv", tn_study_columns[count]);
     ck_assert_int_eq(count, TN_STUDY_COLUMNS);
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* One measurement as a row: the columns of reports/SCHEMA.md, written as CSV, JSON or a table, and read back.
+/* One measurement as a row: the columns of docs/schema.md, written as CSV, JSON or a table, and read back.
  */
 #ifndef TN_ROWS_H
 #define TN_ROWS_H

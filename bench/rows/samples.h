@@ -1,5 +1,5 @@
 /* Raw samples: for every measured row the batches behind its median, a JSON object a line
- * (reports/SCHEMA.md). */
+ * (docs/schema.md). */
 #ifndef TN_SAMPLES_H
 #define TN_SAMPLES_H
 

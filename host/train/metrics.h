@@ -1,5 +1,5 @@
 /* metrics.csv of a run: rows are kept in memory and the file is replaced whole at each checkpoint, so it
- * never holds a row that the checkpoint beside it has not reached. Columns as promised in reports/SCHEMA.md.
+ * never holds a row that the checkpoint beside it has not reached. Columns as promised in docs/schema.md.
  */
 #ifndef TN_METRICS_H
 #define TN_METRICS_H
