@@ -1,7 +1,7 @@
 #!/bin/sh
 # oclgrind.sh TURNOUT FOLDER KIND CASES OP…: each op under an interpreter that sees races, accesses outside a buffer
 # and reads of what nobody wrote, with the tunables of KIND (cpu or gpu). It exits 0 whatever it finds, so its log is
-# read; logs stay in FOLDER.
+# read; logs stay in FOLDER. CASES: all, or one of them for each op, drawn by TURNOUT_TEST_SEED or the clock.
 # oclgrind.sh --undefined PLUGIN TURNOUT FOLDER CASES OP…: the same for what C leaves undefined (undefined_plugin.cpp),
 # one lane wide, because only scalars promise not to overflow.
 # oclgrind.sh --self-test PLUGIN TURNOUT FOLDER KERNELS: breaks kernels and wants each fault found. PLUGIN may be "":
@@ -24,15 +24,16 @@ checked() { # LOG OP CASE: runs it; 0 when it ended well and nothing was logged
 
 every_op() {
   failed=0
+  turn=${TURNOUT_TEST_SEED:-$(date +%s)} # one case an op: of another number for the next op
   for op in "$@"; do
-    case_number=0
+    turn=$((turn + 1))
+    [ "$cases" = one ] && numbers=$((turn % 3)) || numbers="0 1 2"
     found=
-    while [ $case_number -lt "$cases" ]; do
+    for case_number in $numbers; do
       log=$folder/$op.$kind.$case_number.log
-      checked "$log" "$op" $case_number || found="$found $case_number"
-      case_number=$((case_number + 1))
+      checked "$log" "$op" "$case_number" || found="$found $case_number"
     done
-    echo "$op ($kind): ${found:+FOUND in case}${found:-nothing found}"
+    echo "$op ($kind), case $numbers: ${found:+FOUND in case}${found:-nothing found}"
     for case_number in $found; do
       failed=1
       tail -n 3 "$folder/$op.$kind.$case_number.log.out"

@@ -72,7 +72,7 @@ START_TEST(test_large_inputs) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("causal_conv", 24);
+    Suite *suite = tn_test_op_suite("causal_conv", 12);
     tn_test_op_tuned(suite, "causal_conv.STREAM=1");
     TCase *more = tcase_create("causality");
     tcase_add_test(more, test_no_look_ahead);

@@ -146,7 +146,7 @@ START_TEST(test_gradient) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("conv_track", 12);
+    Suite *suite = tn_test_op_suite("conv_track", 8);
     tn_test_op_tuned(suite, "conv_track.WHOLE=0");
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);

@@ -21,7 +21,7 @@ START_TEST(test_blocks) {
     tn_verify_result result;
     setenv("TURNOUT_TUNE", sets[_i], 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 25, tn_test_seed(), &result));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 10, tn_test_seed(), &result));
     unsetenv("TURNOUT_TUNE");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -182,7 +182,7 @@ START_TEST(test_probe) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("gemm", 30);
+    Suite *suite = tn_test_op_suite("gemm", 20);
     TCase *more = tcase_create("back ends");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);

@@ -101,7 +101,7 @@ START_TEST(test_when_whole) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("mlp", 12);
+    Suite *suite = tn_test_op_suite("mlp", 8);
     tn_test_op_tuned(suite, "mlp.WHOLE=0");
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);

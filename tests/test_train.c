@@ -151,11 +151,16 @@ START_TEST(test_shorter_task) {
 }
 END_TEST
 
-static int start_and_signal(const char *line, const char *run, int number, unsigned ms) {
-    char full[2000], config[200];
+/* A run that was killed before it began is started, not resumed. */
+static const char *resume_word(const char *run) {
+    char config[200];
     snprintf(config, sizeof config, "%s/%s/config.json", folder, run);
-    snprintf(full, sizeof full, "%s %s -o %s/%s", line, access(config, F_OK) == 0 ? "--resume" : "", folder,
-             run);
+    return access(config, F_OK) == 0 ? "--resume" : "";
+}
+
+static int start_and_signal(const char *line, const char *run, int number, unsigned ms) {
+    char full[2000];
+    snprintf(full, sizeof full, "%s %s -o %s/%s", line, resume_word(run), folder, run);
     return program_signal(full, number, ms);
 }
 
@@ -172,7 +177,7 @@ START_TEST(test_killed_and_resumed) {
         else
             break; /* it was through */
     }
-    int code = program_run("%s --resume -o %s/cut", line, folder);
+    int code = program_run("%s %s -o %s/cut", line, resume_word("cut"), folder);
     ck_assert_msg(code == 0, "resuming after %d kills exits with %d: %s", killed, code, program_output);
     same_file("whole", "cut", "model.safetensors");
     same_file("whole", "cut", "state.safetensors");
