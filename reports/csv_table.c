@@ -319,8 +319,8 @@ tn_status tn_csv_require(const tn_csv *t, const char *what, const char *const *n
     }
     if (count > 0)
         return tn_fail(t->ctx, TN_ERR_INPUT,
-                       "%s, line 1: these are no %s, %d column%s missing: %s%s; see docs/schema.md",
-                       t->path, what, count, count == 1 ? " is" : "s are", missing, count > 6 ? ", …" : "");
+                       "%s, line 1: these are no %s, %d column%s missing: %s%s; see docs/schema.md", t->path,
+                       what, count, count == 1 ? " is" : "s are", missing, count > 6 ? ", …" : "");
     return TN_OK;
 }
 

@@ -88,8 +88,8 @@ START_TEST(test_summary) {
     ck_assert_ptr_nonnull(root);
     const char *name;
     json_t *value;
-    json_object_foreach(root, name, value) ck_assert_msg(is_explained("## `summary.json`", name),
-                                                         "docs/schema.md does not explain '%s'", name);
+    json_object_foreach(root, name, value)
+        ck_assert_msg(is_explained("## `summary.json`", name), "docs/schema.md does not explain '%s'", name);
     json_decref(root);
     free(text);
 }
