@@ -17,7 +17,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     return status;
 }
 
-static const char *const jobs[] = {"space", "search", "cover", NULL};
+static const char *const jobs[] = {"search", "cover", NULL};
 static const tn_cli_option options[] = {
     {"op", 0, "OP", TN_CLI_STRING, "the op"},
     {"job", 0, "JOB", TN_CLI_STRING, "what to do with it", 0, 0, jobs},

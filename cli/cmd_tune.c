@@ -23,32 +23,30 @@ typedef struct tune_plan {
     double silence_s;
 } tune_plan;
 
-static bool chosen(const tune_plan *plan, int i) {
-    return tn_cases[i]->tunables && (!plan->op || plan->op == tn_cases[i]);
+static const tn_op *op_at(const tune_plan *plan, int i) {
+    return !plan->op || plan->op == tn_cases[i] ? tn_ops[i] : NULL;
+}
+
+static bool has_choice(const tn_op *op) {
+    return op->variants[1] || op->variants[0]->tunable_count;
 }
 
 static void print_list(const tune_plan *plan) {
     for (int i = 0; i < tn_case_count; i++)
-        for (const tn_case_tunable *t = chosen(plan, i) ? tn_cases[i]->tunables : NULL; t && t->name; t++) {
-            char name[80], values[160] = "";
-            size_t used = 0;
-            snprintf(name, sizeof name, "%s.%s", tn_cases[i]->op, t->name);
-            for (int k = 0; k < t->count && used < sizeof values; k++)
-                used +=
-                    (size_t)snprintf(values + used, sizeof values - used, "%s%d", k ? " " : "", t->values[k]);
-            printf("%-32s %-40s %s%s\n", name, values, t->meaning, t->bits ? "; moves last bits" : "");
+        for (int v = 0; op_at(plan, i) && tn_ops[i]->variants[v]; v++) {
+            const tn_variant *variant = tn_ops[i]->variants[v];
+            for (int k = 0; k < variant->tunable_count; k++) {
+                const tn_tunable *t = &variant->tunables[k];
+                char name[80], values[160] = "";
+                size_t used = 0;
+                snprintf(name, sizeof name, "%s/%s.%s", tn_ops[i]->name, variant->name, t->name);
+                for (int n = 0; n < t->count && used < sizeof values; n++)
+                    used += (size_t)snprintf(values + used, sizeof values - used, "%s%d", n ? " " : "",
+                                             t->values[n]);
+                printf("%-36s %-40s %s%s\n", name, values, t->meaning,
+                       t->flags & TN_TUNABLE_BITS ? "; moves last bits" : "");
+            }
         }
-}
-
-/* "LANES 16 -> 8, ROWS 16 -> 32" */
-static void changes_text(const tn_case *c, const tn_tune_set *from, const tn_tune_set *to, char *text,
-                         size_t size) {
-    size_t used = 0;
-    snprintf(text, size, "the defaults");
-    for (int i = 0; c->tunables[i].name && used < size; i++)
-        if (from->values[i] != to->values[i])
-            used += (size_t)snprintf(text + used, size - used, "%s%s %d -> %d", used ? ", " : "",
-                                     c->tunables[i].name, from->values[i], to->values[i]);
 }
 
 static void print_head(const tn_device_info *info, tune_plan *plan, const char *columns) {
@@ -57,71 +55,71 @@ static void print_head(const tn_device_info *info, tune_plan *plan, const char *
     fflush(stdout);
 }
 
-/* Spaces of all ops, and what a set costs: the share of the time each should get, 0 for one that cannot be
- * tuned. */
-static tn_status spaces_make(const tn_tune_apart *apart, tune_plan *plan, tn_tune_space *spaces,
-                             double *weights) {
-    for (int i = 0; i < tn_case_count; i++) {
-        double cost;
-        weights[i] = 0;
-        if (!chosen(plan, i))
-            continue;
-        tn_progress(apart->ctx, "%s: its defaults", tn_cases[i]->op);
-        tn_status status = tn_tune_apart_space(apart, tn_cases[i], plan->options.cases, &spaces[i], &cost);
-        if (status == TN_ERR_DEVICE) {
-            tn_warn(apart->ctx, "%s", apart->ctx->message);
-            plan->left_out++;
-            continue;
-        }
-        TN_TRY(status);
-        for (int k = 0; k < spaces[i].tunables; k++)
-            weights[i] += spaces[i].count[k] ? cost * (spaces[i].count[k] - 1) : 0;
-    }
-    return TN_OK;
-}
-
-static double sum_from(const double *weights, int from) {
+/* Sets that differ from a variant's defaults in one value: the share of the time each op should get. */
+static double weight_of(const tn_tune_apart *apart, const tn_op *op) {
     double sum = 0;
-    for (int i = from; i < tn_case_count; i++)
-        sum += weights[i];
+    for (int v = 0; op && has_choice(op) && op->variants[v]; v++) {
+        tn_tune_space space;
+        tn_tune_space_make(apart->info, apart->style, op, v, &space);
+        sum += 1 + tn_tune_space_candidates(&space);
+    }
     return sum;
 }
 
-static tn_status search_op(const tn_tune_apart *apart, const tn_case *c, const tn_tune_space *space,
-                           double seconds, const tune_plan *plan) {
-    tn_tune_report report;
-    tn_tune_options options = plan->options;
+static void print_entry(const tn_tune_apart *apart, const tn_op *op, const tn_tuned_entry *e) {
+    tn_tune_space space;
+    tn_tune_set set;
     char changes[256];
+    int variant = TN_TUNE_ANY_VARIANT;
+    for (int v = 0; op->variants[v]; v++)
+        variant = strcmp(op->variants[v]->name, e->variant) == 0 ? v : variant;
+    tn_tune_space_make(apart->info, apart->style, op, variant, &space);
+    set = space.start;
+    for (int i = 0; i < space.tunables; i++)
+        for (int k = 0; k < e->count; k++)
+            if (strcmp(e->values[k].name, space.rows[i]->name) == 0)
+                set.values[i] = e->values[k].value;
+    tn_tune_set_changes(&space, &space.start, &set, changes, sizeof changes);
+    printf("    %-12s %-10s %-10s %6.3f (%.3f..%.3f)  %s%s\n", e->pass[0] ? e->pass : "all passes", e->shapes,
+           e->variant, e->ratio, e->ratio_q1, e->ratio_q3, changes,
+           e->pass[0] && !e->wins ? ", where it is the one that fits" : "");
+}
+
+static tn_status search_op(const tn_tune_apart *apart, const tn_case *c, double seconds,
+                           const tune_plan *plan) {
+    static tn_tune_report report;
+    tn_tune_options options = plan->options;
     options.seconds = seconds;
-    TN_TRY(tn_tune_apart_op(apart, c, space, &options, &report));
-    changes_text(c, &space->device, &report.best, changes, sizeof changes);
-    printf("%-24s %6.3f (%.3f..%.3f) %5d %8d %6d %6.1f s  %s%s\n", c->op, report.result.ratio,
-           report.result.ratio_q1, report.result.ratio_q3, report.seen, report.refused, report.wrong,
-           report.seconds, changes, report.whole ? "" : " (not all candidates had their turn)");
+    TN_TRY(tn_tune_apart_op(apart, c, &options, &report));
+    tn_progress_end(apart->ctx);
+    printf("%-24s %5d %8d %6d %6.1f s%s%s\n", c->op, report.seen, report.refused, report.wrong,
+           report.seconds, report.count ? "" : "  its defaults",
+           report.whole ? "" : "  (not all candidates had their turn)");
+    for (int i = 0; i < report.count; i++)
+        print_entry(apart, tn_op_find(c->op), &report.entries[i]);
     TN_TRY(tn_stdout_check(apart->ctx));
-    return tn_tuned_store(apart->ctx, apart->info, &report.result, 1);
+    return tn_tuned_store(apart->ctx, apart->info, c->op, report.entries, report.count);
 }
 
 static tn_status search_device(const tn_tune_apart *apart, tune_plan *plan) {
     static tn_tuned tuned;
     tn_context *ctx = apart->ctx;
-    tn_tune_space *spaces;
-    double weights[MOST_OPS], end = tn_clock_seconds() + plan->seconds;
+    double weights[MOST_OPS], left = 0, end = tn_clock_seconds() + plan->seconds;
     char text[1200];
-    TN_TRY(tn_alloc(ctx, (size_t)tn_case_count, sizeof *spaces, &spaces));
-    tn_status status = spaces_make(apart, plan, spaces, weights);
+    tn_status status = TN_OK;
+    for (int i = 0; i < tn_case_count; i++)
+        left += weights[i] = weight_of(apart, op_at(plan, i));
     for (int i = 0; i < tn_case_count && status == TN_OK; i++) {
-        if (!chosen(plan, i) || weights[i] <= 0)
+        if (weights[i] <= 0)
             continue;
-        status = search_op(apart, tn_cases[i], &spaces[i],
-                           (end - tn_clock_seconds()) * weights[i] / sum_from(weights, i), plan);
+        status = search_op(apart, tn_cases[i], (end - tn_clock_seconds()) * weights[i] / left, plan);
+        left -= weights[i];
         if (status == TN_ERR_DEVICE) { /* of this op: the others have processes of their own */
             tn_warn(ctx, "%s", ctx->message);
             plan->left_out++;
             status = TN_OK;
         }
     }
-    tn_free(ctx, spaces);
     tn_progress_end(ctx);
     TN_TRY(status);
     TN_TRY(tn_tuned_read(ctx, apart->info, &tuned));
@@ -130,40 +128,45 @@ static tn_status search_device(const tn_tune_apart *apart, tune_plan *plan) {
     return TN_OK;
 }
 
+static tn_status cover_variant(const tn_tune_apart *apart, const tn_case *c, int variant, tune_plan *plan) {
+    const tn_op *op = tn_op_find(c->op);
+    tn_tune_space space;
+    tn_tune_tally tally;
+    double start = tn_clock_seconds();
+    tn_progress(apart->ctx, "%s %s: sets of tunables", op->name, op->variants[variant]->name);
+    tn_tune_space_make(apart->info, apart->style, op, variant, &space);
+    TN_TRY(tn_tune_apart_cover(apart, c, &space, &plan->cover, &tally));
+    tn_progress_end(apart->ctx);
+    printf("%-24s %-10s %9.0f %6d %8d %6d %6d of %-6d %6.1f s\n", op->name, op->variants[variant]->name,
+           tn_tune_space_size(&space), tally.sets, tally.refused, tally.wrong, tally.pairs - tally.left,
+           tally.pairs, tn_clock_seconds() - start);
+    plan->wrong += tally.wrong;
+    return tn_stdout_check(apart->ctx);
+}
+
 static tn_status cover_device(const tn_tune_apart *apart, tune_plan *plan) {
-    for (int i = 0; i < tn_case_count; i++) {
-        tn_tune_space space;
-        tn_tune_tally tally;
-        double start = tn_clock_seconds(), cost;
-        if (!chosen(plan, i))
-            continue;
-        tn_progress(apart->ctx, "%s: sets of tunables", tn_cases[i]->op);
-        TN_TRY(tn_tune_apart_space(apart, tn_cases[i], plan->cover.cases, &space, &cost));
-        TN_TRY(tn_tune_apart_cover(apart, tn_cases[i], &space, &plan->cover, &tally));
-        tn_progress_end(apart->ctx);
-        printf("%-24s %9.0f %6d %8d %6d %6d of %-6d %6.1f s\n", tn_cases[i]->op, tn_tune_space_size(&space),
-               tally.sets, tally.refused, tally.wrong, tally.pairs - tally.left, tally.pairs,
-               tn_clock_seconds() - start);
-        plan->wrong += tally.wrong;
-        TN_TRY(tn_stdout_check(apart->ctx));
-    }
+    for (int i = 0; i < tn_case_count; i++)
+        for (int v = 0; op_at(plan, i) && tn_ops[i]->variants[v]; v++)
+            if (tn_ops[i]->variants[v]->tunable_count)
+                TN_TRY(cover_variant(apart, tn_cases[i], v, plan));
     return TN_OK;
 }
 
 static tn_status tune_device(tn_context *ctx, const tn_device_info *info, void *data) {
     tune_plan *plan = data;
-    const tn_tune_apart apart = {ctx, info, plan->program, plan->silence_s};
+    const tn_tune_apart apart = {ctx, info, tn_device_info_style(info), plan->program, plan->silence_s};
     if (!plan->verify_only)
         TN_TRY(tn_tuned_check(ctx, info)); /* what cannot be kept is not searched for */
     print_head(info, plan,
-               plan->verify_only
-                   ? "op                       possible   sets  refused  wrong         pairs       time\n"
-                   : "op                       default time / tuned  sets  refused  wrong    time\n");
+               plan->verify_only ? "op                       variant     possible   sets  refused  wrong     "
+                                   "    pairs       time\n"
+                                 : "op                        sets  refused  wrong    time\n"
+                                   "    pass         shapes     variant    default time / tuned\n");
     return plan->verify_only ? cover_device(&apart, plan) : search_device(&apart, plan);
 }
 
 static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, tune_plan *plan) {
-    static const char *const unwanted[] = {"TURNOUT_TUNE", "TURNOUT_KIND"};
+    static const char *const unwanted[] = {"TURNOUT_TUNE", "TURNOUT_KIND", "TURNOUT_VARIANT"};
     uint64_t seed = tn_cli_uint64(args, "seed", 1);
     int cases = (int)tn_cli_int(args, "cases", 2);
     *plan = (tune_plan){.seconds = tn_cli_real(args, "seconds", 240),
@@ -175,8 +178,8 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, tune_plan *
     if (length <= 0)
         snprintf(plan->program, sizeof plan->program, "%s", args->program);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
-    if (plan->op && !plan->op->tunables)
-        return tn_fail(ctx, TN_ERR_ARG, "%s has no tunables", plan->op->op);
+    if (plan->op && (!tn_op_find(plan->op->op) || !has_choice(tn_op_find(plan->op->op))))
+        return tn_fail(ctx, TN_ERR_ARG, "%s has neither variants nor tunables to choose among", plan->op->op);
     for (size_t i = 0; i < sizeof unwanted / sizeof unwanted[0] && !plan->verify_only; i++)
         if (getenv(unwanted[i]) && getenv(unwanted[i])[0])
             return tn_fail(ctx, TN_ERR_ARG, "tuning sets out from the device's own defaults; unset %s",
@@ -212,7 +215,7 @@ static const tn_cli_option options[] = {
     {"list", 0, NULL, TN_CLI_FLAG, "print the tunables and their candidates, and stop"},
     {"verify-only", 0, NULL, TN_CLI_FLAG,
      "time nothing: verify sets until any two values of two tunables stood together"},
-    {"sets", 0, "N", TN_CLI_INT, "with --verify-only: at most N sets an op", 1, 1e6},
+    {"sets", 0, "N", TN_CLI_INT, "with --verify-only: at most N sets a variant of an op", 1, 1e6},
     TN_CLI_DEVICES,
     TN_CLI_QUIET,
     {NULL},
@@ -220,7 +223,7 @@ static const tn_cli_option options[] = {
 
 const tn_cli_command tn_cmd_tune = {
     "tune",
-    "Search each op's tunables for a device; keep the fastest set that verifies",
+    "Search each op's variants and tunables for a device; keep the fastest that verify",
     NULL,
     0,
     0,
@@ -229,7 +232,8 @@ const tn_cli_command tn_cmd_tune = {
     "Sets are tried in processes of their own: one that crashes, hangs or loses the device costs that set.\n"
     "Each candidate is verified, then timed in turn with the best set so far; it replaces it only when it "
     "wins by\n"
-    "more than the quartiles. The result is kept in $TURNOUT_TUNED_DIR, else ~/.cache/turnout/tuned, by "
+    "more than the quartiles. Every variant is searched from its own defaults, for each pass and class of "
+    "shapes.\nThe result is kept in $TURNOUT_TUNED_DIR, else ~/.cache/turnout/tuned, by "
     "device and\n"
     "driver, and used from then on; TURNOUT_TUNED=0 leaves it alone. Results with other last bits are "
     "possible:\n"

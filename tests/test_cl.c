@@ -272,38 +272,33 @@ END_TEST
 
 /* Intel's compiler for GPUs ends the program at a prefetch: neither set there nor tried. */
 START_TEST(test_what_only_cpus_take) {
-    const tn_case *c = tn_case_find("gelu");
+    const tn_op *op = tn_op_find("causal_conv");
+    const tn_variant *v = tn_variant_find(op, "threads");
+    const int stream = tn_variant_tunable(v, "STREAM");
+    int values[TN_VARIANT_TUNABLES];
     tn_tune_space space;
-    setenv("TURNOUT_TUNE", "gelu.STREAM=1,gemm.ASK=4", 1);
+    setenv("TURNOUT_TUNE", "causal_conv.STREAM=1", 1);
     open_device();
     tn_device_info *info = (tn_device_info *)tn_device_get_info(dev);
-    ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 1);
-    ck_assert_int_eq(tn_tunable_ask_cpus(dev, "gemm", "ASK", 8), 4);
+    tn_variant_values(dev, op, v, 0, 0, values, NULL);
+    ck_assert_int_eq(values[stream], 1);
     info->kind = TN_KIND_GPU;
-    ck_assert_int_eq(tn_stream(dev, "gelu", 1e9), 0);
-    ck_assert_int_eq(tn_tunable_ask_cpus(dev, "gemm", "ASK", 8), 0);
+    tn_variant_values(dev, op, v, 0, 0, values, NULL);
+    ck_assert_int_eq(values[stream], 0);
     unsetenv("TURNOUT_TUNE");
     ck_ok(&ctx, tn_device_settings_reload(dev));
-    ck_ok(&ctx, tn_tune_space_make(dev, c, 1, false, &space));
+    tn_tune_space_make(info, TN_STYLE_THREADS, op, 1, &space);
+    ck_assert(op->variants[1] == v && strcmp(space.rows[stream]->name, "STREAM") == 0);
+    ck_assert_int_eq(space.count[stream], 0);
+    ck_assert_int_eq(space.start.values[stream], 0);
     info->kind = TN_KIND_CPU;
-    for (int i = 0; c->tunables[i].name; i++)
-        if (strcmp(c->tunables[i].name, "STREAM") == 0) {
-            ck_assert_int_eq(space.count[i], 1);
-            ck_assert_int_eq(space.values[i][0], 0);
-        }
     close_device();
 }
 END_TEST
 
 /* Of the program a tuned file names the release, not the commit: another build of the release reads it. */
 START_TEST(test_tuned_outlives_a_commit) {
-    static const tn_tuned_op op = {.op = "gelu",
-                                   .count = 1,
-                                   .values = {{"LANES", 4}},
-                                   .ratio = 1.5,
-                                   .ratio_q1 = 1.4,
-                                   .ratio_q3 = 1.6,
-                                   .n = 20};
+    static const tn_tuned_entry op = {.op = "gelu", .count = 1, .values = {{"LANES", 4}}, .ratio = 1.5};
     static tn_tuned tuned;
     char *text, line[80];
     size_t size;
@@ -311,7 +306,7 @@ START_TEST(test_tuned_outlives_a_commit) {
     setenv("TURNOUT_TUNED_DIR", test_folder, 1);
     setenv("TURNOUT_TUNED", "1", 1);
     open_device();
-    ck_ok(&ctx, tn_tuned_store(&ctx, tn_device_get_info(dev), &op, 1));
+    ck_ok(&ctx, tn_tuned_store(&ctx, tn_device_get_info(dev), "gelu", &op, 1));
     ck_ok(&ctx, tn_tuned_read(&ctx, tn_device_get_info(dev), &tuned));
     ck_assert_int_eq(tuned.count, 1);
     ck_ok(&ctx, tn_file_read(&ctx, tuned.path, &text, &size));

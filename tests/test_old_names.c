@@ -9,7 +9,7 @@
 #include "old_names.h"
 #include "program.h"
 #include "samples.h"
-#include "tunable.h"
+#include "made_up_op.h"
 #include "tuned.h"
 
 #include <string.h>
@@ -153,39 +153,45 @@ START_TEST(a_row_is_of_the_cell_that_it_was_of) {
 }
 END_TEST
 
+static const tn_op conv_track = MADE_UP_OP("conv_track"), partial_sums = MADE_UP_OP("partial_sums");
+
+static int tiles_of(const tn_op *op, tn_tunable_source *source) {
+    int values[TN_VARIANT_TUNABLES];
+    tn_variant_values(dev, op, &made_up_threads, 0, -1, values, source);
+    return values[tn_variant_tunable(&made_up_threads, "TILES")];
+}
+
 START_TEST(a_tuned_file_of_old_names_is_used) {
     static tn_tuned tuned;
-    const tn_tuned_op track = {.op = "conv_track",
-                               .count = 1,
-                               .values = {{"TILES", 3}},
-                               .ratio = 1.5,
-                               .n = 9},
-                      gelu = {.op = "gelu", .count = 1, .values = {{"LANES", 8}}, .ratio = 1.5, .n = 9};
+    const tn_tuned_entry track = {.op = "conv_track", .count = 1, .values = {{"TILES", 3}}};
+    tn_tunable_source source;
     setenv("TURNOUT_TUNED_DIR", ".", 1);
     unsetenv("TURNOUT_TUNED");
     unsetenv("TURNOUT_KIND");
     open_device();
     const tn_device_info *info = tn_device_get_info(dev);
-    ck_ok(&ctx, tn_tuned_store(&ctx, info, &track, 1));
+    ck_ok(&ctx, tn_tuned_store(&ctx, info, "conv_track", &track, 1));
     ck_ok(&ctx, tn_tuned_read(&ctx, info, &tuned));
     replace(tuned.path, "conv_track", "cheap_track");
     tn_device_close(dev);
 
     open_device();
-    ck_assert_int_eq(tn_tunable_ask(dev, "conv_track", "TILES", 1, 2), 3);
-    ck_assert_int_eq(tn_tunable_source_of(dev, "conv_track"), TN_TUNABLE_TUNED);
-    ck_ok(&ctx, tn_tuned_store(&ctx, tn_device_get_info(dev), &gelu, 1)); /* today's name from then on */
+    ck_assert_int_eq(tiles_of(&conv_track, &source), 3);
+    ck_assert_int_eq(source, TN_TUNABLE_TUNED);
+    ck_ok(&ctx,
+          tn_tuned_store(&ctx, tn_device_get_info(dev), "gelu", NULL, 0)); /* today's name from then on */
     tn_device_close(dev);
     replace(tuned.path, "\"conv_track\"", "\"conv_track\"");
 }
 END_TEST
 
 START_TEST(the_environment_by_old_names) {
-    setenv("TURNOUT_TUNE", "gelu.LANES=2,part_sum.LANES=4,cheap_track.TILES=5", 1);
+    tn_tunable_source source;
+    setenv("TURNOUT_TUNE", "gelu.LANES=2,part_sum/threads.TILES=4,cheap_track.TILES=5", 1);
     open_device();
-    ck_assert_int_eq(tn_tunable_ask(dev, "partial_sums", "LANES", 1, 2), 4);
-    ck_assert_int_eq(tn_tunable_ask(dev, "conv_track", "TILES", 1, 2), 5);
-    ck_assert_int_eq(tn_tunable_source_of(dev, "conv_track"), TN_TUNABLE_ENVIRONMENT);
+    ck_assert_int_eq(tiles_of(&partial_sums, &source), 4);
+    ck_assert_int_eq(tiles_of(&conv_track, &source), 5);
+    ck_assert_int_eq(source, TN_TUNABLE_ENVIRONMENT);
     unsetenv("TURNOUT_TUNE");
     tn_device_close(dev);
 }

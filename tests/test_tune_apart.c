@@ -11,7 +11,9 @@ static void set_up(void) {
     setenv("OPENCL_LAYERS", BAD_LAYER_FILE, 1);
 }
 
-/* Builds of gelu with these options are the first of those that end in `how`. */
+#define OP "causal_conv"
+
+/* Builds of the op with these options are the first of those that end in `how`. */
 static void bad_build(const char *how, const char *options) {
     char setting[64];
     snprintf(setting, sizeof setting, "clBuildProgram:1:%s:", how);
@@ -19,76 +21,69 @@ static void bad_build(const char *how, const char *options) {
     setenv("BAD_LAYER_OPTIONS", options, 1);
 }
 
+/* The first set that is not taken, up to the colon behind it. */
+static void first_not_taken(char *text, size_t size) {
+    const char *first = strstr(program_output, "not taken: with ");
+    ck_assert_msg(first != NULL, "%s", program_output);
+    snprintf(text, size, "%.*s", (int)strcspn(first + 11, ":") + 11, first);
+    ck_assert_msg(!strstr(first + 1, text), "tried again: %s", program_output); /* one turn a set */
+}
+
 START_TEST(a_set_that_takes_its_process_along) {
     static const char *const how[] = {"crash", "lost", "hang"}, *const ends[] = {"ended by SIGABRT",
                                                                                  "ended with code 3",
                                                                                  "no result after 20 s"};
-    bad_build(how[_i], "-DLANES=8 -DSTREAM=0"); /* not a default of any kind */
-    char line[128];
-    snprintf(line, sizeof line, "tune -d cpu --op gelu --seconds 1 --cases 1 --timeout %d",
+    bad_build(how[_i], "-DLANES=8 "); /* not a default of any style */
+    char line[128], said[300];
+    snprintf(line, sizeof line, "tune -d cpu --op " OP " --seconds 30 --cases 1 --timeout %d",
              _i == 2 ? 20 : 120);
-    program_gives(0, line, "not taken: with TURNOUT_TUNE=gelu.LANES=8", ends[_i], "\ngelu  ");
+    program_gives(0, line, "not taken: with TURNOUT_", ends[_i], "\n" OP "  ");
     ck_assert_msg(_i != 1 || strstr(program_output, "is lost"), "%s", program_output);
-    /* one turn a set */
-    char said[200];
-    const char *first = strstr(program_output, "not taken: with TURNOUT_TUNE=gelu.LANES=8");
-    snprintf(said, sizeof said, "%.*s", (int)strcspn(first + 11, ":") + 11, first);
-    ck_assert_msg(!strstr(first + 1, said), "tried again: %s", program_output);
+    first_not_taken(said, sizeof said);
+    ck_assert_ptr_nonnull(strstr(said, OP ".LANES=8"));
 }
 END_TEST
 
 START_TEST(defaults_that_take_their_process_along) {
-    bad_build("crash", "-DLANES=16");
-    program_gives(3, "tune -d cpu --op gelu --seconds 1 --cases 1", "gelu is not tuned: with its defaults",
+    bad_build("crash", "-DLANES=16 ");
+    program_gives(3, "tune -d cpu --op " OP " --seconds 1 --cases 1", OP " is not tuned: with its defaults",
                   "ended by SIGABRT", "1 op could not be tuned");
-    bad_build("crash", "-DLANES=4"); /* a GPU's */
-    program_gives(0, "tune -d cpu --op gelu --seconds 1 --cases 1", "only this kind's are tried", "\ngelu  ");
 }
 END_TEST
 
 START_TEST(verify_only_goes_on) {
     bad_build("crash", "-DLANES=1 ");
-    program_gives(1, "tune -d cpu --op gelu --verify-only --sets 6 --cases 1",
-                  "wrong: with TURNOUT_TUNE=gelu.LANES=1,", "ended by SIGABRT", "gave wrong results");
-    const char *row = strstr(program_output, "\ngelu  ");
-    int sets, refused, wrong;
-    ck_assert_msg(row && sscanf(row, " gelu %*f %d %d %d", &sets, &refused, &wrong) == 3, "%s",
-                  program_output);
-    ck_assert_int_eq(sets, 6);
-    ck_assert_int_ge(wrong, 1);
-    ck_assert_int_lt(wrong, 6);
+    program_gives(1, "tune -d cpu --op " OP " --verify-only --sets 4 --cases 1", "wrong: with TURNOUT_",
+                  "ended by SIGABRT", "gave wrong results");
+    const char *row = strstr(program_output, "\n" OP "  ");
+    char variant[32];
+    int rows = 0, sets, refused, wrong, wrongs = 0;
+    for (; row; row = strstr(row + 1, "\n" OP "  "), rows++) {
+        ck_assert_msg(sscanf(row, " " OP " %31s %*f %d %d %d", variant, &sets, &refused, &wrong) == 4, "%s",
+                      program_output);
+        ck_assert_int_eq(sets, 4);
+        ck_assert_int_lt(wrong, 4);
+        wrongs += wrong;
+    }
+    ck_assert_int_ge(rows, 1);
+    ck_assert_int_ge(wrongs, 1);
 }
 END_TEST
 
-START_TEST(spaces_as_text) {
-    tn_tune_space space = {.tunables = 3,
-                           .count = {2, 0, 3},
-                           .values = {{1, 16}, {0}, {0, 5, 1 << 30}},
-                           .cpu = {{16, -1, 0}},
-                           .gpu = {{1, -1, 5}},
-                           .device = {{16, -1, 5}}},
-                  back;
+START_TEST(sets_as_text) {
+    tn_tune_space space = {.op = tn_op_find(OP), .variant = 0, .tunables = 3, .start = {0, {16, 1, 5}}};
     tn_tune_set set;
-    char text[512], word[64];
-    const char *at = word;
-    tn_tune_space_encode(&space, text, sizeof text);
-    ck_assert(tn_tune_space_decode(text, &back));
-    ck_assert_int_eq(back.tunables, 3);
-    for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(back.count[i], space.count[i]);
-        for (int k = 0; k < space.count[i]; k++)
-            ck_assert_int_eq(back.values[i][k], space.values[i][k]);
-        ck_assert_int_eq(back.device.values[i], space.device.values[i]);
-        ck_assert_int_eq(back.gpu.values[i], space.gpu.values[i]);
-    }
-    tn_tune_set_encode(&space, &space.device, word, sizeof word);
-    ck_assert_str_eq(word, "16,-1,5");
-    ck_assert(tn_tune_set_decode(&space, &at, &set) && tn_tune_set_equal(&space, &set, &space.device));
-    text[10] = '\0';
-    ck_assert(!tn_tune_space_decode(text, &back));
-    ck_assert(!tn_tune_space_decode("99;", &back));
-    at = "1,2";
-    ck_assert(!tn_tune_set_decode(&space, &at, &set));
+    char word[64];
+    int variant;
+    tn_tune_set_encode(&space, &space.start, word, sizeof word);
+    ck_assert_str_eq(word, "0:16,1,5");
+    ck_assert(tn_tune_set_decode(&space, word, &set) && tn_tune_set_equal(&space, &set, &space.start));
+    static const char *const nonsense[] = {"",        "0",        "0:1,2", "0:1,2,", "0:1,2,3,4",
+                                           "1:1,2,3", "99:1,2,3", "x",     "0:1,,2", "-2:1,2,3"};
+    for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++)
+        ck_assert_msg(!tn_tune_set_decode(&space, nonsense[i], &set), "%s", nonsense[i]);
+    ck_assert(tn_tune_set_variant(space.op, "-1:4", &variant) && variant == TN_TUNE_ANY_VARIANT);
+    ck_assert(!tn_tune_set_variant(space.op, "99:4", &variant));
 }
 END_TEST
 
@@ -100,7 +95,7 @@ int main(void) {
     tcase_add_loop_test(tests, a_set_that_takes_its_process_along, 0, 3);
     tcase_add_test(tests, defaults_that_take_their_process_along);
     tcase_add_test(tests, verify_only_goes_on);
-    tcase_add_test(tests, spaces_as_text);
+    tcase_add_test(tests, sets_as_text);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -2,178 +2,106 @@
 
 #include "clock.h"
 #include "launch.h"
-#include "measure.h"
-#include "shapes.h"
+#include "tune_work.h"
 
-#include <math.h>
-
-enum { MAX_WORKLOADS = 64 };
-static const double most_bytes = 1e8; /* larger shapes say what the memory does, not the kernel */
-static const double reference_work =
-    1e8; /* shapes that the naive reference does in a moment are verified too */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct tuner {
     tn_device *dev;
     const tn_case *c;
     const tn_tune_options *options;
-    tn_tune_report *report;
-    const tn_tune_space *space;
-    tn_problem *workloads[MAX_WORKLOADS];
-    bool checkable[MAX_WORKLOADS];
-    int count;
-    double deadline;
-    bool has_begun; /* a set has had its turn */
+    tn_tune_works works;
+    tn_tune_journal journal;
+    double end, deadline; /* of the op; of the open unit's search */
+    bool has_begun;       /* a set has had its turn */
+    bool whole;
+    /* Of the open unit. */
+    int unit;
+    const tn_tune_space *space; /* of the variant that is searched */
 } tuner;
 
-/* A problem run with one set of values. */
-typedef struct timed {
-    tuner *t;
-    tn_problem *problem;
-    const tn_tune_set *set;
-} timed;
-
-static tn_status run_timed(tn_device *dev, void *data) {
-    timed *run = data;
-    TN_TRY(tn_tune_set_try(dev, run->t->c, run->set));
-    return run->t->c->run(dev, &run->problem->shape, run->problem->pass, run->problem->tensors);
+static tn_context *context_of(const tuner *t) {
+    return tn_device_context(t->dev);
 }
 
-static void workload_free(tuner *t, tn_problem *p) {
-    if (p)
-        tn_problem_free(tn_device_context(t->dev), p);
-    tn_free(tn_device_context(t->dev), p);
+/* A line of the journal: taken here as another process would take it. */
+static tn_status say(tuner *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static tn_status say(tuner *t, const char *format, ...) {
+    char line[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (t->options->tell)
+        t->options->tell(t->options->tell_data, line);
+    return tn_tune_journal_take(&t->journal, line);
 }
 
-/* Makes one problem; kept when a call with the defaults is short enough, or when it is the pass's first. */
-static tn_status workload_add(tuner *t, int pass, const tn_shape *shape, const tn_tune_set *defaults,
-                              bool first) {
-    tn_context *ctx = tn_device_context(t->dev);
-    tn_problem *p;
-    double call = 0, most = fmax(0.02, t->options->seconds / 1000);
-    TN_TRY(tn_alloc(ctx, 1, sizeof *p, &p));
-    tn_status status = tn_problem_make(ctx, t->dev, t->c, pass, shape, t->options->seed, p);
-    if (status == TN_OK)
-        status = tn_problem_upload(p);
-    for (int i = 0; i < 2 && status == TN_OK; i++) { /* the first call builds */
-        double start = tn_clock_seconds();
-        status = run_timed(t->dev, &(timed){t, p, defaults});
-        if (status == TN_OK)
-            status = tn_device_finish(t->dev);
-        call = tn_clock_seconds() - start;
-    }
-    if (status == TN_OK && (call <= most || first)) {
-        t->checkable[t->count] = tn_case_work(t->c, shape, pass) <= reference_work;
-        t->workloads[t->count++] = p;
-        return TN_OK;
-    }
-    workload_free(t, p);
-    return status == TN_ERR_MEMORY ? TN_OK : status;
-}
-
-static tn_status workloads_make(tuner *t, const tn_tune_set *defaults) {
-    tn_shape shapes[TN_SHAPES_MAX];
-    int count;
-    TN_TRY(tn_shapes_of(tn_device_context(t->dev), t->c, shapes, &count));
-    for (int pass = 0; t->c->passes[pass]; pass++)
-        for (int i = 0; i < count && t->count < MAX_WORKLOADS; i++)
-            if (i == 0 || t->c->bytes(&shapes[i], pass) <= most_bytes)
-                TN_TRY(workload_add(t, pass, &shapes[i], defaults, i == 0));
-    return TN_OK;
-}
-
-/* The shapes that are timed, as far as the reference is quick there: random ones are small. */
-static tn_tune_outcome verify_workloads(tuner *t, const tn_tune_set *set) {
-    tn_context *ctx = tn_device_context(t->dev);
-    tn_tune_outcome outcome = TN_TUNE_RIGHT;
-    for (int i = 0; i < t->count && outcome == TN_TUNE_RIGHT; i++) {
-        double worst;
-        char text[200];
-        tn_status status = t->checkable[i] ? tn_tune_set_try(t->dev, t->c, set) : TN_OK;
-        if (status == TN_OK && t->checkable[i])
-            status = tn_problem_verify(ctx, t->workloads[i], &worst);
-        if (status == TN_OK)
-            continue;
-        outcome = tn_tune_outcome_of(status);
-        tn_shape_print(t->c, &t->workloads[i]->shape, text, sizeof text);
-        tn_fail_prefix(ctx, "%s %s, shape %s", t->c->op, t->c->passes[t->workloads[i]->pass], text);
-        tn_tune_set_print(t->c, set, text, sizeof text);
-        tn_fail_prefix(ctx, "with TURNOUT_TUNE=%s", text);
-    }
-    tn_tunable_untry(t->dev, t->c->op);
-    return outcome;
+static tn_status say_set(tuner *t, const char *word, const tn_tune_space *space, const tn_tune_set *set) {
+    char text[256];
+    tn_tune_set_encode(space, set, text, sizeof text);
+    return say(t, "%s %s", word, text);
 }
 
 /* Takes an outcome down; a wrong set is told. */
-static bool is_right(tuner *t, tn_tune_outcome outcome) {
-    tn_context *ctx = tn_device_context(t->dev);
-    if (outcome == TN_TUNE_WRONG) {
-        t->report->wrong++;
-        tn_warn(ctx, "not taken: %s", ctx->message);
-    }
-    t->report->refused += outcome == TN_TUNE_REFUSED;
+static bool is_right(const tuner *t, tn_tune_outcome outcome) {
+    if (outcome == TN_TUNE_WRONG)
+        tn_warn(context_of(t), "not taken: %s", context_of(t)->message);
     return outcome == TN_TUNE_RIGHT;
 }
 
-static tn_status check_random(tuner *t, const tn_tune_set *set, int first, int cases, bool *right) {
-    tn_tune_outcome outcome;
-    TN_TRY(tn_tune_set_verify(t->dev, t->c, set, t->options->seed, first, cases, &outcome));
-    *right = is_right(t, outcome);
-    return TN_OK;
+static const char *word_of(tn_tune_outcome outcome) {
+    static const char *const words[] = {
+        [TN_TUNE_RIGHT] = "right", [TN_TUNE_REFUSED] = "refused", [TN_TUNE_WRONG] = "wrong"};
+    return words[outcome];
 }
 
-static void tell(const tuner *t, const char *word, const tn_tune_set *set) {
-    if (t->options->tell)
-        t->options->tell(t->options->tell_data, word, set);
+static tn_status check_random(tuner *t, const tn_tune_space *space, const tn_tune_set *set, int first,
+                              int cases, tn_tune_outcome *outcome) {
+    int fitted;
+    return tn_tune_set_verify(t->dev, t->c, space, set, t->options->seed, first, cases, &fitted, outcome);
 }
 
-static tn_status accept(void *data, const tn_tune_set *set, bool *accepted) {
-    tuner *t = data;
-    tell(t, "begin", set);
+static tn_status turn(tuner *t, const tn_tune_set *set, tn_tune_depth depth, bool *accepted, int *fitted) {
+    TN_TRY(say_set(t, "begin", t->space, set));
     t->has_begun = true;
-    tn_tune_outcome outcome = verify_workloads(t, set);
+    const tn_tune_outcome outcome = tn_tune_works_verify(&t->works, t->space, set, depth, fitted);
     TN_TRY(tn_device_check(t->dev)); /* for another process to go on */
     *accepted = is_right(t, outcome);
     if (!*accepted)
-        tell(t, outcome == TN_TUNE_WRONG ? "wrong" : "refused", set);
-    return tn_interrupted() ? tn_fail(tn_device_context(t->dev), TN_ERR_INTERRUPTED, "stopped while tuning")
-                            : TN_OK;
+        TN_TRY(say_set(t, word_of(outcome), t->space, set));
+    return tn_interrupted() ? tn_fail(context_of(t), TN_ERR_INTERRUPTED, "stopped while tuning") : TN_OK;
+}
+
+static tn_status accept(void *data, const tn_tune_set *set, bool *accepted) {
+    int fitted;
+    return turn(data, set, TN_TUNE_QUICK, accepted, &fitted);
 }
 
 static bool had_turn(void *data, const tn_tune_set *set) {
     const tuner *t = data;
-    if (tn_tune_set_equal(t->space, &t->space->device, set))
-        return true;
-    for (int i = 0; i < t->options->seen_count; i++)
-        if (tn_tune_set_equal(t->space, &t->options->seen[i], set))
+    for (size_t i = 0; i < t->journal.seen_count; i++)
+        if (tn_tune_set_equal(t->space, &t->journal.seen[i], set))
             return true;
     return false;
 }
 
 static bool has_time(void *data) {
     const tuner *t = data;
-    return tn_clock_seconds() < t->deadline || (!t->has_begun && t->options->seen_count == 0);
+    return tn_clock_seconds() < t->deadline || (!t->has_begun && t->journal.report->seen == 0);
 }
 
-/* Geometric means over the workloads, `seconds` of timing each. */
-static tn_status ratio_of(tuner *t, const tn_tune_set *best, const tn_tune_set *candidate, double seconds,
-                          tn_tune_gain *out) {
-    double ratio = 0, q1 = 0, q3 = 0;
-    *out = (tn_tune_gain){.n = 0};
-    for (int i = 0; i < t->count; i++) {
-        timed a = {t, t->workloads[i], candidate}, b = {t, t->workloads[i], best};
-        tn_measure_options o = {.seconds = seconds, .batch_seconds = seconds / 20};
-        tn_pair_sample sample;
-        TN_TRY(tn_measure_pair(t->dev, run_timed, &a, run_timed, &b, &o, &sample));
-        ratio += log(sample.ratio) / t->count;
-        q1 += log(sample.ratio_q1) / t->count;
-        q3 += log(sample.ratio_q3) / t->count;
-        out->loses = out->loses || sample.ratio_q3 < 0.95;
-        out->n += sample.a.n;
-    }
-    tn_tunable_untry(t->dev, t->c->op);
-    out->ratio = exp(ratio);
-    out->q1 = exp(q1);
-    out->q3 = exp(q3);
+/* On all that is timed, and on random shapes. */
+static tn_status check_whole(tuner *t, const tn_tune_set *set, bool *right, tn_tune_outcome *outcome) {
+    int fitted;
+    *outcome = tn_tune_works_verify(&t->works, t->space, set, TN_TUNE_WHOLE, &fitted);
+    TN_TRY(tn_device_check(t->dev));
+    if (*outcome == TN_TUNE_RIGHT)
+        TN_TRY(check_random(t, t->space, set, 0, t->options->cases, outcome));
+    *right = is_right(t, *outcome);
     return TN_OK;
 }
 
@@ -182,73 +110,261 @@ static tn_status ratio_of(tuner *t, const tn_tune_set *best, const tn_tune_set *
 static tn_status compare(void *data, const tn_tune_set *best, const tn_tune_set *candidate,
                          tn_tune_gain *out) {
     tuner *t = data;
-    char text[256];
-    TN_TRY(ratio_of(t, best, candidate, 0.02, out));
-    if (out->q3 >= 1)
-        TN_TRY(ratio_of(t, best, candidate, 0.12, out));
-    bool wins = tn_tune_wins(out);
-    if (wins)
-        TN_TRY(check_random(t, candidate, 0, t->options->cases, &wins));
+    char text[512];
+    tn_tune_outcome outcome = TN_TUNE_RIGHT;
+    tn_status status = tn_tune_works_ratio(&t->works, t->space, best, t->space, candidate, 0.02, out);
+    if (status == TN_OK && out->q3 >= 1)
+        status = tn_tune_works_ratio(&t->works, t->space, best, t->space, candidate, 0.12, out);
+    if (status == TN_ERR_INTERRUPTED || status == TN_ERR_LOST)
+        return status;
+    bool wins = status == TN_OK && tn_tune_wins(out);
+    if (status != TN_OK)
+        is_right(t, outcome = tn_tune_outcome_of(status));
+    else if (wins)
+        TN_TRY(check_whole(t, candidate, &wins, &outcome));
     out->loses = out->loses || !wins;
-    tell(t, wins ? "best" : "right", candidate);
-    tn_tune_set_print(t->c, candidate, text, sizeof text);
-    tn_progress(tn_device_context(t->dev), "%s: %.3f (%.3f..%.3f)%s", text, out->ratio, out->q1, out->q3,
+    TN_TRY(say_set(t, wins ? "best" : word_of(outcome), t->space, candidate));
+    tn_tune_set_print(t->space, candidate, text, sizeof text);
+    tn_progress(context_of(t), "%s: %.3f (%.3f..%.3f)%s", text, out->ratio, out->q1, out->q3,
                 wins ? ", the best so far" : "");
     return TN_OK;
 }
 
-static tn_status confirm(tuner *t, const tn_tune_set *defaults, const tn_tune_set *best, tn_tune_gain *gain,
-                         bool *stands) {
-    tell(t, "confirm", best);
-    TN_TRY(check_random(t, best, t->options->cases, 6, stands));
-    if (!*stands)
+static bool has_fallen(const tuner *t, const tn_tune_space *space, const tn_tune_set *set) {
+    for (int i = 0; i < t->journal.fell_count; i++)
+        if (tn_tune_set_equal(space, &t->journal.fell[i], set))
+            return true;
+    return false;
+}
+
+/* Against what it would replace, longer, and on random shapes not seen before. */
+static tn_status confirm(tuner *t, const tn_tune_space *space, const tn_tune_set *set,
+                         const tn_tune_space *base_space, const tn_tune_set *base, bool wins) {
+    tn_tune_gain gain;
+    tn_tune_outcome outcome;
+    char text[256];
+    if (has_fallen(t, space, set))
         return TN_OK;
-    TN_TRY(ratio_of(t, defaults, best, 0.3, gain));
-    *stands = tn_tune_wins(gain);
+    TN_TRY(say_set(t, "confirm", space, set));
+    TN_TRY(check_random(t, space, set, t->options->cases, wins ? 4 : 2, &outcome));
+    if (!is_right(t, outcome))
+        TN_TRY(say_set(t, word_of(outcome), space, set));
+    if (outcome != TN_TUNE_RIGHT)
+        return say_set(t, "fell", space, set);
+    TN_TRY(tn_tune_works_ratio(&t->works, base_space, base, space, set, 0.3, &gain));
+    if (!tn_tune_wins(&gain))
+        return say_set(t, "fell", space, set);
+    tn_tune_set_encode(space, set, text, sizeof text);
+    return say(t, "entry %d %d %.17g %.17g %.17g %d %s", t->unit, wins, gain.ratio, gain.q1, gain.q3, gain.n,
+               text);
+}
+
+static tn_status search(tuner *t, const tn_tune_space *space, int slot, tn_tune_set *best) {
+    const tn_tune_judge judge = {t, accept, compare, has_time, had_turn};
+    tn_tune_found found;
+    t->space = space;
+    TN_TRY(tn_tune_search(context_of(t), space,
+                          t->journal.has_best[slot] ? &t->journal.best[slot] : &space->start, &judge,
+                          &found));
+    t->whole = t->whole && found.whole;
+    *best = found.best;
     return TN_OK;
 }
 
-void tn_tune_result_fill(const tn_case *c, const tn_tune_set *best, const tn_tune_gain *gain,
-                         tn_tuned_op *out) {
-    *out = (tn_tuned_op){.ratio = gain->ratio, .ratio_q1 = gain->q1, .ratio_q3 = gain->q3, .n = gain->n};
-    snprintf(out->op, sizeof out->op, "%s", c->op);
-    for (int i = 0; best && c->tunables[i].name; i++) {
-        if (best->values[i] == TN_TUNE_UNKNOWN)
-            continue;
-        snprintf(out->values[out->count].name, sizeof out->values[0].name, "%s", c->tunables[i].name);
-        out->values[out->count++].value = best->values[i];
-    }
+/* What passes and classes share, whichever variant is chosen. */
+static tn_status unit_shared(tuner *t) {
+    tn_tune_space space;
+    tn_tune_set best;
+    t->works.pass = t->works.class_ = TN_TUNE_ALL;
+    tn_tune_journal_space(&t->journal, TN_TUNE_ANY_VARIANT, &space);
+    TN_TRY(search(t, &space, TN_TUNE_VARIANTS - 1, &best));
+    return tn_tune_set_equal(&space, &best, &space.start)
+               ? TN_OK
+               : confirm(t, &space, &best, &space, &space.start, true);
 }
 
-tn_status tn_tune_op(tn_device *dev, const tn_case *c, const tn_tune_space *space,
-                     const tn_tune_options *options, tn_tune_report *out) {
-    tn_context *ctx = tn_device_context(dev);
-    double start = tn_clock_seconds();
-    tuner t = {.dev = dev, .c = c, .options = options, .report = out, .space = space};
-    const tn_tune_judge judge = {&t, accept, compare, has_time, had_turn};
-    const tn_tune_set *from = options->from ? options->from : &space->device;
-    tn_tune_found found = {.whole = false};
+/* One variant in a unit. */
+typedef struct way {
+    tn_tune_space space;
+    tn_tune_set best;
+    bool takes_part;
+} way;
+
+/* A variant whose defaults take more than twice the time of the best one so far is left there. */
+static tn_status way_search(tuner *t, way *w, int variant, const way *champion) {
     tn_tune_gain gain = {1, 1, 1, false, 0};
-    bool stands = false;
-    *out = (tn_tune_report){.best = space->device};
-    tn_tune_result_fill(c, NULL, &gain, &out->result);
-    t.deadline = start + 0.85 * options->seconds; /* the rest is for the confirmation */
-    tn_status status = TN_OK;
-    TN_GO(workloads_make(&t, &space->device));
-    TN_GO(tn_tune_search(ctx, space, from, &judge, &found));
-    if (!tn_tune_set_equal(space, &found.best, &space->device))
-        TN_GO(confirm(&t, &space->device, &found.best, &gain, &stands));
-    if (stands) {
-        out->best = found.best;
-        tn_tune_result_fill(c, &found.best, &gain, &out->result);
+    int fitted;
+    bool right;
+    tn_tune_journal_space(&t->journal, variant, &w->space);
+    t->space = &w->space;
+    w->best = w->space.start;
+    w->takes_part = false;
+    if (!t->journal.op->variants[1]) { /* its defaults are those that the problems were made with */
+        w->takes_part = true;
+        return search(t, &w->space, variant, &w->best);
     }
+    if (has_fallen(t, &w->space, &w->space.start))
+        return TN_OK;
+    TN_TRY(turn(t, &w->space.start, TN_TUNE_FIRST, &right, &fitted));
+    if (!right || fitted == 0)
+        return right ? say_set(t, "refused", &w->space, &w->space.start) : TN_OK;
+    w->takes_part = true;
+    TN_TRY(say_set(t, "right", &w->space, &w->space.start));
+    if (champion) {
+        TN_TRY(tn_tune_works_ratio(&t->works, &champion->space, &champion->best, &w->space, &w->space.start,
+                                   0.02, &gain));
+        w->takes_part = !(gain.q3 < 0.5);
+    }
+    return w->takes_part ? search(t, &w->space, variant, &w->best) : TN_OK;
+}
+
+/* Does the op take this variant by itself, wherever it fits? */
+static tn_status is_usual(tuner *t, int variant, bool *usual) {
+    tn_tune_space none;
+    tn_tune_journal_space(&t->journal, TN_TUNE_ANY_VARIANT, &none);
+    *usual = true;
+    for (int i = 0; i < t->works.count; i++) {
+        tn_tune_work *work = &t->works.items[i];
+        if (!tn_tune_works_has(&t->works, work) || work->unfit >> variant & 1u)
+            continue;
+        TN_TRY(tn_tune_set_try(t->dev, &none, &t->journal.shared));
+        TN_TRY(t->c->run(t->dev, &work->problem->shape, work->problem->pass, work->problem->tensors));
+        *usual = *usual && tn_variant_ran(t->dev, t->c->op) == none.op->variants[variant];
+    }
+    tn_tunable_untry(t->dev, t->c->op);
+    return tn_device_finish(t->dev);
+}
+
+static tn_status unit_close(tuner *t, way *ways, int count, int champion) {
+    tn_tune_space none;
+    bool usual;
+    tn_tune_journal_space(&t->journal, TN_TUNE_ANY_VARIANT, &none);
+    for (int v = 0; v < count; v++) {
+        way *w = &ways[v];
+        const bool changed = w->takes_part && !tn_tune_set_equal(&w->space, &w->best, &w->space.start);
+        if (v == champion) {
+            TN_TRY(is_usual(t, v, &usual));
+            if (changed || !usual)
+                TN_TRY(confirm(t, &w->space, &w->best, &none, &t->journal.shared, true));
+        } else if (changed && tn_clock_seconds() < t->end) {
+            TN_TRY(confirm(t, &w->space, &w->best, &w->space, &w->space.start, false));
+        }
+    }
+    return TN_OK;
+}
+
+/* Every variant of one pass and class. */
+static tn_status unit_search(tuner *t, int pass, int class_) {
+    const tn_op *op = t->journal.op;
+    tn_context *ctx = context_of(t);
+    way *ways;
+    tn_tune_gain gain;
+    int champion = -1, count = 0;
+    t->works.pass = pass;
+    t->works.class_ = class_;
+    TN_TRY(tn_alloc(ctx, TN_TUNE_VARIANTS, sizeof *ways, &ways));
+    tn_status status = TN_OK;
+    for (; op->variants[count] && count < TN_TUNE_VARIANTS - 1; count++) {
+        way *w = &ways[count];
+        if (!tn_variant_has_pass(op->variants[count], pass))
+            continue;
+        TN_GO(way_search(t, w, count, champion < 0 ? NULL : &ways[champion]));
+        if (!w->takes_part)
+            continue;
+        if (champion < 0) {
+            champion = count;
+            continue;
+        }
+        TN_GO(tn_tune_works_ratio(&t->works, &ways[champion].space, &ways[champion].best, &w->space, &w->best,
+                                  0.12, &gain));
+        if (tn_tune_wins(&gain))
+            champion = count;
+    }
+    if (champion >= 0)
+        TN_GO(unit_close(t, ways, count, champion));
 cleanup:
-    out->seen = found.seen;
-    out->whole = found.whole;
-    out->workloads = t.count;
+    tn_free(ctx, ways);
+    return status;
+}
+
+/* A share of the time: sets × shapes. */
+static double weight_of(tuner *t, int unit) {
+    const tn_op *op = t->journal.op;
+    const int classes = tn_tune_unit(op, 1, 0) - 1;
+    double sets = 0, shapes = 0;
+    tn_tune_space space;
+    t->works.pass = unit ? (unit - 1) / classes : TN_TUNE_ALL;
+    t->works.class_ = unit ? (unit - 1) % classes : TN_TUNE_ALL;
+    for (int i = 0; i < t->works.count; i++)
+        shapes += tn_tune_works_has(&t->works, &t->works.items[i]);
+    if (unit == 0) {
+        sets = tn_tune_space_candidates(&t->journal.shared_space);
+    } else {
+        for (int v = 0; op->variants[v]; v++) {
+            tn_tune_journal_space(&t->journal, v, &space);
+            if (tn_variant_has_pass(op->variants[v], t->works.pass))
+                sets += tn_tune_space_candidates(&space) + (op->variants[1] != NULL);
+        }
+    }
+    return sets * shapes;
+}
+
+static tn_status units(tuner *t) {
+    const tn_op *op = t->journal.op;
+    const int count = tn_tune_unit_count(op), classes = tn_tune_unit(op, 1, 0) - 1;
+    double weights[TN_TUNE_UNITS], left = 0;
+    if (count > TN_TUNE_UNITS)
+        return tn_fail(context_of(t), TN_ERR_UNSUPPORTED, "%s has more than %d passes and classes", op->name,
+                       TN_TUNE_UNITS);
+    for (int unit = 0; unit < count; unit++) {
+        weights[unit] = t->journal.closed[unit] ? 0 : weight_of(t, unit);
+        left += weights[unit];
+    }
+    for (int unit = 0; unit < count; unit++) {
+        if (weights[unit] <= 0)
+            continue;
+        const double now = tn_clock_seconds();
+        t->deadline = now + 0.85 * (t->end - now) * weights[unit] / left; /* the rest is for confirming */
+        left -= weights[unit];
+        t->unit = unit;
+        if (t->journal.unit != unit)
+            TN_TRY(say(t, "unit %d", unit));
+        TN_TRY(unit ? unit_search(t, (unit - 1) / classes, (unit - 1) % classes) : unit_shared(t));
+        TN_TRY(say(t, "closed %d", unit));
+    }
+    return TN_OK;
+}
+
+static tn_status replay(tuner *t) {
+    const char *at = t->options->journal;
+    while (at && *at) {
+        char line[400];
+        const size_t length = strcspn(at, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, at);
+        TN_TRY(tn_tune_journal_take(&t->journal, line));
+        at += length + (at[length] == '\n');
+    }
+    tn_tune_journal_lost(&t->journal);
+    return TN_OK;
+}
+
+tn_status tn_tune_op(tn_device *dev, const tn_case *c, const tn_tune_options *options, tn_tune_report *out) {
+    tn_context *ctx = tn_device_context(dev);
+    const double start = tn_clock_seconds();
+    tuner t = {.dev = dev, .c = c, .options = options, .end = start + options->seconds, .whole = true};
+    tn_tune_journal_begin(&t.journal, ctx, tn_device_get_info(dev), tn_device_style(dev), tn_op_find(c->op),
+                          out);
+    tn_tuned_leave(dev, c->op);
+    tn_status status = TN_OK;
+    TN_GO(replay(&t));
+    TN_GO(tn_tune_works_make(dev, c, options->seconds, options->seed, &t.works));
+    TN_GO(units(&t));
+cleanup:
+    out->whole = t.whole;
+    out->workloads = t.works.count;
     out->seconds = tn_clock_seconds() - start;
-    for (int i = 0; i < t.count; i++)
-        workload_free(&t, t.workloads[i]);
+    tn_tune_works_free(&t.works);
+    tn_tune_journal_end(&t.journal);
     tn_tunable_untry(dev, c->op);
     tn_kernels_forget(dev);
     tn_progress_end(ctx);

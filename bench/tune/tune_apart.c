@@ -62,147 +62,102 @@ static tn_status stopped(tn_context *ctx) {
     return tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped while tuning");
 }
 
-tn_status tn_tune_apart_space(const tn_tune_apart *a, const tn_case *c, int cases, tn_tune_space *out,
-                              double *seconds) {
-    double start = tn_clock_seconds();
-    char argument[32], text[4096], why[128];
-    for (int own_alone = 0; own_alone < 2; own_alone++) {
-        tn_child_result r;
-        snprintf(argument, sizeof argument, "%d %d", cases, own_alone);
-        TN_TRY(run(a, c, "space", argument, &r));
-        end_of(a, &r, why, sizeof why);
-        bool has = r.output && sscanf(r.output, "space %4095s", text) == 1 && tn_tune_space_decode(text, out),
-             interrupted = r.interrupted;
-        tn_child_free(a->ctx, &r);
-        *seconds = tn_clock_seconds() - start;
-        if (interrupted)
-            return stopped(a->ctx);
-        if (has)
-            return TN_OK;
-        if (!own_alone)
-            tn_warn(a->ctx, "%s: with the defaults of both kinds of device: %s; only this kind's are tried",
-                    c->op, why);
-    }
-    return tn_fail(a->ctx, TN_ERR_DEVICE, "%s is not tuned: with its defaults: %s", c->op, why);
-}
-
 /* A search over several processes. */
 typedef struct search {
     const tn_tune_apart *a;
     const tn_case *c;
-    const tn_tune_space *space;
-    tn_tune_set best, last; /* so far; the one whose turn it is */
-    bool is_open, confirms; /* a turn has begun and not ended; it is the winner's last */
-    grown seen;
+    tn_tune_journal journal;
+    grown done, open; /* lines that the next process is to know: of closed units, and of the open one */
+    bool ended;
     tn_tune_report *report;
 } search;
 
 static tn_status take_line(search *s, const char *line) {
-    char word[16] = "", text[256] = "";
-    tn_tune_gain gain = {1, 1, 1, false, 0};
-    int whole, stands;
-    const char *at = text;
-    tn_tune_set set;
-    if (sscanf(line, "result %lg %lg %lg %d %d %d %d", &gain.ratio, &gain.q1, &gain.q3, &gain.n, &whole,
-               &s->report->workloads, &stands) == 7) {
+    int whole;
+    if (sscanf(line, "result %d %d", &whole, &s->report->workloads) == 2) {
         s->report->whole = whole != 0;
-        s->report->best = stands ? s->best : s->space->device;
-        tn_tune_result_fill(s->c, stands ? &s->best : NULL, &gain, &s->report->result);
-        s->is_open = false;
+        s->ended = true;
         return TN_OK;
     }
-    if (sscanf(line, "%15s %255s", word, text) != 2 || !tn_tune_set_decode(s->space, &at, &set))
-        return TN_OK; /* cut off by the end of its process */
-    s->last = set;
-    s->confirms = strcmp(word, "confirm") == 0;
-    s->is_open = s->confirms || strcmp(word, "begin") == 0;
-    if (strcmp(word, "begin") == 0) {
-        s->report->seen++;
-        return add(s->a->ctx, &s->seen, "%s%s", s->seen.used ? ";" : "", text);
+    const bool lasts = strncmp(line, "entry ", 6) == 0 || strncmp(line, "closed ", 7) == 0;
+    TN_TRY(tn_tune_journal_take(&s->journal, line));
+    TN_TRY(add(s->a->ctx, lasts ? &s->done : &s->open, "%s\n", line));
+    if (s->journal.unit < 0 && s->open.text) {
+        s->open.used = 0;
+        s->open.text[0] = '\0';
     }
-    s->report->refused += strcmp(word, "refused") == 0;
-    s->report->wrong += strcmp(word, "wrong") == 0;
-    if (strcmp(word, "best") == 0)
-        s->best = set;
     return TN_OK;
 }
 
-/* Takes a journal over; `*ended` when it has a result. */
-static tn_status take_journal(search *s, char *journal, bool *ended) {
-    *ended = false;
-    for (char *rest = journal, *line; rest && (line = strsep(&rest, "\n")) != NULL;) {
-        TN_TRY(take_line(s, line));
-        *ended = *ended || strncmp(line, "result ", 7) == 0;
+/* The last line may have been cut off by the end of its process. */
+static tn_status take_journal(search *s, char *journal) {
+    for (char *at = journal, *stop; at && (stop = strchr(at, '\n')) != NULL; at = stop + 1) {
+        *stop = '\0';
+        TN_TRY(take_line(s, at));
     }
     return TN_OK;
 }
 
 /* The set whose turn ended its process is not taken; without one there is nothing to go on with. */
 static tn_status blame(search *s, const char *why, bool *again) {
-    char text[256];
-    *again = s->is_open;
-    if (!s->is_open)
+    tn_tune_journal *j = &s->journal;
+    tn_tune_space space;
+    char text[512];
+    *again = j->is_open;
+    if (!j->is_open)
         return tn_fail(s->a->ctx, TN_ERR_DEVICE, "%s is not tuned: with its defaults: %s", s->c->op, why);
-    tn_tune_set_print(s->c, &s->last, text, sizeof text);
-    tn_warn(s->a->ctx, "not taken: with TURNOUT_TUNE=%s: %s", text, why);
+    tn_tune_journal_space(j, j->last.variant, &space);
+    tn_tune_set_print(&space, &j->last, text, sizeof text);
+    tn_warn(s->a->ctx, "not taken: with %s: %s", text, why);
     s->report->wrong++;
-    if (s->confirms)
-        s->best = s->space->device; /* nothing won that stands */
-    s->is_open = false;
+    tn_tune_journal_lost(j);
     return TN_OK;
 }
 
 static tn_status one_process(search *s, const tn_tune_options *o, double left, bool *again) {
-    char space[4096], best[256], why[128];
-    grown argument = {0};
+    char why[128], *argument = NULL;
     tn_child_result r = {0};
-    bool ended = false;
     tn_context *ctx = s->a->ctx;
     tn_status status = TN_OK;
-    tn_tune_space_encode(s->space, space, sizeof space);
-    tn_tune_set_encode(s->space, &s->best, best, sizeof best);
-    TN_GO(add(ctx, &argument, "%.3f %llu %d\n%s\n%s", left, (unsigned long long)o->seed, o->cases, space,
-              best));
-    if (s->seen.used) { /* in one piece: it may be longer than a line of add */
-        TN_GO(tn_grow(ctx, &argument.text, &argument.capacity, argument.used + s->seen.used + 2, 1));
-        argument.text[argument.used] = ';';
-        memcpy(argument.text + argument.used + 1, s->seen.text, s->seen.used + 1);
-    }
-    TN_GO(run(s->a, s->c, "search", argument.text, &r));
+    if (asprintf(&argument, "%.3f %llu %d\n%s%s", left, (unsigned long long)o->seed, o->cases,
+                 s->done.text ? s->done.text : "", s->open.text ? s->open.text : "") < 0)
+        return tn_fail(ctx, TN_ERR_MEMORY, "no memory for what a process is told");
+    TN_GO(run(s->a, s->c, "search", argument, &r));
     end_of(s->a, &r, why, sizeof why);
-    TN_GO(take_journal(s, r.output, &ended));
+    TN_GO(take_journal(s, r.output));
     *again = false;
     if (r.interrupted)
         status = stopped(ctx);
-    else if (!ended)
+    else if (!s->ended)
         status = blame(s, why[0] ? why : "the process ended without a result", again);
 cleanup:
     tn_child_free(ctx, &r);
-    tn_free(ctx, argument.text);
+    free(argument);
     return status;
 }
 
-tn_status tn_tune_apart_op(const tn_tune_apart *apart, const tn_case *c, const tn_tune_space *space,
-                           const tn_tune_options *options, tn_tune_report *out) {
-    double start = tn_clock_seconds();
-    search s = {.a = apart, .c = c, .space = space, .best = space->device, .report = out};
+tn_status tn_tune_apart_op(const tn_tune_apart *apart, const tn_case *c, const tn_tune_options *options,
+                           tn_tune_report *out) {
+    const double start = tn_clock_seconds();
+    search s = {.a = apart, .c = c, .report = out};
     bool again = true;
     tn_status status = TN_OK;
-    *out = (tn_tune_report){.best = space->device};
-    tn_tune_result_fill(c, NULL, &(tn_tune_gain){1, 1, 1, false, 0}, &out->result);
+    tn_tune_journal_begin(&s.journal, apart->ctx, apart->info, apart->style, tn_op_find(c->op), out);
     while (status == TN_OK && again) {
-        double left = options->seconds - (tn_clock_seconds() - start);
+        const double left = options->seconds - (tn_clock_seconds() - start);
         status = one_process(&s, options, left > 0 ? left : 0, &again);
     }
     out->seconds = tn_clock_seconds() - start;
-    tn_free(apart->ctx, s.seen.text);
+    tn_tune_journal_end(&s.journal);
+    tn_free(apart->ctx, s.done.text);
+    tn_free(apart->ctx, s.open.text);
     return status;
 }
 
 /* Adds the letters of a journal; `*ended` when it has a tally. A set that has begun and not ended is 'l'. */
 static tn_status take_cover(const tn_tune_apart *a, const tn_case *c, const tn_tune_space *space,
                             char *journal, const char *why, grown *done, tn_tune_tally *out, bool *ended) {
-    char letter, text[256] = "", shown[256];
+    char letter, text[256] = "", shown[512];
     bool is_open = false;
     *ended = false;
     for (char *rest = journal, *line; rest && (line = strsep(&rest, "\n")) != NULL;) {
@@ -214,12 +169,11 @@ static tn_status take_cover(const tn_tune_apart *a, const tn_case *c, const tn_t
     }
     if (*ended)
         return TN_OK;
-    const char *at = text;
     tn_tune_set set;
-    if (!is_open || !tn_tune_set_decode(space, &at, &set))
+    if (!is_open || !tn_tune_set_decode(space, text, &set))
         return tn_fail(a->ctx, TN_ERR_DEVICE, "%s is not verified: %s", c->op, why);
-    tn_tune_set_print(c, &set, shown, sizeof shown);
-    tn_warn(a->ctx, "wrong: with TURNOUT_TUNE=%s: %s", shown, why);
+    tn_tune_set_print(space, &set, shown, sizeof shown);
+    tn_warn(a->ctx, "wrong: with %s: %s", shown, why);
     return add(a->ctx, done, "l");
 }
 
@@ -228,15 +182,14 @@ tn_status tn_tune_apart_cover(const tn_tune_apart *apart, const tn_case *c, cons
     tn_context *ctx = apart->ctx;
     grown done = {0};
     bool ended = false;
-    char text[4096], why[128];
+    char why[128];
     tn_status status = TN_OK;
     *out = (tn_tune_tally){0};
-    tn_tune_space_encode(space, text, sizeof text);
     while (status == TN_OK && !ended) {
         tn_child_result r = {0};
         char *argument = NULL;
-        if (asprintf(&argument, "%d %d %llu\n%s\n%s", o->most, o->cases, (unsigned long long)o->seed, text,
-                     done.text ? done.text : "") < 0)
+        if (asprintf(&argument, "%d %d %llu %d\n%s", o->most, o->cases, (unsigned long long)o->seed,
+                     space->variant, done.text ? done.text : "") < 0)
             status = tn_fail(ctx, TN_ERR_MEMORY, "no memory for what a process is told");
         if (status == TN_OK)
             status = run(apart, c, "cover", argument, &r);

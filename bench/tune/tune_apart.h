@@ -9,17 +9,14 @@
 typedef struct tn_tune_apart {
     tn_context *ctx;
     const tn_device_info *info;
+    tn_style style;
     const char *program; /* whose hidden command `trial` is run */
     double silence_s;    /* a set that takes longer is given up */
 } tn_tune_apart;
 
-/* As tn_tune_space_make. Where the values of the other kind of device end the process they are left out, and
- * told on stderr. `*seconds`: how long it took. */
-tn_status tn_tune_apart_space(const tn_tune_apart *apart, const tn_case *c, int cases, tn_tune_space *out,
-                              double *seconds);
-/* As tn_tune_op and tn_tune_cover; a set that ended its process counts as wrong. */
-tn_status tn_tune_apart_op(const tn_tune_apart *apart, const tn_case *c, const tn_tune_space *space,
-                           const tn_tune_options *options, tn_tune_report *out);
+/* As tn_tune_op, and tn_tune_cover of a variant; a set that ended its process counts as wrong. */
+tn_status tn_tune_apart_op(const tn_tune_apart *apart, const tn_case *c, const tn_tune_options *options,
+                           tn_tune_report *out);
 tn_status tn_tune_apart_cover(const tn_tune_apart *apart, const tn_case *c, const tn_tune_space *space,
                               const tn_tune_cover_options *options, tn_tune_tally *out);
 

@@ -9,7 +9,7 @@ enum { TRIES = 20, FORGET_EVERY = 16 };
 /* met[a][i][b][j]: value i of tunable a has stood beside value j of tunable b > a. */
 typedef struct cover {
     const tn_tune_space *space;
-    bool (*met)[TN_TUNE_VALUES][TN_TUNE_TUNABLES][TN_TUNE_VALUES];
+    bool (*met)[TN_TUNE_VALUES][TN_VARIANT_TUNABLES][TN_TUNE_VALUES];
     tn_rng rng;
 } cover;
 
@@ -77,14 +77,29 @@ static bool known(const tn_tune_cover_options *o, int n, tn_tune_outcome *outcom
     return true;
 }
 
-static tn_status one(tn_device *dev, const tn_case *c, const tn_tune_set *set, const tn_tune_cover_options *o,
-                     tn_tune_tally *tally, tn_tune_outcome *outcome) {
+/* A set that fits no shape is as good as refused. */
+static tn_status verify(tn_device *dev, const tn_case *c, const tn_tune_space *space, const tn_tune_set *set,
+                        const tn_tune_cover_options *o, int first, tn_tune_outcome *outcome) {
+    tn_context *ctx = tn_device_context(dev);
+    int fitted;
+    char text[512];
+    TN_TRY(tn_tune_set_verify(dev, c, space, set, o->seed, first, o->cases, &fitted, outcome));
+    if (*outcome != TN_TUNE_RIGHT || fitted)
+        return TN_OK;
+    *outcome = TN_TUNE_REFUSED;
+    tn_tune_set_print(space, set, text, sizeof text);
+    tn_fail(ctx, TN_ERR_UNSUPPORTED, "%s: no random shape fits", text);
+    return TN_OK;
+}
+
+static tn_status one(tn_device *dev, const tn_case *c, const tn_tune_space *space, const tn_tune_set *set,
+                     const tn_tune_cover_options *o, tn_tune_tally *tally, tn_tune_outcome *outcome) {
     tn_context *ctx = tn_device_context(dev);
     bool is_known = known(o, tally->sets, outcome);
     if (!is_known && o->tell)
         o->tell(o->tell_data, 0, set);
     if (!is_known)
-        TN_TRY(tn_tune_set_verify(dev, c, set, o->seed, tally->sets * o->cases, o->cases, outcome));
+        TN_TRY(verify(dev, c, space, set, o, tally->sets * o->cases, outcome));
     tally->sets++;
     tally->refused += *outcome == TN_TUNE_REFUSED;
     tally->wrong += *outcome == TN_TUNE_WRONG;
@@ -105,22 +120,22 @@ tn_status tn_tune_cover(tn_device *dev, const tn_case *c, const tn_tune_space *s
                         const tn_tune_cover_options *o, tn_tune_tally *out) {
     tn_context *ctx = tn_device_context(dev);
     cover all = {.space = space, .rng = tn_rng_make(o->seed, TN_RNG_CASE, 23)};
-    const tn_tune_set *const defaults[] = {&space->cpu, &space->gpu};
+    const tn_tune_set *const defaults[] = {&space->start, &space->other};
     tn_tune_outcome outcome;
     tn_tune_set set;
     pair p;
     *out = (tn_tune_tally){0};
-    TN_TRY(tn_alloc(ctx, TN_TUNE_TUNABLES, sizeof *all.met, &all.met));
+    TN_TRY(tn_alloc(ctx, TN_VARIANT_TUNABLES, sizeof *all.met, &all.met));
     tn_status status = TN_OK;
     next_pair(&all, &p, &out->pairs);
     for (int i = 0; i < 2; i++) {
-        TN_GO(one(dev, c, defaults[i], o, out, &outcome));
+        TN_GO(one(dev, c, space, defaults[i], o, out, &outcome));
         if (outcome != TN_TUNE_REFUSED)
             fresh(&all, defaults[i], true);
     }
     while (next_pair(&all, &p, &out->left) && (!o->most || out->sets < o->most)) {
         set_around(&all, &p, &set);
-        TN_GO(one(dev, c, &set, o, out, &outcome));
+        TN_GO(one(dev, c, space, &set, o, out, &outcome));
         all.met[p.a][p.i][p.b][p.j] = true; /* had its turn, even if the device refused */
         if (outcome != TN_TUNE_REFUSED)
             fresh(&all, &set, true);

@@ -22,8 +22,8 @@ typedef struct tn_tune_tally {
     int pairs, left; /* pairs of values there are; those that no set had in the end */
 } tn_tune_tally;
 
-/* The defaults of both kinds first. A wrong set is told on stderr, a refused one as progress. TN_OK whatever
- * is found; a failure only after Ctrl-C or when memory runs out. */
+/* Of one variant, the defaults of both styles first. A wrong set is told on stderr, a refused one as
+ * progress. TN_OK whatever is found; a failure only after Ctrl-C or when memory runs out. */
 tn_status tn_tune_cover(tn_device *dev, const tn_case *c, const tn_tune_space *space,
                         const tn_tune_cover_options *options, tn_tune_tally *out);
 

@@ -1,48 +1,54 @@
-/* Sets of values for an op's tunables, as its case lists them: what the tuner chooses among, and what is
- * verified before it may. */
+/* Sets of values for the tunables of an op's variants: what the tuner chooses among, and what is verified
+ * before it may. */
 #ifndef TN_TUNE_SET_H
 #define TN_TUNE_SET_H
 
 #include "case.h"
-#include "tunable.h"
 
-enum { TN_TUNE_TUNABLES = 16, TN_TUNE_VALUES = 16, TN_TUNE_UNKNOWN = -1 };
+enum { TN_TUNE_VALUES = 16, TN_TUNE_ANY_VARIANT = -1 };
 
-/* One value a row of tn_case.tunables; TN_TUNE_UNKNOWN: left to the device, for op code never asked. */
+/* One value a row of the space that the set is of. */
 typedef struct tn_tune_set {
-    int values[TN_TUNE_TUNABLES];
+    int variant; /* index into the op's table; TN_TUNE_ANY_VARIANT: whichever is chosen */
+    int values[TN_VARIANT_TUNABLES];
 } tn_tune_set;
 
-/* The candidates a row: those of the table and the defaults of both kinds, ascending. A count of 0: not
- * asked. */
+/* The candidates a row: those of the table and the defaults of both styles, ascending. A count of 0: there is
+ * nothing to try, the value is that of `start`. */
 typedef struct tn_tune_space {
-    int tunables;
-    int count[TN_TUNE_TUNABLES], values[TN_TUNE_TUNABLES][TN_TUNE_VALUES];
-    tn_tune_set cpu, gpu; /* defaults by kind */
-    tn_tune_set device;   /* of this device (TURNOUT_KIND respected) */
+    const tn_op *op;
+    int variant, tunables;
+    const tn_tunable *rows[TN_VARIANT_TUNABLES];
+    int count[TN_VARIANT_TUNABLES], values[TN_VARIANT_TUNABLES][TN_TUNE_VALUES];
+    tn_tune_set start, other; /* the defaults of the device's style, and of the other one */
 } tn_tune_space;
 
-/* Runs the op's first `cases` random shapes with the defaults of both kinds, so that op code asks for what it
- * has, and fails as tn_verify_case when they are wrong; a kind that the device refuses is left out, with
- * `own_alone` the other kind.
- * TN_ERR_CHECK also when op code asks for a tunable that its case does not list. */
-tn_status tn_tune_space_make(tn_device *dev, const tn_case *c, int cases, bool own_alone, tn_tune_space *out);
-/* Number of sets: the product of the counts. */
+/* Of one variant, all its tunables; of TN_TUNE_ANY_VARIANT: what the passes and classes share
+ * (TN_TUNABLE_LAYOUT). What only CPUs' compilers take is 0 elsewhere, and nothing to try. */
+void tn_tune_space_make(const tn_device_info *info, tn_style style, const tn_op *op, int variant,
+                        tn_tune_space *out);
+/* Leaves those that passes share at the values that `shared`, a set of their space, has. */
+void tn_tune_space_share(tn_tune_space *space, const tn_tune_space *of, const tn_tune_set *shared);
+/* Number of sets: the product of the counts. And of those that differ from the start in one value. */
 double tn_tune_space_size(const tn_tune_space *space);
+int tn_tune_space_candidates(const tn_tune_space *space);
 /* A set of random candidates. */
 void tn_tune_set_draw(const tn_tune_space *space, tn_rng *rng, tn_tune_set *out);
 
 bool tn_tune_set_equal(const tn_tune_space *space, const tn_tune_set *a, const tn_tune_set *b);
-/* "gemm.VW=16,gemm.NV=2": also what TURNOUT_TUNE takes. */
-void tn_tune_set_print(const tn_case *c, const tn_tune_set *set, char *text, size_t size);
-/* Sets and spaces as one word, for another process: "16,2,-1", and back. false where the text is none of
- * `space`'s width; `*text` goes on behind it. */
+/* "TURNOUT_TUNE=gemm.VW=16,gemm.NV=2", behind "TURNOUT_VARIANT=gemm=few " where the op has several. */
+void tn_tune_set_print(const tn_tune_space *space, const tn_tune_set *set, char *text, size_t size);
+/* "LANES 16 -> 8, ROWS 16 -> 32"; "its defaults" where they are equal. */
+void tn_tune_set_changes(const tn_tune_space *space, const tn_tune_set *from, const tn_tune_set *to,
+                         char *text, size_t size);
+/* A set as one word, for another process: "0:16,2", and back. false where the text is none of an op's. */
 void tn_tune_set_encode(const tn_tune_space *space, const tn_tune_set *set, char *text, size_t size);
-bool tn_tune_set_decode(const tn_tune_space *space, const char **text, tn_tune_set *out);
-void tn_tune_space_encode(const tn_tune_space *space, char *text, size_t size);
-bool tn_tune_space_decode(const char *text, tn_tune_space *out);
-/* Op code gets these values, until tn_tunable_untry(dev, c->op). */
-tn_status tn_tune_set_try(tn_device *dev, const tn_case *c, const tn_tune_set *set);
+bool tn_tune_set_decode(const tn_tune_space *space, const char *text, tn_tune_set *out);
+/* Which variant the word is of. */
+bool tn_tune_set_variant(const tn_op *op, const char *text, int *variant);
+
+/* The op takes this variant and these values, until tn_tunable_untry(dev, op->name). */
+tn_status tn_tune_set_try(tn_device *dev, const tn_tune_space *space, const tn_tune_set *set);
 
 typedef enum tn_tune_outcome {
     TN_TUNE_RIGHT,
@@ -51,11 +57,12 @@ typedef enum tn_tune_outcome {
 } tn_tune_outcome;
 /* What verifying with a set ended in. */
 tn_tune_outcome tn_tune_outcome_of(tn_status status);
-/* Holds every pass against its reference with this set on `cases` random shapes, from number `first` of the
- * seed on. TN_OK whatever the outcome, its reason in ctx->message; a failure only after Ctrl-C and
- * when the device is lost. Ends with
- * nothing tried. */
-tn_status tn_tune_set_verify(tn_device *dev, const tn_case *c, const tn_tune_set *set, uint64_t seed,
-                             int first, int cases, tn_tune_outcome *outcome);
+/* Holds every pass against its reference with this set on `cases` random shapes that it fits, from number
+ * `first` of the seed on; on fewer where few fit. TN_OK whatever the outcome, its reason in ctx->message; a
+ * failure only after Ctrl-C and when the device is lost. `*fitted`: shapes that it took. Ends with nothing
+ * tried. */
+tn_status tn_tune_set_verify(tn_device *dev, const tn_case *c, const tn_tune_space *space,
+                             const tn_tune_set *set, uint64_t seed, int first, int cases, int *fitted,
+                             tn_tune_outcome *outcome);
 
 #endif

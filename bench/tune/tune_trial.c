@@ -1,32 +1,26 @@
 /* The side of tuning that opens the device (tune_apart.h). The argument of a job is lines; so is its journal:
  *
- *     space:  cases, own_alone                                    → "space TEXT"
- *     search: seconds, seed, cases, space, best set, sets seen    → "begin|refused|wrong|right|best|confirm
- * SET"…, "result RATIO Q1 Q3 N WHOLE WORKLOADS STANDS" cover:  most, cases, seed, space, letters → "begin
- * SET", "done LETTER"…, "tally SETS REFUSED WRONG PAIRS LEFT" */
+ *     search: "seconds seed cases", then the journal so far (tune_journal.h) → its further lines, "result
+ * WHOLE WORKLOADS" cover: "most cases seed variant", letters → "begin SET", "done LETTER"…, "tally SETS
+ * REFUSED WRONG PAIRS LEFT" */
 #include "tune_apart.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct journal {
-    const tn_tune_space *space;
-} journal;
-
-static void tell_search(void *data, const char *word, const tn_tune_set *set) {
-    const journal *j = data;
-    char text[256];
-    tn_tune_set_encode(j->space, set, text, sizeof text);
-    printf("%s %s\n", word, text);
+static void tell_search(void *data, const char *line) {
+    (void)data;
+    printf("%s\n", line);
     fflush(stdout);
 }
 
 static void tell_cover(void *data, char letter, const tn_tune_set *set) {
-    if (!letter) {
-        tell_search(data, "begin", set);
-        return;
-    }
-    printf("done %c\n", letter);
+    char text[256];
+    tn_tune_set_encode(data, set, text, sizeof text);
+    if (letter)
+        printf("done %c\n", letter);
+    else
+        printf("begin %s\n", text);
     fflush(stdout);
 }
 
@@ -34,77 +28,45 @@ static tn_status misread(tn_context *ctx, const char *job) {
     return tn_fail(ctx, TN_ERR_ARG, "trial: the argument of %s cannot be read", job);
 }
 
-static tn_status space(tn_device *dev, const tn_case *c, const char *argument) {
-    int cases, own_alone;
-    tn_tune_space found;
-    char text[4096] = "";
-    if (sscanf(argument, "%d %d", &cases, &own_alone) != 2)
-        return misread(tn_device_context(dev), "space");
-    TN_TRY(tn_tune_space_make(dev, c, cases, own_alone != 0, &found));
-    tn_tune_space_encode(&found, text, sizeof text);
-    printf("space %s\n", text);
-    return TN_OK;
-}
-
-/* Line number `n` of a text. */
-static const char *line_of(const char *text, int n) {
-    while (n-- > 0) {
-        text += strcspn(text, "\n");
-        text += *text == '\n';
-    }
-    return text;
-}
-
-static bool read_space(const char *line, tn_tune_space *out) {
-    char text[4096];
-    snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
-    return tn_tune_space_decode(text, out);
+/* Behind the first line. */
+static const char *rest_of(const char *text) {
+    text += strcspn(text, "\n");
+    return text + (*text == '\n');
 }
 
 static tn_status search(tn_device *dev, const tn_case *c, const char *argument) {
-    enum { MOST_SEEN = 4096 };
-    tn_context *ctx = tn_device_context(dev);
-    tn_tune_space found;
-    tn_tune_set best, *seen = NULL;
     tn_tune_report report;
-    journal told = {&found};
     unsigned long long seed;
-    tn_tune_options o = {.from = &best, .tell = tell_search, .tell_data = &told};
-    const char *at = line_of(argument, 2);
-    if (sscanf(argument, "%lf %llu %d", &o.seconds, &seed, &o.cases) != 3 ||
-        !read_space(line_of(argument, 1), &found) || !tn_tune_set_decode(&found, &at, &best))
-        return misread(ctx, "search");
-    TN_TRY(tn_alloc(ctx, MOST_SEEN, sizeof *seen, &seen));
+    tn_tune_options o = {.tell = tell_search, .journal = rest_of(argument)};
+    if (sscanf(argument, "%lf %llu %d", &o.seconds, &seed, &o.cases) != 3)
+        return misread(tn_device_context(dev), "search");
     o.seed = seed;
-    o.seen = seen;
-    while (*at && o.seen_count < MOST_SEEN && tn_tune_set_decode(&found, &at, &seen[o.seen_count]))
-        o.seen_count++;
-    tn_status status = tn_tune_op(dev, c, &found, &o, &report);
-    if (status == TN_OK)
-        printf("result %.17g %.17g %.17g %d %d %d %d\n", report.result.ratio, report.result.ratio_q1,
-               report.result.ratio_q3, report.result.n, report.whole, report.workloads,
-               report.result.count > 0);
-    tn_free(ctx, seen);
-    return status;
+    TN_TRY(tn_tune_op(dev, c, &o, &report));
+    printf("result %d %d\n", report.whole, report.workloads);
+    return TN_OK;
 }
 
 static tn_status cover(tn_device *dev, const tn_case *c, const char *argument) {
-    tn_tune_space found;
-    journal told = {&found};
+    tn_tune_space space;
     tn_tune_tally tally;
     unsigned long long seed;
-    tn_tune_cover_options o = {.tell = tell_cover, .tell_data = &told, .done = line_of(argument, 2)};
-    if (sscanf(argument, "%d %d %llu", &o.most, &o.cases, &seed) != 3 ||
-        !read_space(line_of(argument, 1), &found))
+    int variant, count = 0;
+    const tn_op *op = tn_op_find(c->op);
+    tn_tune_cover_options o = {.tell = tell_cover, .tell_data = &space, .done = rest_of(argument)};
+    while (op->variants[count])
+        count++;
+    if (sscanf(argument, "%d %d %llu %d", &o.most, &o.cases, &seed, &variant) != 4 || variant < 0 ||
+        variant >= count)
         return misread(tn_device_context(dev), "cover");
     o.seed = seed;
-    TN_TRY(tn_tune_cover(dev, c, &found, &o, &tally));
+    tn_tune_space_make(tn_device_get_info(dev), tn_device_style(dev), op, variant, &space);
+    TN_TRY(tn_tune_cover(dev, c, &space, &o, &tally));
     printf("tally %d %d %d %d %d\n", tally.sets, tally.refused, tally.wrong, tally.pairs, tally.left);
     return TN_OK;
 }
 
 tn_status tn_tune_trial(tn_device *dev, const tn_case *c, const char *job, const char *argument) {
-    if (strcmp(job, "space") == 0)
-        return space(dev, c, argument);
+    if (!tn_op_find(c->op))
+        return tn_fail(tn_device_context(dev), TN_ERR_ARG, "%s has no variants to try", c->op);
     return strcmp(job, "search") == 0 ? search(dev, c, argument) : cover(dev, c, argument);
 }

@@ -21,7 +21,7 @@ const char *tn_op_current_name(const char *name) {
 }
 
 void tn_op_current_key(const char *key, char *out, size_t size) {
-    const size_t op = strcspn(key, ":.=,");
+    const size_t op = strcspn(key, ":/.=,");
     const char *now = now_of(key, op);
     snprintf(out, size, "%s%s", now ? now : "", now ? key + op : key);
 }
@@ -30,7 +30,7 @@ tn_status tn_op_current_list(tn_context *ctx, const char *list, char **out) {
     const size_t size = 2 * strlen(list) + 1; /* no name has become twice as long */
     TN_TRY(tn_alloc(ctx, size, 1, out));
     for (size_t used = 0;;) {
-        const size_t op = strcspn(list, ":.=,"), length = strcspn(list, ",");
+        const size_t op = strcspn(list, ":/.=,"), length = strcspn(list, ",");
         const char *now = now_of(list, op);
         used += (size_t)snprintf(*out + used, size - used, "%s%.*s%s", now ? now : "",
                                  (int)(now ? length - op : length), now ? list + op : list,

@@ -152,6 +152,7 @@ void tn_device_close(tn_device *dev) {
     events_release(dev);
     tn_free(ctx, dev->events);
     tn_free(ctx, dev->tunables);
+    tn_free(ctx, dev->tuned);
     tn_free(ctx, dev->plans);
     tn_settings_free(dev);
     if (dev->queue)

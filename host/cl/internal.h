@@ -5,10 +5,9 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 
+#include "choice.h"
 #include "launch.h"
 #include "quirks.h"
-#include "tunable.h"
-#include "variant.h"
 
 typedef struct tn_program {
     char *key; /* op + options */
@@ -42,22 +41,6 @@ typedef struct tn_device_slot {
     void *data;
 } tn_device_slot;
 
-/* What is known of one tunable (tunable.c). */
-typedef struct tn_tunable_row {
-    char op[40], name[24];
-    const char *op_at, *name_at; /* where these stood when they were looked up last: never read */
-    bool is_asked, is_tried, is_tuned, is_fixed;
-    int cpu_default, gpu_default; /* when op code asked last */
-    tn_tunable_source source;     /* of what it was given */
-    int tried, tuned;
-} tn_tunable_row;
-
-enum { TN_TUNABLE_ROWS = 256 };
-typedef struct tn_tunables {
-    tn_tunable_row rows[TN_TUNABLE_ROWS];
-    int count;
-} tn_tunables;
-
 /* Launches that a test numbers, to leave one out (launch.h). */
 enum { TN_WATCHED = 512 };
 typedef struct tn_watch {
@@ -65,29 +48,6 @@ typedef struct tn_watch {
     int number, most, drop;
     const char *names[TN_WATCHED]; /* borrowed */
 } tn_watch;
-
-/* The environment, as it stood when the device was opened or tn_device_settings_reload was called. */
-typedef struct tn_settings {
-    bool kind_forced; /* TURNOUT_KIND */
-    tn_style forced_style;
-    char *tune, *variant; /* TURNOUT_TUNE, TURNOUT_VARIANT; NULL when not set */
-} tn_settings;
-
-/* Which variant of an op ran last. */
-typedef struct tn_ran {
-    const tn_op *op;
-    const tn_variant *variant;
-    tn_tunable_source source;
-} tn_ran;
-
-typedef struct tn_tried_variant {
-    const tn_op *op; /* NULL: an empty row */
-    const tn_variant *variant;
-    bool unfit; /* when it was chosen last */
-} tn_tried_variant;
-
-typedef struct tn_plan_slot tn_plan_slot; /* variant.c */
-enum { TN_PLAN_SLOTS = 1024, TN_RAN_OPS = 48, TN_TRIED_VARIANTS = 8 };
 
 struct tn_device {
     tn_context *ctx;
@@ -115,15 +75,12 @@ struct tn_device {
     char lost[1024]; /* not empty: nothing can be done with it any more, and this is what is said of it */
     tn_watch watch;
     tn_settings settings;
+    tn_tuned *tuned;     /* NULL: none */
+    uint64_t epoch;      /* rises when settings, tried values or kernels change: plans of before are void */
     tn_plan_slot *plans; /* [TN_PLAN_SLOTS], made at the first call; NULL before */
     tn_ran ran[TN_RAN_OPS];
     tn_tried_variant tried[TN_TRIED_VARIANTS];
 };
-
-/* Lets go of all plans (variant.c): settings, tried values or kernels have changed. */
-void tn_plans_forget(tn_device *dev);
-void tn_variants_untry(tn_device *dev, const char *op); /* NULL: of all ops */
-void tn_settings_free(tn_device *dev);
 
 const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
 
@@ -158,11 +115,5 @@ tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *s
 void tn_kernels_release(tn_device *dev);
 /* TN_ERR_UNSUPPORTED where its local memory, and `more` bytes as arguments, are more than the device has. */
 tn_status tn_kernel_check_local(tn_device *dev, const tn_kernel *kernel, size_t more);
-
-/* The row of a tunable, made when there is none; NULL when the table is full, and then defaults hold. */
-tn_tunable_row *tn_tunable_row_make(const tn_device *dev, const char *op, const char *name);
-/* Takes the values of the tuned file over, if there is one for this device. What cannot be used is told on
- * stderr and left. */
-void tn_tuned_load(tn_device *dev);
 
 #endif

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tn_style natural_style(const tn_device *dev) {
-    const tn_device_info *info = &dev->info;
+tn_style tn_device_info_style(const tn_device_info *info) {
     return info->kind == TN_KIND_CPU && !(info->quirks & TN_QUIRK_SHORT_LOOPS) ? TN_STYLE_THREADS
                                                                                : TN_STYLE_GROUPS;
 }
@@ -14,7 +13,7 @@ static tn_style natural_style(const tn_device *dev) {
 tn_style tn_device_style(const tn_device *dev) {
     if (dev->settings.kind_forced)
         return dev->settings.forced_style;
-    return natural_style(dev);
+    return tn_device_info_style(&dev->info);
 }
 
 const char *tn_style_name(tn_style style) {
@@ -22,6 +21,7 @@ const char *tn_style_name(tn_style style) {
 }
 
 size_t tn_device_private_bytes(const tn_device *dev) {
-    const bool threads = natural_style(dev) == TN_STYLE_THREADS && tn_device_style(dev) == TN_STYLE_THREADS;
+    const bool threads =
+        tn_device_info_style(&dev->info) == TN_STYLE_THREADS && tn_device_style(dev) == TN_STYLE_THREADS;
     return threads ? 2 << 20 : 16 << 10;
 }

@@ -14,7 +14,8 @@ typedef enum tn_style {
  * TURNOUT_KIND=cpu or gpu, as it stood when the device was opened, overrides it: gpu on a CPU runs exactly
  * what a GPU would run. */
 tn_style tn_device_style(const tn_device *dev);
-const char *tn_style_name(tn_style style); /* "threads", "groups" */
+tn_style tn_device_info_style(const tn_device_info *info); /* of one that is not open; no override */
+const char *tn_style_name(tn_style style);                 /* "threads", "groups" */
 
 /* Bytes of private memory that a work-item may use: megabytes where it is a thread with a stack, a few
  * kilobytes where hundreds of items share a compute unit's registers. */

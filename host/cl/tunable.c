@@ -148,6 +148,17 @@ tn_status tn_tunable_try(tn_device *dev, const char *op, const char *name, int v
     return TN_OK;
 }
 
+bool tn_tunable_tried(const tn_device *dev, const char *op, const char *name, int *value) {
+    for (int i = 0; i < dev->tunables->count; i++) {
+        const tn_tunable_row *row = &dev->tunables->rows[i];
+        if (row->is_tried && is_row(row, op, name)) {
+            *value = row->tried;
+            return true;
+        }
+    }
+    return false;
+}
+
 void tn_tunable_untry(tn_device *dev, const char *op) {
     tn_variants_untry(dev, op);
     for (int i = 0; i < dev->tunables->count; i++)

@@ -23,6 +23,7 @@ tn_tunable_source tn_tunable_source_of(const tn_device *dev, const char *op);
 
 /* A value for this process alone, above all others, until tn_tunable_untry. */
 tn_status tn_tunable_try(tn_device *dev, const char *op, const char *name, int value);
+bool tn_tunable_tried(const tn_device *dev, const char *op, const char *name, int *value);
 void tn_tunable_untry(tn_device *dev, const char *op); /* that key alone; NULL: all */
 
 /* What op code has asked for so far on this device. */

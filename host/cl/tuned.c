@@ -13,7 +13,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-static const char schema[] = "turnout-tuned-1";
+static const char schema[] = "turnout-tuned-2", old_schema[] = "turnout-tuned-1";
 
 /* What a file must have been made for: names and values of its identity fields. */
 enum { IDENTITY = 6 };
@@ -54,7 +54,7 @@ static tn_status path_of(tn_context *ctx, const tn_device_info *info, char *out,
 
 /* Hash of all kernel files of an op or class, as they would be built now: 16 digits. */
 static tn_status kernel_hash(tn_context *ctx, const char *key, char out[17]) {
-    char op[sizeof((tn_tuned_op *)0)->op];
+    char op[sizeof((tn_tuned_entry *)0)->op];
     XXH64_hash_t hash = 0;
     tn_op_current_key(key, op, sizeof op);
     op[strcspn(op, ":")] = '\0';
@@ -95,6 +95,10 @@ static tn_status load_json(tn_context *ctx, const tn_device_info *info, const ch
         const char *have = json_string_value(json_object_get(root, wanted[i].name));
         if (have && strcmp(have, wanted[i].value) == 0)
             continue;
+        if (have && i == 0 && strcmp(have, old_schema) == 0) {
+            i++; /* it is of an earlier program: read for one version */
+            continue;
+        }
         snprintf(why, sizeof why, "its %s is '%.80s', not '%.80s'", wanted[i].name, have ? have : "",
                  wanted[i].value);
         json_decref(root);
@@ -109,18 +113,23 @@ static double real_of(const json_t *o, const char *name) {
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+/* Copies a text of at most size - 1 bytes; "" where there is none. */
+static bool take_text(const json_t *o, const char *name, char *out, size_t size) {
+    const char *text = json_string_value(json_object_get(o, name));
+    snprintf(out, size, "%s", text ? text : "");
+    return !text || strlen(text) < size;
+}
+
 /* NULL, or what is wrong with the entry. */
-static const char *take_op(const char *key, json_t *o, tn_tuned_op *out) {
+static const char *take_entry(json_t *o, tn_tuned_entry *out) {
     json_t *values = json_object_get(o, "values"), *value;
     const char *name;
-    *out = (tn_tuned_op){.ratio = real_of(o, "ratio"),
-                         .ratio_q1 = real_of(o, "ratio_q1"),
-                         .ratio_q3 = real_of(o, "ratio_q3"),
-                         .n = (int)json_integer_value(json_object_get(o, "n"))};
-    if (!json_is_object(values) || strlen(key) >= sizeof out->op ||
-        !json_is_string(json_object_get(o, "kernel")))
-        return "no values, or no kernel";
-    tn_op_current_key(key, out->op, sizeof out->op);
+    out->ratio = real_of(o, "ratio");
+    out->ratio_q1 = real_of(o, "ratio_q1");
+    out->ratio_q3 = real_of(o, "ratio_q3");
+    out->n = (int)json_integer_value(json_object_get(o, "n"));
+    if (!json_is_object(values))
+        return "no values";
     json_object_foreach(values, name, value) {
         json_int_t n = json_integer_value(value);
         if (out->count == TN_TUNED_VALUES || strlen(name) >= sizeof out->values[0].name)
@@ -133,17 +142,65 @@ static const char *take_op(const char *key, json_t *o, tn_tuned_op *out) {
     return NULL;
 }
 
+/* The entry that out->count is the index of, with its op; NULL where there is no room. */
+static tn_tuned_entry *entry_make(tn_tuned *out, const char *key) {
+    if (out->count == TN_TUNED_MOST)
+        return NULL;
+    tn_tuned_entry *entry = &out->entries[out->count];
+    *entry = (tn_tuned_entry){.count = 0};
+    tn_op_current_key(key, entry->op, sizeof entry->op);
+    return entry;
+}
+
+/* One set of values for an op or, under "op:variant", for one of its variants. */
+static const char *take_old_op(const char *key, json_t *o, tn_tuned *out) {
+    tn_tuned_entry *entry = entry_make(out, key);
+    if (!entry)
+        return "too many entries before it";
+    char *colon = strchr(entry->op, ':');
+    if (colon)
+        snprintf(entry->variant, sizeof entry->variant, "%.23s", colon + 1);
+    if (colon)
+        *colon = '\0';
+    const char *wrong = take_entry(o, entry);
+    out->count += !wrong && entry->count;
+    return wrong;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *take_op(const char *key, json_t *o, tn_tuned *out) {
+    json_t *list = json_object_get(o, "tuned"), *one;
+    size_t i;
+    if (!json_is_string(json_object_get(o, "kernel")) || strlen(key) >= sizeof out->entries[0].op)
+        return "no kernel, or too long a name";
+    if (json_object_get(o, "values"))
+        return take_old_op(key, o, out);
+    if (!json_is_array(list))
+        return "no values";
+    json_array_foreach(list, i, one) {
+        tn_tuned_entry *entry = entry_make(out, key);
+        const char *wrong = entry ? take_entry(one, entry) : "too many entries";
+        if (wrong)
+            return wrong;
+        if (!take_text(one, "pass", entry->pass, sizeof entry->pass) ||
+            !take_text(one, "shapes", entry->shapes, sizeof entry->shapes) ||
+            !take_text(one, "variant", entry->variant, sizeof entry->variant))
+            return "too long a name";
+        entry->wins = json_is_true(json_object_get(one, "wins"));
+        out->count++;
+    }
+    return NULL;
+}
+
 static tn_status take_all(tn_context *ctx, json_t *root, tn_tuned *out) {
     const char *key;
     json_t *o;
     size_t stale = 0;
-    snprintf(out->utc, sizeof out->utc, "%s",
-             json_string_value(json_object_get(root, "utc")) ? json_string_value(json_object_get(root, "utc"))
-                                                             : "");
+    take_text(root, "utc", out->utc, sizeof out->utc);
     json_object_foreach(json_object_get(root, "ops"), key, o) {
         char hash[17], why[160];
-        const char *wrong =
-            out->count == TN_TUNED_OPS ? "too many ops" : take_op(key, o, &out->ops[out->count]);
+        const int before = out->count;
+        const char *wrong = take_op(key, o, out);
         if (wrong) {
             out->count = 0;
             snprintf(why, sizeof why, "op '%.40s' has %s", key, wrong);
@@ -151,8 +208,9 @@ static tn_status take_all(tn_context *ctx, json_t *root, tn_tuned *out) {
         }
         TN_TRY(kernel_hash(ctx, key, hash));
         if (strcmp(hash, json_string_value(json_object_get(o, "kernel"))) == 0)
-            out->count++;
-        else if (stale < sizeof out->stale)
+            continue;
+        out->count = before;
+        if (stale < sizeof out->stale)
             stale += (size_t)snprintf(out->stale + stale, sizeof out->stale - stale, "%s%s",
                                       stale ? ", " : "", key);
     }
@@ -171,32 +229,50 @@ tn_status tn_tuned_read(tn_context *ctx, const tn_device_info *info, tn_tuned *o
     return status;
 }
 
-static json_t *op_json(const tn_tuned_op *op, const char *hash) {
-    json_t *values = json_object();
-    for (int i = 0; i < op->count; i++)
-        json_object_set_new(values, op->values[i].name, json_integer(op->values[i].value));
-    json_t *o = json_pack("{s:s, s:o, s:i}", "kernel", hash, "values", values, "n", op->n);
+static json_t *entry_json(const tn_tuned_entry *e) {
+    json_t *values = json_object(), *o = json_object();
+    const struct {
+        const char *name, *text;
+    } texts[] = {{"pass", e->pass}, {"shapes", e->shapes}, {"variant", e->variant}};
     const struct {
         const char *name;
         double value;
-    } reals[] = {{"ratio", op->ratio}, {"ratio_q1", op->ratio_q1}, {"ratio_q3", op->ratio_q3}};
+    } reals[] = {{"ratio", e->ratio}, {"ratio_q1", e->ratio_q1}, {"ratio_q3", e->ratio_q3}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (texts[i].text[0])
+            json_object_set_new(o, texts[i].name, json_string(texts[i].text));
+    if (e->pass[0])
+        json_object_set_new(o, "wins", json_boolean(e->wins));
+    for (int i = 0; i < e->count; i++)
+        json_object_set_new(values, e->values[i].name, json_integer(e->values[i].value));
+    json_object_set_new(o, "values", values);
     for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++)
         json_object_set_new(o, reals[i].name,
                             isfinite(reals[i].value) ? json_real(reals[i].value) : json_null());
+    json_object_set_new(o, "n", json_integer(e->n));
     return o;
 }
 
-/* Values for kernels that have changed since say nothing any more; the others stay, under today's names. */
-static tn_status drop_stale(tn_context *ctx, json_t *ops) {
+static json_t *op_json(const tn_tuned_entry *entries, int count, const char *hash) {
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, entry_json(&entries[i]));
+    return json_pack("{s:s, s:o}", "kernel", hash, "tuned", list);
+}
+
+/* Values for kernels that have changed since say nothing any more, and those of `op` make way for newer ones.
+ * The others stay, under today's names. */
+static tn_status drop_stale(tn_context *ctx, json_t *ops, const char *op) {
     const char *key;
     json_t *o, *kept = json_object();
-    char hash[17], now[sizeof((tn_tuned_op *)0)->op];
+    char hash[17], now[sizeof((tn_tuned_entry *)0)->op];
     tn_status status = TN_OK;
     json_object_foreach(ops, key, o) {
         const char *have = json_string_value(json_object_get(o, "kernel"));
         TN_GO(kernel_hash(ctx, key, hash));
         tn_op_current_key(key, now, sizeof now);
-        if (have && strcmp(hash, have) == 0)
+        const size_t length = strcspn(now, ":"); /* older files have "op:variant" */
+        if (have && strcmp(hash, have) == 0 && (strlen(op) != length || strncmp(now, op, length) != 0))
             json_object_set(kept, now, o);
     }
     json_object_clear(ops);
@@ -211,8 +287,11 @@ static json_t *base_json(tn_context *ctx, const tn_device_info *info, const char
     tn_tuned_identity fields[IDENTITY];
     json_t *root = NULL;
     if (tn_file_exists(path) && load_json(ctx, info, path, &root) == TN_OK &&
-        json_is_object(json_object_get(root, "ops")))
+        json_is_object(json_object_get(root, "ops"))) {
+        json_object_set_new(root, "schema", json_string(schema));
+        json_object_set_new(root, "program", json_string(TN_RELEASE));
         return root;
+    }
     json_decref(root);
     root = json_object();
     identity_of(info, fields);
@@ -257,18 +336,17 @@ tn_status tn_tuned_check(tn_context *ctx, const tn_device_info *info) {
     return tn_output_check(ctx, path);
 }
 
-tn_status tn_tuned_store(tn_context *ctx, const tn_device_info *info, const tn_tuned_op *ops, int count) {
+tn_status tn_tuned_store(tn_context *ctx, const tn_device_info *info, const char *op,
+                         const tn_tuned_entry *entries, int count) {
     char path[sizeof((tn_tuned *)0)->path], utc[24], hash[17];
     TN_TRY(path_to_write(ctx, info, path, sizeof path));
-    json_t *root = base_json(ctx, info, path);
+    json_t *root = base_json(ctx, info, path), *ops = json_object_get(root, "ops");
     tn_status status = TN_OK;
     tn_clock_utc(utc, sizeof utc);
     json_object_set_new(root, "utc", json_string(utc));
-    TN_GO(drop_stale(ctx, json_object_get(root, "ops")));
-    for (int i = 0; i < count; i++) {
-        TN_GO(kernel_hash(ctx, ops[i].op, hash));
-        json_object_set_new(json_object_get(root, "ops"), ops[i].op, op_json(&ops[i], hash));
-    }
+    TN_GO(drop_stale(ctx, ops, op));
+    TN_GO(kernel_hash(ctx, op, hash));
+    json_object_set_new(ops, op, op_json(entries, count, hash));
     status = write_json(ctx, path, root);
 cleanup:
     json_decref(root);
@@ -276,12 +354,56 @@ cleanup:
 }
 
 void tn_tuned_describe(const tn_tuned *tuned, char *text, size_t size) {
-    int better = 0;
+    int better = 0; /* ops; the entries of one stand together */
     for (int i = 0; i < tuned->count; i++)
-        better += tuned->ops[i].count > 0;
+        better += i == 0 || strcmp(tuned->entries[i].op, tuned->entries[i - 1].op) != 0;
     text[0] = '\0';
     if (better)
         snprintf(text, size, "%d op%s, %s (%s)", better, better == 1 ? "" : "s", tuned->utc, tuned->path);
+}
+
+const tn_tuned_entry *tn_tuned_winner(const tn_tuned *tuned, const char *op, const char *pass,
+                                      const char *shapes) {
+    for (int i = 0; tuned && i < tuned->count; i++) {
+        const tn_tuned_entry *e = &tuned->entries[i];
+        if (e->wins && strcmp(e->op, op) == 0 && strcmp(e->pass, pass) == 0 && strcmp(e->shapes, shapes) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+static bool value_in(const tn_tuned_entry *e, const char *name, int *value) {
+    for (int i = 0; i < e->count; i++)
+        if (strcmp(e->values[i].name, name) == 0) {
+            *value = e->values[i].value;
+            return true;
+        }
+    return false;
+}
+
+bool tn_tuned_value(const tn_tuned *tuned, const char *op, const char *variant, const char *pass,
+                    const char *shapes, const char *name, int *value) {
+    for (int any = pass == NULL; any < 2; any++) /* what is said of the pass goes before what holds for all */
+        for (int i = 0; tuned && i < tuned->count; i++) {
+            const tn_tuned_entry *e = &tuned->entries[i];
+            const bool mine =
+                any ? !e->pass[0] : strcmp(e->pass, pass) == 0 && strcmp(e->shapes, shapes) == 0;
+            if (mine && strcmp(e->op, op) == 0 && (!e->variant[0] || strcmp(e->variant, variant) == 0) &&
+                value_in(e, name, value))
+                return true;
+        }
+    return false;
+}
+
+void tn_tuned_leave(tn_device *dev, const char *op) {
+    tn_tuned *tuned = dev->tuned;
+    int kept = 0;
+    for (int i = 0; tuned && i < tuned->count; i++)
+        if (strcmp(tuned->entries[i].op, op) != 0)
+            tuned->entries[kept++] = tuned->entries[i];
+    if (tuned)
+        tuned->count = kept;
+    tn_plans_forget(dev);
 }
 
 void tn_tuned_load(tn_device *dev) {
@@ -289,21 +411,13 @@ void tn_tuned_load(tn_device *dev) {
     tn_status status = tn_alloc(dev->ctx, 1, sizeof *tuned, &tuned);
     if (status == TN_OK)
         status = tn_tuned_read(dev->ctx, &dev->info, tuned);
-    if (status != TN_OK) {
+    if (status != TN_OK)
         tn_warn(dev->ctx, "%s; the defaults are used", dev->ctx->message);
-        tn_free(dev->ctx, tuned);
-        return;
-    }
-    for (int i = 0; i < tuned->count; i++)
-        for (int k = 0; k < tuned->ops[i].count; k++) {
-            tn_tunable_row *row = tn_tunable_row_make(dev, tuned->ops[i].op, tuned->ops[i].values[k].name);
-            if (row) {
-                row->is_tuned = true;
-                row->tuned = tuned->ops[i].values[k].value;
-            }
-        }
-    if (tuned->stale[0])
+    else if (tuned->stale[0])
         tn_warn(dev->ctx, "tuned values of %s are for other kernels and not used; run turnout tune",
                 tuned->stale);
-    tn_free(dev->ctx, tuned);
+    if (status == TN_OK && tuned->count)
+        dev->tuned = tuned;
+    else
+        tn_free(dev->ctx, tuned);
 }

@@ -59,48 +59,52 @@ bool tn_variant_has_pass(const tn_variant *variant, int pass) {
     return !variant->passes || (variant->passes >> pass & 1u);
 }
 
-static int value_of(const tn_device *dev, const tn_op *op, const tn_tunable *t, tn_tunable_source *source) {
-    tn_tunable_row *row = tn_tunable_row_make(dev, op->name, t->name);
-    const int by_style = t->defaults[tn_device_style(dev)];
-    const bool fixed = (t->flags & TN_TUNABLE_CPU) && !tn_quirk_cpu_builtins(&dev->info);
-    char key[80];
+/* What the environment says of a variant, "op/variant.NAME=v", before what it says of all that the op has. */
+static const char *from_environment(const tn_device *dev, const tn_op *op, const tn_variant *v,
+                                    const char *name) {
+    char key[112];
+    snprintf(key, sizeof key, "%s/%s.%s", op->name, v->name, name);
+    const char *text = in_list(dev->settings.tune, key);
+    if (text)
+        return text;
+    snprintf(key, sizeof key, "%s.%s", op->name, name);
+    return in_list(dev->settings.tune, key);
+}
+
+static int value_of(const tn_device *dev, const tn_op *op, const tn_variant *v, const tn_tunable *t, int pass,
+                    int class_, tn_tunable_source *source) {
     const char *text;
-    int value = by_style;
-    snprintf(key, sizeof key, "%s.%s", op->name, t->name);
+    /* What passes share is one value for all of them. */
+    const bool apart = class_ >= 0 && !(t->flags & TN_TUNABLE_LAYOUT);
+    int value = t->defaults[tn_device_style(dev)];
     *source = TN_TUNABLE_DEFAULT;
-    if (row && row->is_tried) {
+    if (tn_tunable_tried(dev, op->name, t->name, &value)) {
         *source = TN_TUNABLE_TRIED;
-        value = row->tried;
-    } else if ((text = in_list(dev->settings.tune, key)) != NULL) {
+    } else if ((text = from_environment(dev, op, v, t->name)) != NULL) {
         *source = TN_TUNABLE_ENVIRONMENT;
         value = atoi(text);
     } else if (dev->settings.kind_forced) {
         *source = TN_TUNABLE_ENVIRONMENT;
-    } else if (row && row->is_tuned) {
+    } else if (tn_tuned_value(dev->tuned, op->name, v->name, apart ? op->passes[pass] : NULL,
+                              apart ? tn_op_class(op, class_) : NULL, t->name, &value)) {
         *source = TN_TUNABLE_TUNED;
-        value = row->tuned;
     }
-    if (row) {
-        row->is_asked = true;
-        row->source = *source;
-        row->cpu_default = t->defaults[TN_STYLE_THREADS];
-        row->gpu_default = t->defaults[TN_STYLE_GROUPS];
-        row->is_fixed = fixed;
-    }
-    return fixed ? 0 : value;
+    return (t->flags & TN_TUNABLE_CPU) && !tn_quirk_cpu_builtins(&dev->info) ? 0 : value;
 }
 
 void tn_variant_values(const tn_device *dev, const tn_op *op, const tn_variant *variant, int pass, int class_,
                        int *values, tn_tunable_source *source) {
     tn_tunable_source highest = TN_TUNABLE_DEFAULT, one;
-    (void)pass;
-    (void)class_;
     for (int i = 0; i < variant->tunable_count; i++) {
-        values[i] = value_of(dev, op, &variant->tunables[i], &one);
+        values[i] = value_of(dev, op, variant, &variant->tunables[i], pass, class_, &one);
         highest = one > highest ? one : highest;
     }
     if (source)
         *source = highest;
+}
+
+const char *tn_op_class(const tn_op *op, int class_) {
+    return op->classes ? op->classes[class_] : "";
 }
 
 static bool fits(tn_device *dev, const tn_op *op, const tn_variant *v, int pass, const void *shape,
@@ -151,6 +155,16 @@ static tn_status environment_variant(tn_device *dev, const tn_op *op, const tn_v
                    name, list);
 }
 
+/* A style that is asked for by name is that style's own choice. */
+static const tn_variant *tuned_variant(const tn_device *dev, const tn_op *op, int pass, const void *shape) {
+    const int class_ = op->class_of ? op->class_of(pass, shape) : 0;
+    const tn_tuned_entry *winner =
+        dev->settings.kind_forced
+            ? NULL
+            : tn_tuned_winner(dev->tuned, op->name, op->passes[pass], tn_op_class(op, class_));
+    return winner ? tn_variant_find(op, winner->variant) : NULL;
+}
+
 tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out) {
     char why[160];
     tn_tried_variant *tried = tried_row(dev, op);
@@ -166,6 +180,11 @@ tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const voi
     TN_TRY(environment_variant(dev, op, &wanted));
     if (wanted && fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
         out->source = TN_TUNABLE_ENVIRONMENT > out->source ? TN_TUNABLE_ENVIRONMENT : out->source;
+        return TN_OK;
+    }
+    wanted = tuned_variant(dev, op, pass, shape);
+    if (wanted && fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
+        out->source = TN_TUNABLE_TUNED > out->source ? TN_TUNABLE_TUNED : out->source;
         return TN_OK;
     }
     for (int i = 0; op->variants[i]; i++)
@@ -199,12 +218,13 @@ void tn_variants_untry(tn_device *dev, const char *op) {
 /* Plans: a table of one slot a hash; a shape that meets another's slot takes it. */
 struct tn_plan_slot {
     const tn_op *op; /* NULL: empty */
-    uint64_t hash;
+    uint64_t hash, epoch;
     int pass;
     int64_t shape[TN_SHAPE_BYTES / sizeof(int64_t)];
     const tn_variant *variant;
     tn_ran *ran;
     tn_tunable_source source;
+    int class_;
     union {
         unsigned char bytes[TN_PLAN_BYTES];
         max_align_t alignment;
@@ -212,8 +232,7 @@ struct tn_plan_slot {
 };
 
 void tn_plans_forget(tn_device *dev) {
-    for (int i = 0; dev->plans && i < TN_PLAN_SLOTS; i++)
-        dev->plans[i].op = NULL;
+    dev->epoch++;
 }
 
 static tn_ran *ran_of(tn_device *dev, const tn_op *op) {
@@ -231,6 +250,22 @@ const tn_variant *tn_variant_ran(const tn_device *dev, const char *op) {
     return NULL;
 }
 
+bool tn_variant_ran_as(const tn_device *dev, const char *op, int *pass, int *class_) {
+    for (int i = 0; i < TN_RAN_OPS; i++)
+        if (dev->ran[i].op && strcmp(dev->ran[i].op->name, op) == 0) {
+            *pass = dev->ran[i].pass;
+            *class_ = dev->ran[i].class_;
+            return dev->ran[i].variant != NULL;
+        }
+    return false;
+}
+
+void tn_variant_ran_forget(tn_device *dev, const char *op) {
+    for (int i = 0; i < TN_RAN_OPS; i++)
+        if (dev->ran[i].op && strcmp(dev->ran[i].op->name, op) == 0)
+            dev->ran[i].variant = NULL;
+}
+
 static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void *shape, uint64_t hash,
                            tn_plan_slot *slot) {
     tn_choice choice;
@@ -241,11 +276,13 @@ static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void
     memcpy(slot->shape, shape, op->shape_bytes);
     slot->variant = choice.variant;
     slot->source = choice.source;
+    slot->class_ = op->class_of ? op->class_of(pass, shape) : 0;
     slot->ran = ran_of(dev, op);
     memset(&slot->plan, 0, sizeof slot->plan);
     if (choice.variant->plan)
         TN_TRY(choice.variant->plan(dev, pass, shape, choice.values, slot->plan.bytes));
     slot->op = op;
+    slot->epoch = dev->epoch;
     return TN_OK;
 }
 
@@ -254,11 +291,13 @@ tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape
         TN_TRY(tn_alloc(dev->ctx, TN_PLAN_SLOTS, sizeof *dev->plans, &dev->plans));
     const uint64_t hash = XXH3_64bits_withSeed(shape, op->shape_bytes, (uintptr_t)op + (unsigned)pass);
     tn_plan_slot *slot = &dev->plans[hash % TN_PLAN_SLOTS], mine;
-    if (slot->op != op || slot->hash != hash || slot->pass != pass ||
+    if (slot->op != op || slot->hash != hash || slot->epoch != dev->epoch || slot->pass != pass ||
         memcmp(slot->shape, shape, op->shape_bytes) != 0)
         TN_TRY(slot_fill(dev, op, pass, shape, hash, slot));
     slot->ran->variant = slot->variant;
     slot->ran->source = slot->source;
+    slot->ran->pass = pass;
+    slot->ran->class_ = slot->class_;
     /* A copy: what the variant calls may take the slot. */
     mine.variant = slot->variant;
     memcpy(&mine.plan, &slot->plan, sizeof mine.plan);

@@ -101,6 +101,10 @@ bool tn_variant_unfit(const tn_device *dev, const tn_op *op);
 bool tn_variant_has_pass(const tn_variant *variant, int pass);
 /* Which variant of `op` ran last on this device; NULL when none did. */
 const tn_variant *tn_variant_ran(const tn_device *dev, const char *op);
+/* In which pass and class of shapes; false when none did since it was forgotten. */
+bool tn_variant_ran_as(const tn_device *dev, const char *op, int *pass, int *class_);
+void tn_variant_ran_forget(tn_device *dev, const char *op);
+const char *tn_op_class(const tn_op *op, int class_); /* its name; "" where shapes have no classes */
 
 /* Reads TURNOUT_KIND, TURNOUT_VARIANT and TURNOUT_TUNE anew: a device reads them when it is opened, a launch
  * never does. */
