@@ -1,4 +1,4 @@
-/* A folder of its own for a test that writes files: entered before, removed with all in it after. */
+/* A folder of its own for a test that writes files: made before, removed with all in it after. */
 #ifndef TN_TEST_FOLDER_H
 #define TN_TEST_FOLDER_H
 
@@ -7,19 +7,38 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char test_folder[64];
+static char test_folder[32];
 
-static inline void test_folder_enter(void) {
+static inline void test_folder_make(void) {
     snprintf(test_folder, sizeof test_folder, "/tmp/turnout-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(test_folder));
+}
+
+static inline void test_folder_remove(void) {
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf %s", test_folder);
+    ck_assert_int_eq(system(line), 0);
+}
+
+/* The same, with the test in the folder while it runs. */
+static inline void test_folder_enter(void) {
+    test_folder_make();
     ck_assert_int_eq(chdir(test_folder), 0);
 }
 
 static inline void test_folder_leave(void) {
-    char line[128];
     ck_assert_int_eq(chdir("/"), 0);
-    snprintf(line, sizeof line, "rm -rf %s", test_folder);
-    ck_assert_int_eq(system(line), 0);
+    test_folder_remove();
+}
+
+/* The file `name` in it; `text` may hold any bytes but NUL. */
+static inline void test_folder_write(const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", test_folder, name);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
 }
 
 #endif

@@ -11,20 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char program_folder[64]; /* of program_folder_make */
-
-/* A folder of the test's own, and its end. */
-static inline void program_folder_make(void) {
-    snprintf(program_folder, sizeof program_folder, "/tmp/turnout-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(program_folder));
-}
-
-static inline void program_folder_remove(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", program_folder);
-    ck_assert_int_eq(system(line), 0);
-}
-
 static char program_output[65536]; /* stdout and stderr of the last run */
 
 /* Exit code of `turnout <line>`, or 128 + the signal. */

@@ -31,6 +31,15 @@ static inline tn_model_config small(const char *mixer) {
     return c;
 }
 
+static const char *const mixers[] = {"conv", "attention", "routed", "random:0.2", "periodic:4", "oracle"};
+enum { MIXERS = sizeof mixers / sizeof mixers[0] };
+
+/* Of a loop over 2 · MIXERS: every mixer, with keys and values projected and absorbed. */
+static inline tn_model_config small_of(int i) {
+    way = i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    return small(mixers[i / 2]);
+}
+
 /* A model whose router is not at its start, so that both decisions occur. */
 static inline tn_model *make(const tn_model_config *c, bool training, uint64_t seed) {
     tn_model *m;
@@ -58,9 +67,6 @@ static inline void oracle_rows(uint8_t *oracle) {
     for (int n = 0; n < N; n++)
         oracle[n] = n / T != 1 && n % T % 5 == 4; /* the second sequence has none */
 }
-
-static const char *const mixers[] = {"conv", "attention", "routed", "random:0.2", "periodic:4", "oracle"};
-enum { MIXERS = sizeof mixers / sizeof mixers[0] };
 
 static inline void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
                              float *out) {

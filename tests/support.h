@@ -3,11 +3,11 @@
 #ifndef TN_TEST_SUPPORT_H
 #define TN_TEST_SUPPORT_H
 
-#include <check.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "context.h"
+#include "suite.h"
 
 /* Fails the running test with the recorded words. */
 #define ck_ok(ctx, expr)                                                                                     \
@@ -15,9 +15,6 @@
         tn_status ck_status_ = (expr);                                                                       \
         ck_assert_msg(ck_status_ == TN_OK, "%s: %s", #expr, (ctx)->message);                                 \
     } while (0)
-
-/* main of a suite: CK_FORK=no under sanitizers and valgrind works as Check documents. */
-int tn_test_main(Suite *suite);
 
 /* Of random shapes: TURNOUT_TEST_SEED, else drawn anew; printed. */
 uint64_t tn_test_seed(void);

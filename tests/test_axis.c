@@ -1,7 +1,7 @@
 /* Lists of the command line as a sweep's axes. */
 #include "axis.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,9 +94,5 @@ int main(void) {
     tcase_add_test(tests, mistakes_name_the_item_and_an_example);
     tcase_add_test(tests, lists_of_words);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

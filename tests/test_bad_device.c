@@ -3,7 +3,9 @@
  * are without the bad one. */
 #include "sweep_cell.h"
 #include "file.h"
+#include "folder.h"
 #include "program.h"
+#include "suite.h"
 
 enum { ROWS_MAX = 16 };
 
@@ -18,11 +20,11 @@ static tn_context ctx;
 
 static void set_up(void) {
     ctx = (tn_context){.quiet = true};
-    program_folder_make();
+    test_folder_make();
 }
 
 static void tear_down(void) {
-    program_folder_remove();
+    test_folder_remove();
     ck_assert_int_eq(ctx.live, 0);
 }
 
@@ -33,9 +35,9 @@ static void sweep(const char *name, int timeout_s, table *out) {
     int code =
         program_run("sweep -d all -q --level op,layer --op gelu --pass forward --T 64 --batch 2 --rho 0.1 "
                     "--seconds 0.01 --timeout %d -o %s/%s.csv",
-                    timeout_s, program_folder, name);
+                    timeout_s, test_folder, name);
     ck_assert_msg(code == 0, "%s", program_output);
-    snprintf(path, sizeof path, "%s/%s.csv", program_folder, name);
+    snprintf(path, sizeof path, "%s/%s.csv", test_folder, name);
     ck_assert_msg(tn_file_read(&ctx, path, &bytes, &size) == TN_OK, "%s", ctx.message);
     out->count = 0;
     for (line = strchr(bytes, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
@@ -139,9 +141,5 @@ int main(void) {
     else
         puts("not held here: a bad device of rusticl (./dev test --all has it)");
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -1,10 +1,10 @@
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "breakeven.h"
+#include "suite.h"
 
 static tn_context ctx;
 static char path[] = "breakeven_XXXXXX";
@@ -430,10 +430,7 @@ int main(void) {
     tcase_add_test(tests, test_blocks);
     tcase_add_test(tests, test_fixture);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = tn_test_main(suite);
     unlink(path);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

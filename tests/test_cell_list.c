@@ -1,7 +1,7 @@
 /* Which cells a sweep has: presets, and axes in their place. No device is opened. */
 #include "cell_list.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,9 +202,5 @@ int main(void) {
     tcase_add_test(tests, axes_of_ops);
     tcase_add_test(tests, the_order_is_that_of_the_seed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

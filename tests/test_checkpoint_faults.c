@@ -4,6 +4,7 @@
 
 #include "file.h"
 #include "safetensors.h"
+#include "suite.h"
 
 #include <math.h>
 #include <sys/stat.h>
@@ -473,9 +474,5 @@ int main(void) {
     tcase_add_test(t, one_meaning_of_attention);
     tcase_add_test(t, the_attention_mixer);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

@@ -2,8 +2,8 @@
  * codes. */
 #include "build.h"
 #include "commands.h"
+#include "suite.h"
 
-#include <check.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -199,9 +199,5 @@ int main(void) {
     tcase_add_test(tests, version_as_an_object);
     tcase_add_test(tests, program_without_platform);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -5,8 +5,8 @@
 #include "program.h"
 #include "rng.h"
 #include "statistics.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -414,9 +414,5 @@ int main(void) {
     tcase_add_test(tests, false_calls);
     tcase_add_test(tests, power);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -2,8 +2,8 @@
 #include "comparison.h"
 #include "folder.h"
 #include "program.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -271,9 +271,5 @@ int main(void) {
     tcase_add_test(tests, one_measurement_twice);
     tcase_add_test(tests, samples_of_two_cards);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -2,6 +2,7 @@
 #include "file.h"
 #include "program.h"
 #include "rows.h"
+#include "suite.h"
 #include "topology.h"
 
 #include <sched.h>
@@ -92,9 +93,5 @@ int main(void) {
     tcase_add_test(tests, a_sweep_over_cores);
     tcase_add_test(tests, all_cores_by_letter);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

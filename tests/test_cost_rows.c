@@ -1,8 +1,8 @@
 /* One cell of a good row is damaged at a time: the row is named by its column and used no more, or used with
  * a note. */
 #include "cost_rows.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -241,10 +241,7 @@ int main(void) {
     tcase_add_test(tests, test_long_value);
     tcase_add_test(tests, test_columns_taken_out);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = tn_test_main(suite);
     unlink(path);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

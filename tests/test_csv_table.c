@@ -1,10 +1,10 @@
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "csv_table.h"
+#include "suite.h"
 
 static tn_context ctx;
 static char path[] = "csv_table_XXXXXX";
@@ -182,10 +182,7 @@ int main(void) {
     tcase_add_test(tests, test_missing_file);
     tcase_add_test(tests, test_kinds);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = tn_test_main(suite);
     unlink(path);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -3,6 +3,7 @@
 #include "file.h"
 #include "folder.h"
 #include "program.h"
+#include "suite.h"
 
 #include <sys/stat.h>
 
@@ -209,9 +210,5 @@ int main(void) {
     suite_add_tcase(suite, huge);
     tcase_add_test(tests, full_disks_and_closed_pipes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

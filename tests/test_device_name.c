@@ -1,7 +1,7 @@
 /* What of a device's name survives an update of its driver. */
 #include "device_name.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,9 +70,5 @@ int main(void) {
     tcase_add_test(tests, test_table);
     tcase_add_test(tests, test_any_length);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

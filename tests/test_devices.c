@@ -1,7 +1,9 @@
 /* What the program makes of what drivers say and of what they do not: addresses, names, entries that do not
  * load, CPUs that the process may not use, devices that lack something, devices that are lost. Layers
  * (bad_layer.c, lying_layer.c) stand in for drivers that are not here. */
+#include "folder.h"
 #include "program.h"
+#include "suite.h"
 
 #include <jansson.h>
 #include <sched.h>
@@ -12,7 +14,7 @@
 
 static void copy_in(const char *path) {
     char line[256];
-    snprintf(line, sizeof line, "cp %s %s/", path, program_folder);
+    snprintf(line, sizeof line, "cp %s %s/", path, test_folder);
     ck_assert_int_eq(system(line), 0);
 }
 
@@ -85,22 +87,13 @@ START_TEST(a_build_log_of_any_bytes) {
 }
 END_TEST
 
-static void write_icd(const char *name, const char *library) {
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", program_folder, name);
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(library, file);
-    fclose(file);
-}
-
 START_TEST(broken_entries_are_named) {
-    setenv("OCL_ICD_VENDORS", program_folder, 1);
-    program_gives(3, "devices", program_folder, "holds no .icd file", "pocl-opencl-icd");
-    write_icd("missing.icd", "/nowhere/libgone.so.1\n");
-    write_icd("text.icd", "/etc/passwd");
-    write_icd("empty.icd", "");
-    write_icd("other.icd", "libc.so.6");
+    setenv("OCL_ICD_VENDORS", test_folder, 1);
+    program_gives(3, "devices", test_folder, "holds no .icd file", "pocl-opencl-icd");
+    test_folder_write("missing.icd", "/nowhere/libgone.so.1\n");
+    test_folder_write("text.icd", "/etc/passwd");
+    test_folder_write("empty.icd", "");
+    test_folder_write("other.icd", "libc.so.6");
     program_gives(3, "devices", "/missing.icd: /nowhere/libgone.so.1 does not load",
                   "No such file or directory", "/text.icd: /etc/passwd does not load",
                   "/empty.icd names no library", "libc.so.6 is no OpenCL driver");
@@ -209,7 +202,7 @@ int main(void) {
     Suite *suite = suite_create("devices");
     TCase *tests = tcase_create("devices");
     tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, program_folder_make, program_folder_remove);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, addresses_of_each_vendor);
     tcase_add_test(tests, names_of_any_bytes);
     tcase_add_test(tests, a_build_log_of_any_bytes);
@@ -219,9 +212,5 @@ int main(void) {
     tcase_add_test(tests, a_lost_device_is_said_once);
     tcase_add_test(tests, what_a_device_lacks);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

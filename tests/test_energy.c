@@ -3,6 +3,7 @@
 #include "energy_tree.h"
 
 #include "clock.h"
+#include "suite.h"
 
 #include <stdatomic.h>
 
@@ -256,9 +257,5 @@ int main(void) {
     tcase_add_test(tests, trapezoids_follow_a_slope);
     tcase_add_test(tests, samples_too_far_apart);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

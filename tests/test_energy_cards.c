@@ -4,6 +4,7 @@
 #include "measure.h"
 
 #include "clock.h"
+#include "suite.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -298,9 +299,5 @@ int main(void) {
     tcase_add_test(tests, a_short_look_does_not_wait_for_the_counter);
     tcase_add_test(tests, a_card_lost_in_the_middle);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -3,6 +3,7 @@
 #include "energy_tree.h"
 #include "program.h"
 #include "rows.h"
+#include "suite.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -178,9 +179,5 @@ int main(void) {
     tcase_add_test(tests, sweep_has_it_in_every_cell);
     tcase_add_test(tests, eval_saves_joules);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

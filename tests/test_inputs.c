@@ -1,4 +1,3 @@
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,24 +5,15 @@
 #include <unistd.h>
 
 #include "breakeven.h"
+#include "folder.h"
 #include "inputs.h"
+#include "suite.h"
 #include "summary_table.h"
 
 static tn_context ctx;
-static char folder[] = "inputs_XXXXXX";
-
-static void write_in_folder(const char *name, const char *text) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *stream = fopen(path, "wb");
-    ck_assert_ptr_nonnull(stream);
-    fputs(text, stream);
-    fclose(stream);
-}
-
 static void remove_in_folder(const char *name) {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", test_folder, name);
     unlink(path);
 }
 
@@ -60,14 +50,14 @@ START_TEST(test_refuses) {
     refused("no/such/folder", "no/such/folder");
     refused(TN_TEST_DATA "/README.md", "neither a .csv file nor a folder");
     refused(TN_TEST_DATA "/demo/conv/metrics.csv", "name the folder");
-    refused(folder, "holds no run");
-    write_in_folder("config.json", "{\"mixer\": \"conv\", ");
-    refused(folder, "config.json, line 1");
-    write_in_folder("config.json", "[1]");
-    refused(folder, "no JSON object");
-    write_in_folder("config.json", "{\"mixer\": \"conv\"}");
-    write_in_folder("metrics.csv", "step,phase\n1,1\n");
-    refused(folder, "metrics of a run");
+    refused(test_folder, "holds no run");
+    test_folder_write("config.json", "{\"mixer\": \"conv\", ");
+    refused(test_folder, "config.json, line 1");
+    test_folder_write("config.json", "[1]");
+    refused(test_folder, "no JSON object");
+    test_folder_write("config.json", "{\"mixer\": \"conv\"}");
+    test_folder_write("metrics.csv", "step,phase\n1,1\n");
+    refused(test_folder, "metrics of a run");
     remove_in_folder("metrics.csv");
     static const char *const routes[] = {"0,0,1.5,3,1,0", "0,0,-1,3,1,0", "0,0,1,3,2,0", "0,0,1,3,,0",
                                          "0,0,1,3,1,x"};
@@ -75,20 +65,20 @@ START_TEST(test_refuses) {
         char text[160];
         snprintf(text, sizeof text, "sequence,layer,position,token,routed,oracle\n0,0,0,3,1,\n%s\n",
                  routes[i]);
-        write_in_folder("routes.csv", text);
-        refused(folder, "routes.csv, line 3");
+        test_folder_write("routes.csv", text);
+        refused(test_folder, "routes.csv, line 3");
     }
-    write_in_folder("routes.csv", "sequence,layer\n0,0\n");
-    refused(folder, "routes of a run");
+    test_folder_write("routes.csv", "sequence,layer\n0,0\n");
+    refused(test_folder, "routes of a run");
     remove_in_folder("routes.csv");
     remove_in_folder("config.json");
 }
 END_TEST
 
 START_TEST(test_run_without_summary) {
-    const char *path = folder;
+    const char *path = test_folder;
     tn_inputs in;
-    write_in_folder("config.json", "{\"mixer\": \"conv\"}");
+    test_folder_write("config.json", "{\"mixer\": \"conv\"}");
     ck_assert_int_eq(tn_inputs_read(&ctx, &path, 1, &in), TN_OK);
     ck_assert_uint_eq(in.run_count, 1);
     ck_assert_ptr_null(in.runs[0].summary);
@@ -100,12 +90,12 @@ START_TEST(test_run_without_summary) {
 END_TEST
 
 START_TEST(test_study) {
-    const char *path = folder;
+    const char *path = test_folder;
     tn_inputs in;
-    write_in_folder("study.csv",
-                    "task,mixer,seed,accuracy,attention_pct,attention_pct_layers,score_flops_saved_pct,"
-                    "time_saved_pct,energy_saved_pct,status\n"
-                    "recall,routed,7,1,0.4,0;1.5;0.1,99,12.5,unmeasured,ok\n");
+    test_folder_write("study.csv",
+                      "task,mixer,seed,accuracy,attention_pct,attention_pct_layers,score_flops_saved_pct,"
+                      "time_saved_pct,energy_saved_pct,status\n"
+                      "recall,routed,7,1,0.4,0;1.5;0.1,99,12.5,unmeasured,ok\n");
     ck_assert_msg(tn_inputs_read(&ctx, &path, 1, &in) == TN_OK, "%s", ctx.message);
     ck_assert_uint_eq(in.run_count, 1);
     ck_assert_str_eq(in.runs[0].name, "recall routed, seed 7");
@@ -120,9 +110,9 @@ END_TEST
 /* Rows of a study that a spreadsheet damaged are named and left out, TRUE is true, "unmeasured" stays a word.
  */
 START_TEST(test_damaged_study) {
-    const char *path = folder;
+    const char *path = test_folder;
     tn_inputs in;
-    write_in_folder(
+    test_folder_write(
         "study.csv",
         "task,mixer,seed,accuracy,attention_pct,score_flops_saved_pct,time_saved_pct,energy_saved_pct,"
         "curriculum,status\n"
@@ -158,13 +148,13 @@ END_TEST
 
 /* A name in another code costs its bytes alone; a loss that is NaN is named. */
 START_TEST(test_damaged_run) {
-    const char *path = folder;
+    const char *path = test_folder;
     tn_inputs in;
-    write_in_folder("config.json", "{\"mixer\": \"conv\", \"device\": \"caf\xE9\"}");
-    write_in_folder("metrics.csv",
-                    "step,phase,lambda,lr,loss,cross_entropy,accuracy,attention_pct,attention_pct_soft,"
-                    "routed_rows,step_ms,tokens_per_s,elapsed_s\n"
-                    "1,1,0,0.1,nan,,0.5,1,1,2,3,4,5\n");
+    test_folder_write("config.json", "{\"mixer\": \"conv\", \"device\": \"caf\xE9\"}");
+    test_folder_write("metrics.csv",
+                      "step,phase,lambda,lr,loss,cross_entropy,accuracy,attention_pct,attention_pct_soft,"
+                      "routed_rows,step_ms,tokens_per_s,elapsed_s\n"
+                      "1,1,0,0.1,nan,,0.5,1,1,2,3,4,5\n");
     ck_assert_msg(tn_inputs_read(&ctx, &path, 1, &in) == TN_OK, "%s", ctx.message);
     ck_assert_str_eq(tn_run_text(&in.runs[0], "device"), "caf\xEF\xBF\xBD");
     ck_assert_uint_eq(in.flaw_count, 2);
@@ -191,14 +181,14 @@ static char *summary_of(const char *path, tn_table_format format) {
 /* A saving stands with its quartiles; none is told of the model held against itself, or where 0 lies between
  * them. */
 START_TEST(test_savings) {
-    write_in_folder("study.csv",
-                    "name,task,mixer,seed,accuracy,attention_pct,score_flops_saved_pct,all_flops_saved_pct,"
-                    "time_saved_pct,time_saved_pct_q1,time_saved_pct_q3,energy_saved_pct,status\n"
-                    "itself,recall,attention,1,1,100,0.5,0.25,-5,-7,-3,-2,ok\n"
-                    "told,recall,routed,1,1,0.4,99,43,12.5,10,15,11,ok\n"
-                    "untold,recall,routed,2,1,0.4,99,43,2.5,-1.5,4.5,unmeasured,ok\n"
-                    "wrong,recall,routed,3,1,0,100,77.7,66.6,66,67,unmeasured,error\n");
-    char *text = summary_of(folder, TN_TABLE_MARKDOWN);
+    test_folder_write("study.csv",
+                      "name,task,mixer,seed,accuracy,attention_pct,score_flops_saved_pct,all_flops_saved_pct,"
+                      "time_saved_pct,time_saved_pct_q1,time_saved_pct_q3,energy_saved_pct,status\n"
+                      "itself,recall,attention,1,1,100,0.5,0.25,-5,-7,-3,-2,ok\n"
+                      "told,recall,routed,1,1,0.4,99,43,12.5,10,15,11,ok\n"
+                      "untold,recall,routed,2,1,0.4,99,43,2.5,-1.5,4.5,unmeasured,ok\n"
+                      "wrong,recall,routed,3,1,0,100,77.7,66.6,66,67,unmeasured,error\n");
+    char *text = summary_of(test_folder, TN_TABLE_MARKDOWN);
     ck_assert_msg(strstr(text, "12.5 (10.0 … 15.0)") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "n/a (-1.5 … 4.5)") != NULL, "%s", text);
     ck_assert_ptr_null(strstr(text, "-5.0"));
@@ -206,7 +196,7 @@ START_TEST(test_savings) {
     ck_assert_ptr_null(strstr(text, "-2.0"));
     ck_assert(!strstr(text, "77.7") && !strstr(text, "66.6") && strstr(text, "error"));
     free(text);
-    text = summary_of(folder, TN_TABLE_CSV);
+    text = summary_of(test_folder, TN_TABLE_CSV);
     ck_assert_msg(strstr(text, "\nitself,1,100,,,,,,ok,,\n") != NULL, "%s", text);
     ck_assert_msg(strstr(text, "\nuntold,1,0.4,,99.0,43.0,2.5,unmeasured,ok,-1.5,4.5\n") != NULL, "%s", text);
     free(text);
@@ -233,10 +223,9 @@ START_TEST(test_summary) {
 END_TEST
 
 int main(void) {
-    if (!mkdtemp(folder))
-        return EXIT_FAILURE;
     Suite *suite = suite_create("inputs");
     TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, test_demo_folder);
     tcase_add_test(tests, test_refuses);
     tcase_add_test(tests, test_run_without_summary);
@@ -246,10 +235,5 @@ int main(void) {
     tcase_add_test(tests, test_savings);
     tcase_add_test(tests, test_summary);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    rmdir(folder);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

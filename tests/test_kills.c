@@ -4,8 +4,9 @@
 #include "sweep_cell.h"
 #include "clock.h"
 #include "file.h"
+#include "folder.h"
+#include "suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +21,6 @@ typedef struct rows {
     int count;
 } rows;
 
-static char folder[64];
 static const char mark[] = "--seed=918273"; /* of the sweep; its children have it on their command lines */
 static tn_context ctx;
 static rows alone, killed;
@@ -113,8 +113,8 @@ START_TEST(killed_twenty_times) {
     unsigned long long seed = seed_of_moments();
     tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 0);
     double whole = tn_clock_seconds();
-    snprintf(quiet, sizeof quiet, "%s/alone.csv", folder);
-    snprintf(csv, sizeof csv, "%s/killed.csv", folder);
+    snprintf(quiet, sizeof quiet, "%s/alone.csv", test_folder);
+    snprintf(csv, sizeof csv, "%s/killed.csv", test_folder);
     fprintf(stderr, "moments of seed %llu (TURNOUT_KILL_SEED)\n", seed);
     pid_t pid = start(quiet);
     for (int i = 0; i < 500 && !survivor(); i++)
@@ -142,20 +142,12 @@ START_TEST(killed_twenty_times) {
 END_TEST
 
 int main(void) {
-    char line[128];
-    snprintf(folder, sizeof folder, "/tmp/turnout-kills-XXXXXX");
-    if (!mkdtemp(folder))
-        return EXIT_FAILURE;
     ctx.quiet = true;
     Suite *suite = suite_create("kills");
     TCase *tests = tcase_create("kills");
     tcase_set_timeout(tests, 280);
+    tcase_add_checked_fixture(tests, test_folder_make, test_folder_remove);
     tcase_add_test(tests, killed_twenty_times);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    return system(line) != 0 || failed != 0;
+    return tn_test_main(suite);
 }

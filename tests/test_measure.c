@@ -4,8 +4,8 @@
 
 #include "buffer.h"
 #include "clock.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -141,9 +141,5 @@ int main(void) {
     tcase_add_test(tests, device_work);
     tcase_add_test(tests, cold_calls);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -46,8 +46,7 @@ static void check_forward(const tn_model_config *c, tn_gate gate) {
 
 START_TEST(test_forward) {
     open_device();
-    tn_model_config c = small(mixers[_i / 2]);
-    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model_config c = small_of(_i);
     check_forward(&c, TN_GATE_COMPACT);
     check_forward(&c, TN_GATE_BLOCKS);
     if (c.mixer == TN_MIXER_ROUTED) {
@@ -141,8 +140,7 @@ static void check_gradients(const tn_model_config *c, tn_gate gate) {
 
 START_TEST(test_gradients) {
     open_device();
-    tn_model_config c = small(mixers[_i / 2]);
-    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model_config c = small_of(_i);
     check_gradients(&c, TN_GATE_COMPACT);
     if (c.mixer == TN_MIXER_ROUTED) {
         check_gradients(&c, TN_GATE_DENSE);
@@ -163,8 +161,7 @@ START_TEST(test_causality) {
     static uint8_t oracle[N];
     static float before[N * V], after[N * V];
     open_device();
-    tn_model_config c = small(mixers[_i / 2]);
-    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model_config c = small_of(_i);
     tn_model *m = make(&c, false, 21);
     tn_workspace *ws;
     tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
@@ -199,8 +196,7 @@ START_TEST(test_batch_independence) {
     static uint8_t oracle[N];
     static float batch[N * V], alone[T * V];
     open_device();
-    tn_model_config c = small(mixers[_i / 2]);
-    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model_config c = small_of(_i);
     if (c.mixer != TN_MIXER_RANDOM) { /* its mask is drawn by the batch */
         tn_model *m = make(&c, false, 31);
         tn_workspace *ws;

@@ -13,8 +13,7 @@ START_TEST(test_nan_causality) {
     static uint8_t oracle[N];
     static float before[N * V], after[N * V], row[32];
     open_device();
-    tn_model_config c = small(mixers[_i / 2]);
-    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model_config c = small_of(_i);
     tn_model *m = make(&c, false, 22);
     tn_workspace *ws;
     tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
@@ -58,8 +57,7 @@ START_TEST(test_nan_weight) {
     const float nan = NAN;
     float kept;
     open_device();
-    tn_model_config c = small(mixers[_i / 2]);
-    way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
+    tn_model_config c = small_of(_i);
     tn_model *m = make(&c, false, 23);
     tn_workspace *ws;
     tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .labels = labels, .oracle = oracle};

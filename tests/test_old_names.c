@@ -10,6 +10,7 @@
 #include "program.h"
 #include "samples.h"
 #include "made_up_op.h"
+#include "suite.h"
 #include "tuned.h"
 
 #include <string.h>
@@ -222,9 +223,5 @@ int main(void) {
     tcase_add_test(tests, the_environment_by_old_names);
     tcase_add_test(tests, the_program_by_old_names);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return tn_test_main(suite);
 }

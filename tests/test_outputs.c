@@ -2,7 +2,9 @@
  * links are followed, modes stay, inputs are not overwritten, rows that were measured are kept, and a full
  * disk, a closed pipe or a closed stdout is said. Everything happens in a folder of its own; device nodes are
  * ones made there. */
-#include <check.h>
+#include "folder.h"
+#include "suite.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -22,21 +24,12 @@
 #define TRAIN "$T train --steps 1 --layers 1 --width 32 --distance 14 --sequences 8 -q"
 #define INFER "$T infer run --tokens tokens --logits "
 
-static char folder[64], run[80], said[65536]; /* run: of a trained model, made once */
+static char run[80], said[65536]; /* run: of a trained model, made once */
 
 static void make_folder(void) {
-    snprintf(folder, sizeof folder, "/tmp/turnout-outputs-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
+    test_folder_enter();
     setenv("T", TURNOUT_PROGRAM, 1);
     ck_assert_int_eq(system("cp " TN_TEST_DATA "/cost.csv x.csv && cp x.csv y.csv"), 0);
-}
-
-static void remove_folder(void) {
-    char line[128];
-    ck_assert_int_eq(chdir("/"), 0);
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
 }
 
 /* The bytes of a file, NUL behind; "" where there is none. Valid until the next call but three. */
@@ -405,7 +398,7 @@ int main(void) {
     Suite *suite = suite_create("outputs");
     TCase *tests = tcase_create("outputs");
     tcase_set_timeout(tests, 120);
-    tcase_add_checked_fixture(tests, make_folder, remove_folder);
+    tcase_add_checked_fixture(tests, make_folder, test_folder_leave);
     tcase_add_test(tests, what_is_no_file_is_written_through);
     tcase_add_test(tests, links_are_followed_and_modes_stay);
     tcase_add_test(tests, descriptors_by_name);
@@ -425,9 +418,6 @@ int main(void) {
     setenv("T", TURNOUT_PROGRAM, 1);
     setenv("RUN", run, 1);
     int failed = system(TRAIN " -o $RUN >/dev/null") != 0;
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed += srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed += tn_test_main(suite);
     return system("rm -rf $RUN") != 0 || failed != 0;
 }

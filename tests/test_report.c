@@ -1,4 +1,3 @@
-#include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "build.h"
 #include "file.h"
 #include "report.h"
+#include "suite.h"
 
 static tn_context ctx;
 static char path[] = "report_XXXXXX";
@@ -254,10 +254,7 @@ int main(void) {
     tcase_add_test(tests, test_alone_and_escaped);
     tcase_add_test(tests, test_failures_leave_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = tn_test_main(suite);
     unlink(path);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -2,8 +2,8 @@
 #include "roofline.h"
 
 #include "clock.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,9 +81,5 @@ int main(void) {
     tcase_add_test(tests, percent);
     tcase_add_test(tests, to_another_process_and_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

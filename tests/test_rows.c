@@ -1,8 +1,8 @@
 /* Rows: the header the contract fixes, quoting, empty cells, and the way back from text. */
 #include "build.h"
 #include "samples.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,9 +213,5 @@ int main(void) {
     tcase_add_test(tests, samples_of_a_row);
     tcase_add_test(tests, formats);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

@@ -1,5 +1,4 @@
 /* docs/schema.md has a row for every column and field that the program writes. */
-#include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "rows.h"
 #include "run_summary.h"
 #include "study_rows.h"
+#include "suite.h"
 
 static tn_context ctx;
 static char *schema;
@@ -128,10 +128,7 @@ int main(void) {
     tcase_add_test(tests, test_study);
     tcase_add_test(tests, test_routes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int failed = tn_test_main(suite);
     tn_free(&ctx, schema);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -1,6 +1,6 @@
 #include "statistics.h"
+#include "suite.h"
 
-#include <check.h>
 #include <math.h>
 
 START_TEST(quantiles) {
@@ -67,9 +67,5 @@ int main(void) {
     tcase_add_test(tests, median_alone);
     tcase_add_test(tests, trend);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

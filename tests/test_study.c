@@ -3,7 +3,9 @@
 #include "program.h"
 
 #include "file.h"
+#include "folder.h"
 #include "study_rows.h"
+#include "suite.h"
 
 #include <math.h>
 #include <signal.h>
@@ -15,31 +17,23 @@
 #define FAR  "study --only far --steps 6 --distances 14 --sequences 8 --seconds 0.02 --quiet"
 enum { ROWS = 2 * 7 + 2 }; /* two seeds */
 
-static char folder[] = "test_study.XXXXXX";
 static tn_context ctx;
 
-static void setup(void) {
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    ck_assert(mkdtemp(folder) != NULL);
-}
-
 static void teardown(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert(system(command) == 0);
+    test_folder_remove();
     ck_assert_int_eq(ctx.live, 0);
 }
 
 static void load(const char *study, tn_study_rows *rows) {
     char path[200];
-    snprintf(path, sizeof path, "%s/%s/study.csv", folder, study);
+    snprintf(path, sizeof path, "%s/%s/study.csv", test_folder, study);
     ck_assert_msg(tn_study_rows_load(&ctx, path, rows) == TN_OK, "%s",
                   ctx.message); /* refuses a name twice */
 }
 
 static bool exists(const char *name) {
     char path[300];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", test_folder, name);
     return tn_file_exists(path);
 }
 
@@ -68,7 +62,7 @@ static void same_rows(const char *a, const char *b) {
 /* Starts the study and sends `number` after a while; the exit status as waitpid gives it. */
 static int start_and_signal(const char *study, int number, unsigned ms) {
     char line[2000];
-    snprintf(line, sizeof line, TINY " --seeds 2 -o %s/%s", folder, study);
+    snprintf(line, sizeof line, TINY " --seeds 2 -o %s/%s", test_folder, study);
     return program_signal(line, number, ms);
 }
 
@@ -90,14 +84,14 @@ static void controls_match(void) {
 START_TEST(killed_and_resumed) {
     unsigned seed = (unsigned)getpid() ^ (unsigned)time(NULL);
     int killed = 0;
-    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/whole", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/whole", test_folder) == 0, "%s", program_output);
     controls_match();
     for (int attempt = 0; attempt < 8 && killed < 4; attempt++) {
         if (!WIFSIGNALED(start_and_signal("cut", SIGKILL, 150 + (unsigned)rand_r(&seed) % 1100)))
             break; /* it was through */
         killed++;
     }
-    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/cut", folder) == 0, "after %d kills: %s", killed,
+    ck_assert_msg(program_run(TINY " --seeds 2 -o %s/cut", test_folder) == 0, "after %d kills: %s", killed,
                   program_output);
     same_rows("whole", "cut");
     ck_assert(exists("cut/study.md") && exists("cut/runs/recall14-routed-s1/routes.csv"));
@@ -109,33 +103,33 @@ END_TEST
 static void read_csv(const char *name, char **bytes) {
     char path[200];
     size_t size;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", test_folder, name);
     ck_assert_msg(tn_file_read(&ctx, path, bytes, &size) == TN_OK, "%s", ctx.message);
 }
 
 START_TEST(nothing_is_done_twice_and_seeds_may_grow) {
     char *before, *after, line[300];
-    ck_assert_msg(program_run(FAR " --seeds 1 -o %s/a", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(FAR " --seeds 1 -o %s/a", test_folder) == 0, "%s", program_output);
     read_csv("a/study.csv", &before);
-    ck_assert_msg(program_run(FAR " --seeds 1 -o %s/a", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(FAR " --seeds 1 -o %s/a", test_folder) == 0, "%s", program_output);
     read_csv("a/study.csv", &after);
     ck_assert_str_eq(before, after); /* times too: nothing ran */
     tn_free(&ctx, before);
     tn_free(&ctx, after);
-    ck_assert_msg(program_run(FAR " --seeds 2 -o %s/a", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(FAR " --seeds 2 -o %s/a", test_folder) == 0, "%s", program_output);
     tn_study_rows rows;
     load("a", &rows);
     ck_assert_uint_eq(rows.count, 2);
     tn_study_rows_free(&rows);
-    snprintf(line, sizeof line, FAR " --sequences 9 --seeds 2 -o %s/a", folder);
+    snprintf(line, sizeof line, FAR " --sequences 9 --seeds 2 -o %s/a", test_folder);
     program_gives(2, line, "sequences 8", "9");
-    snprintf(line, sizeof line, FAR " --seeds 1 -o %s/a", folder);
+    snprintf(line, sizeof line, FAR " --seeds 1 -o %s/a", test_folder);
     program_gives(2, line, "seeds");
     /* a run of other defaults, as another version may have had, is not mixed in */
     snprintf(line, sizeof line,
-             "sed -i 's/\"lr\": .*,/\"lr\": 0.25,/' %s/a/runs/recall14-routed-s2/config.json", folder);
+             "sed -i 's/\"lr\": .*,/\"lr\": 0.25,/' %s/a/runs/recall14-routed-s2/config.json", test_folder);
     ck_assert_int_eq(system(line), 0);
-    snprintf(line, sizeof line, FAR " --seeds 2 -o %s/a", folder);
+    snprintf(line, sizeof line, FAR " --seeds 2 -o %s/a", test_folder);
     program_gives(2, line, "recall14-routed-s2", "lr 0.25");
 }
 END_TEST
@@ -149,7 +143,7 @@ START_TEST(a_measured_price_is_kept) {
     char path[200], first[40] = "";
     for (int time = 0; time < 2; time++) {
         tn_study_rows rows;
-        ck_assert_msg(program_run("%s %s/l", line, folder) == 0, "%s", program_output);
+        ck_assert_msg(program_run("%s %s/l", line, test_folder) == 0, "%s", program_output);
         load("l", &rows);
         const tn_study_row *row = tn_study_rows_find(&rows, name);
         ck_assert(rows.count == 8 && row != NULL && tn_study_row_ok(row));
@@ -164,7 +158,7 @@ START_TEST(a_measured_price_is_kept) {
             ck_assert_str_eq(first, tn_study_row_text(row, "lambda"));
         snprintf(first, sizeof first, "%s", tn_study_row_text(row, "lambda"));
         tn_study_rows_free(&rows);
-        snprintf(path, sizeof path, "%s/l/study.csv", folder);
+        snprintf(path, sizeof path, "%s/l/study.csv", test_folder);
         ck_assert_int_eq(unlink(path), 0);
     }
 }
@@ -177,9 +171,9 @@ START_TEST(a_failure_is_a_row) {
     snprintf(command, sizeof command,
              "mkdir -p %s/f/runs/recall14-routed-s1 && cd %s/f/runs && "
              "echo broken >recall14-routed-s1/config.json",
-             folder, folder);
+             test_folder, test_folder);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/f", folder) == 3, "%s", program_output);
+    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/f", test_folder) == 3, "%s", program_output);
     tn_study_rows rows;
     load("f", &rows);
     ck_assert_uint_eq(rows.count, 8);
@@ -190,9 +184,9 @@ START_TEST(a_failure_is_a_row) {
         ck_assert(!hurt || *tn_study_row_text(&rows.items[i], "reason"));
     }
     tn_study_rows_free(&rows);
-    snprintf(command, sizeof command, "rm -r %s/f/runs/recall14-routed-s1", folder);
+    snprintf(command, sizeof command, "rm -r %s/f/runs/recall14-routed-s1", test_folder);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/f", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(TINY " --seeds 1 -o %s/f", test_folder) == 0, "%s", program_output);
     load("f", &rows);
     ck_assert_uint_eq(rows.count, 8);
     for (size_t i = 0; i < rows.count; i++)
@@ -219,7 +213,7 @@ static void routes_agree(const char *study, const char *run, const char *name, i
     char *bytes, path[200];
     size_t size;
     int routed[4] = {0}, needed = 0, count = 0, ends = 0;
-    snprintf(path, sizeof path, "%s/%s/runs/%s/routes.csv", folder, study, run);
+    snprintf(path, sizeof path, "%s/%s/runs/%s/routes.csv", test_folder, study, run);
     ck_assert_msg(tn_file_read(&ctx, path, &bytes, &size) == TN_OK, "%s", ctx.message);
     for (char *line = strchr(bytes, '\n') + 1; *line; line = strchr(line, '\n') + 1, count++) {
         int sequence, layer, position, token, is_routed, is_needed;
@@ -251,9 +245,10 @@ static void routes_agree(const char *study, const char *run, const char *name, i
 }
 
 START_TEST(routes) {
-    ck_assert_msg(program_run(FAR " --seeds 1 --sequences 4 -o %s/r", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(FAR " --seeds 1 --sequences 4 -o %s/r", test_folder) == 0, "%s",
+                  program_output);
     routes_agree("r", "recall14-routed-s1", "far-recall14-routed-s1-at14", 16);
-    ck_assert_msg(program_run(FAR " --seeds 1 --sequences 4 --distances 298 -o %s/l", folder) == 0, "%s",
+    ck_assert_msg(program_run(FAR " --seeds 1 --sequences 4 --distances 298 -o %s/l", test_folder) == 0, "%s",
                   program_output);
     routes_agree("l", "recall298-routed-s1", "far-recall298-routed-s1-at298", 300);
 }
@@ -263,7 +258,7 @@ END_TEST
 START_TEST(what_would_take_days_is_skipped) {
     tn_study_rows rows;
     for (int i = 0; i < 2; i++) { /* and it is not an error to be tried again */
-        ck_assert_msg(program_run(FAR " --seeds 1 --distances 14,16000000 -o %s/s", folder) == 0, "%s",
+        ck_assert_msg(program_run(FAR " --seeds 1 --distances 14,16000000 -o %s/s", test_folder) == 0, "%s",
                       program_output);
         load("s", &rows);
         ck_assert_uint_eq(rows.count, 2);
@@ -297,7 +292,7 @@ int main(void) {
     Suite *suite = suite_create("study");
     TCase *t = tcase_create("study");
     tcase_set_timeout(t, 200);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, test_folder_make, teardown);
     tcase_add_test(t, killed_and_resumed);
     tcase_add_test(t, nothing_is_done_twice_and_seeds_may_grow);
     tcase_add_test(t, a_failure_is_a_row);
@@ -307,9 +302,5 @@ int main(void) {
     tcase_add_test(t, what_would_take_days_is_skipped);
     tcase_add_test(t, bad_arguments);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

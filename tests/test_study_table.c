@@ -1,8 +1,8 @@
 /* study.md from a fixed study.csv: medians, every seed, what failed. */
 #include "file.h"
 #include "study_table.h"
+#include "suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,9 +155,5 @@ int main(void) {
     tcase_add_test(tests, savings_that_are_told);
     tcase_add_test(tests, a_file_and_what_is_none);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

@@ -3,11 +3,12 @@
 #include "build.h"
 #include "child.h"
 #include "file.h"
+#include "folder.h"
 #include "rows.h"
 #include "samples.h"
+#include "suite.h"
 #include "sweep.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,23 +17,20 @@
 #include <unistd.h>
 
 enum { CELLS = 10 };
-static char folder[64], csv[128], part[160], samples[128];
+static char csv[128], part[160], samples[128];
 static tn_context ctx;
 
 static void make_folder(void) {
     ctx = (tn_context){.quiet = true};
-    snprintf(folder, sizeof folder, "/tmp/turnout-sweep-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(csv, sizeof csv, "%s/cost.csv", folder);
+    test_folder_make();
+    snprintf(csv, sizeof csv, "%s/cost.csv", test_folder);
     snprintf(part, sizeof part, "%s.part", csv);
-    snprintf(samples, sizeof samples, "%s/cost.jsonl", folder);
+    snprintf(samples, sizeof samples, "%s/cost.jsonl", test_folder);
     setenv("TURNOUT_TEST_CELLS", "1", 1);
 }
 
 static void remove_folder(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert_int_eq(system(line), 0);
+    test_folder_remove();
     ck_assert_int_eq(ctx.live, 0);
 }
 
@@ -180,7 +178,7 @@ START_TEST(built_anew_under_way) {
     char line[512], program[128];
     tn_device_list list;
     tn_sweep_result result;
-    snprintf(program, sizeof program, "%s/program", folder);
+    snprintf(program, sizeof program, "%s/program", test_folder);
     snprintf(line, sizeof line,
              "#!/bin/sh\n%s \"$@\" | sed 's/^turnout-cost-1,[^,]*,/turnout-cost-1,0.1.9+gabc,/'\n",
              TURNOUT_PROGRAM);
@@ -219,16 +217,16 @@ START_TEST(rows_of_another_build_are_refused) {
         const char *file = whole ? csv : part;
         snprintf(line, sizeof line,
                  "sed -i 's/^turnout-cost-1,[^,]*,/turnout-cost-1,0.1.9+gabc,/' %s && cp %s %s/was", file,
-                 file, folder);
+                 file, test_folder);
         ck_assert_int_eq(system(line), 0);
-        snprintf(line, sizeof line, "%s sweep --seed 3 -o %s 2>%s/said", TURNOUT_PROGRAM, csv, folder);
+        snprintf(line, sizeof line, "%s sweep --seed 3 -o %s 2>%s/said", TURNOUT_PROGRAM, csv, test_folder);
         int code = system(line);
         ck_assert(WIFEXITED(code) && WEXITSTATUS(code) == 2);
-        snprintf(line, sizeof line, "%s/said", folder);
+        snprintf(line, sizeof line, "%s/said", test_folder);
         ck_assert_int_eq(tn_file_read(&ctx, line, &bytes, &size), TN_OK);
         ck_assert_msg(strstr(bytes, "0.1.9+gabc") && strstr(bytes, tn_build_version()), "%s", bytes);
         tn_free(&ctx, bytes);
-        snprintf(line, sizeof line, "cmp %s/was %s && rm -f %s/cost.*", folder, file, folder);
+        snprintf(line, sizeof line, "cmp %s/was %s && rm -f %s/cost.*", test_folder, file, test_folder);
         ck_assert_int_eq(system(line), 0);
     }
 }
@@ -267,7 +265,7 @@ END_TEST
 START_TEST(other_formats_at_the_end) {
     char *bytes;
     size_t size;
-    snprintf(csv, sizeof csv, "%s/cost.md", folder);
+    snprintf(csv, sizeof csv, "%s/cost.md", test_folder);
     ck_assert_int_eq(finish(start("3")), 0);
     check_samples();
     ck_assert_int_eq(tn_file_read(&ctx, csv, &bytes, &size), TN_OK);
@@ -344,9 +342,5 @@ int main(void) {
     tcase_add_test(tests, an_interrupt_keeps_what_is_done);
     tcase_add_test(tests, a_child_and_its_words);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

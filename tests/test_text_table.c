@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "text_table.h"
+#include "suite.h"
 
 static tn_context ctx;
 
@@ -98,9 +98,5 @@ int main(void) {
     tcase_add_test(tests, test_rows_must_be_full);
     tcase_add_test(tests, test_formats);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

@@ -1,6 +1,8 @@
 /* Training as a user runs it: the same bits twice, the same bits after a kill and a resume, and what is
  * refused. */
 #include "program.h"
+#include "folder.h"
+#include "suite.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -21,23 +23,9 @@
 
 static const char *const cut_lines[] = {SMALL, MQAR};
 
-static char folder[] = "test_train.XXXXXX";
-
-static void setup(void) {
-    memcpy(folder + sizeof folder - 7, "XXXXXX",
-           6); /* under CK_FORK=no the last test's name is still there */
-    ck_assert(mkdtemp(folder) != NULL);
-}
-
-static void teardown(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert(system(command) == 0);
-}
-
 static char *slurp(const char *run, const char *name, size_t *size) {
     char path[200];
-    snprintf(path, sizeof path, "%s/%s/%s", folder, run, name);
+    snprintf(path, sizeof path, "%s/%s/%s", test_folder, run, name);
     FILE *stream = fopen(path, "rb");
     ck_assert_msg(stream != NULL, "%s is missing", path);
     fseek(stream, 0, SEEK_END);
@@ -95,8 +83,8 @@ static void same_metrics(const char *a, const char *b) {
 }
 
 START_TEST(test_same_bits) {
-    ck_assert_msg(program_run(SMALL " -o %s/a", folder) == 0, "%s", program_output);
-    ck_assert_msg(program_run(SMALL " -o %s/b", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " -o %s/a", test_folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " -o %s/b", test_folder) == 0, "%s", program_output);
     same_file("a", "b", "model.safetensors");
     same_file("a", "b", "state.safetensors");
     same_metrics("a", "b");
@@ -110,12 +98,12 @@ START_TEST(test_wrong_answers_run_again) {
     static const char short_run[] =
         "train --distance 14 --layers 2 --width 32 --batch 8 --steps 8 --phase1 0 "
         "--ramp 4 --lambda 0 --router-bias 0.1 --gate-margin 1 --sequences 20 --quiet";
-    ck_assert_msg(program_run("%s --explore 1 --explore-below 0 -o %s/dense", short_run, folder) == 0, "%s",
-                  program_output);
-    ck_assert_msg(program_run("%s --explore 0 --explore-below 1 -o %s/again", short_run, folder) == 0, "%s",
-                  program_output);
-    ck_assert_msg(program_run("%s --explore 0 --explore-below 0 -o %s/never", short_run, folder) == 0, "%s",
-                  program_output);
+    ck_assert_msg(program_run("%s --explore 1 --explore-below 0 -o %s/dense", short_run, test_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(program_run("%s --explore 0 --explore-below 1 -o %s/again", short_run, test_folder) == 0,
+                  "%s", program_output);
+    ck_assert_msg(program_run("%s --explore 0 --explore-below 0 -o %s/never", short_run, test_folder) == 0,
+                  "%s", program_output);
     ck_assert(same_weights("dense", "again"));
     ck_assert(!same_weights("dense", "never"));
 }
@@ -129,24 +117,24 @@ START_TEST(test_shorter_task) {
         "--penalty rows --sequences 20 --quiet";
     ck_assert_msg(program_run("train --task mqar --length 64 --pairs 8 --batch 2 --short-steps 6 "
                               "--short-length 16 %s -o %s/shorter",
-                              rest, folder) == 0,
+                              rest, test_folder) == 0,
                   "%s", program_output);
-    ck_assert_msg(
-        program_run("train --task mqar --length 16 --pairs 2 --batch 8 %s -o %s/short", rest, folder) == 0,
-        "%s", program_output);
+    ck_assert_msg(program_run("train --task mqar --length 16 --pairs 2 --batch 8 %s -o %s/short", rest,
+                              test_folder) == 0,
+                  "%s", program_output);
     ck_assert_msg(program_run("train --task mqar --length 64 --pairs 8 --batch 2 --short-steps 5 "
                               "--short-length 16 %s -o %s/both",
-                              rest, folder) == 0,
+                              rest, test_folder) == 0,
                   "%s", program_output);
     ck_assert(same_weights("shorter", "short"));
     ck_assert(!same_weights("shorter", "both"));
-    snprintf(line, sizeof line, MQAR " --short-length 12 -o %s/x", folder);
+    snprintf(line, sizeof line, MQAR " --short-length 12 -o %s/x", test_folder);
     program_gives(2, line, "can be divided", "12");
-    snprintf(line, sizeof line, MQAR " --short-length 4 -o %s/x", folder);
+    snprintf(line, sizeof line, MQAR " --short-length 4 -o %s/x", test_folder);
     program_gives(2, line, "4 pairs");
-    snprintf(line, sizeof line, MQAR " --short-steps 0 -o %s/x", folder);
+    snprintf(line, sizeof line, MQAR " --short-steps 0 -o %s/x", test_folder);
     program_gives(2, line, "0 steps");
-    snprintf(line, sizeof line, SMALL " --short-steps 3 --short-length 8 -o %s/x", folder);
+    snprintf(line, sizeof line, SMALL " --short-steps 3 --short-length 8 -o %s/x", test_folder);
     program_gives(2, line, "mqar");
 }
 END_TEST
@@ -154,13 +142,13 @@ END_TEST
 /* A run that was killed before it began is started, not resumed. */
 static const char *resume_word(const char *run) {
     char config[200];
-    snprintf(config, sizeof config, "%s/%s/config.json", folder, run);
+    snprintf(config, sizeof config, "%s/%s/config.json", test_folder, run);
     return access(config, F_OK) == 0 ? "--resume" : "";
 }
 
 static int start_and_signal(const char *line, const char *run, int number, unsigned ms) {
     char full[2000];
-    snprintf(full, sizeof full, "%s %s -o %s/%s", line, resume_word(run), folder, run);
+    snprintf(full, sizeof full, "%s %s -o %s/%s", line, resume_word(run), test_folder, run);
     return program_signal(full, number, ms);
 }
 
@@ -169,7 +157,7 @@ START_TEST(test_killed_and_resumed) {
         (unsigned)getpid(); /* the moments are random; that the result does not depend on them is the test */
     int killed = 0;
     const char *line = cut_lines[_i];
-    ck_assert_msg(program_run("%s -o %s/whole", line, folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("%s -o %s/whole", line, test_folder) == 0, "%s", program_output);
     for (int attempt = 0; attempt < 40 && killed < 3; attempt++) {
         int status = start_and_signal(line, "cut", SIGKILL, 100 + (unsigned)rand_r(&seed) % 900);
         if (WIFSIGNALED(status))
@@ -177,7 +165,7 @@ START_TEST(test_killed_and_resumed) {
         else
             break; /* it was through */
     }
-    int code = program_run("%s %s -o %s/cut", line, resume_word("cut"), folder);
+    int code = program_run("%s %s -o %s/cut", line, resume_word("cut"), test_folder);
     ck_assert_msg(code == 0, "resuming after %d kills exits with %d: %s", killed, code, program_output);
     same_file("whole", "cut", "model.safetensors");
     same_file("whole", "cut", "state.safetensors");
@@ -191,12 +179,12 @@ START_TEST(test_interrupt) {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return; /* it was faster than the signal */
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 3, "Ctrl-C gives status %x", (unsigned)status);
-    snprintf(line, sizeof line, SMALL " -o %s/stopped", folder);
+    snprintf(line, sizeof line, SMALL " -o %s/stopped", test_folder);
     program_gives(2, line, "already holds a run", "--resume");
-    snprintf(line, sizeof line, SMALL " --lr 0.5 --resume -o %s/stopped", folder);
+    snprintf(line, sizeof line, SMALL " --lr 0.5 --resume -o %s/stopped", test_folder);
     program_gives(2, line, "lr");
-    ck_assert_msg(program_run(SMALL " --resume -o %s/stopped", folder) == 0, "%s", program_output);
-    ck_assert_msg(program_run(SMALL " -o %s/whole", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " --resume -o %s/stopped", test_folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " -o %s/whole", test_folder) == 0, "%s", program_output);
     same_file("whole", "stopped", "model.safetensors");
 }
 END_TEST
@@ -216,28 +204,28 @@ static double recorded_lambda(const char *run, char text[40]) {
 START_TEST(test_price_is_measured_once) {
     static const char run[] = SMALL " --steps 12 --phase1 0 --ramp 2 --explore-below 0";
     char command[300], text[40], line[400];
-    ck_assert_msg(program_run("%s --lambda measured -o %s/m", run, folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("%s --lambda measured -o %s/m", run, test_folder) == 0, "%s", program_output);
     double lambda = recorded_lambda("m", text);
     ck_assert_msg(lambda >= 0.01 && lambda <= 100, "λ is %g", lambda);
-    ck_assert_msg(program_run("%s --lambda measured --resume -o %s/m", run, folder) == 0, "%s",
+    ck_assert_msg(program_run("%s --lambda measured --resume -o %s/m", run, test_folder) == 0, "%s",
                   program_output);
     snprintf(command, sizeof command,
              "cd %s/m && rm *.safetensors metrics.csv summary.json && "
              "sed -i 's/\"lambda\": .*,/\"lambda\": 7.25,/' config.json",
-             folder);
+             test_folder);
     ck_assert_int_eq(system(command), 0);
-    ck_assert_msg(program_run("%s --lambda measured --resume -o %s/m", run, folder) == 0, "%s",
+    ck_assert_msg(program_run("%s --lambda measured --resume -o %s/m", run, test_folder) == 0, "%s",
                   program_output);
-    ck_assert_msg(program_run("%s --lambda 7.25 -o %s/given", run, folder) == 0, "%s", program_output);
-    ck_assert_msg(program_run("%s --lambda 0.01 -o %s/cheap", run, folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("%s --lambda 7.25 -o %s/given", run, test_folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("%s --lambda 0.01 -o %s/cheap", run, test_folder) == 0, "%s", program_output);
     ck_assert(recorded_lambda("m", text) == 7.25);
     ck_assert(same_weights("m", "given"));
     ck_assert(!same_weights("m", "cheap"));
-    snprintf(line, sizeof line, "%s --lambda measured --resume -o %s/given", run, folder);
+    snprintf(line, sizeof line, "%s --lambda measured --resume -o %s/given", run, test_folder);
     program_gives(2, line, "7.25", "did not measure");
-    snprintf(line, sizeof line, "%s --lambda 7.25 --resume -o %s/m", run, folder);
+    snprintf(line, sizeof line, "%s --lambda 7.25 --resume -o %s/m", run, test_folder);
     program_gives(2, line, "routed_row_ms");
-    snprintf(line, sizeof line, "%s --lambda measured -o %s/m", run, folder);
+    snprintf(line, sizeof line, "%s --lambda measured -o %s/m", run, test_folder);
     program_gives(2, line, "already holds a run");
 }
 END_TEST
@@ -280,31 +268,32 @@ END_TEST
 static void truncate_to(const char *name, double share) {
     char path[200];
     struct stat info;
-    snprintf(path, sizeof path, "%s/a/%s", folder, name);
+    snprintf(path, sizeof path, "%s/a/%s", test_folder, name);
     ck_assert(stat(path, &info) == 0 && truncate(path, (off_t)((double)info.st_size * share)) == 0);
 }
 
 START_TEST(test_damaged_run) {
     char line[300], name[200];
-    ck_assert_msg(program_run(SMALL " --steps 3 -o %s/a", folder) == 0, "%s", program_output);
-    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --json", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(SMALL " --steps 3 -o %s/a", test_folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --json", test_folder) == 0, "%s",
+                  program_output);
     ck_assert(strstr(program_output, "\"score_flops_saved_pct\"") && strstr(program_output, "\"accuracy\""));
-    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --longest-pass 1e-7", folder) == 0, "%s",
+    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --longest-pass 1e-7", test_folder) == 0, "%s",
                   program_output);
     ck_assert_msg(strstr(program_output, "attention was not timed: a pass would take about") &&
                       strstr(program_output, "ms a sequence, in batches") && !strstr(program_output, "nan"),
                   "%s", program_output);
-    snprintf(line, sizeof line, "eval %s/a --length 64", folder);
+    snprintf(line, sizeof line, "eval %s/a --length 64", test_folder);
     program_gives(2, line, "--length does not belong");
     truncate_to("state.safetensors", 0.7);
-    snprintf(line, sizeof line, SMALL " --steps 3 --resume -o %s/a", folder);
+    snprintf(line, sizeof line, SMALL " --steps 3 --resume -o %s/a", test_folder);
     program_gives(2, line, "state.safetensors", "safetensors file");
     truncate_to("model.safetensors", 0.7);
-    snprintf(line, sizeof line, "eval %s/a --quiet", folder);
+    snprintf(line, sizeof line, "eval %s/a --quiet", test_folder);
     program_gives(2, line, "model.safetensors");
     truncate_to("config.json", 0.5);
     program_gives(2, line, "config.json");
-    snprintf(name, sizeof name, "%s/a/config.json", folder);
+    snprintf(name, sizeof name, "%s/a/config.json", test_folder);
     FILE *stream = fopen(name, "wb");
     fputs("{\"schema\": \"another-1\"}", stream);
     fclose(stream);
@@ -316,7 +305,7 @@ int main(void) {
     Suite *suite = suite_create("train");
     TCase *t = tcase_create("train");
     tcase_set_timeout(t, 200);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, test_folder_make, test_folder_remove);
     tcase_add_test(t, test_same_bits);
     tcase_add_test(t, test_wrong_answers_run_again);
     tcase_add_test(t, test_shorter_task);
@@ -326,9 +315,5 @@ int main(void) {
     tcase_add_test(t, test_bad_arguments);
     tcase_add_test(t, test_damaged_run);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return tn_test_main(suite);
 }

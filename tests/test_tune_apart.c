@@ -1,11 +1,13 @@
 /* `turnout tune` when sets of tunables take their process along (bad_layer.c): each costs that set, and the
  * search goes on. */
+#include "folder.h"
 #include "program.h"
+#include "suite.h"
 #include "tune_set.h"
 
 static void set_up(void) {
-    program_folder_make();
-    setenv("TURNOUT_TUNED_DIR", program_folder, 1);
+    test_folder_make();
+    setenv("TURNOUT_TUNED_DIR", test_folder, 1);
     setenv("TURNOUT_CACHE", "off", 1);
     unsetenv("TURNOUT_TUNED");
     setenv("OPENCL_LAYERS", BAD_LAYER_FILE, 1);
@@ -91,15 +93,11 @@ int main(void) {
     Suite *suite = suite_create("tune_apart");
     TCase *tests = tcase_create("tune_apart");
     tcase_set_timeout(tests, 180);
-    tcase_add_checked_fixture(tests, set_up, program_folder_remove);
+    tcase_add_checked_fixture(tests, set_up, test_folder_remove);
     tcase_add_loop_test(tests, a_set_that_takes_its_process_along, 0, 3);
     tcase_add_test(tests, defaults_that_take_their_process_along);
     tcase_add_test(tests, verify_only_goes_on);
     tcase_add_test(tests, sets_as_text);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }
