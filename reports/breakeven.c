@@ -1,5 +1,6 @@
 #include "breakeven.h"
 
+#include "cost_columns.h"
 #include "devices.h"
 #include "name_index.h"
 
@@ -8,14 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Columns that make a group; also those that the attention row must share, but for the column `schedule`. */
-static const char *const key_names[] = {"host",  "platform", "device", "pci", "driver", "version", "cores",
-                                        "cache", "B",        "T",      "D",   "H",      "K"};
-enum { KEYS = sizeof key_names / sizeof key_names[0] };
-
 typedef struct view {
     const tn_csv *t;
-    int key[KEYS];
+    int key[TN_COLUMNS]; /* those of TN_COL_CURVE, which make a group */
+    int keys;
     int level, pass, mixer, execution, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3, ideal,
         part;
     size_t *place;  /* [rows] of layer rows: which layer on which device, from 0 */
@@ -25,8 +22,9 @@ typedef struct view {
 
 static view view_of(const tn_csv *t) {
     view v = {.t = t};
-    for (int i = 0; i < KEYS; i++)
-        v.key[i] = tn_csv_column(t, key_names[i]);
+    for (int i = 0; i < TN_COLUMNS; i++)
+        if (tn_cost_columns[i].uses & TN_COL_CURVE)
+            v.key[v.keys++] = tn_csv_column(t, tn_cost_columns[i].name);
     v.level = tn_csv_column(t, "level");
     v.pass = tn_csv_column(t, "pass");
     v.mixer = tn_csv_column(t, "mixer");
@@ -61,7 +59,7 @@ static bool is_masked(const view *v, size_t row) {
 static tn_status find_place(const view *v, tn_names *places, size_t row) {
     char key[4096], mark[32];
     size_t used = 0;
-    for (int i = 0; i < KEYS && used < sizeof key; i++)
+    for (int i = 0; i < v->keys && used < sizeof key; i++)
         used += (size_t)snprintf(key + used, sizeof key - used, "%s\x1f", tn_csv_text(v->t, row, v->key[i]));
     tn_device_mark(v->t, row, mark, sizeof mark);
     if (used < sizeof key)

@@ -5,6 +5,7 @@
 #ifndef TN_COMPARISON_H
 #define TN_COMPARISON_H
 
+#include "cost_columns.h"
 #include "devices.h"
 #include "name_index.h"
 #include "ratio.h"
@@ -24,30 +25,6 @@ typedef enum tn_verdict {
 } tn_verdict;
 const char *tn_verdict_name(tn_verdict verdict); /* "slower", "cannot tell" … */
 
-enum {
-    TN_KEY_PLATFORM,
-    TN_KEY_DEVICE,
-    TN_KEY_LEVEL,
-    TN_KEY_OP,
-    TN_KEY_PASS,
-    TN_KEY_MIXER,
-    TN_KEY_B,
-    TN_KEY_T,
-    TN_KEY_D,
-    TN_KEY_H,
-    TN_KEY_DH,
-    TN_KEY_K,
-    TN_KEY_RHO,
-    TN_KEY_SCHEDULE,
-    TN_KEY_SHAPE,
-    TN_KEY_PEER,
-    TN_KEY_PART,
-    TN_KEY_CORES,
-    TN_KEY_CACHE, /* empty, as files had it that did not know it, is warm */
-    TN_KEYS
-};
-extern const char *const tn_key_columns[TN_KEYS + 1]; /* their names; NULL at the end */
-
 /* Where the times of one run stand. */
 typedef struct tn_compared_run {
     const tn_csv *table;
@@ -62,7 +39,9 @@ typedef struct tn_compared_side {
 } tn_compared_side;
 
 typedef struct tn_compared_row {
-    const char *key[TN_KEYS]; /* as text; borrowed from the first table that has it */
+    /* By column: those of TN_COL_DEVICE and TN_COL_WORK as text, borrowed from the first table that has them.
+     */
+    const char *key[TN_COLUMNS];
     const char *name;         /* the whole key: equal for equal work on one device; borrowed from `names` */
     tn_compared_side side[2]; /* old, new */
     tn_verdict verdict;
@@ -137,8 +116,9 @@ tn_status tn_comparison_samples(tn_comparison *c, int side, const char *names);
 /* The names of a list one after the other, split at commas unless the whole is a file's name; NULL behind the
  * last. */
 const char *tn_comparison_next(char **list);
-/* Appends one more field of a row's name. Numbers written in different ways are the same number. */
+/* Appends one more column, of TN_COL_WORK, to a row's name. Numbers written in different ways are the same
+ * number; no `cache`, as files had it that did not know it, is warm. */
 enum { TN_COMPARISON_NAME = 4096 };
-size_t tn_comparison_add_text(char *name, size_t used, int key, const char *text);
+size_t tn_comparison_add_text(char *name, size_t used, int column, const char *text);
 
 #endif

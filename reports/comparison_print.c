@@ -11,12 +11,15 @@ static bool is_compared(const tn_compared_row *row) {
 
 /* "layer routed forward compacted", "gemm nn vs openblas 0.3" */
 static void what_of(const tn_compared_row *row, char *text, size_t size) {
-    const char *level = row->key[TN_KEY_LEVEL], *mixer = row->key[TN_KEY_MIXER];
+    const char *level = row->key[TN_COLUMN_level], *mixer = row->key[TN_COLUMN_mixer];
     bool op = strcmp(level, "op") == 0, step = strcmp(level, "step") == 0; /* a step's pass says so */
-    const char *words[] = {
-        op || step ? "" : level,   op || !*mixer ? row->key[TN_KEY_OP] : mixer, row->key[TN_KEY_PASS],
-        row->key[TN_KEY_SCHEDULE], *row->key[TN_KEY_PEER] ? "beside" : "",      row->key[TN_KEY_PEER],
-        row->key[TN_KEY_PART]};
+    const char *words[] = {op || step ? "" : level,
+                           op || !*mixer ? row->key[TN_COLUMN_op] : mixer,
+                           row->key[TN_COLUMN_pass],
+                           row->key[TN_COLUMN_schedule],
+                           *row->key[TN_COLUMN_peer] ? "beside" : "",
+                           row->key[TN_COLUMN_peer],
+                           row->key[TN_COLUMN_part]};
     size_t used = 0;
     *text = '\0';
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -25,15 +28,15 @@ static void what_of(const tn_compared_row *row, char *text, size_t size) {
 }
 
 static void shape_of(const tn_compared_row *row, char *text, size_t size) {
-    static const int dims[] = {TN_KEY_B, TN_KEY_T, TN_KEY_D, TN_KEY_H, TN_KEY_RHO};
+    static const int dims[] = {TN_COLUMN_B, TN_COLUMN_T, TN_COLUMN_D, TN_COLUMN_H, TN_COLUMN_rho};
     size_t used = 0;
-    snprintf(text, size, "%s", row->key[TN_KEY_SHAPE]);
+    snprintf(text, size, "%s", row->key[TN_COLUMN_shape]);
     if (*text)
         return;
     for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
         if (*row->key[dims[i]] && used < size)
             used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used ? "," : "",
-                                     tn_key_columns[dims[i]], row->key[dims[i]]);
+                                     tn_cost_columns[dims[i]].name, row->key[dims[i]]);
 }
 
 /* "2 x 90" runs and samples of a side */
@@ -192,8 +195,9 @@ static tn_status data_row(tn_text_table *table, const tn_comparison *c, const tn
     const tn_compared_device *device = &c->devices[row->device];
     bool compared = is_compared(row);
     TN_TRY(tn_text_table_cell(table, "%s", tn_verdict_name(row->verdict)));
-    for (int k = 0; k < TN_KEYS; k++)
-        TN_TRY(tn_text_table_cell(table, "%s", row->key[k]));
+    for (int k = 0; k < TN_COLUMNS; k++)
+        if (row->key[k])
+            TN_TRY(tn_text_table_cell(table, "%s", row->key[k]));
     for (int s = 0; s < 2; s++)
         TN_TRY(real_cell(table, row->side[s].times.count > 0, tn_times_typical(&row->side[s].times)));
     TN_TRY(real_cell(table, compared, exp(row->ratio.log)));
@@ -216,11 +220,14 @@ static tn_status print_data(const tn_comparison *c, FILE *stream, tn_table_forma
                                           "from",   "old_n",      "old_status", "new_n",     "new_status",
                                           "reason", "old_device", "new_device"};
     enum { RESULTS = sizeof results / sizeof *results };
-    const char *titles[1 + TN_KEYS + RESULTS] = {"verdict"};
+    const char *titles[1 + TN_COLUMNS + RESULTS] = {"verdict"};
+    size_t count = 1;
     tn_text_table *table;
-    memcpy(titles + 1, tn_key_columns, sizeof *titles * TN_KEYS);
-    memcpy(titles + 1 + TN_KEYS, results, sizeof results);
-    TN_TRY(tn_text_table_make(c->ctx, titles, 1 + TN_KEYS + RESULTS, &table));
+    for (int k = 0; k < TN_COLUMNS; k++)
+        if (tn_cost_columns[k].uses & (TN_COL_DEVICE | TN_COL_WORK))
+            titles[count++] = tn_cost_columns[k].name;
+    memcpy(titles + count, results, sizeof results);
+    TN_TRY(tn_text_table_make(c->ctx, titles, count + RESULTS, &table));
     tn_status status = TN_OK;
     for (size_t i = 0; i < c->count; i++)
         TN_GO(data_row(table, c, &c->rows[i]));

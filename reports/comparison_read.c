@@ -7,18 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const tn_key_columns[TN_KEYS + 1] = {
-    "platform", "device", "level", "op",       "pass",  "mixer", "B",    "T",     "D",     "H",
-    "Dh",       "K",      "rho",   "schedule", "shape", "peer",  "part", "cores", "cache", NULL};
-
-size_t tn_comparison_add_text(char *name, size_t used, int key, const char *text) {
+size_t tn_comparison_add_text(char *name, size_t used, int column, const char *text) {
     char *end;
     double value = strtod(text, &end);
     if (used >= TN_COMPARISON_NAME)
         return used;
     size_t left = TN_COMPARISON_NAME - used;
-    if (key == TN_KEY_CACHE && !*text)
-        text = "warm"; /* files that did not know it */
+    if (column == TN_COLUMN_cache && !*text)
+        text = "warm";
     if (*text && !*end)
         return used + (size_t)snprintf(name + used, left, "%.12g\x1f", value);
     return used + (size_t)snprintf(name + used, left, "%s\x1f", text);
@@ -135,12 +131,16 @@ static tn_status check_again(const tn_compared_side *side, const tn_compared_run
     return TN_OK;
 }
 
+static const char *cell_of(const tn_csv *t, size_t row, int column) {
+    return tn_csv_text(t, row, tn_csv_column(t, tn_cost_columns[column].name));
+}
+
 static tn_status find_row(tn_comparison *c, const tn_csv *t, size_t row, size_t device, size_t *out) {
     char name[TN_COMPARISON_NAME];
     size_t used = (size_t)snprintf(name, sizeof name, "%zu\x1f", device), before = c->names.count;
-    for (int k = TN_KEY_LEVEL; k < TN_KEYS; k++)
-        used =
-            tn_comparison_add_text(name, used, k, tn_csv_text(t, row, tn_csv_column(t, tn_key_columns[k])));
+    for (int k = 0; k < TN_COLUMNS; k++)
+        if (tn_cost_columns[k].uses & TN_COL_WORK)
+            used = tn_comparison_add_text(name, used, k, cell_of(t, row, k));
     TN_TRY(tn_names_add(&c->names, name, out));
     if (*out < before)
         return TN_OK;
@@ -148,8 +148,9 @@ static tn_status find_row(tn_comparison *c, const tn_csv *t, size_t row, size_t 
     tn_compared_row *fresh = &c->rows[c->count++];
     fresh->name = tn_names_text(&c->names, *out);
     fresh->device = device;
-    for (int k = 0; k < TN_KEYS; k++)
-        fresh->key[k] = tn_csv_text(t, row, tn_csv_column(t, tn_key_columns[k]));
+    for (int k = 0; k < TN_COLUMNS; k++)
+        if (tn_cost_columns[k].uses & (TN_COL_DEVICE | TN_COL_WORK))
+            fresh->key[k] = cell_of(t, row, k);
     return TN_OK;
 }
 

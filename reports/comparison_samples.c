@@ -41,9 +41,11 @@ static bool is_of(const json_t *line, const tn_device_id *d, bool any_host) {
 static bool find_row(const reading *r, const json_t *line, size_t device, size_t *out) {
     char name[TN_COMPARISON_NAME];
     size_t used = (size_t)snprintf(name, sizeof name, "%zu\x1f", r->c->place[r->side][device]);
-    for (int k = TN_KEY_LEVEL; k < TN_KEYS; k++) {
+    for (int k = 0; k < TN_COLUMNS; k++) {
         char number[40] = "";
-        const json_t *value = json_object_get(line, tn_key_columns[k]);
+        const json_t *value = json_object_get(line, tn_cost_columns[k].name);
+        if (!(tn_cost_columns[k].uses & TN_COL_WORK))
+            continue;
         if (json_is_number(value))
             snprintf(number, sizeof number, "%.12g", json_number_value(value));
         used = tn_comparison_add_text(

@@ -1,5 +1,6 @@
 #include "cost_rows.h"
 
+#include "cost_columns.h"
 #include "damage.h"
 #include "old_names.h"
 
@@ -7,110 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum cell_kind {
-    TEXT,
-    NEEDED,   /* above 0, and a row that is ok has it */
-    BATCHES,  /* whole, 1 or more, and a row that is ok has it */
-    POSITIVE, /* above 0 or empty; so the rest */
-    AMOUNT,   /* 0 or more */
-    COUNT,    /* whole, 0 or more */
-    FRACTION, /* 0 to 1 */
-    NUMBER
-} cell_kind;
-
-enum { PROMISED = 1, TELLS_APART = 2 };
-
-/* In the order of the file, as bench writes it (tests/test_schema.c holds the two against each other). */
-static const struct {
-    const char *name;
-    cell_kind kind;
-    int use; /* PROMISED: every cost file has it; TELLS_APART: without it different work looks the same */
-} columns[] = {
-    {"schema", TEXT, PROMISED},
-    {"version", TEXT, PROMISED},
-    {"utc", TEXT, PROMISED},
-    {"host", TEXT, PROMISED},
-    {"cpu", TEXT, PROMISED},
-    {"platform", TEXT, PROMISED},
-    {"device", TEXT, PROMISED},
-    {"driver", TEXT, PROMISED},
-    {"kind", TEXT, PROMISED},
-    {"compute_units", COUNT, PROMISED},
-    {"pci", TEXT, PROMISED},
-    {"level", TEXT, PROMISED},
-    {"op", TEXT, PROMISED},
-    {"pass", TEXT, PROMISED},
-    {"mixer", TEXT, PROMISED},
-    {"B", COUNT, PROMISED},
-    {"T", COUNT, PROMISED},
-    {"D", COUNT, PROMISED},
-    {"H", COUNT, PROMISED},
-    {"Dh", COUNT, PROMISED},
-    {"K", COUNT, PROMISED},
-    {"rho", FRACTION, PROMISED},
-    {"schedule", TEXT, PROMISED},
-    {"status", TEXT, PROMISED},
-    {"reason", TEXT, PROMISED},
-    {"n", BATCHES, PROMISED},
-    {"wall_ms", NEEDED, PROMISED},
-    {"wall_ms_q1", NUMBER, PROMISED},
-    {"wall_ms_q3", POSITIVE, PROMISED},
-    {"event_ms", AMOUNT, PROMISED},
-    {"event_ok", COUNT, PROMISED},
-    {"flops", AMOUNT, PROMISED},
-    {"bytes", AMOUNT, PROMISED},
-    {"gflops", AMOUNT, PROMISED},
-    {"gbs", AMOUNT, PROMISED},
-    {"roofline_pct", AMOUNT, PROMISED},
-    {"energy_j", AMOUNT, PROMISED},
-    {"energy_source", TEXT, PROMISED},
-    {"seed", TEXT, 0},
-    {"event_ms_launches", COUNT, 0},
-    {"dense_wall_ms", POSITIVE, 0},
-    {"dense_ratio", POSITIVE, 0},
-    {"ideal_ratio", AMOUNT, 0},
-    {"share_of_ideal_pct", AMOUNT, 0},
-    {"shape", TEXT, TELLS_APART},
-    {"dense_ratio_q1", POSITIVE, 0},
-    {"dense_ratio_q3", POSITIVE, 0},
-    {"drift_pct", NUMBER, 0},
-    {"verified", TEXT, 0},
-    {"selector", TEXT, TELLS_APART},
-    {"outside_kernels_pct", NUMBER, 0},
-    {"peer", TEXT, TELLS_APART},
-    {"peer_wall_ms", POSITIVE, 0},
-    {"peer_ratio", POSITIVE, 0},
-    {"peer_ratio_q1", POSITIVE, 0},
-    {"peer_ratio_q3", POSITIVE, 0},
-    {"peer_max_diff", AMOUNT, 0},
-    {"tuned", TEXT, 0},
-    {"keys", TEXT, 0},
-    {"part", TEXT, TELLS_APART},
-    {"energy_net_j", NUMBER, 0},
-    {"idle_w", AMOUNT, 0},
-    {"cores", COUNT, TELLS_APART},
-    {"cache", TEXT, TELLS_APART},
-    {"block", COUNT, 0},
-    {"executed_rho", FRACTION, 0},
-    {"timing_s", POSITIVE, 0},
-    {"variant", TEXT, 0},
-};
-enum { COLUMNS = sizeof columns / sizeof columns[0] };
-
 typedef struct checked {
     tn_csv *t;
-    int at[COLUMNS]; /* of each in the file, −1 where it has none */
+    int at[TN_COLUMNS]; /* of each in the file, −1 where it has none */
     size_t row;
     bool damaged;
 } checked;
 
-const char *tn_cost_column_name(size_t i) {
-    return i < COLUMNS ? columns[i].name : NULL;
-}
-
 static int index_of(const char *name) {
     int i = 0;
-    while (i < COLUMNS - 1 && strcmp(columns[i].name, name) != 0)
+    while (i < TN_COLUMNS - 1 && strcmp(tn_cost_columns[i].name, name) != 0)
         i++;
     return i;
 }
@@ -128,34 +35,34 @@ static bool number_of(const checked *c, const char *name, double *out) {
     tn_csv_flaw_add((c)->t, (c)->t->lines[(c)->row + 1], name, text_of(c, index_of(name)), use, __VA_ARGS__)
 
 /* What a number of this kind cannot be; NULL where it can. */
-static const char *out_of_range(cell_kind kind, double value) {
-    if ((kind == NEEDED || kind == POSITIVE) && !(value > 0))
+static const char *out_of_range(tn_column_kind kind, double value) {
+    if ((kind == TN_COL_NEEDED || kind == TN_COL_POSITIVE) && !(value > 0))
         return "not above 0";
-    if (kind == BATCHES && !(value >= 1))
+    if (kind == TN_COL_BATCHES && !(value >= 1))
         return "below 1";
-    if ((kind == AMOUNT || kind == COUNT) && value < 0)
+    if ((kind == TN_COL_AMOUNT || kind == TN_COL_COUNT) && value < 0)
         return "below 0";
-    if (kind == FRACTION && (value < 0 || value > 1))
+    if (kind == TN_COL_FRACTION && (value < 0 || value > 1))
         return "not between 0 and 1";
-    if ((kind == COUNT || kind == BATCHES) && (value != floor(value) || value > 9e15))
+    if ((kind == TN_COL_COUNT || kind == TN_COL_BATCHES) && (value != floor(value) || value > 9e15))
         return "no whole number";
     return NULL;
 }
 
 static tn_status check_cell(checked *c, int i) {
     double value;
-    cell_kind kind = columns[i].kind;
+    tn_column_kind kind = tn_cost_columns[i].kind;
     const char *text = text_of(c, i), *why = NULL;
-    if (kind == TEXT || c->at[i] < 0)
+    if (kind == TN_COL_TEXT || c->at[i] < 0)
         return TN_OK;
     if (!*text)
-        why = kind == NEEDED || kind == BATCHES ? "empty, in a row that is ok" : NULL;
+        why = kind == TN_COL_NEEDED || kind == TN_COL_BATCHES ? "empty, in a row that is ok" : NULL;
     else if (!tn_csv_number(c->t, c->row, c->at[i], &value))
         why = tn_damage_name(text);
     else
         why = out_of_range(kind, value);
     c->damaged = c->damaged || why;
-    return why ? FLAW(c, columns[i].name, TN_ROW_DAMAGED, "%s", why) : TN_OK;
+    return why ? FLAW(c, tn_cost_columns[i].name, TN_ROW_DAMAGED, "%s", why) : TN_OK;
 }
 
 /* What every row of a file has, measured or not. */
@@ -248,7 +155,7 @@ static tn_status check_row(checked *c) {
         t->uses[c->row] = c->damaged ? TN_ROW_DAMAGED : TN_ROW_NOT_MEASURED;
         return TN_OK;
     }
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < TN_COLUMNS; i++)
         TN_TRY(check_cell(c, i));
     if (c->damaged) { /* what hangs on a damaged cell says nothing more */
         t->uses[c->row] = TN_ROW_DAMAGED;
@@ -336,8 +243,8 @@ tn_status tn_cost_rows_check(tn_csv *t) {
     TN_TRY(take_current_names(t, tn_csv_column(t, "op")));
     TN_TRY(take_current_names(t, tn_csv_column(t, "part")));
     TN_TRY(tn_alloc(t->ctx, t->rows, 1, &t->uses));
-    for (int i = 0; i < COLUMNS; i++)
-        c.at[i] = tn_csv_column(t, columns[i].name);
+    for (int i = 0; i < TN_COLUMNS; i++)
+        c.at[i] = tn_csv_column(t, tn_cost_columns[i].name);
     for (; c.row < t->rows; c.row++)
         TN_TRY(check_row(&c));
     if (tn_csv_column(t, "utc") >= 0) /* which tells two measurements apart */
@@ -348,21 +255,21 @@ tn_status tn_cost_rows_check(tn_csv *t) {
 }
 
 tn_status tn_cost_columns_check(const tn_csv *t) {
-    const char *promised[COLUMNS + 1];
+    const char *promised[TN_COLUMNS + 1];
     size_t count = 0, last = 0;
-    for (size_t i = 0; i < COLUMNS; i++) {
-        if (columns[i].use == PROMISED)
-            promised[count++] = columns[i].name;
-        last = tn_csv_column(t, columns[i].name) >= 0 ? i : last;
+    for (size_t i = 0; i < TN_COLUMNS; i++) {
+        if (tn_cost_columns[i].uses & TN_COL_ALWAYS)
+            promised[count++] = tn_cost_columns[i].name;
+        last = tn_csv_column(t, tn_cost_columns[i].name) >= 0 ? i : last;
     }
     promised[count] = NULL;
     TN_TRY(tn_csv_require(t, "cost rows", promised));
     for (size_t i = 0; i < last; i++)
-        if (columns[i].use == TELLS_APART && tn_csv_column(t, columns[i].name) < 0)
+        if ((tn_cost_columns[i].uses & TN_COL_APART) && tn_csv_column(t, tn_cost_columns[i].name) < 0)
             return tn_fail(
                 t->ctx, TN_ERR_INPUT,
                 "%s, line %ld: column '%s' was taken out (a later one, '%s', is there): without it different "
                 "work looks the same; use the file as it was written",
-                t->path, t->lines[0], columns[i].name, columns[last].name);
+                t->path, t->lines[0], tn_cost_columns[i].name, tn_cost_columns[last].name);
     return TN_OK;
 }

@@ -15,7 +15,5 @@ tn_status tn_cost_rows_check(tn_csv *t);
 /* TN_ERR_INPUT, naming them, where columns are missing that every cost file has, or that tell rows apart and
  * were taken out: columns are only ever appended, so whoever has a later one had them. */
 tn_status tn_cost_columns_check(const tn_csv *t);
-/* Column `i` from 0 in the order in which they are written; NULL behind the last. */
-const char *tn_cost_column_name(size_t i);
 
 #endif

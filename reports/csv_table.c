@@ -1,10 +1,10 @@
 #include "csv_table.h"
 
 #include "cost_rows.h"
+#include "csv_text.h"
 #include "damage.h"
 #include "text_file.h"
 
-#include <csv.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -13,7 +13,6 @@
 
 typedef struct reader {
     tn_csv *table;
-    tn_status status;
     long line;    /* of the file, from 1 */
     size_t cells; /* of the row being read */
     size_t begun; /* cells of the table before this row */
@@ -44,34 +43,27 @@ void tn_csv_flaw_text(const tn_csv *t, const tn_csv_flaw *flaw, char *text, size
         snprintf(text, size, "%s, line %ld: %s", t->path, flaw->line, flaw->why);
 }
 
-static void on_cell(void *bytes, size_t size, void *user) {
+static tn_status on_cell(void *user, long line, const char *text, size_t size) {
     reader *r = user;
     tn_csv *t = r->table;
-    if (r->status != TN_OK)
-        return;
     if (size > TN_CSV_LONGEST_CELL)
-        r->status =
-            tn_fail(t->ctx, TN_ERR_INPUT,
-                    "%s: the cell that ends on line %ld has %zu bytes, and none that was written here has so "
-                    "many; look for a quote that is not closed",
-                    t->path, r->line, size);
-    else if (t->cell_count >= TN_CSV_MOST_CELLS)
-        r->status =
-            tn_fail(t->ctx, TN_ERR_INPUT,
-                    "%s, line %ld: more than %d million cells; split the file and name its parts one by one",
-                    t->path, r->line, TN_CSV_MOST_CELLS / 1000000);
-    if (r->status == TN_OK)
-        r->status = tn_grow(t->ctx, &t->cells, &t->cell_capacity, t->cell_count + 1, sizeof *t->cells);
-    if (r->status == TN_OK)
-        r->status = tn_grow(t->ctx, &t->text, &t->text_capacity, t->text_size + size + 1, 1);
-    if (r->status != TN_OK)
-        return;
+        return tn_fail(
+            t->ctx, TN_ERR_INPUT,
+            "%s: the cell that ends on line %ld has %zu bytes, and none that was written here has so "
+            "many; look for a quote that is not closed",
+            t->path, line, size);
+    if (t->cell_count >= TN_CSV_MOST_CELLS)
+        return tn_fail(
+            t->ctx, TN_ERR_INPUT,
+            "%s, line %ld: more than %d million cells; split the file and name its parts one by one", t->path,
+            line, TN_CSV_MOST_CELLS / 1000000);
+    TN_TRY(tn_grow(t->ctx, &t->cells, &t->cell_capacity, t->cell_count + 1, sizeof *t->cells));
+    TN_TRY(tn_grow(t->ctx, &t->text, &t->text_capacity, t->text_size + size + 1, 1));
     t->cells[t->cell_count++] = t->text_size;
-    if (size > 0)
-        memcpy(t->text + t->text_size, bytes, size);
-    t->text[t->text_size + size] = '\0';
+    memcpy(t->text + t->text_size, text, size + 1);
     t->text_size += size + 1;
     r->cells++;
+    return TN_OK;
 }
 
 /* Cell `i` of the row being read. */
@@ -159,22 +151,21 @@ static tn_status take_row(reader *r) {
     return TN_OK;
 }
 
-static void on_row(int ending, void *user) {
+static tn_status on_row(void *user, long line) {
     reader *r = user;
     tn_csv *t = r->table;
     bool left_out = false;
-    (void)ending;
-    if (r->status != TN_OK || r->cells == 0)
-        return;
+    r->line = line;
     if (t->columns > 0 && r->cells > t->columns && empty_from(r, t->columns))
         drop_cells(r, t->columns); /* what a spreadsheet puts behind the last column */
-    r->status = leave_out(r, &left_out);
+    TN_TRY(leave_out(r, &left_out));
     if (left_out)
         drop_cells(r, 0);
-    else if (r->status == TN_OK)
-        r->status = take_row(r);
+    else
+        TN_TRY(take_row(r));
     r->cells = 0;
     r->begun = t->cell_count;
+    return TN_OK;
 }
 
 /* A CSV of ours has no control characters. */
@@ -204,32 +195,6 @@ static tn_status check_bytes(tn_csv *t, const char *bytes, size_t size) {
         "%s, line %ld: the last line is cut off; delete it, or let the command that wrote the file go on "
         "(where a spreadsheet saved it and the line is whole, end it with a line break)",
         t->path, line);
-}
-
-/* A line at a time, so that a failure knows its line; a quoted cell may go over several. */
-static tn_status parse(tn_csv *t, const char *bytes, size_t size) {
-    struct csv_parser parser;
-    reader r = {.table = t};
-    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI) != 0)
-        return tn_fail(t->ctx, TN_ERR_MEMORY, "the CSV reader could not start");
-    csv_set_blk_size(&parser,
-                     TN_CSV_LONGEST_CELL); /* it grows by so much: by 128 bytes a long cell takes for ever */
-    for (const char *at = bytes, *end = bytes + size; at < end && r.status == TN_OK;) {
-        const char *next =
-            (const char *)memchr(at, '\n', (size_t)(end - at)) + 1; /* check_bytes saw the last one */
-        size_t length = (size_t)(next - at);
-        r.line++;
-        if (csv_parse(&parser, at, length, on_cell, on_row, &r) != length)
-            r.status = tn_fail(t->ctx, TN_ERR_INPUT, "%s, line %ld: %s; quotes must be doubled within quotes",
-                               t->path, r.line, csv_strerror(csv_error(&parser)));
-        at = next;
-    }
-    if (r.status == TN_OK && csv_fini(&parser, on_cell, on_row, &r) != 0 && r.status == TN_OK)
-        r.status = tn_fail(t->ctx, TN_ERR_INPUT,
-                           "%s, line %ld: a quoted cell never ends; the file is cut off, write it again",
-                           t->path, r.line);
-    csv_free(&parser);
-    return r.status;
 }
 
 static tn_status check_header(tn_csv *t) {
@@ -273,7 +238,9 @@ tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out) {
                               "%zu byte%s from here on %s no UTF-8, each stands as U+FFFD now", file.mended,
                               file.mended == 1 ? "" : "s", file.mended == 1 ? "is" : "are"));
     TN_GO(check_bytes(out, file.bytes, file.size));
-    TN_GO(parse(out, file.bytes, file.size));
+    reader r = {.table = out};
+    const tn_csv_handlers handlers = {.user = &r, .cell = on_cell, .row = on_row, .trim = true};
+    TN_GO(tn_csv_parse(ctx, path, file.bytes, file.size, &handlers));
     out->rows = out->line_count ? out->line_count - 1 : 0;
     TN_GO(check_header(out));
     TN_GO(tn_cost_rows_check(out));

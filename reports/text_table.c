@@ -1,5 +1,7 @@
 #include "text_table.h"
 
+#include "csv_text.h"
+
 #include "text_file.h"
 
 #include <errno.h>
@@ -183,17 +185,9 @@ cleanup:
 
 static void print_csv(const tn_text_table *t, FILE *stream) {
     for (size_t i = 0; i < t->count && !ferror(stream); i++) {
-        const char *cell = t->cells[i];
         if (i % t->columns != 0)
             fputc(',', stream);
-        if (strpbrk(cell, ",\"\r\n")) {
-            fputc('"', stream);
-            for (; *cell; cell++)
-                fputs(*cell == '"' ? "\"\"" : (char[]){*cell, '\0'}, stream);
-            fputc('"', stream);
-        } else {
-            fputs(cell, stream);
-        }
+        tn_csv_write_cell(stream, t->cells[i]);
         if ((i + 1) % t->columns == 0)
             fputc('\n', stream);
     }

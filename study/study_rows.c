@@ -1,6 +1,7 @@
 #include "study_rows.h"
 
 #include "csv_table.h"
+#include "csv_text.h"
 #include "file.h"
 
 #include <jansson.h>
@@ -222,22 +223,6 @@ cleanup:
     return status;
 }
 
-static void write_cell(FILE *stream, const char *text) {
-    if (!text)
-        return;
-    if (!strpbrk(text, ",\"\n\r")) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', stream);
-        fputc(*text, stream);
-    }
-    fputc('"', stream);
-}
-
 void tn_study_rows_header(FILE *stream) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)
         fprintf(stream, "%s%s", i ? "," : "", tn_study_columns[i]);
@@ -250,7 +235,8 @@ tn_status tn_study_rows_save(const tn_study_rows *rows, const char *path) {
     tn_study_rows_header(file.stream);
     for (size_t i = 0; i < rows->count; i++)
         for (int c = 0; c < TN_STUDY_COLUMNS; c++) {
-            write_cell(file.stream, rows->items[i].cells[c]);
+            const char *text = rows->items[i].cells[c];
+            tn_csv_write_cell(file.stream, text ? text : "");
             fputc(c + 1 < TN_STUDY_COLUMNS ? ',' : '\n', file.stream);
         }
     return tn_outfile_commit(rows->ctx, &file);

@@ -140,7 +140,7 @@ START_TEST(one_row_slower) {
         tn_comparison c = compared("a.csv", "b.csv", (tn_compare_options){0});
         ck_assert_uint_eq(c.verdicts[TN_VERDICT_SLOWER], 1);
         ck_assert_uint_eq(c.verdicts[TN_VERDICT_FASTER], 0);
-        ck_assert_str_eq(c.rows[0].key[TN_KEY_T], "7");
+        ck_assert_str_eq(c.rows[0].key[TN_COLUMN_T], "7");
         ck_assert_double_le(fabs(c.rows[0].ratio.log - log(1.2)), 0.03);
         ck_assert(c.rows[0].ratio.log_low < log(1.2) && c.rows[0].ratio.log_high > log(1.2));
         tn_comparison_free(&c);
@@ -238,7 +238,7 @@ START_TEST(several_runs_a_side) {
     ck_assert(c.devices[0].repeated);
     ck_assert_double_le(fabs(c.devices[0].between - 0.08), 0.03);
     ck_assert_uint_eq(c.verdicts[TN_VERDICT_SLOWER], 1);
-    ck_assert_str_eq(c.rows[0].key[TN_KEY_T], "4");
+    ck_assert_str_eq(c.rows[0].key[TN_COLUMN_T], "4");
     ck_assert_uint_eq(c.rows[0].side[0].times.count, 3);
     double visible = c.visible;
     tn_comparison_free(&c);
@@ -346,7 +346,7 @@ static rates repeat(run before, run after, const char *odd) {
         for (size_t k = 0; k < c.count; k++) {
             const tn_compared_row *row = &c.rows[k];
             bool called = row->verdict == TN_VERDICT_SLOWER || row->verdict == TN_VERDICT_FASTER;
-            bool is_odd = strcmp(row->key[TN_KEY_T], odd) == 0;
+            bool is_odd = strcmp(row->key[TN_COLUMN_T], odd) == 0;
             r.found += is_odd && row->verdict == TN_VERDICT_SLOWER;
             r.calls += !is_odd && called;
             r.rows += !is_odd;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cost_rows.h"
+#include "cost_columns.h"
 #include "file.h"
 #include "metrics.h"
 #include "routes.h"
@@ -48,21 +48,25 @@ START_TEST(test_cost_rows) {
 }
 END_TEST
 
-/* What reads cost rows (reports/cost_rows.c) knows every column that bench writes, in its order: one that it
- * does not know would be held against nothing. */
-START_TEST(test_readers_columns) {
-    char *header = NULL;
-    size_t size = 0, at = 0;
-    FILE *stream = open_memstream(&header, &size);
-    tn_rows_header(stream);
-    fclose(stream);
-    for (char *name = strtok(header, ",\r\n"); name; name = strtok(NULL, ",\r\n"), at++) {
-        while (tn_cost_column_name(at) && strcmp(tn_cost_column_name(at), name) != 0)
-            at++;
-        ck_assert_msg(tn_cost_column_name(at) != NULL,
-                      "reports/cost_rows.c does not know column '%s' in its place", name);
-    }
-    free(header);
+/* The sentence between `begin` and `end` names the columns of these uses, and no others. */
+static void names_exactly(const char *begin, const char *end, unsigned uses) {
+    const char *at = strstr(schema, begin), *stop = at ? strstr(at, end) : NULL;
+    ck_assert_msg(stop != NULL, "reports/SCHEMA.md has no '%s … %s'", begin, end);
+    at += strlen(begin);
+    char *words = strndup(at, (size_t)(stop - at)), *rest = words;
+    bool named[TN_COLUMNS] = {false};
+    for (char *word; (word = strtok_r(rest, " ,\n", &rest)) != NULL;)
+        for (int i = 0; i < TN_COLUMNS; i++)
+            named[i] = named[i] || strcmp(word, tn_cost_columns[i].name) == 0;
+    for (int i = 0; i < TN_COLUMNS; i++)
+        ck_assert_msg(named[i] == ((tn_cost_columns[i].uses & uses) != 0), "'%s' of '%s'",
+                      tn_cost_columns[i].name, begin);
+    free(words);
+}
+
+START_TEST(test_identity) {
+    names_exactly("It names its row by the\ncolumns", "of the cost row", TN_COL_SAMPLES);
+    names_exactly("is refused. The columns", "are those of the cost rows", TN_COL_DEVICE | TN_COL_WORK);
 }
 END_TEST
 
@@ -122,7 +126,7 @@ int main(void) {
     Suite *suite = suite_create("schema");
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_cost_rows);
-    tcase_add_test(tests, test_readers_columns);
+    tcase_add_test(tests, test_identity);
     tcase_add_test(tests, test_metrics);
     tcase_add_test(tests, test_summary);
     tcase_add_test(tests, test_study);

@@ -128,7 +128,7 @@ static tn_status take_json(tn_context *ctx, tn_partial_file *p, const char *byte
         const char *schema = json_string_value(json_object_get(json_array_get(rows, i), "schema"));
         if (!schema || strcmp(schema, TN_ROW_SCHEMA) != 0)
             break;
-        tn_row_from_json(json_array_get(rows, i), NULL, &row);
+        tn_row_from_json(json_array_get(rows, i), 0, &row);
         status = take_row(ctx, p, &row);
     }
     json_decref(rows);

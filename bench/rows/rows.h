@@ -94,10 +94,10 @@ void tn_rows_begin(FILE *to, tn_row_format format);
 void tn_rows_write(FILE *to, tn_row_format format, int index, const tn_cost_row *row);
 void tn_rows_end(FILE *to, tn_row_format format);
 
-/* The columns named (NULL-ended; NULL for all) as an object, null where a value does not apply; caller's to
- * release. And back: columns that are not named, or not there, are empty. */
-json_t *tn_row_json(const tn_cost_row *row, const char *const *names);
-void tn_row_from_json(const json_t *object, const char *const *names, tn_cost_row *out);
+/* The columns of these uses (bits of tn_column_use; 0: all) as an object, null where a value does not apply;
+ * caller's to release. And back: other columns, and those that are not there, are empty. */
+json_t *tn_row_json(const tn_cost_row *row, unsigned uses);
+void tn_row_from_json(const json_t *object, unsigned uses, tn_cost_row *out);
 
 /* The header line of the CSV, with its line break. */
 void tn_rows_header(FILE *to);

@@ -1,5 +1,6 @@
 #include "samples.h"
 
+#include "cost_columns.h"
 #include "file.h"
 
 #include <errno.h>
@@ -9,12 +10,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-/* What says which row a line is of: all of tn_row_key, and what `turnout compare` goes by. */
-static const char *const identity[] = {"version",  "utc",   "host", "platform", "device", "driver",   "pci",
-                                       "selector", "level", "op",   "pass",     "mixer",  "B",        "T",
-                                       "D",        "H",     "Dh",   "K",        "rho",    "schedule", "shape",
-                                       "seed",     "peer",  "part", "cores",    "cache",  NULL};
 
 static void add_series(json_t *line, const char *name, const double *ms, int count) {
     if (count <= 0)
@@ -34,7 +29,7 @@ tn_status tn_samples_write(tn_context *ctx, FILE *to, const tn_cost_row *row, co
         snprintf(six, sizeof six, "%.6g", row->rho);
         shown.rho = strtod(six, NULL);
     }
-    json_t *line = tn_row_json(&shown, identity);
+    json_t *line = tn_row_json(&shown, TN_COL_SAMPLES);
     json_object_set_new(line, "schema", json_string(TN_SAMPLES_SCHEMA));
     add_series(line, "wall_ms", raw->wall_ms, raw->wall);
     add_series(line, "event_ms", raw->event_ms, raw->event);
@@ -52,7 +47,7 @@ tn_status tn_samples_row(tn_context *ctx, const char *line, tn_cost_row *row) {
     const char *schema = json_string_value(json_object_get(object, "schema"));
     bool ours = schema && strcmp(schema, TN_SAMPLES_SCHEMA) == 0;
     if (ours)
-        tn_row_from_json(object, identity, row);
+        tn_row_from_json(object, TN_COL_SAMPLES, row);
     json_decref(object);
     return ours ? TN_OK : tn_fail(ctx, TN_ERR_INPUT, "a line of samples is not of " TN_SAMPLES_SCHEMA);
 }

@@ -1,5 +1,6 @@
 #include "metrics.h"
 
+#include "csv_text.h"
 #include "file.h"
 
 #include <stdlib.h>
@@ -45,6 +46,22 @@ tn_status tn_metrics_save(const tn_metrics *m, const char *path) {
     return tn_outfile_commit(m->ctx, &file);
 }
 
+/* What a line says of itself: its first cell and its last. */
+typedef struct step_line {
+    double step, elapsed;
+    int cells;
+} step_line;
+
+static tn_status take_cell(void *user, long line, const char *text, size_t size) {
+    step_line *l = user;
+    (void)line;
+    (void)size;
+    l->elapsed = strtod(text, NULL);
+    if (l->cells++ == 0)
+        l->step = l->elapsed;
+    return TN_OK;
+}
+
 tn_status tn_metrics_load(tn_metrics *m, const char *path, int64_t last_step, double *elapsed) {
     char *text;
     size_t size;
@@ -57,12 +74,12 @@ tn_status tn_metrics_load(tn_metrics *m, const char *path, int64_t last_step, do
         goto cleanup;
     }
     for (const char *line = text + strlen(header), *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        if (strtoll(line, NULL, 10) > last_step)
+        step_line read = {0};
+        const tn_csv_handlers handlers = {.user = &read, .cell = take_cell};
+        TN_GO(tn_csv_parse(m->ctx, path, line, (size_t)(end - line), &handlers));
+        if (read.step > (double)last_step)
             break;
-        const char *comma = end;
-        while (comma > line && *comma != ',')
-            comma--;
-        *elapsed = strtod(comma + 1, NULL);
+        *elapsed = read.elapsed;
         TN_GO(append(m, line, (size_t)(end + 1 - line)));
     }
 cleanup:
