@@ -1,20 +1,14 @@
 #include "peer.h"
 
-#include "child.h"
 #include "clock.h"
+#include "process.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LINE = 4096, TAIL = 400 };
@@ -22,36 +16,13 @@ enum { LINE = 4096, TAIL = 400 };
 struct tn_peer {
     tn_context *ctx;
     tn_peer_limits limits;
-    pid_t pid;            /* 0: dead */
-    int talk, complaints; /* a socket for both directions; its stderr */
-    int inputs;           /* files written for the next prepare */
-    int files;            /* most that were written */
+    tn_process process; /* pid 0: dead */
+    int inputs;         /* files written for the next prepare */
+    int files;          /* most that were written */
     char folder[200], name[160];
     char line[LINE]; /* what came of the next answer */
     size_t have;
-    char tail[TAIL]; /* end of its stderr */
 };
-
-static void close_one(int *fd) {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-/* In the child, between fork and exec. */
-static void become(const char *const *argv, int talk, int complaints, pid_t parent) {
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || dup2(talk, 0) < 0 || dup2(talk, 1) < 0 || dup2(complaints, 2) < 0)
-        _exit(127);
-    signal(SIGPIPE, SIG_DFL);
-    unsetenv("OPENBLAS_CORETYPE"); /* may name an old kernel */
-    unsetenv("OPENBLAS_L2_SIZE");
-    setenv("OPENBLAS_THREAD_TIMEOUT", "16", 1); /* 2^16 cycles; the default spins on for 100 ms */
-    execvp(argv[0], (char *const *)argv);
-    dprintf(2, "cannot be started: %s", strerror(errno));
-    _exit(127);
-}
 
 static tn_status make_folder(tn_peer *p) {
     const char *where = getenv("TMPDIR");
@@ -65,33 +36,18 @@ static tn_status make_folder(tn_peer *p) {
                    strerror(errno));
 }
 
-static tn_status spawn(tn_peer *p, const char *const *argv) {
-    int talk[2] = {-1, -1}, complaints[2] = {-1, -1};
-    pid_t parent = getpid();
-    p->talk = p->complaints = -1;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, talk) != 0)
-        return tn_fail(p->ctx, TN_ERR_MEMORY, "cannot make a socket pair: %s", strerror(errno));
-    p->talk = talk[0];
-    pid_t pid = pipe2(complaints, O_CLOEXEC) == 0 ? fork() : -1;
-    if (pid == 0)
-        become(argv, talk[1], complaints[1], parent);
-    close_one(&talk[1]);
-    close_one(&complaints[1]);
-    p->complaints = complaints[0];
-    if (pid < 0)
-        return tn_fail(p->ctx, TN_ERR_MEMORY, "cannot start a process: %s", strerror(errno));
-    setpgid(pid, pid);
-    p->pid = pid;
-    return TN_OK;
-}
-
 tn_status tn_peer_start(tn_context *ctx, const char *const *argv, const tn_peer_limits *limits,
                         tn_peer **out) {
+    /* The first two may name an old kernel; 2^16 cycles, where the default spins on for 100 ms. */
+    static char type[] = "OPENBLAS_CORETYPE", cache[] = "OPENBLAS_L2_SIZE",
+                spin[] = "OPENBLAS_THREAD_TIMEOUT=16";
+    char *const environment[] = {type, cache, spin, NULL};
+    const tn_process_setup setup = {.talks = true, .environment = environment};
     tn_peer *p;
     TN_TRY(tn_alloc(ctx, 1, sizeof *p, out));
     p = *out;
     p->ctx = ctx;
-    p->talk = p->complaints = -1;
+    p->process.talk = p->process.complaints = -1;
     p->limits = limits ? *limits : (tn_peer_limits){0};
     p->limits.prepare_s = p->limits.prepare_s > 0 ? p->limits.prepare_s : 240;
     p->limits.answer_s = p->limits.answer_s > 0 ? p->limits.answer_s : 60;
@@ -99,7 +55,7 @@ tn_status tn_peer_start(tn_context *ctx, const char *const *argv, const tn_peer_
     snprintf(p->name, sizeof p->name, "%s", slash ? slash + 1 : program);
     tn_status status = make_folder(p);
     if (status == TN_OK)
-        status = spawn(p, argv);
+        status = tn_process_start(ctx, argv, &setup, &p->process);
     if (status != TN_OK) {
         tn_peer_stop(p);
         *out = NULL;
@@ -107,69 +63,23 @@ tn_status tn_peer_start(tn_context *ctx, const char *const *argv, const tn_peer_
     return status;
 }
 
-static void read_complaints(tn_peer *p) {
-    char block[TAIL];
-    ssize_t got = p->complaints >= 0 ? read(p->complaints, block, sizeof block - 1) : -1;
-    if (got <= 0) {
-        if (got == 0 || errno != EINTR)
-            close_one(&p->complaints);
-        return;
-    }
-    size_t have = strlen(p->tail), more = (size_t)got, room = sizeof p->tail - 1;
-    for (size_t i = 0; i < more; i++)
-        block[i] = block[i] == '\0' ? ' ' : block[i];
-    if (have + more > room) { /* the last words say why */
-        size_t drop = have + more - room;
-        memmove(p->tail, p->tail + drop, have - drop);
-        have -= drop;
-    }
-    memcpy(p->tail + have, block, more);
-    p->tail[have + more] = '\0';
-}
-
-/* What is left of its stderr, without waiting for a grandchild that may hold it open. */
-static void last_words(tn_peer *p) {
-    struct pollfd fd = {.fd = p->complaints, .events = POLLIN};
-    while (p->complaints >= 0 && poll(&fd, 1, 20) > 0)
-        read_complaints(p);
-}
-
-/* Kills and collects it; one that a driver holds in the kernel is left behind. */
 static void end(tn_peer *p) {
-    if (!p->pid)
-        return;
-    kill(-p->pid, SIGKILL);
-    for (int i = 0; i < 2500 && waitpid(p->pid, NULL, WNOHANG) == 0; i++)
-        usleep(2000);
-    last_words(p);
-    close_one(&p->talk);
-    close_one(&p->complaints);
-    p->pid = 0;
-}
-
-/* Has it ended? Waits up to `patience` seconds for that and leaves it to be collected. */
-static bool has_ended(const tn_peer *p, double patience, siginfo_t *info) {
-    for (double start = tn_clock_seconds();;) {
-        *info = (siginfo_t){0};
-        if (waitid(P_PID, (id_t)p->pid, info, WEXITED | WNOHANG | WNOWAIT) == 0 && info->si_pid == p->pid)
-            return true;
-        if (tn_clock_seconds() - start > patience)
-            return false;
-        usleep(1000);
-    }
+    tn_process_collect(&p->process, 0);
 }
 
 /* It closed its end: how it died, then its last words. */
 static tn_status died(tn_peer *p, const char *doing) {
-    siginfo_t info;
-    char how[64] = "went away";
-    if (has_ended(p, 1, &info) && info.si_code == CLD_EXITED)
-        snprintf(how, sizeof how, "ended with code %d", info.si_status);
-    else if (info.si_pid == p->pid)
-        snprintf(how, sizeof how, "died of %s", tn_signal_name(info.si_status));
+    tn_process_end how;
+    char text[64] = "went away";
+    if (tn_process_ended(&p->process, 1, &how) && how.signal)
+        snprintf(text, sizeof text, "died of %s", tn_signal_name(how.signal));
+    else if (tn_process_ended(&p->process, 0, &how))
+        snprintf(text, sizeof text, "ended with code %d", how.code);
     end(p);
-    return tn_fail(p->ctx, TN_ERR_DEVICE, "the peer %s %s at '%s'%s%s", p->name, how, doing,
-                   p->tail[0] ? ": " : "", p->tail);
+    const char *tail = p->process.tail;
+    tail += strlen(tail) > TAIL ? strlen(tail) - TAIL : 0;
+    return tn_fail(p->ctx, TN_ERR_DEVICE, "the peer %s %s at '%s'%s%s", p->name, text, doing,
+                   *tail ? ": " : "", tail);
 }
 
 static tn_status nonsense(tn_peer *p, const char *doing, const char *answer) {
@@ -191,24 +101,19 @@ static tn_status read_line(tn_peer *p, const char *doing, double patience, char 
             memmove(p->line, stop + 1, p->have);
             return TN_OK;
         }
-        double left = deadline - tn_clock_seconds();
-        if (tn_interrupted())
+        tn_process_event event = tn_process_wait(&p->process, deadline);
+        if (event == TN_PROCESS_STOPPED)
             return tn_fail(p->ctx, TN_ERR_INTERRUPTED, "stopped while a peer worked");
-        if (left <= 0) {
+        if (event == TN_PROCESS_LATE) {
             end(p);
             return tn_fail(p->ctx, TN_ERR_DEVICE, "the peer %s gave no answer to '%s' within %g s", p->name,
                            doing, patience);
         }
-        struct pollfd fds[2] = {{.fd = p->talk, .events = POLLIN}, {.fd = p->complaints, .events = POLLIN}};
-        if (poll(fds, 2, left > 0.2 ? 200 : 1 + (int)(1e3 * left)) <= 0)
-            continue;
-        if (fds[1].revents)
-            read_complaints(p);
-        if (!fds[0].revents)
+        if (event != TN_PROCESS_SAYS)
             continue;
         if (p->have == sizeof p->line)
             return nonsense(p, doing, "a line without end");
-        ssize_t got = recv(p->talk, p->line + p->have, sizeof p->line - p->have, 0);
+        ssize_t got = recv(p->process.talk, p->line + p->have, sizeof p->line - p->have, 0);
         if (got == 0 || (got < 0 && errno != EINTR))
             return died(p, doing);
         p->have += got > 0 ? (size_t)got : 0;
@@ -220,10 +125,10 @@ static tn_status ask(tn_peer *p, const char *question, const char *word, double 
     char answer[LINE], doing[24];
     size_t length = strlen(question), sent = 0;
     snprintf(doing, sizeof doing, "%.*s", (int)strcspn(question, "\n"), question);
-    if (!p->pid)
+    if (!p->process.pid)
         return tn_fail(p->ctx, TN_ERR_DEVICE, "the peer %s is dead", p->name);
     while (sent < length) {
-        ssize_t some = send(p->talk, question + sent, length - sent, MSG_NOSIGNAL);
+        ssize_t some = send(p->process.talk, question + sent, length - sent, MSG_NOSIGNAL);
         if (some < 0 && errno != EINTR)
             return died(p, doing);
         sent += some > 0 ? (size_t)some : 0;
@@ -247,10 +152,10 @@ static tn_status ask(tn_peer *p, const char *question, const char *word, double 
 static bool at_work(const tn_peer *p) {
     char path[300], stat[512];
     bool busy = false;
-    snprintf(path, sizeof path, "/proc/%d/task", (int)p->pid);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)p->process.pid);
     DIR *tasks = opendir(path);
     for (struct dirent *t; tasks && !busy && (t = readdir(tasks)) != NULL;) {
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)p->pid, t->d_name);
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)p->process.pid, t->d_name);
         FILE *file = t->d_name[0] == '.' ? NULL : fopen(path, "r");
         if (!file)
             continue;
@@ -350,7 +255,7 @@ tn_status tn_peer_output(tn_peer *p, float *values, size_t count) {
 }
 
 bool tn_peer_alive(const tn_peer *p) {
-    return p->pid != 0;
+    return p->process.pid != 0;
 }
 
 const char *tn_peer_name(const tn_peer *p) {
@@ -359,14 +264,12 @@ const char *tn_peer_name(const tn_peer *p) {
 
 void tn_peer_stop(tn_peer *p) {
     char path[256];
-    siginfo_t info;
+    tn_process_end how;
     if (!p)
         return;
-    if (p->pid && send(p->talk, "quit\n", 5, MSG_NOSIGNAL) == 5)
-        has_ended(p, 0.5, &info);
+    if (p->process.pid && send(p->process.talk, "quit\n", 5, MSG_NOSIGNAL) == 5)
+        tn_process_ended(&p->process, 0.5, &how);
     end(p);
-    close_one(&p->talk);
-    close_one(&p->complaints);
     for (int i = -1; i < p->files && p->folder[0]; i++) {
         file_name(p, i, path, sizeof path);
         unlink(path);
