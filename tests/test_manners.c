@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include "commands.h"
+#include "suite.h"
 #include "words.h"
 
 #include <pty.h>
@@ -196,9 +197,5 @@ int main(void) {
     tcase_add_test(tests, refusals);
     tcase_add_test(tests, numbers_alike);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return tn_test_main(suite);
 }

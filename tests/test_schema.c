@@ -51,7 +51,7 @@ END_TEST
 /* The sentence between `begin` and `end` names the columns of these uses, and no others. */
 static void names_exactly(const char *begin, const char *end, unsigned uses) {
     const char *at = strstr(schema, begin), *stop = at ? strstr(at, end) : NULL;
-    ck_assert_msg(stop != NULL, "reports/SCHEMA.md has no '%s … %s'", begin, end);
+    ck_assert_msg(stop != NULL, "docs/schema.md has no '%s … %s'", begin, end);
     at += strlen(begin);
     char *words = strndup(at, (size_t)(stop - at)), *rest = words;
     bool named[TN_COLUMNS] = {false};

@@ -1,4 +1,4 @@
-/* The columns of cost rows (reports/SCHEMA.md), once for what writes them and what reads them. */
+/* The columns of cost rows (docs/schema.md), once for what writes them and what reads them. */
 #ifndef TN_COST_COLUMNS_H
 #define TN_COST_COLUMNS_H
 
