@@ -223,8 +223,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     plan->options.seconds = tn_cli_real(args, "seconds", 0.4);
     plan->options.raw = &plan->raw;
     plan->options.seed = tn_cli_uint64(args, "seed", 1);
-    plan->format =
-        tn_row_format_choose(tn_cli_string(args, "format", NULL), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
+    plan->format = tn_row_format_choose(tn_cli_format(args), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
     plan->steps = strcmp(tn_cli_string(args, "level", "op"), "step") == 0;
     plan->layers = strcmp(tn_cli_string(args, "level", "op"), "layer") == 0;
@@ -336,6 +335,7 @@ static const tn_cli_option options[] = {
         "write rows to FILE instead of stdout, each as it is measured; its ending chooses the format"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,
      formats},
+    TN_CLI_JSON("the same as --format json"),
     TN_CLI_DEVICES,
     TN_CLI_QUIET,
     {NULL},

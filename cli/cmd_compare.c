@@ -20,7 +20,7 @@ static tn_status result(tn_context *ctx, const tn_comparison *c) {
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     const char *path = tn_cli_string(args, "output", NULL);
-    const char *name = tn_cli_string(args, "format", NULL);
+    const char *name = tn_cli_format(args);
     tn_table_format format = tn_table_format_of_path(path);
     tn_comparison c = {0};
     const char *maps[TN_CLI_MAX_ARGUMENTS];
@@ -66,6 +66,7 @@ static const tn_cli_option options[] = {
      "take devices of one name on several machines for one (containers have another host name every run)"},
     TN_CLI_OUTPUT("write to FILE instead of stdout; its ending chooses the format"),
     {"format", 0, "text|md|csv|json", TN_CLI_STRING, "format of the rows (text)", 0, 0, formats},
+    TN_CLI_JSON("the same as --format json"),
     TN_CLI_QUIET,
     {NULL},
 };

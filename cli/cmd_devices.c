@@ -149,25 +149,35 @@ static void print_notes(const char *notes) {
         printf("note  %.*s\n", (int)strcspn(line, "\n"), line);
 }
 
-static tn_status run(tn_context *ctx, const tn_cli_args *args) {
-    tn_device_list list;
+static tn_status print(tn_context *ctx, const tn_device_list *list, bool json) {
     tn_topology topology;
-    TN_TRY(tn_device_list_make(ctx, &list));
-    tn_status status = TN_OK;
-    TN_GO(tn_topology_read(ctx, &topology));
-    if (tn_cli_given(args, "json")) {
-        status = print_json(ctx, &list, &topology);
-        goto cleanup;
-    }
+    TN_TRY(tn_topology_read(ctx, &topology));
+    if (json)
+        return print_json(ctx, list, &topology);
     print_host(&topology);
-    for (int i = 0; i < list.count; i++)
-        print_device(ctx, &list.items[i]);
-    TN_GO(tn_stdout_check(ctx));
-    if (list.count == 0)
+    for (int i = 0; i < list->count; i++)
+        print_device(ctx, &list->items[i]);
+    if (list->count > 0)
+        print_notes(list->notes);
+    return tn_stdout_check(ctx);
+}
+
+/* A list that is empty is an answer, and stands on stdout; what to install goes to stderr. */
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    static tn_context
+        aside; /* static for its size; the message of a failure to list is the one that counts */
+    tn_device_list list;
+    const bool json = tn_cli_given(args, "json");
+    tn_status status = tn_device_list_make(ctx, &list);
+    if (status == TN_ERR_DEVICE) {
+        list = (tn_device_list){0};
+        (void)print(&aside, &list, json);
+        return status;
+    }
+    TN_TRY(status);
+    status = print(ctx, &list, json);
+    if (status == TN_OK && list.count == 0)
         status = tn_loader_no_device(ctx, "no OpenCL platform shows a device", list.notes);
-    else
-        print_notes(list.notes);
-cleanup:
     tn_device_list_free(ctx, &list);
     return status;
 }

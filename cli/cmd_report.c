@@ -19,7 +19,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     if (!tn_cli_given(args, "table"))
         return TN_OK;
     tn_table_format format = TN_TABLE_TEXT;
-    const char *name = tn_cli_string(args, "format", NULL);
+    const char *name = tn_cli_format(args);
     if (name)
         TN_TRY(tn_table_format_parse(ctx, name, &format));
     for (int i = 0; i < args->count; i++) {
@@ -35,6 +35,7 @@ static const tn_cli_option options[] = {
     TN_CLI_OUTPUT("the page: one HTML file with everything in it"),
     {"table", 0, NULL, TN_CLI_FLAG, "print the runs and break-evens to stdout"},
     {"format", 0, "text|md|csv|json", TN_CLI_STRING, "of the table (text)", 0, 0, formats},
+    TN_CLI_JSON("the same as --format json"),
     TN_CLI_QUIET,
     {NULL},
 };

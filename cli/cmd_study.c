@@ -1,8 +1,13 @@
 #include "commands.h"
 
+#include "file.h"
 #include "study.h"
+#include "study_preview.h"
+#include "sweep_show.h"
 #include "version.h"
 
+#include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 enum { SEEDS = 3, SEQUENCES = 2000 };
@@ -41,21 +46,75 @@ static void print_end(const tn_study_result *r, const char *folder) {
             r->rows, r->kept, r->ok, r->skipped, r->errors, folder, folder);
 }
 
+static json_t *items_json(const tn_study_preview *p) {
+    json_t *rows = json_array();
+    for (size_t i = 0; i < p->plan.count; i++) {
+        const tn_study_item *item = &p->plan.items[i];
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:I, s:I, s:b}", "name", item->name, "part",
+                                              tn_study_part_name(item->part), "run", item->run, "steps",
+                                              (json_int_t)item->config.curriculum.steps, "sequences",
+                                              (json_int_t)item->sequences, "done",
+                                              (int)tn_study_preview_kept(p, i)));
+    }
+    return json_pack("{s:o, s:i, s:i, s:o}", "rows", rows, "count", (int)p->plan.count, "done", p->kept,
+                     "seconds_about", isfinite(p->seconds) ? json_real(p->seconds) : json_null());
+}
+
+static void print_items(const tn_study_preview *p) {
+    char time[80] = "no estimate before its first row, for no rate of this device is known";
+    for (size_t i = 0; i < p->plan.count; i++) {
+        const tn_study_item *item = &p->plan.items[i];
+        printf("%-8s %-44s %7lld steps %7lld sequences%s\n", tn_study_part_name(item->part), item->name,
+               (long long)item->config.curriculum.steps, (long long)item->sequences,
+               tn_study_preview_kept(p, i) ? "  done" : "");
+    }
+    if (isfinite(p->seconds))
+        tn_show_time(p->seconds, time, sizeof time);
+    printf("%zu rows, %d of them done; %s%s\n", p->plan.count, p->kept, time,
+           !isfinite(p->seconds) ? ""
+           : p->measured         ? ", by the rows that are done"
+                                 : ", by a CPU's usual rate: a guess");
+}
+
+static tn_status dry_run(tn_context *ctx, const tn_study_options *o, const char *folder,
+                         const tn_device_info *device, bool json) {
+    tn_study_preview preview;
+    tn_status status = tn_study_preview_make(ctx, o, folder, device, &preview);
+    if (status == TN_OK && json) {
+        json_t *root = items_json(&preview);
+        json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+        putchar('\n');
+        json_decref(root);
+    } else if (status == TN_OK) {
+        print_items(&preview);
+    }
+    tn_study_preview_free(&preview);
+    return status == TN_OK ? tn_stdout_check(ctx) : status;
+}
+
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_study_options o;
     tn_study_result result;
     tn_device_list list;
     const tn_device_info *device;
     const char *folder = tn_cli_string(args, "output", NULL);
-    if (!folder)
+    const bool dry = tn_cli_given(args, "dry-run");
+    if (!dry && tn_cli_given(args, "json"))
+        return tn_fail(ctx, TN_ERR_ARG, "--json goes with --dry-run; the rows of a study are study.csv");
+    if (!folder && !dry)
         return tn_fail(ctx, TN_ERR_ARG, "it wants a folder for the study: -o DIR");
     TN_TRY(options_of(ctx, args, &o));
-    if (tn_version_slow_build())
+    if (!dry && tn_version_slow_build())
         tn_warn(ctx, "%s", tn_version_slow_build());
     TN_TRY(tn_device_list_make(ctx, &list));
     tn_status status = tn_device_select(ctx, &list, tn_cli_string(args, "device", NULL), &device);
     if (status == TN_OK) {
         list_devices(&list, device, &o);
+        if (dry) {
+            status = dry_run(ctx, &o, folder, device, tn_cli_given(args, "json"));
+            tn_device_list_free(ctx, &list);
+            return status;
+        }
         status = tn_study_run(ctx, &o, folder, tn_cli_real(args, "seconds", 0), &list, device, &result);
         if (!ctx->quiet && result.kept + result.ok + result.skipped + result.errors > 0)
             print_end(&result, folder);
@@ -76,6 +135,11 @@ static const tn_cli_option options[] = {
      "seed: trained at each; far: trained at the first, evaluated at all; lambda, devices: the first"},
     {"data", 0, "FILE", TN_CLI_READS, "of the part text"},
     {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings of a row (2)", 0.01, 3600},
+    {"dry-run", 0, NULL, TN_CLI_FLAG,
+     "print the rows and about how long they take, and stop: nothing is run or written; with -o DIR those "
+     "that "
+     "it has are done"},
+    TN_CLI_JSON("with --dry-run: an object"),
     {"output", 'o', "DIR", TN_CLI_WRITES, "the study's folder, made when missing"},
     TN_CLI_DEVICE,
     TN_CLI_QUIET,

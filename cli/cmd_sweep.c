@@ -1,7 +1,7 @@
 #include "commands.h"
 
-#include "sweep.h"
 #include "sweep_axes.h"
+#include "sweep_show.h"
 #include "topology.h"
 #include "version.h"
 
@@ -19,48 +19,66 @@ static void summary(const tn_sweep_options *o, const tn_sweep_result *r) {
     fprintf(stderr, "%s%s\n", o->path ? "; " : "", o->path ? o->path : "");
 }
 
+/* Nothing says where the rows go, and somebody looks on. */
+static bool wants_table(const tn_cli_args *args) {
+    return !tn_cli_given(args, "output") && !tn_cli_given(args, "format") && !tn_cli_given(args, "json") &&
+           isatty(STDOUT_FILENO);
+}
+
 static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli_args *args) {
     const tn_device_info **chosen = NULL;
     char program[4096];
     tn_topology topology;
     tn_sweep_result result;
+    tn_row_list rows = {0};
     tn_status status = TN_OK;
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     snprintf(program + (length > 0 ? length : 0), sizeof program - (size_t)(length > 0 ? length : 0), "%s",
              length > 0 ? "" : args->program);
-    tn_sweep_options o = {.program = program,
-                          .path = tn_cli_string(args, "output", NULL),
-                          .format = tn_row_format_choose(tn_cli_string(args, "format", NULL),
-                                                         tn_cli_string(args, "output", NULL), TN_ROW_CSV),
-                          .samples = tn_cli_string(args, "samples", NULL),
-                          .preset = tn_cli_string(args, "preset", "quick"),
-                          .seed = tn_cli_uint64(args, "seed", 1),
-                          .timeout_s = tn_cli_real(args, "timeout", 60),
-                          .seconds = tn_cli_real(args, "seconds", 0),
-                          .cpu_model = topology.cpu_model};
+    tn_sweep_options o = {
+        .program = program,
+        .path = tn_cli_string(args, "output", NULL),
+        .format = tn_row_format_choose(tn_cli_format(args), tn_cli_string(args, "output", NULL), TN_ROW_CSV),
+        .samples = tn_cli_string(args, "samples", NULL),
+        .preset = tn_cli_string(args, "preset", "quick"),
+        .seed = tn_cli_uint64(args, "seed", 1),
+        .timeout_s = tn_cli_real(args, "timeout", 60),
+        .seconds = tn_cli_real(args, "seconds", 0),
+        .cpu_model = topology.cpu_model};
     TN_GO(tn_topology_read(ctx, &topology));
     TN_GO(tn_sweep_axes_read(ctx, args, topology.cores, &o.axes));
     TN_GO(tn_alloc(ctx, (size_t)list->count, sizeof *chosen, &chosen));
     TN_GO(tn_device_select_all(ctx, list, tn_cli_string(args, "device", NULL), chosen, &o.device_count));
     o.devices = chosen;
+    if (tn_cli_given(args, "dry-run")) {
+        status = tn_sweep_show_cells(ctx, &o, tn_cli_given(args, "json"));
+        goto cleanup;
+    }
+    if (wants_table(args))
+        o.rows = &rows;
     if (tn_version_slow_build())
         tn_warn(ctx, "%s", tn_version_slow_build());
     if (!ctx->quiet)
         fprintf(stderr, "sweep %s on %d device%s, order and data of seed %llu\n", o.preset, o.device_count,
                 o.device_count == 1 ? "" : "s", (unsigned long long)o.seed);
-    TN_GO(tn_sweep_run(ctx, &o, &result));
+    status = tn_sweep_run(ctx, &o, &result);
+    tn_sweep_show_rows(stdout, &rows); /* also of one that was stopped */
+    TN_GO(status);
     if (!ctx->quiet)
         summary(&o, &result);
     if (result.tally.ok == 0)
         status = tn_fail(ctx, TN_ERR_DEVICE,
                          "none of %d rows could be measured; their reasons stand in the rows", result.cells);
 cleanup:
+    tn_free(ctx, rows.items);
     tn_free(ctx, chosen);
     return status;
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_device_list list;
+    if (tn_cli_given(args, "list"))
+        return tn_sweep_show_list(ctx, tn_cli_given(args, "json"));
     TN_TRY(tn_device_list_make(ctx, &list));
     tn_status status = sweep(ctx, &list, args);
     tn_device_list_free(ctx, &list);
@@ -79,7 +97,12 @@ static const tn_cli_option options[] = {
     TN_CLI_OUTPUT(
         "write rows to FILE, which grows as FILE.part, a CSV; one that was stopped leaves its rows in both; "
         "its ending chooses the format"),
-    {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows (csv)", 0, 0, formats},
+    {"format", 0, "csv|json|md", TN_CLI_STRING,
+     "format of the rows (csv; without -o a table at the end on a terminal)", 0, 0, formats},
+    TN_CLI_JSON("the same as --format json; with --list and --dry-run an object"),
+    {"list", 0, NULL, TN_CLI_FLAG, "print presets, axes and columns, and stop"},
+    {"dry-run", 0, NULL, TN_CLI_FLAG,
+     "print the cells and about how long they take, and stop: nothing is run or written"},
     TN_CLI_SAMPLES,
     TN_CLI_DEVICES,
     TN_CLI_QUIET,

@@ -250,6 +250,10 @@ double tn_cli_real(const tn_cli_args *args, const char *name, double fallback) {
     return i < 0 ? fallback : args->number[i];
 }
 
+const char *tn_cli_format(const tn_cli_args *args) {
+    return tn_cli_given(args, "json") ? "json" : tn_cli_string(args, "format", NULL);
+}
+
 /* Columns of help: the terminal's, but lines longer than 120 are hard to read. */
 static int help_width(FILE *to) {
     int columns = tn_terminal_columns(to);

@@ -51,6 +51,8 @@ extern const char *const tn_cli_caches[]; /* "warm", "cold" */
         "samples", 0, "FILE.jsonl", TN_CLI_WRITES,                                                           \
             "write every batch behind the medians to FILE.jsonl, an object a row, for `turnout compare`"     \
     }
+#define TN_CLI_JSON(help)                                                                                    \
+    { "json", 0, NULL, TN_CLI_FLAG, help }
 #define TN_CLI_OUTPUT(help)                                                                                  \
     { "output", 'o', "FILE", TN_CLI_WRITES, help }
 
@@ -101,6 +103,9 @@ size_t tn_cli_every(const tn_cli_args *args, const char *name, const char **out)
 int64_t tn_cli_int(const tn_cli_args *args, const char *name, int64_t fallback);
 uint64_t tn_cli_uint64(const tn_cli_args *args, const char *name, uint64_t fallback);
 double tn_cli_real(const tn_cli_args *args, const char *name, double fallback); /* NaN for a word */
+
+/* The value of --format, "json" where --json stands in its place, else NULL. */
+const char *tn_cli_format(const tn_cli_args *args);
 
 /* As wide as the terminal, or COLUMNS; 100 columns where neither says. */
 void tn_cli_help(FILE *to, const tn_cli_command *command);

@@ -42,6 +42,9 @@ static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, c
         return TN_OK;
     }
     ctx->quiet = tn_cli_given(&args, "quiet");
+    if (tn_cli_given(&args, "json") && strcmp(tn_cli_string(&args, "format", "json"), "json") != 0)
+        return tn_fail(ctx, TN_ERR_ARG, "--json is --format json, not %s; leave one of them out",
+                       tn_cli_string(&args, "format", ""));
     TN_TRY(tn_cli_paths_check(ctx, &args));
     if (command->prints)
         TN_TRY(tn_stdout_need(ctx));

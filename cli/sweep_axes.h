@@ -23,6 +23,17 @@
     "What is given\n"                                                                                        \
     "replaces what the preset has there; an op takes the sizes it has by that name, the others stay."
 
+/* An axis of numbers: the option's name, what it may hold, and its place in tn_sweep_axes. */
+typedef struct tn_sweep_axis {
+    tn_axis_kind kind;
+    size_t offset;
+} tn_sweep_axis;
+
+extern const tn_sweep_axis tn_sweep_axis_table[]; /* ends with a NULL name */
+
+/* Every pass of every op, and those of layers, once; NULL-ended. */
+void tn_sweep_passes(const char *words[TN_WORDS_MAX + 1]);
+
 /* machine_cores: what N means. TN_ERR_ARG with the offending item and an example. */
 tn_status tn_sweep_axes_read(tn_context *ctx, const tn_cli_args *args, int machine_cores, tn_sweep_axes *out);
 

@@ -2,7 +2,9 @@
 
 #include "case.h"
 #include "peers.h"
+#include "presets.h"
 #include "study_plan.h"
+#include "sweep_axes.h"
 #include "variant.h"
 
 #include <string.h>
@@ -25,12 +27,10 @@ static void ops(tn_cli_words *out) {
         add(out, tn_cases[i]->op);
 }
 
-/* Of all ops, and `step` of a layer or model. */
 static void passes(tn_cli_words *out) {
-    static const char *const own[] = {"forward", "backward", "step", NULL};
-    add_all(out, own);
-    for (int i = 0; i < tn_case_count; i++)
-        add_all(out, tn_cases[i]->passes);
+    const char *words[TN_WORDS_MAX + 1];
+    tn_sweep_passes(words);
+    add_all(out, words);
 }
 
 static void variants(tn_cli_words *out) {
@@ -50,8 +50,7 @@ static void parts(tn_cli_words *out) {
 }
 
 static void levels(tn_cli_words *out) {
-    static const char *const words[] = {"op", "layer", "model", NULL};
-    add_all(out, words);
+    add_all(out, tn_sweep_levels);
 }
 
 static void mixers(tn_cli_words *out) {

@@ -6,6 +6,7 @@
 #include "suite.h"
 #include "words.h"
 
+#include <jansson.h>
 #include <pty.h>
 
 /* The same on a terminal of so many columns, with `environment` before it ("TERM=dumb"). */
@@ -185,6 +186,112 @@ START_TEST(numbers_alike) {
 }
 END_TEST
 
+START_TEST(lists_of_a_sweep) {
+    program_gives(0, "sweep --list", "preset quick:", "preset full:", "256,1024,4096,16384\n",
+                  "--rho      0 to 1", "flash_attention", "bias_backward", "wall_ms_q3", "timing_s");
+    ck_assert_int_eq(program_run("sweep --list --json"), 0);
+    json_t *root = json_loads(program_output, 0, NULL);
+    json_t *quick = json_object_get(json_object_get(root, "presets"), "quick"),
+           *columns = json_object_get(root, "columns"), *axes = json_object_get(root, "axes");
+    ck_assert_int_eq((int)json_array_size(json_object_get(quick, "T")), 4);
+    ck_assert_str_eq(json_string_value(json_array_get(columns, 0)), "schema");
+    ck_assert(json_number_value(json_object_get(json_object_get(axes, "T"), "to")) == 1 << 24);
+    json_decref(root);
+}
+END_TEST
+
+/* Nothing stands in the folder afterwards, and the cells are those that a sweep then has. */
+START_TEST(a_sweep_that_does_not_run) {
+    char line[512];
+    program_folder_make();
+    const char *axes = "--level layer --T 32,64 --rho 0.1,0.5 --seconds 0.01";
+    snprintf(line, sizeof line, "sweep %s --dry-run -o %s/a.csv", axes, program_folder);
+    program_gives(0, line, "layer attention forward B=64 T=64", "12 cells on 1 device", "at least about 11 s",
+                  "none more than 60 s");
+    snprintf(line, sizeof line, "sweep %s --dry-run --json -o %s/a.csv", axes, program_folder);
+    program_gives(0, line, "\"count\": 12", "\"seconds_at_most\": 720");
+    ck_assert_int_eq(rmdir(program_folder), 0);
+    program_gives(2, "sweep --dry-run --level model --pass backward", "no cell is left");
+    program_gives(2, "sweep --dry-run --format csv --json", "--json is --format json, not csv");
+}
+END_TEST
+
+START_TEST(a_sweep_on_a_terminal) {
+    const char *line = "sweep --op gelu,rope --pass forward --seconds 0.01 -q";
+    ck_assert_int_eq(terminal_run(80, "", line), 0);
+    const char *head = strstr(program_output, "| what "), *gelu = strstr(program_output, "| gelu forward "),
+               *rope = strstr(program_output, "| rope forward ");
+    ck_assert_msg(head && gelu && rope && head < gelu && gelu < rope, "%s", program_output); /* in order */
+    ck_assert_ptr_null(strstr(program_output, "schema,version"));
+    ck_assert_int_le(widest(), 80);
+    ck_assert_int_eq(terminal_run(240, "", line), 0);
+    ck_assert_ptr_nonnull(strstr(program_output, "GFLOP/s |"));
+    ck_assert_ptr_nonnull(strstr(program_output, "| note |"));
+    ck_assert_int_eq(terminal_run(80, "", "sweep --op gelu --pass forward --seconds 0.01 -q --format csv"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(program_output, "schema,version"));
+    program_gives(0, "sweep --op gelu --pass forward --seconds 0.01 -q", "schema,version"); /* piped */
+    setenv("COLUMNS", "80", 1); /* a file is no terminal */
+    program_gives(0, "bench --op gelu --pass forward --seconds 0.01 -q", "GFLOP/s |", "| note |");
+    unsetenv("COLUMNS");
+}
+END_TEST
+
+/* A remark, and a shape that had to be cut, stand whole below their row. */
+START_TEST(a_narrow_table_loses_nothing) {
+    ck_assert_int_eq(terminal_run(80, "", "sweep --level layer --T 64 --rho 0.5 --seconds 0.01 -q"), 0);
+    ck_assert_ptr_nonnull(strstr(program_output, "B=64,T=64,D=64,H=2,rho=0.5, masked; "));
+    ck_assert_ptr_nonnull(strstr(program_output, "by operations"));
+    ck_assert_int_le(widest(), 80);
+}
+END_TEST
+
+START_TEST(a_study_that_does_not_run) {
+    char line[512];
+    program_folder_make();
+    snprintf(line, sizeof line,
+             "study --dry-run --only seed,far --seeds 1 --distances 1e2,200 --steps 50 -o %s/s",
+             program_folder);
+    program_gives(0, line, "seed-recall100-routed-s1", "50 steps", "16 rows, 0 of them done; about ",
+                  "a guess");
+    ck_assert_int_eq(rmdir(program_folder), 0);
+    program_gives(0, "study --dry-run --only seed --seeds 1 --distances 62 --json", "\"count\": 7",
+                  "\"done\": false", "\"seconds_about\"");
+    program_gives(2, "study --dry-run --only text -o x", "--data");
+    program_gives(2, "study --json -o x", "--json goes with --dry-run");
+}
+END_TEST
+
+/* An empty list is an answer, on stdout, and a machine without a device a failure: alike in both forms. */
+START_TEST(no_device_at_all) {
+    setenv("OCL_ICD_VENDORS", "/nonexistent", 1);
+    program_gives(3, "devices", "host", "pocl-opencl-icd");
+    program_gives(3, "devices --json", "\"devices\": []", "pocl-opencl-icd");
+    ck_assert_int_eq(program_run("devices --json 2>/dev/null #"), 3);
+    json_t *root = json_loads(program_output, 0, NULL); /* stdout alone is JSON */
+    ck_assert_int_eq((int)json_array_size(json_object_get(root, "devices")), 0);
+    ck_assert_ptr_nonnull(json_object_get(root, "host"));
+    json_decref(root);
+    program_gives(3, "sweep --dry-run", "pocl-opencl-icd");
+    unsetenv("OCL_ICD_VENDORS");
+    program_gives(0, "devices --json", "\"devices\": [");
+}
+END_TEST
+
+START_TEST(json_where_there_is_a_table) {
+    static const char *const lines[] = {
+        "bench --op gelu --pass forward --shape N=64 --seconds 0.01 -q --json",
+        "sweep --op gelu --pass forward --seconds 0.01 -q --json"};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(program_run("%s", lines[i]), 0);
+        json_t *rows = json_loads(program_output, 0, NULL);
+        ck_assert_msg(json_array_size(rows) == 1, "%.500s", program_output);
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(rows, 0), "op")), "gelu");
+        json_decref(rows);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("manners");
     TCase *tests = tcase_create("manners");
@@ -196,6 +303,13 @@ int main(void) {
     tcase_add_test(tests, completion_for_three_shells);
     tcase_add_test(tests, refusals);
     tcase_add_test(tests, numbers_alike);
+    tcase_add_test(tests, lists_of_a_sweep);
+    tcase_add_test(tests, a_sweep_that_does_not_run);
+    tcase_add_test(tests, a_sweep_on_a_terminal);
+    tcase_add_test(tests, a_narrow_table_loses_nothing);
+    tcase_add_test(tests, a_study_that_does_not_run);
+    tcase_add_test(tests, no_device_at_all);
+    tcase_add_test(tests, json_where_there_is_a_table);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
 }

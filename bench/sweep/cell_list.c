@@ -2,6 +2,7 @@
 
 #include "cell_shapes.h"
 #include "config.h"
+#include "presets.h"
 #include "routed_rows.h"
 
 #include <math.h>
@@ -235,13 +236,7 @@ static tn_status add_tests(plan *p) {
     return TN_OK;
 }
 
-static const tn_axis quick_T = {{256, 1024, 4096, 16384}, 4}, full_T = {{256, 1024, 4096, 16384, 65536}, 5},
-                     quick_D = {{64}, 1}, full_D = {{64, 256, 512}, 3}, model_T = {{256, 1024, 4096}, 3},
-                     model_D = {{64, 256}, 2}, fractions = {{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1}, 7};
-static const tn_words quick_levels = {{"op", "layer"}, 2}, full_levels = {{"op", "layer", "model"}, 3},
-                      op_level = {{"op"}, 1}, quick_passes = {{"forward"}, 1},
-                      layer_passes = {{"forward", "backward", "step"}, 3},
-                      model_passes = {{"forward", "step"}, 2};
+static const tn_words op_level = {{"op"}, 1};
 
 /* Those of `has` that were given; the preset's where none were. */
 static tn_words passes_of(const tn_sweep_axes *given, const tn_words *has, const tn_words *preset) {
@@ -278,30 +273,25 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
                         const tn_device_info *info, bool tell, tn_cell_list *list) {
     const char *testing = getenv("TURNOUT_TEST_CELLS");
     const size_t before = list->count;
-    bool full = strcmp(preset, "full") == 0;
+    const tn_sweep_preset *known = tn_sweep_preset_find(preset);
+    if (!known)
+        return tn_fail(ctx, TN_ERR_ARG, "there is no preset '%s'; `turnout sweep --list` has them", preset);
     plan p = {.ctx = ctx,
               .info = info,
               .tell = tell,
-              .every_shape = full,
-              .block_stride = full || axes->rho.count ? 1 : 7,
+              .every_shape = known->every_shape,
+              .block_stride = axes->rho.count ? 1 : known->block_stride,
               .given = axes,
-              .T = axes->T.count ? axes->T
-                   : full        ? full_T
-                                 : quick_T,
-              .D = axes->D.count ? axes->D
-                   : full        ? full_D
-                                 : quick_D,
-              .model_T = axes->T.count ? axes->T : model_T,
-              .model_D = axes->D.count ? axes->D
-                         : full        ? model_D
-                                       : quick_D,
-              .rho = axes->rho.count ? axes->rho : fractions,
+              .T = axes->T.count ? axes->T : known->T,
+              .D = axes->D.count ? axes->D : known->D,
+              .model_T = axes->T.count ? axes->T : known->model_T,
+              .model_D = axes->D.count ? axes->D : known->model_D,
+              .rho = axes->rho.count ? axes->rho : known->rho,
               .level = axes->level.count ? axes->level
                        : axes->op.count  ? op_level
-                       : full            ? full_levels
-                                         : quick_levels,
-              .layer_pass = passes_of(axes, &layer_passes, full ? &layer_passes : &quick_passes),
-              .model_pass = passes_of(axes, &model_passes, &model_passes),
+                                         : known->level,
+              .layer_pass = passes_of(axes, &tn_sweep_layer_pass, &known->layer_pass),
+              .model_pass = passes_of(axes, &tn_sweep_model_pass, &known->model_pass),
               .list = list};
     if (testing && strcmp(testing, "1") == 0)
         return add_tests(&p);
