@@ -1,5 +1,6 @@
 /* How the program speaks: help as wide as the terminal, lines that are replaced only where they can be,
  * completion, lists, dry runs, and what it says to a word that it does not know. */
+#include "folder.h"
 #include "program.h"
 
 #include "commands.h"
@@ -203,14 +204,14 @@ END_TEST
 /* Nothing stands in the folder afterwards, and the cells are those that a sweep then has. */
 START_TEST(a_sweep_that_does_not_run) {
     char line[512];
-    program_folder_make();
+    test_folder_make();
     const char *axes = "--level layer --T 32,64 --rho 0.1,0.5 --seconds 0.01";
-    snprintf(line, sizeof line, "sweep %s --dry-run -o %s/a.csv", axes, program_folder);
+    snprintf(line, sizeof line, "sweep %s --dry-run -o %s/a.csv", axes, test_folder);
     program_gives(0, line, "layer attention forward B=64 T=64", "12 cells on 1 device", "at least about 11 s",
                   "none more than 60 s");
-    snprintf(line, sizeof line, "sweep %s --dry-run --json -o %s/a.csv", axes, program_folder);
+    snprintf(line, sizeof line, "sweep %s --dry-run --json -o %s/a.csv", axes, test_folder);
     program_gives(0, line, "\"count\": 12", "\"seconds_at_most\": 720");
-    ck_assert_int_eq(rmdir(program_folder), 0);
+    ck_assert_int_eq(rmdir(test_folder), 0);
     program_gives(2, "sweep --dry-run --level model --pass backward", "no cell is left");
     program_gives(2, "sweep --dry-run --format csv --json", "--json is --format json, not csv");
 }
@@ -248,13 +249,12 @@ END_TEST
 
 START_TEST(a_study_that_does_not_run) {
     char line[512];
-    program_folder_make();
+    test_folder_make();
     snprintf(line, sizeof line,
-             "study --dry-run --only seed,far --seeds 1 --distances 1e2,200 --steps 50 -o %s/s",
-             program_folder);
+             "study --dry-run --only seed,far --seeds 1 --distances 1e2,200 --steps 50 -o %s/s", test_folder);
     program_gives(0, line, "seed-recall100-routed-s1", "50 steps", "16 rows, 0 of them done; about ",
                   "a guess");
-    ck_assert_int_eq(rmdir(program_folder), 0);
+    ck_assert_int_eq(rmdir(test_folder), 0);
     program_gives(0, "study --dry-run --only seed --seeds 1 --distances 62 --json", "\"count\": 7",
                   "\"done\": false", "\"seconds_about\"");
     program_gives(2, "study --dry-run --only text -o x", "--data");
