@@ -4,9 +4,6 @@
 #include "common.h"
 #include "file.h"
 
-#include "gemm.h"
-#include "quirks.h"
-
 #include <string.h>
 
 typedef struct verify_plan {
@@ -93,17 +90,6 @@ static tn_status verify_op(tn_device *dev, const tn_case *c, verify_plan *plan) 
     return worst;
 }
 
-/* Which of its back ends gemm uses on this device, and why. Not under an interpreter, where timing both takes
- * minutes. */
-static tn_status backend_note(tn_device *dev, const tn_case *only) {
-    char text[2048] = "";
-    if ((only && strcmp(only->op, "gemm") != 0) || tn_device_get_info(dev)->quirks & TN_QUIRK_CHECKS_BOUNDS)
-        return TN_OK;
-    TN_TRY(tn_gemm_describe(dev, text, sizeof text));
-    printf("%s", text);
-    return TN_OK;
-}
-
 static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void *data) {
     verify_plan *plan = data;
     tn_device *dev;
@@ -135,8 +121,6 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
         }
     }
     printf("NaN: put into inputs %d times, in %d passes\n", plan->nans, plan->passes);
-    if (status == TN_OK)
-        status = backend_note(dev, plan->op);
     tn_device_close(dev);
     return status;
 }

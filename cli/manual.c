@@ -70,7 +70,7 @@ static const char *const environment[][2] = {
     {"TURNOUT_KIND", "cpu or gpu: what that kind of device runs, on any device"},
     {"TURNOUT_KERNELS", "a folder of kernels to read instead of those built in"},
     {"TURNOUT_CACHE", "the folder of built kernels, or off"},
-    {"TURNOUT_GEMM", "own, auto or clblast: who multiplies matrices"},
+    {"TURNOUT_VARIANT", "variants of ops, \"gemm=clblast,mlp=composed\", over what is tuned"},
     {"TURNOUT_TRACE", "1 prints the time by kernel, events that of measured launches by their events"},
     {"TURNOUT_POWERCAP, TURNOUT_HWMON", "folders in place of /sys/class/powercap and /sys/class/hwmon"},
     {"TURNOUT_NVML, TURNOUT_ROCM_SMI, TURNOUT_LEVEL_ZERO",

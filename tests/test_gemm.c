@@ -1,10 +1,12 @@
-/* Beyond the case: a row's bits do not depend on M; every back end that says it is usable is right; bad
- * policy. */
+/* Beyond the case: a row's bits do not depend on M; CLBlast takes part where it is asked for, and says why
+ * where it cannot. */
 #include "support.h"
 
 #include "case.h"
 #include "gemm.h"
+#include "quirks.h"
 #include "rng.h"
+#include "variant.h"
 
 #include <math.h>
 #include <string.h>
@@ -153,43 +155,80 @@ START_TEST(test_grouped) {
 }
 END_TEST
 
-START_TEST(test_probe) {
+/* CLBlast is one of two things, and says which: right, or not, with a reason. */
+START_TEST(test_clblast) {
+    static tn_context ctx;
+    static float host[64 * 64];
+    tn_device *dev;
+    tn_buffer *a, *b, *c;
+    tn_gemm_shape s = {TN_GEMM_TN, 64, 64, 64};
+    setenv("TURNOUT_VARIANT", "gemm=clblast", 1);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    unsetenv("TURNOUT_VARIANT");
+    tn_buffer **const all[] = {&a, &b, &c};
+    for (int i = 0; i < 3; i++) {
+        ck_ok(&ctx, tn_buffer_create(dev, sizeof host, all[i]));
+        ck_ok(&ctx, tn_buffer_fill_u32(*all[i], 0, sizeof host, i < 2 ? 0x3f800000 : 0x7fc00000));
+    }
+    tn_status status = tn_gemm_forward(dev, &s, c, a, b, NULL, NULL);
+    if (status == TN_OK) {
+        ck_ok(&ctx, tn_buffer_read(c, 0, sizeof host, host));
+        for (int i = 0; i < 64 * 64; i++)
+            ck_assert_float_eq(host[i], 64);
+    }
+    ck_assert(tn_device_get_info(dev)->quirks & TN_QUIRK_CLBLAST_UNSAFE || status == TN_OK ||
+              strstr(ctx.message, "CL_") || strstr(ctx.message, "CLBlast"));
+    ck_assert(status != TN_OK || strcmp(tn_variant_ran(dev, "gemm")->name, "threads") == 0 ||
+              tn_variant_ran(dev, "gemm") == tn_variant_find(&tn_gemm_op, "clblast"));
+    for (int i = 0; i < 3; i++)
+        tn_buffer_destroy(*all[i]);
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* Never by itself, whatever the style; by the name it had, with a note; and no other name. */
+START_TEST(test_clblast_by_name_alone) {
     static tn_context ctx;
     tn_device *dev;
-    char text[1024];
-    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    tn_gemm_probe_result result;
-    ck_ok(&ctx, tn_gemm_probe(dev, TN_GEMM_TN, &result));
-    ck_assert(result.usable[TN_GEMM_OWN]);
-    ck_assert(result.gflops[TN_GEMM_OWN] > 0);
-    /* CLBlast is one of two things, and says which: right, with a rate, or not, with a reason. */
-    bool right = result.usable[TN_GEMM_CLBLAST];
-    ck_assert(right == (result.gflops[TN_GEMM_CLBLAST] > 0));
-    ck_assert(right == (result.reason[TN_GEMM_CLBLAST][0] == '\0'));
-    ck_assert(result.chosen == TN_GEMM_OWN || right);
-    ck_assert_msg(right || strstr(result.reason[TN_GEMM_CLBLAST], "CL_") ||
-                      strstr(result.reason[TN_GEMM_CLBLAST], "wrong"),
-                  "%s", result.reason[TN_GEMM_CLBLAST]);
-    ck_ok(&ctx, tn_gemm_describe(dev, text, sizeof text));
-    ck_assert(strstr(text, "own") != NULL);
+    tn_choice choice;
+    const tn_variant *clblast = tn_variant_find(&tn_gemm_op, "clblast");
+    const int64_t key[] = {64, 64, 64, 1, 1, 0, 0};
+    ck_assert_uint_eq(sizeof key, tn_gemm_op.shape_bytes);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1)
+            setenv("TURNOUT_KIND", "gpu", 1);
+        if (i == 2)
+            setenv("TURNOUT_GEMM", "clblast", 1);
+        ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+        for (int pass = 0; pass < 3; pass++) {
+            ck_ok(&ctx, tn_variant_choose(dev, &tn_gemm_op, pass, key, &choice));
+            ck_assert((choice.variant == clblast) ==
+                      (i == 2 && !(tn_device_get_info(dev)->quirks & TN_QUIRK_CLBLAST_UNSAFE)));
+        }
+        tn_device_close(dev);
+        unsetenv("TURNOUT_KIND");
+    }
+    ck_assert(tn_variant_is_tuned(clblast, TN_GEMM_TN) && !tn_variant_is_tuned(clblast, TN_GEMM_NN) &&
+              !tn_variant_is_tuned(clblast, TN_GEMM_NT));
     setenv("TURNOUT_GEMM", "fastest", 1);
-    tn_gemm_shape s = {TN_GEMM_NN, 1, 1, 1};
-    ck_assert_int_eq(tn_gemm_forward(dev, &s, NULL, NULL, NULL, NULL, NULL), TN_ERR_ARG);
+    ck_assert_int_eq(tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "fastest") && strstr(ctx.message, "TURNOUT_VARIANT"));
     unsetenv("TURNOUT_GEMM");
-    tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
 
 int main(void) {
     Suite *suite = tn_test_op_suite("gemm", 20);
-    TCase *more = tcase_create("back ends");
+    TCase *more = tcase_create("more");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
     tcase_add_loop_test(more, test_blocks, 0, 3);
     tcase_add_loop_test(more, test_grouped, 0, 6);
     tcase_add_test(more, test_large_b);
-    tcase_add_test(more, test_probe);
+    tcase_add_test(more, test_clblast);
+    tcase_add_test(more, test_clblast_by_name_alone);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);
 }

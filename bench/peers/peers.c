@@ -36,8 +36,7 @@ static tn_status run_clblast(tn_device *dev, void *data) {
     const tn_problem *p = &((other_side *)data)->work->first;
     static const tn_gemm_form forms[] = {TN_GEMM_NN, TN_GEMM_NT, TN_GEMM_TN};
     tn_gemm_shape s = {forms[p->pass], p->shape.v[0], p->shape.v[1], p->shape.v[2]};
-    return tn_gemm_run(dev, TN_GEMM_CLBLAST, &s, p->tensors[0].buffer, p->tensors[1].buffer,
-                       p->tensors[2].buffer, NULL, NULL);
+    return tn_gemm_through_clblast(dev, &s, p->tensors[0].buffer, p->tensors[1].buffer, p->tensors[2].buffer);
 }
 
 static tn_status their_outputs(tn_device *dev, const other_side *other, float *values) {

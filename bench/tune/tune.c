@@ -266,7 +266,7 @@ static tn_status unit_search(tuner *t, int pass, int class_) {
     tn_status status = TN_OK;
     for (; op->variants[count] && count < TN_TUNE_VARIANTS - 1; count++) {
         way *w = &ways[count];
-        if (!tn_variant_has_pass(op->variants[count], pass))
+        if (!tn_variant_is_tuned(op->variants[count], pass))
             continue;
         TN_GO(way_search(t, w, count, champion < 0 ? NULL : &ways[champion]));
         if (!w->takes_part)
@@ -302,7 +302,7 @@ static double weight_of(tuner *t, int unit) {
     } else {
         for (int v = 0; op->variants[v]; v++) {
             tn_tune_journal_space(&t->journal, v, &space);
-            if (tn_variant_has_pass(op->variants[v], t->works.pass))
+            if (tn_variant_is_tuned(op->variants[v], t->works.pass))
                 sets += tn_tune_space_candidates(&space) + (op->variants[1] != NULL);
         }
     }

@@ -146,19 +146,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"M", "N", "K", "epilogue", NULL};
 static const char *const passes[] = {"nn", "nt", "tn", "bias_backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("VW", "lanes of a vector", 4, 8, 16),
-    TN_CASE_TUNABLE("NV", "vectors side by side in a tile", 1, 2),
-    TN_CASE_TUNABLE("TM", "rows of a tile", 1, 2, 4, 6, 8, 12),
-    TN_CASE_TUNABLE("TILES", "tiles of a work-item, one below the other, at most", 1, 2, 4, 8, 16),
-    TN_CASE_TUNABLE("COPY_A", "1: an item copies its rows of A side by side first", 0, 1),
-    TN_CASE_TUNABLE("KC", "k of a block, with COPY_A", 128, 256, 512),
-    TN_CASE_TUNABLE("ASK", "rows of a large A that its copy asks for ahead, with COPY_A", 0, 4, 8, 16),
-    TN_CASE_TUNABLE("CACHE", "KiB of B that stay near a unit, with COPY_A", 256, 512, 1024, 2048),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_gemm = {.op = "gemm",
                               .dims = dims,
                               .passes = passes,
@@ -170,5 +157,4 @@ const tn_case tn_case_gemm = {.op = "gemm",
                               .element = element,
                               .sees = sees,
                               .flops = flops,
-                              .bytes = bytes,
-                              .tunables = tunables};
+                              .bytes = bytes};

@@ -24,6 +24,10 @@ tn_arg tn_arg_local(size_t bytes) {
     return (tn_arg){.local = true, .size = bytes};
 }
 
+tn_arg tn_arg_bytes(const void *value, size_t size) {
+    return (tn_arg){.bytes = value, .size = size};
+}
+
 tn_range tn_range_1d(size_t global, size_t local) {
     return (tn_range){.dims = 1, .global = {global, 1, 1}, .local = {local, 1, 1}};
 }
@@ -44,7 +48,7 @@ static cl_int arg_set(tn_kernel *kernel, cl_uint index, const tn_arg *arg) {
         return clSetKernelArg(kernel->kernel, index, sizeof(cl_mem), &arg->buffer->mem);
     if (arg->local)
         return clSetKernelArg(kernel->kernel, index, arg->size, NULL);
-    return clSetKernelArg(kernel->kernel, index, arg->size, &arg->value);
+    return clSetKernelArg(kernel->kernel, index, arg->size, arg->bytes ? arg->bytes : &arg->value);
 }
 
 static void range_text(const tn_range *range, char *text, size_t size) {

@@ -35,6 +35,7 @@ size_t tn_private_group(const tn_device *dev, size_t wanted, size_t bytes);
 /* One kernel argument. */
 typedef struct tn_arg {
     const tn_buffer *buffer; /* a buffer, when not NULL */
+    const void *bytes;       /* else a struct by value, when not NULL */
     size_t size;             /* else: bytes of the value; of local memory when `local` */
     bool local, absent;      /* absent: a NULL pointer for the kernel */
     union {
@@ -48,6 +49,9 @@ tn_arg tn_arg_buffer(const tn_buffer *buffer); /* NULL buffer: the kernel sees a
 tn_arg tn_arg_i32(int64_t value);              /* values past 32 bits make the launch fail */
 tn_arg tn_arg_f32(double value);
 tn_arg tn_arg_local(size_t bytes);
+/* A struct by value, whose members are 32-bit integers and floats alone: host and device lay these out alike.
+ * Borrowed until the launch. */
+tn_arg tn_arg_bytes(const void *value, size_t size);
 
 /* How many of b it takes to hold a; a ≥ 0, b > 0. */
 static inline int64_t tn_ceil_div(int64_t a, int64_t b) {

@@ -14,21 +14,6 @@ static tn_status setting_copy(tn_context *ctx, const char *name, char **out) {
     return text && text[0] ? tn_op_current_list(ctx, text, out) : TN_OK;
 }
 
-tn_status tn_device_settings_reload(tn_device *dev) {
-    tn_settings *s = &dev->settings;
-    const char *kind = getenv("TURNOUT_KIND");
-    s->kind_forced = kind && kind[0];
-    s->forced_style = kind && strcmp(kind, "gpu") == 0 ? TN_STYLE_GROUPS : TN_STYLE_THREADS;
-    tn_plans_forget(dev);
-    TN_TRY(setting_copy(dev->ctx, "TURNOUT_TUNE", &s->tune));
-    return setting_copy(dev->ctx, "TURNOUT_VARIANT", &s->variant);
-}
-
-void tn_settings_free(tn_device *dev) {
-    tn_free(dev->ctx, dev->settings.tune);
-    tn_free(dev->ctx, dev->settings.variant);
-}
-
 /* What stands behind "KEY=" in a list "a=1,b=2"; NULL where the key does not stand there. */
 static const char *in_list(const char *list, const char *key) {
     const size_t length = strlen(key);
@@ -39,6 +24,43 @@ static const char *in_list(const char *list, const char *key) {
         at += at != NULL;
     }
     return NULL;
+}
+
+/* TURNOUT_GEMM of versions before 0.2: clblast, where TURNOUT_VARIANT says nothing of gemm. */
+static tn_status older_gemm_setting(tn_device *dev) {
+    const char *gemm = getenv("TURNOUT_GEMM"), *list = dev->settings.variant;
+    char text[200];
+    if (!gemm || !gemm[0])
+        return TN_OK;
+    if (strcmp(gemm, "own") != 0 && strcmp(gemm, "auto") != 0 && strcmp(gemm, "clblast") != 0)
+        return tn_fail(dev->ctx, TN_ERR_ARG, "TURNOUT_GEMM=%s is unknown; take TURNOUT_VARIANT=gemm=clblast",
+                       gemm);
+    tn_warn(dev->ctx, "TURNOUT_GEMM is read for the last time: %s",
+            strcmp(gemm, "clblast") == 0 ? "take TURNOUT_VARIANT=gemm=clblast"
+            : strcmp(gemm, "own") == 0   ? "gemm takes its own kernels unless told otherwise"
+                                         : "leave it out, and `turnout tune` finds what is faster");
+    if (strcmp(gemm, "clblast") != 0 || in_list(list, "gemm"))
+        return TN_OK;
+    snprintf(text, sizeof text, "gemm=clblast%s%.150s", list ? "," : "", list ? list : "");
+    tn_free(dev->ctx, dev->settings.variant);
+    dev->settings.variant = NULL;
+    return tn_strdup(dev->ctx, text, &dev->settings.variant);
+}
+
+tn_status tn_device_settings_reload(tn_device *dev) {
+    tn_settings *s = &dev->settings;
+    const char *kind = getenv("TURNOUT_KIND");
+    s->kind_forced = kind && kind[0];
+    s->forced_style = kind && strcmp(kind, "gpu") == 0 ? TN_STYLE_GROUPS : TN_STYLE_THREADS;
+    tn_plans_forget(dev);
+    TN_TRY(setting_copy(dev->ctx, "TURNOUT_TUNE", &s->tune));
+    TN_TRY(setting_copy(dev->ctx, "TURNOUT_VARIANT", &s->variant));
+    return older_gemm_setting(dev);
+}
+
+void tn_settings_free(tn_device *dev) {
+    tn_free(dev->ctx, dev->settings.tune);
+    tn_free(dev->ctx, dev->settings.variant);
 }
 
 const tn_variant *tn_variant_find(const tn_op *op, const char *name) {
@@ -57,6 +79,10 @@ int tn_variant_tunable(const tn_variant *variant, const char *name) {
 
 bool tn_variant_has_pass(const tn_variant *variant, int pass) {
     return !variant->passes || (variant->passes >> pass & 1u);
+}
+
+bool tn_variant_is_tuned(const tn_variant *variant, int pass) {
+    return tn_variant_has_pass(variant, pass) && !(variant->untuned >> pass & 1u);
 }
 
 /* What the environment says of a variant, "op/variant.NAME=v", before what it says of all that the op has. */
@@ -162,7 +188,8 @@ static const tn_variant *tuned_variant(const tn_device *dev, const tn_op *op, in
         dev->settings.kind_forced
             ? NULL
             : tn_tuned_winner(dev->tuned, op->name, op->passes[pass], tn_op_class(op, class_));
-    return winner ? tn_variant_find(op, winner->variant) : NULL;
+    const tn_variant *variant = winner ? tn_variant_find(op, winner->variant) : NULL;
+    return variant && tn_variant_is_tuned(variant, pass) ? variant : NULL;
 }
 
 tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out) {
@@ -188,7 +215,7 @@ tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const voi
         return TN_OK;
     }
     for (int i = 0; op->variants[i]; i++)
-        if (op->variants[i]->style == tn_device_style(dev) &&
+        if (op->variants[i]->style == tn_device_style(dev) && !op->variants[i]->not_default &&
             fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
             return TN_OK;
     for (int i = 0; op->variants[i]; i++)

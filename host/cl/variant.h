@@ -50,8 +50,11 @@ typedef enum tn_tunable_flag {
 typedef struct tn_variant {
     const char *name;
     tn_style style;
-    bool portable;   /* fits every shape on every device; one an op, the last of its table */
-    unsigned passes; /* bit p: it has pass p; 0: it has all */
+    bool portable;    /* fits every shape on every device; one an op, the last of its table */
+    unsigned passes;  /* bit p: it has pass p; 0: it has all */
+    bool not_default; /* taken where it is tried, asked for or tuned, never by itself */
+    unsigned
+        untuned; /* bit p: in pass p it is not tuned either, since it keeps less than the others promise */
     int tunable_count;
     const tn_tunable *tunables; /* `values` below are in this order */
     /* NULL: fits always. false: `why` says in a clause what does not fit ("D=30 is no multiple of 16"). */
@@ -99,6 +102,8 @@ const tn_variant *tn_variant_tried(const tn_device *dev, const tn_op *op);
  * that is TN_ERR_UNSUPPORTED is the device's. */
 bool tn_variant_unfit(const tn_device *dev, const tn_op *op);
 bool tn_variant_has_pass(const tn_variant *variant, int pass);
+/* May a tuned file name it for this pass? */
+bool tn_variant_is_tuned(const tn_variant *variant, int pass);
 /* Which variant of `op` ran last on this device; NULL when none did. */
 const tn_variant *tn_variant_ran(const tn_device *dev, const char *op);
 /* In which pass and class of shapes; false when none did since it was forgotten. */
@@ -107,7 +112,8 @@ void tn_variant_ran_forget(tn_device *dev, const char *op);
 const char *tn_op_class(const tn_op *op, int class_); /* its name; "" where shapes have no classes */
 
 /* Reads TURNOUT_KIND, TURNOUT_VARIANT and TURNOUT_TUNE anew: a device reads them when it is opened, a launch
- * never does. */
+ * never does. TURNOUT_GEMM=clblast, the older name of TURNOUT_VARIANT=gemm=clblast, is read for one version,
+ * with a note. */
 tn_status tn_device_settings_reload(tn_device *dev);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "causal_conv.h"
 #include "gemm.h"
+#include "gemm_pack.h"
 #include "launch.h"
 #include "quirks.h"
 #include "style.h"
@@ -20,7 +21,7 @@ static plan plan_of(const tn_device *dev, const tn_conv_track_shape *s) {
     plan p = {.gemm = tn_gemm_layout_of(dev),
               .tiles = tn_tunable_ask(dev, "conv_track", "TILES", 11, 11),
               .tile = tn_causal_conv_tile(dev)};
-    p.parts = tn_ceil_div(s->B * s->T, p.gemm.part);
+    p.parts = tn_ceil_div(s->B * s->T, TN_GEMM_PART_K);
     return p;
 }
 
@@ -34,13 +35,13 @@ static tn_status kernel(tn_device *dev, const tn_conv_track_shape *s, const plan
     tn_options_int(&options, "TM", (long)p->gemm.rows);
     tn_options_int(&options, "TILES", (long)p->tiles);
     tn_options_int(&options, "TILE", (long)p->tile);
-    tn_options_int(&options, "PART", (long)p->gemm.part);
+    tn_options_int(&options, "PART", (long)TN_GEMM_PART_K);
     return tn_kernel_get(dev, "conv_track", name, &options, out);
 }
 
 /* Do parts end where a tile of causal_conv does? */
 static bool parts_fit(const plan *p, const tn_conv_track_shape *s) {
-    return s->T > p->tile ? s->T % p->tile == 0 && p->gemm.part % p->tile == 0 : p->gemm.part % s->T == 0;
+    return s->T > p->tile ? s->T % p->tile == 0 && TN_GEMM_PART_K % p->tile == 0 : TN_GEMM_PART_K % s->T == 0;
 }
 
 /* Half of what an item may have at most: the other half is the stack's. */
@@ -55,8 +56,8 @@ bool tn_conv_track_is_whole(const tn_device *dev, const tn_conv_track_shape *s, 
     int64_t panel = p.gemm.lanes * p.gemm.vectors, halo = s->K - 1;
     int64_t forward = 2 * p.tiles * p.gemm.rows + halo, backward = 4 * (p.tile + p.gemm.rows) + 6 * halo;
     int64_t rows = training && backward > forward ? backward : forward;
-    if (!tn_tunable_ask(dev, "conv_track", "WHOLE", 1, 0) || !p.gemm.own || s->D % panel != 0 ||
-        s->D % 16 != 0 || s->K < 1 || s->K > 64)
+    if (!tn_tunable_ask(dev, "conv_track", "WHOLE", 1, 0) || s->D % panel != 0 || s->D % 16 != 0 ||
+        s->K < 1 || s->K > 64)
         return false;
     if (rows * (s->D + 16) * (int64_t)sizeof(float) > private_limit(dev) || s->D * s->D > WIDEST)
         return false;

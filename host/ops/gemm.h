@@ -1,11 +1,9 @@
-/* Matrix products, row-major, fp32 (kernels/gemm.cl). Two back ends behind one function: our own kernel and
- * CLBlast.
+/* Matrix products, row-major, fp32 (kernels/gemm).
  *
- * Our own gives a row of NN and NT the same bits whatever M is, which causality bit for bit rests on: with
- * routing, M is the number of routed rows. CLBlast picks its kernel by the size, so it is never taken for NN
- * and NT unless it is asked for by name; for TN (weight gradients) `auto` takes the faster right one.
- * TURNOUT_GEMM=own|auto|clblast, default own. A back end is trusted only after it gave the right product on
- * the device. */
+ * A row of NN and NT has the same bits whatever M is, which causality bit for bit rests on: with routing, M
+ * is the number of routed rows. Variant clblast, which hands products to the CLBlast library, does not
+ * promise that: it takes part only where it is asked for by name, and, for TN (weight gradients), where it
+ * was found the faster one. */
 #ifndef TN_GEMM_H
 #define TN_GEMM_H
 
@@ -21,6 +19,8 @@ typedef struct tn_gemm_shape {
     tn_gemm_form form;
     int64_t M, N, K;
 } tn_gemm_shape;
+
+extern const struct tn_op tn_gemm_op; /* its passes: the forms, then bias_backward */
 
 /* C = product (+ bias on every row) (+ add). bias, add: NULL when absent; add may be C. K of 0 gives bias +
  * add. */
@@ -39,34 +39,27 @@ tn_status tn_gemm_gelu_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer
 /* c = product · gelu'(at), element by element: the gradient before the gelu of `at`. */
 tn_status tn_gemm_gelu_backward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
                                 const tn_buffer *a, const tn_buffer *b, const tn_buffer *at /* [M,N] */);
-/* Matrices [N,K] of the buffer `from` into the layout our kernel wants of B, all in one launch. Row i of the
- * table: floats to skip in `packed`, in `from`; N; K; blocks of matrices 0 … i together. */
-tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks /* all */, tn_buffer *packed,
-                           const tn_buffer *from, const tn_buffer *table /* i32 [count,5] */);
-/* B [N,K] of NT in that layout in the device's scratch `slot`. Borrowed. */
-tn_status tn_gemm_pack(tn_device *dev, int64_t N, int64_t K, const tn_buffer *b, int slot,
-                       tn_buffer **packed);
-/* Tiles of our kernel: lanes of a vector, vectors side by side, rows; and rows that one partial sum of
- * tn_gemm_weight_grad and of tn_gemm_bias_backward spans, so that a kernel that does their work in passing
- * keeps their order. */
-typedef struct tn_gemm_layout {
-    int64_t lanes, vectors, rows, part, bias_part;
-    bool own; /* no other back end is asked for */
-} tn_gemm_layout;
-tn_gemm_layout tn_gemm_layout_of(const tn_device *dev);
+
+/* B as panels, the layout that variant threads wants of it: floats of a packed B [N,K] of NT, and the blocks
+ * in which it is packed. */
 int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K);
 int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K);
+/* Matrices [N,K] of the buffer `from` into that layout, all in one launch. Row i of the table: floats to skip
+ * in `packed`, in `from`; N; K; blocks of matrices 0 … i together. */
+tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks /* all */, tn_buffer *packed,
+                           const tn_buffer *from, const tn_buffer *table /* i32 [count,5] */);
 
 /* Up to three products in one launch that reads what they share once; s holds the sizes of all together:
  *   NT: c[i] [M,N/count] = A·B_iᵀ       B [N,K], packed too when not NULL
  *   NN: c[0] = Σ_i a[i]·B_i (+ add)      a[i] [M,K/count], B [K,N]
  *   TN: c[0] = rows a[i]ᵀ·B, stacked     a[i] [K,M/count], c[0] [M,N]
- * TN_ERR_ARG where tn_gemm_can_group(width of one) is false: another back end is asked for, or its panels do
- * not end where a group does. */
+ * TN_ERR_ARG where tn_gemm_can_group(width of one) is false: panels or tiles do not end where a group does.
+ */
 tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_buffer *const *c,
                           const tn_buffer *const *a, const tn_buffer *b, const tn_buffer *packed,
                           const tn_buffer *add, tn_partial_sums *later /* as below; with TN alone */);
 bool tn_gemm_can_group(const tn_device *dev, int64_t width);
+
 /* dw = dyᵀ·x, the gradient of a linear layer's weight from K rows. later: where its parts may wait, or NULL.
  */
 tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, tn_buffer *dw /* [M,N] */,
@@ -76,23 +69,9 @@ tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, t
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db /* [N] */,
                                 const tn_buffer *dy /* [M,N] */, tn_partial_sums *later);
 
-typedef enum tn_gemm_back_end { TN_GEMM_OWN, TN_GEMM_CLBLAST, TN_GEMM_BACK_ENDS } tn_gemm_back_end;
-const char *tn_gemm_back_end_name(tn_gemm_back_end back_end);
-
-/* One back end by name, whatever the policy: for tests, bench and the probe. */
-tn_status tn_gemm_run(tn_device *dev, tn_gemm_back_end back_end, const tn_gemm_shape *s, tn_buffer *c,
-                      const tn_buffer *a, const tn_buffer *b, const tn_buffer *bias, const tn_buffer *add);
-
-typedef struct tn_gemm_probe_result {
-    bool usable[TN_GEMM_BACK_ENDS];      /* ran and gave the right product */
-    double gflops[TN_GEMM_BACK_ENDS];    /* wall clock, 1024×128×128 of the form; 0 when not usable */
-    char reason[TN_GEMM_BACK_ENDS][160]; /* why not usable, or "" */
-    tn_gemm_back_end chosen;
-} tn_gemm_probe_result;
-/* Checks both back ends on the device against a double product and times them: the shape class of the
- * training step. */
-tn_status tn_gemm_probe(tn_device *dev, tn_gemm_form form, tn_gemm_probe_result *out);
-/* Probe of every form as text for people, one line a form: which back end is used and why. */
-tn_status tn_gemm_describe(tn_device *dev, char *text, size_t size);
+/* The product by CLBlast alone, whatever is chosen: what `bench --peers` holds ours against.
+ * TN_ERR_UNSUPPORTED where it is not used on this device or refuses the shape. */
+tn_status tn_gemm_through_clblast(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
+                                  const tn_buffer *b);
 
 #endif

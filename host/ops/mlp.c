@@ -1,6 +1,7 @@
 #include "mlp.h"
 
 #include "gemm.h"
+#include "gemm_pack.h"
 #include "launch.h"
 #include "quirks.h"
 #include "style.h"
@@ -18,8 +19,8 @@ typedef struct plan {
 
 static plan plan_of(const tn_device *dev, const tn_mlp_shape *s) {
     plan p = {.gemm = tn_gemm_layout_of(dev), .tiles = tn_tunable_ask(dev, "mlp", "TILES", 8, 8)};
-    p.parts = tn_ceil_div(s->N, p.gemm.part);
-    p.share = s->N <= FEW_ROWS ? 16 : p.gemm.part;
+    p.parts = tn_ceil_div(s->N, TN_GEMM_PART_K);
+    p.share = s->N <= FEW_ROWS ? 16 : TN_GEMM_PART_K;
     return p;
 }
 
@@ -32,8 +33,8 @@ static tn_status kernel(tn_device *dev, const tn_mlp_shape *s, const plan *p, co
     tn_options_int(&options, "NV", (long)p->gemm.vectors);
     tn_options_int(&options, "TM", (long)p->gemm.rows);
     tn_options_int(&options, "TILES", (long)p->tiles);
-    tn_options_int(&options, "PART", (long)p->gemm.part);
-    tn_options_int(&options, "BIAS_PART", (long)p->gemm.bias_part);
+    tn_options_int(&options, "PART", (long)TN_GEMM_PART_K);
+    tn_options_int(&options, "BIAS_PART", (long)TN_GEMM_PART_ROWS);
     return tn_kernel_get(dev, "mlp", name, &options, out);
 }
 
@@ -48,7 +49,7 @@ bool tn_mlp_is_whole(const tn_device *dev, const tn_mlp_shape *s, bool training)
     plan p = plan_of(dev, s);
     int64_t panel = p.gemm.lanes * p.gemm.vectors;
     int64_t bytes = p.tiles * p.gemm.rows * (3 * (s->D + 16) + 2 * (s->F + 16)) * (int64_t)sizeof(float);
-    if (!tn_tunable_ask(dev, "mlp", "WHOLE", 1, 0) || !p.gemm.own || s->D % panel != 0 || s->F % panel != 0)
+    if (!tn_tunable_ask(dev, "mlp", "WHOLE", 1, 0) || s->D % panel != 0 || s->F % panel != 0)
         return false;
     if (bytes > private_limit(dev) || s->D * s->F > WIDEST)
         return false;
@@ -95,7 +96,7 @@ tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, t
 
 static tn_status add_all(tn_device *dev, const tn_mlp_shape *s, const plan *p, const tn_mlp_weights *grads,
                          const tn_buffer *partial, const int64_t *at, tn_partial_sums *later) {
-    int64_t biases = tn_ceil_div(s->N, p->gemm.bias_part), weight = s->D * s->F;
+    int64_t biases = tn_ceil_div(s->N, TN_GEMM_PART_ROWS), weight = s->D * s->F;
     tn_buffer *const to[] = {grads->up, grads->down, grads->up_bias, grads->down_bias, grads->norm};
     const tn_partial_sums_shape sums[] = {{p->parts, weight, weight},
                                           {p->parts, weight, weight},
@@ -111,7 +112,7 @@ static tn_status whole_backward(tn_device *dev, const tn_mlp_shape *s, tn_buffer
                                 const tn_mlp_weights *grads, const tn_buffer *dy, const tn_buffer *x,
                                 const tn_mlp_weights *w, const tn_mlp_saved *saved, tn_partial_sums *later) {
     plan p = plan_of(dev, s);
-    int64_t biases = tn_ceil_div(s->N, p.gemm.bias_part), at[6];
+    int64_t biases = tn_ceil_div(s->N, TN_GEMM_PART_ROWS), at[6];
     tn_kernel *k;
     tn_buffer *partial;
     TN_TRY(kernel(dev, s, &p, "mlp_backward", &k));
