@@ -172,9 +172,9 @@ kernel void route_compact_place(global int *restrict rows, /* [B·T], the first 
 }
 
 /* All in one item, one launch instead of three: for few positions. */
-kernel void route_compact_whole(global int *restrict rows, global int *restrict start /* [B+1] */,
-                                global int *restrict slot, global int *restrict last /* [B] */,
-                                const global uchar *restrict mask, int B, int T) {
+kernel void route_compact_single(global int *restrict rows, global int *restrict start /* [B+1] */,
+                                 global int *restrict slot, global int *restrict last /* [B] */,
+                                 const global uchar *restrict mask, int B, int T) {
     int at = 0, end = 0;
     if (get_global_id(0) != 0)
         return;

@@ -37,7 +37,6 @@ END_TEST
 
 int main(void) {
     Suite *suite = tn_test_op_suite("route_compact", 24);
-    tn_test_op_tuned(suite, "route_compact.WHOLE=0");
     TCase *more = tcase_create("long");
     tcase_set_timeout(more, 120);
     tcase_add_test(more, test_long);

@@ -1,11 +1,13 @@
 /* Routing compaction (kernels/route_compact.cl): mask → count → scan → stable row list. Launches are sized by
- * B and T alone: ⌈T / TILE⌉ × B items count and place, one work-group scans; few positions (WHOLE)
- * are one item's work. How many rows came out stands in
- * start[B] on the device, and whoever launches over the list reads it back. */
+ * B and T alone: ⌈T / TILE⌉ × B items count and place, one work-group scans (variant launches); few positions
+ * are one item's work where items are threads (variant single). How many rows came out stands in start[B] on
+ * the device, and whoever launches over the list reads it back. */
 #ifndef TN_ROUTE_COMPACT_H
 #define TN_ROUTE_COMPACT_H
 
 #include "buffer.h"
+
+extern const struct tn_op tn_route_compact_op;
 
 typedef struct tn_route_compact_shape {
     int64_t B, T;  /* sequences, positions */
