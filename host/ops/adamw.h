@@ -7,6 +7,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_adamw_op;
+
 typedef struct tn_adamw_shape {
     int64_t n, n_decay;                         /* values; those with weight decay come first */
     double lr, beta1, beta2, eps, weight_decay; /* doubles: 1 - β₂ taken from a float is off by 1e-5 */

@@ -6,6 +6,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_embedding_op;
+
 typedef struct tn_embedding_shape {
     int64_t N, D, V; /* positions, width, rows of the table */
 } tn_embedding_shape;

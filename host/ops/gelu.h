@@ -5,6 +5,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_gelu_op;
+
 tn_status tn_gelu_forward(tn_device *dev, int64_t count, tn_buffer *y /* [count] */,
                           const tn_buffer *x /* [count] */);
 /* dx may be dy. */

@@ -5,6 +5,8 @@
 
 #include "partial_sums.h"
 
+extern const struct tn_op tn_rms_norm_op;
+
 typedef struct tn_rms_norm_shape {
     int64_t N, D; /* rows, width */
     float eps;

@@ -6,6 +6,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_rope_op;
+
 typedef struct tn_rope_shape {
     int64_t R, T, H, Dh; /* rows, positions of a sequence, heads, head width (even) */
     double base;         /* above 1, usually 10000 */

@@ -8,6 +8,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_route_capacity_op;
+
 typedef struct tn_route_capacity_shape {
     int64_t B, T, k; /* sequences, positions, rows taken */
 } tn_route_capacity_shape;

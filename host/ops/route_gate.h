@@ -6,6 +6,8 @@
 
 #include "partial_sums.h"
 
+extern const struct tn_op tn_route_gate_op;
+
 typedef struct tn_route_gate_shape {
     int64_t N, D; /* rows, width */
 } tn_route_gate_shape;

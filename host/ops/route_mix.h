@@ -6,6 +6,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_route_mix_op;
+
 typedef struct tn_route_mix_shape {
     int64_t N, D, R; /* rows, width; rows of o */
     bool hard;

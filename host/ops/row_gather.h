@@ -5,6 +5,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_row_gather_op;
+
 typedef struct tn_row_gather_shape {
     int64_t R, N, D; /* listed rows; rows and width of the tensor */
 } tn_row_gather_shape;

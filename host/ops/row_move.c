@@ -1,23 +1,42 @@
 #include "row_move.h"
 
-#include "launch.h"
+enum { LANES, ROWS, SPLIT, STREAM, LOCAL };
+const tn_tunable tn_row_move_tunables[] = {
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, 0, 1, 4, 8, 16),
+    [ROWS] = TN_TUNABLE("ROWS", "rows of a work-item", 16, 1, 0, 1, 2, 4, 8, 16, 32, 64),
+    [SPLIT] = TN_TUNABLE("SPLIT", "1: a row's vectors go to neighbouring work-items", 0, 1, 0, 0, 1),
+    [STREAM] = TN_TUNABLE_STREAM,
+    [LOCAL] = TN_TUNABLE_LOCAL(64),
+};
 
-tn_status tn_row_move(tn_device *dev, const char *op, const char *name, int64_t R, int64_t D, tn_buffer *to,
-                      const tn_buffer *from, const tn_buffer *rows) {
+typedef struct plan {
+    tn_kernel *kernel;
+    tn_range range;
+    int64_t share;
+} plan;
+_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "row_move's plan");
+
+tn_status tn_row_move_plan(tn_device *dev, const char *op, const char *name, const tn_row_move_key *s,
+                           const int *values, void *out) {
+    const int64_t vectors = values[SPLIT] ? tn_ceil_div(s->D, values[LANES]) : 1;
     tn_options options = {""};
-    tn_kernel *k;
-    if (R == 0)
-        return TN_OK;
-    const int lanes = tn_tunable_ask(dev, op, "LANES", 16, 4);
-    const int64_t share = tn_share(R, tn_tunable_ask(dev, op, "ROWS", 16, 1));
-    const int64_t vectors = tn_tunable_ask(dev, op, "SPLIT", 0, 1) ? tn_ceil_div(D, lanes) : 1;
-    tn_options_rows_ask(&options, dev, op, lanes, R, D);
-    TN_TRY(tn_kernel_get(dev, op, name, &options, &k));
-    size_t local = tn_kernel_group(k, (size_t)tn_tunable_ask(dev, op, "LOCAL", 1, 64)), across = 1;
+    size_t across = 1;
+    plan *p = out;
+    p->share = tn_share(s->R, values[ROWS]);
+    tn_options_rows(&options, values[LANES], values[STREAM], s->R, s->D);
+    TN_TRY(tn_kernel_get(dev, op, name, &options, &p->kernel));
+    const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
     while (across * 2 <= local && across < (size_t)vectors)
         across *= 2;
-    return tn_launch(dev, k,
-                     tn_range_2d((size_t)vectors, (size_t)tn_ceil_div(R, share), across, local / across),
-                     tn_arg_buffer(to), tn_arg_buffer(from), tn_arg_buffer(rows), tn_arg_i32(share),
-                     tn_arg_i32(R), tn_arg_i32(D));
+    p->range = tn_range_2d((size_t)vectors, (size_t)tn_ceil_div(s->R, p->share), across, local / across);
+    return TN_OK;
+}
+
+tn_status tn_row_move_run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
+    const tn_row_move_key *s = shape;
+    const tn_row_move_args *a = args;
+    const plan *p = plan_;
+    (void)pass;
+    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->to), tn_arg_buffer(a->from),
+                     tn_arg_buffer(a->rows), tn_arg_i32(p->share), tn_arg_i32(s->R), tn_arg_i32(s->D));
 }

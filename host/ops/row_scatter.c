@@ -2,12 +2,25 @@
 
 #include "row_move.h"
 
+static const char *const passes[] = {"forward", "backward", NULL};
+static const tn_variant *const variants[] = {&tn_row_scatter_threads, NULL};
+const tn_op tn_row_scatter_op = {
+    .name = "row_scatter", .passes = passes, .shape_bytes = sizeof(tn_row_move_key), .variants = variants};
+
+static tn_status run(tn_device *dev, int pass, const tn_row_scatter_shape *s, tn_buffer *to,
+                     const tn_buffer *from, const tn_buffer *rows) {
+    if (s->R == 0)
+        return TN_OK;
+    return tn_op_run(dev, &tn_row_scatter_op, pass, &(tn_row_move_key){s->R, s->D},
+                     &(tn_row_move_args){to, from, rows});
+}
+
 tn_status tn_row_scatter_forward(tn_device *dev, const tn_row_scatter_shape *s, tn_buffer *y,
                                  const tn_buffer *x, const tn_buffer *rows) {
-    return tn_row_move(dev, "row_scatter", "row_scatter_forward", s->R, s->D, y, x, rows);
+    return run(dev, TN_ROW_MOVE_FORWARD, s, y, x, rows);
 }
 
 tn_status tn_row_scatter_backward(tn_device *dev, const tn_row_scatter_shape *s, tn_buffer *dx,
                                   const tn_buffer *dy, const tn_buffer *rows) {
-    return tn_row_move(dev, "row_scatter", "row_scatter_backward", s->R, s->D, dx, dy, rows);
+    return run(dev, TN_ROW_MOVE_BACKWARD, s, dx, dy, rows);
 }

@@ -1,0 +1,49 @@
+/* An item owns a vector of some positions, or of a row of the table. */
+#include "embedding_variants.h"
+
+enum { LANES, ROWS, LOCAL };
+static const tn_tunable tunables[] = {
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 1, 0, 1, 4, 8, 16),
+    [ROWS] = TN_TUNABLE("ROWS", "positions of a work-item, forward", 16, 1, 0, 1, 2, 4, 8, 16, 32, 64),
+    [LOCAL] = TN_TUNABLE_LOCAL(64),
+};
+
+typedef struct plan {
+    tn_kernel *kernel;
+    tn_range range;
+} plan;
+_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "embedding's plan");
+
+static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
+    const tn_embedding_key *s = shape;
+    const bool forward = pass == TN_EMBEDDING_FORWARD;
+    tn_options options = {""};
+    plan *p = out;
+    tn_options_int(&options, "LANES", values[LANES]);
+    tn_options_int(&options, "ROWS", values[ROWS]);
+    TN_TRY(tn_kernel_get(dev, "embedding", forward ? "embedding_forward" : "embedding_backward", &options,
+                         &p->kernel));
+    p->range = tn_range_2d((size_t)tn_ceil_div(s->D, values[LANES]),
+                           (size_t)(forward ? tn_ceil_div(s->N, values[ROWS]) : s->V),
+                           tn_kernel_group(p->kernel, (size_t)values[LOCAL]), 1);
+    return TN_OK;
+}
+
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
+    const tn_embedding_key *s = shape;
+    const tn_embedding_args *a = args;
+    const plan *p = plan_;
+    if (pass == TN_EMBEDDING_FORWARD)
+        return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->table),
+                         tn_arg_buffer(a->tokens), tn_arg_i32(s->N), tn_arg_i32(s->D));
+    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->dtable), tn_arg_buffer(a->dy),
+                     tn_arg_buffer(a->order), tn_arg_buffer(a->start), tn_arg_i32(s->V), tn_arg_i32(s->D));
+}
+
+const tn_variant tn_embedding_threads = {.name = "threads",
+                                         .style = TN_STYLE_THREADS,
+                                         .portable = true,
+                                         .tunable_count = sizeof tunables / sizeof tunables[0],
+                                         .tunables = tunables,
+                                         .plan = make,
+                                         .run = run};

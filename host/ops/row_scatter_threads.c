@@ -1,0 +1,16 @@
+/* An item owns rows, or a vector of each (row_move.c). */
+#include "row_move.h"
+
+static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
+    return tn_row_move_plan(dev, "row_scatter",
+                            pass == TN_ROW_MOVE_FORWARD ? "row_scatter_forward" : "row_scatter_backward",
+                            shape, values, out);
+}
+
+const tn_variant tn_row_scatter_threads = {.name = "threads",
+                                           .style = TN_STYLE_THREADS,
+                                           .portable = true,
+                                           .tunable_count = TN_ROW_MOVE_TUNABLES,
+                                           .tunables = tn_row_move_tunables,
+                                           .plan = make,
+                                           .run = tn_row_move_run};
