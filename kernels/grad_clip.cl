@@ -1,28 +1,31 @@
 /* Norm of the whole gradient and the factor that brings it down to max_norm. Σ g² in two stages of fixed
- * order: `items` work-items each sum a share, one work-item sums the shares. The share is a run of neighbours
- * on a CPU and every items-th vector on a GPU; how many items there are depends on n alone. */
+ * order: `items` work-items each sum a share, one work-item sums the shares. The share is a run of `share`
+ * vectors, or every items-th vector, so that neighbouring items read neighbours; how many items there are
+ * depends on n alone. */
 
-#ifndef STRIDED
-#define STRIDED 0 /* 1: item i takes vectors i, i + items, …; 0: a run of `share` vectors */
-#endif
-
-kernel void grad_clip_squares(global float *restrict partial, /* [items] */
-                              const global float *restrict g, /* [n] */
-                              int items, int share, int n) {
-    const int item = get_global_id(0);
-    if (item >= items)
-        return;
-#if STRIDED
-    const int first = item * LANES, stride = items * LANES, last = n;
-#else
-    const int first = item * share * LANES, stride = LANES, last = min(first + share * LANES, n);
-#endif
+static inline float sum_squares(const global float *g, int first, int stride, int last) {
     floatv squares = 0.0f;
     for (int i = first; i < last; i += stride) {
         const floatv v = load_part(g + i, last - i);
         squares += v * v;
     }
-    partial[item] = sumv(squares);
+    return sumv(squares);
+}
+
+kernel void grad_clip_squares(global float *restrict partial, /* [items] */
+                              const global float *restrict g, /* [n] */
+                              int items, int share, int n) {
+    const int item = get_global_id(0), first = item * share * LANES;
+    if (item < items)
+        partial[item] = sum_squares(g, first, LANES, min(first + share * LANES, n));
+}
+
+kernel void grad_clip_squares_groups(global float *restrict partial, /* [items] */
+                                     const global float *restrict g, /* [n] */
+                                     int items, int n) {
+    const int item = get_global_id(0);
+    if (item < items)
+        partial[item] = sum_squares(g, item * LANES, items * LANES, n);
 }
 
 kernel void grad_clip_scale(global float *restrict scale,         /* [1] */

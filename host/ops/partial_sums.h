@@ -6,6 +6,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_partial_sums_op;
+
 typedef struct tn_partial_sums_shape {
     int64_t parts, count, stride; /* partial sums; results; floats from one part to the next, ≥ count */
 } tn_partial_sums_shape;

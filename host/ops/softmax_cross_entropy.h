@@ -5,6 +5,8 @@
 
 #include "buffer.h"
 
+extern const struct tn_op tn_softmax_cross_entropy_op;
+
 typedef struct tn_softmax_cross_entropy_shape {
     int64_t L, V; /* labelled rows, classes */
 } tn_softmax_cross_entropy_shape;

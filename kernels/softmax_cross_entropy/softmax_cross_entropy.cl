@@ -1,18 +1,9 @@
 /* Cross-entropy of a softmax over V logits a row, the log-sum-exp kept for the backward pass, and the index
- * of the largest logit. GROUP work-items share a row: 1 on a CPU (no barrier), a work-group on a GPU. Item i
- * takes the vectors i, i + GROUP, … and the items' results are combined in order. */
+ * of the largest logit. GROUP work-items share a row: item i takes the vectors i, i + GROUP, … */
 
 #ifndef GROUP
-#define GROUP 1 /* work-items a row; the work-group is exactly that */
+#define GROUP 1 /* work-items a row */
 #endif
-
-/* The larger value wins; among equals the lower index. A NaN never wins. */
-static inline void keep_larger(float *best, int *at, float value, int index) {
-    if (value > *best || (value == *best && index < *at)) {
-        *best = value;
-        *at = index;
-    }
-}
 
 /* Largest of this item's share of a row and where it stands. Lanes past V count as -INFINITY. */
 static inline void find_largest(const global float *row, int item, int V, float *best, int *at) {
@@ -48,38 +39,9 @@ static inline float sum_exponentials(const global float *row, int item, int V, f
     return sumv(sum);
 }
 
-kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void softmax_cross_entropy_forward(
-    global float *restrict loss,         /* [L] */
-    global float *restrict lse,          /* [L] */
-    global int *restrict predicted,      /* [L] */
-    const global float *restrict logits, /* [L,V] */
-    const global int *restrict labels,   /* [L], -1: no label */
-    int V) {
-    const int row = get_group_id(0), item = get_local_id(0);
-    const global float *x = logits + row * V;
-    float most, sum;
-    int at;
-    find_largest(x, item, V, &most, &at);
-#if GROUP > 1
-    local float values[GROUP];
-    local int indices[GROUP];
-    values[item] = most;
-    indices[item] = at;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int i = 0; i < GROUP; i++)
-        keep_larger(&most, &at, values[i], indices[i]);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    values[item] = sum_exponentials(x, item, V, most);
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (item > 0)
-        return;
-    sum = 0.0f;
-    for (int i = 0; i < GROUP; i++)
-        sum += values[i];
-#else
-    sum = sum_exponentials(x, item, V, most);
-#endif
-    const int label = labels[row];
+static inline void put_results(global float *loss, global float *lse, global int *predicted,
+                               const global float *x, int row, int label, int V, float most, int at,
+                               float sum) {
     const float rest = log(sum);
     lse[row] = most + rest;
     predicted[row] = rest != rest ? -1 : at < V ? at : 0; /* a NaN wins no comparison: it is in the sum */

@@ -1,0 +1,35 @@
+/* What the variants of partial_sums agree on. Private to host/ops. */
+#ifndef TN_PARTIAL_SUMS_VARIANTS_H
+#define TN_PARTIAL_SUMS_VARIANTS_H
+
+#include "partial_sums.h"
+#include "variant.h"
+
+/* MANY, several sums of a list in one launch, has no name of its own. */
+enum { TN_PARTIAL_SUMS_FORWARD, TN_PARTIAL_SUMS_MANY };
+
+enum {
+    TN_PARTIAL_SUMS_MOST = 64, /* that one launch does */
+    TN_PARTIAL_SUMS_FIELDS = 6 /* of a row of the table, see kernels/partial_sums.cl */
+};
+
+/* The key of a plan. */
+typedef struct tn_partial_sums_key {
+    int64_t count; /* 0 for MANY */
+} tn_partial_sums_key;
+
+typedef struct tn_partial_sums_args {
+    const tn_buffer *out;
+    const tn_buffer *partial;
+    int64_t at, parts, stride; /* forward */
+    /* MANY: rows of the table, whose first field, the blocks up to the row's end, is filled in; they are
+     * written to the device where they differ from what stands there. */
+    tn_buffer *table;
+    int32_t *waiting, *written;
+    int64_t slot; /* of the table, TN_PARTIAL_SUMS_MOST rows each */
+    int count;
+} tn_partial_sums_args;
+
+extern const tn_variant tn_partial_sums_threads;
+
+#endif

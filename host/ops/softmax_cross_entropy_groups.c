@@ -1,0 +1,61 @@
+/* A work-group shares a row. */
+#include "softmax_cross_entropy_variants.h"
+
+enum { LANES, GROUP };
+static const tn_tunable tunables[] = {
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 1, 1, TN_TUNABLE_BITS, 1, 4, 8, 16),
+    [GROUP] = TN_TUNABLE("GROUP", "work-items of a row", 64, 64, TN_TUNABLE_BITS, 16, 32, 64, 128, 256),
+};
+
+typedef struct plan {
+    tn_kernel *kernel;
+    tn_range range;
+} plan;
+_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "softmax_cross_entropy's plan");
+
+/* The work-group is part of the kernel (reqd_work_group_size), and what a device allows is known only after
+ * building: halved until the two agree. */
+static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
+    const bool forward = pass == TN_SOFTMAX_CROSS_ENTROPY_FORWARD;
+    const tn_softmax_cross_entropy_key *s = shape;
+    plan *p = out;
+    for (size_t group = (size_t)values[GROUP];; group /= 2) {
+        tn_options options = {""};
+        tn_options_int(&options, "LANES", values[LANES]);
+        tn_options_int(&options, "GROUP", (long)group);
+        TN_TRY(
+            tn_kernel_get(dev, forward ? "softmax_cross_entropy_groups" : "softmax_cross_entropy",
+                          forward ? "softmax_cross_entropy_forward_groups" : "softmax_cross_entropy_backward",
+                          &options, &p->kernel));
+        p->range =
+            forward ? tn_range_1d((size_t)s->L * group, group) : tn_range_2d(group, (size_t)s->L, group, 1);
+        if (group <= 1 || group <= tn_kernel_max_work_group(p->kernel))
+            return TN_OK;
+    }
+}
+
+static tn_status forward(tn_device *dev, const tn_softmax_cross_entropy_key *s, const plan *p,
+                         const tn_softmax_cross_entropy_args *a) {
+    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->loss), tn_arg_buffer(a->lse_out),
+                     tn_arg_buffer(a->predicted), tn_arg_buffer(a->logits), tn_arg_buffer(a->labels),
+                     tn_arg_i32(s->V));
+}
+
+static tn_status backward(tn_device *dev, const tn_softmax_cross_entropy_key *s, const plan *p,
+                          const tn_softmax_cross_entropy_args *a) {
+    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->dlogits), tn_arg_buffer(a->logits),
+                     tn_arg_buffer(a->labels), tn_arg_buffer(a->lse), tn_arg_f32(a->scale), tn_arg_i32(s->L),
+                     tn_arg_i32(s->V));
+}
+
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *p, const void *args) {
+    return pass == TN_SOFTMAX_CROSS_ENTROPY_FORWARD ? forward(dev, shape, p, args)
+                                                    : backward(dev, shape, p, args);
+}
+
+const tn_variant tn_softmax_cross_entropy_groups = {.name = "groups",
+                                                    .style = TN_STYLE_GROUPS,
+                                                    .tunable_count = sizeof tunables / sizeof tunables[0],
+                                                    .tunables = tunables,
+                                                    .plan = make,
+                                                    .run = run};
