@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include "breakeven.h"
+#include "folder.h"
 #include "suite.h"
 
 static tn_context ctx;
-static char path[] = "breakeven_XXXXXX";
+static const char path[] = "rows.csv";
 
 #define HEADER                                                                                               \
     "platform,device,level,pass,mixer,B,T,D,rho,status,wall_ms,flops,dense_wall_ms,dense_ratio,ideal_"       \
@@ -409,12 +410,9 @@ START_TEST(test_blocks) {
 END_TEST
 
 int main(void) {
-    int file = mkstemp(path);
-    if (file < 0)
-        return EXIT_FAILURE;
-    close(file);
     Suite *suite = suite_create("breakeven");
     TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, test_folder_enter, test_folder_leave);
     tcase_add_test(tests, test_crossing);
     tcase_add_test(tests, test_cores_and_caches_apart);
     tcase_add_test(tests, test_parts);
@@ -430,7 +428,5 @@ int main(void) {
     tcase_add_test(tests, test_blocks);
     tcase_add_test(tests, test_fixture);
     suite_add_tcase(suite, tests);
-    int failed = tn_test_main(suite);
-    unlink(path);
-    return failed;
+    return tn_test_main(suite);
 }

@@ -2,6 +2,7 @@
  * a note. */
 #include "cost_columns.h"
 #include "cost_rows.h"
+#include "folder.h"
 #include "suite.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include <unistd.h>
 
 static tn_context ctx;
-static char path[] = "cost_rows_XXXXXX";
+static const char path[] = "rows.csv";
 
 static const struct {
     const char *column, *value;
@@ -230,19 +231,14 @@ START_TEST(test_columns_taken_out) {
 END_TEST
 
 int main(void) {
-    int file = mkstemp(path);
-    if (file < 0)
-        return EXIT_FAILURE;
-    close(file);
     Suite *suite = suite_create("cost_rows");
     TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, test_folder_enter, test_folder_leave);
     tcase_add_test(tests, test_damages);
     tcase_add_test(tests, test_not_measured);
     tcase_add_test(tests, test_one_row_twice);
     tcase_add_test(tests, test_long_value);
     tcase_add_test(tests, test_columns_taken_out);
     suite_add_tcase(suite, tests);
-    int failed = tn_test_main(suite);
-    unlink(path);
-    return failed;
+    return tn_test_main(suite);
 }

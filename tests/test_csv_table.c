@@ -4,10 +4,11 @@
 #include <unistd.h>
 
 #include "csv_table.h"
+#include "folder.h"
 #include "suite.h"
 
 static tn_context ctx;
-static char path[] = "csv_table_XXXXXX";
+static const char path[] = "rows.csv";
 
 static void write_bytes(const char *bytes, size_t size) {
     FILE *stream = fopen(path, "wb");
@@ -167,12 +168,9 @@ START_TEST(test_kinds) {
 END_TEST
 
 int main(void) {
-    int file = mkstemp(path);
-    if (file < 0)
-        return EXIT_FAILURE;
-    close(file);
     Suite *suite = suite_create("csv_table");
     TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, test_folder_enter, test_folder_leave);
     tcase_add_test(tests, test_reads);
     tcase_add_test(tests, test_byte_order_mark);
     tcase_add_test(tests, test_refuses);
@@ -182,7 +180,5 @@ int main(void) {
     tcase_add_test(tests, test_missing_file);
     tcase_add_test(tests, test_kinds);
     suite_add_tcase(suite, tests);
-    int failed = tn_test_main(suite);
-    unlink(path);
-    return failed;
+    return tn_test_main(suite);
 }

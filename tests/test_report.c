@@ -5,11 +5,12 @@
 
 #include "build.h"
 #include "file.h"
+#include "folder.h"
 #include "report.h"
 #include "suite.h"
 
 static tn_context ctx;
-static char path[] = "report_XXXXXX";
+static const char path[] = "report.html";
 
 static const char *const everything[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA "/demo",
                                          TN_TEST_DATA "/study.csv"};
@@ -241,12 +242,9 @@ START_TEST(test_failures_leave_nothing) {
 END_TEST
 
 int main(void) {
-    int file = mkstemp(path);
-    if (file < 0)
-        return EXIT_FAILURE;
-    close(file);
     Suite *suite = suite_create("report");
     TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, test_folder_enter, test_folder_leave);
     tcase_add_test(tests, test_data);
     tcase_add_test(tests, test_routes);
     tcase_add_test(tests, test_cards_and_rows_left_out);
@@ -254,7 +252,5 @@ int main(void) {
     tcase_add_test(tests, test_alone_and_escaped);
     tcase_add_test(tests, test_failures_leave_nothing);
     suite_add_tcase(suite, tests);
-    int failed = tn_test_main(suite);
-    unlink(path);
-    return failed;
+    return tn_test_main(suite);
 }

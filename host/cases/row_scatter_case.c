@@ -1,19 +1,7 @@
-#include "case.h"
+#include "row_move_case.h"
 
 #include "row_scatter.h"
 #include "row_scatter_ref.h"
-
-enum { DIM_R, DIM_N, DIM_D };
-enum { FORWARD, BACKWARD };
-enum { T_OUT, T_IN, T_ROWS };
-
-static void draw(tn_rng *rng, tn_shape *s) {
-    int64_t N = tn_rng_below(rng, 5) == 0 ? 1 : tn_rng_range(rng, 1, 200);
-    uint32_t kind = tn_rng_below(rng, 4);
-    s->v[DIM_N] = N;
-    s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? N : tn_rng_range(rng, 1, N);
-    s->v[DIM_D] = tn_rng_below(rng, 2) ? 16 * tn_rng_range(rng, 1, 8) : tn_rng_range(rng, 1, 100);
-}
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
     return s->v[DIM_R] <= s->v[DIM_N] ? TN_OK : tn_fail(ctx, TN_ERR_ARG, "row_scatter: R is at most N");
@@ -30,15 +18,6 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     }
     t[T_ROWS] = (tn_tensor){"rows", TN_I32, TN_IN, R};
     return 3;
-}
-
-/* R distinct rows in ascending order. */
-static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
-    (void)pass;
-    int64_t r = 0, R = s->v[DIM_R], N = s->v[DIM_N];
-    for (int64_t n = 0; n < N && r < R; n++)
-        if (tn_rng_uniform(rng) * (double)(N - n) < (double)(R - r))
-            t[T_ROWS].i32[r++] = (int32_t)n;
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
@@ -76,29 +55,17 @@ static double bytes(const tn_shape *s, int pass) {
     return 4 * ((double)s->v[DIM_R] * (double)s->v[DIM_D] * 2 + (double)s->v[DIM_R]);
 }
 
-static const char *const dims[] = {"R", "N", "D", NULL};
-static const char *const passes[] = {"forward", "backward", NULL};
-
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_CASE_TUNABLE("SPLIT", "1: a row's vectors go to neighbouring work-items", 0, 1),
-    TN_CASE_TUNABLE_STREAM,
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_row_scatter = {.op = "row_scatter",
-                                     .dims = dims,
-                                     .passes = passes,
-                                     .draw = draw,
+                                     .dims = tn_row_move_dims,
+                                     .passes = tn_row_move_passes,
+                                     .draw = tn_row_move_draw,
                                      .check = check,
                                      .tensors = tensors,
-                                     .fill = fill,
+                                     .fill = tn_row_move_fill,
                                      .run = run,
                                      .reference = reference,
                                      .sees = sees,
                                      .flops = flops,
                                      .bytes = bytes,
                                      .has_gradient = true,
-                                     .tunables = tunables};
+                                     .tunables = tn_row_move_case_tunables};
