@@ -84,12 +84,6 @@ int tn_device_profile_launches(const tn_device *dev); /* since begin */
 /* A kernel tunable: environment TURNOUT_TUNE ("gemm.TILE_M=8,gemm.LOCAL=1"), then the tuned file's value,
  * then the default of the device's kind. */
 int tn_tunable_ask(const tn_device *dev, const char *op, const char *name, int cpu_default, int gpu_default);
-/* The same for what only CPUs' compilers take (STREAM, ASK): 0 on other devices, whatever is set. */
-int tn_tunable_ask_cpus(const tn_device *dev, const char *op, const char *name, int cpu_default);
-/* 1 where a result of so many bytes should bypass the caches (STREAM in kernels/lib/stream.cl): `op`'s
- * tunable STREAM is the least number of bytes, 0 for never. The caller sees to it that whole vectors are
- * aligned. */
-int tn_stream(const tn_device *dev, const char *op, double bytes);
 
 /* Raw handles for ops/gemm.c, which must hand them to CLBlast. cl_context, cl_command_queue. */
 void *tn_device_raw_context(const tn_device *dev);

@@ -22,15 +22,6 @@ void tn_options_rows(tn_options *options, int lanes, int stream_least, int64_t r
                    whole && stream_least > 0 && 4.0 * (double)rows * (double)width >= stream_least);
 }
 
-void tn_options_rows_ask(tn_options *options, const tn_device *dev, const char *op, int lanes, int64_t rows,
-                         int64_t width) {
-    /* Asked for, whatever the width: a tunable is seen by its use. */
-    const bool whole = width % lanes == 0, stream = tn_stream(dev, op, 4.0 * (double)rows * (double)width);
-    tn_options_int(options, "LANES", lanes);
-    tn_options_int(options, "WHOLE", whole);
-    tn_options_int(options, "STREAM", whole && stream);
-}
-
 static const tn_kernel_source *embedded(const char *file) {
     for (int i = 0; i < tn_kernel_source_count; i++)
         if (strcmp(tn_kernel_sources[i].name, file) == 0)

@@ -16,8 +16,6 @@ void tn_options_int(tn_options *options, const char *name, long value); /* appen
  * no row ends within a vector; STREAM, results bypass the caches: whole vectors, and `stream_least` bytes or
  * more of them (0: never). */
 void tn_options_rows(tn_options *options, int lanes, int stream_least, int64_t rows, int64_t width);
-void tn_options_rows_ask(tn_options *options, const tn_device *dev, const char *op, int lanes, int64_t rows,
-                         int64_t width);
 
 /* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the
  * device; borrowed. Failure holds op, kernel, options and the build log. */

@@ -99,15 +99,6 @@ int tn_tunable_ask(const tn_device *dev, const char *op, const char *name, int c
     return value;
 }
 
-int tn_tunable_ask_cpus(const tn_device *dev, const char *op, const char *name, int cpu_default) {
-    const int value = tn_tunable_ask(dev, op, name, cpu_default, 0);
-    tn_tunable_row *row = find(dev, op, name);
-    const bool fixed = !tn_quirk_cpu_builtins(&dev->info);
-    if (row)
-        row->is_fixed = fixed;
-    return fixed ? 0 : value;
-}
-
 const char *tn_tunable_source_name(tn_tunable_source source) {
     static const char *const names[] = {"default", "tuned", "environment", "tried"};
     return names[source];
@@ -181,11 +172,4 @@ bool tn_tunable_asked_at(const tn_device *dev, int index, tn_tunable_asked *out)
         return true;
     }
     return false;
-}
-
-int tn_stream(const tn_device *dev, const char *op, double bytes) {
-    /* A kernel reading right after finds 16 MiB and less in a CPU's cache, and loses more than the store won.
-     */
-    int least = tn_tunable_ask_cpus(dev, op, "STREAM", 32 << 20);
-    return least > 0 && bytes >= least;
 }

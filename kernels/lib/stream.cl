@@ -23,7 +23,7 @@
 
 /* store_part for results that nobody reads soon. STREAM 1: tensors are larger than the caches; results pass
  * them by, unless IN_PLACE says that their lines have just been read. p is aligned to whole vectors then
- * (tn_stream in host/cl). */
+ * (tn_options_rows in host/cl). */
 #ifndef STREAM
 #define STREAM 0
 #endif
