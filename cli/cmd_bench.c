@@ -3,6 +3,7 @@
 #include "bench_peers.h"
 #include "common.h"
 #include "file.h"
+#include "op_list.h"
 #include "layer_parts.h"
 #include "bench_op.h"
 #include "samples.h"
@@ -293,8 +294,14 @@ static tn_status keep(tn_context *ctx, bench_plan *plan, tn_status status, const
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     static bench_plan plan; /* static for the size of its samples */
+    const tn_case *op;
     tn_topology topology;
     tn_status status = TN_OK;
+    bool listed;
+    TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &op));
+    TN_TRY(tn_cli_list_ops(ctx, args, TN_CLI_OPS, op, &listed));
+    if (listed)
+        return TN_OK;
     TN_GO(plan_make(ctx, args, &plan));
     if (tn_version_slow_build())
         tn_warn(ctx, "%s", tn_version_slow_build());
@@ -335,7 +342,8 @@ static const tn_cli_option options[] = {
         "write rows to FILE instead of stdout, each as it is measured; its ending chooses the format"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,
      formats},
-    TN_CLI_JSON("the same as --format json"),
+    TN_CLI_JSON("the same as --format json; with --list, all that is known of the ops"),
+    TN_CLI_LIST("ops, passes, dimensions and variants"),
     TN_CLI_DEVICES,
     TN_CLI_QUIET,
     {NULL},

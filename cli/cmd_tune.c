@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "common.h"
 #include "file.h"
+#include "op_list.h"
 #include "tune_apart.h"
 #include "version.h"
 
@@ -29,24 +30,6 @@ static const tn_op *op_at(const tune_plan *plan, int i) {
 
 static bool has_choice(const tn_op *op) {
     return op->variants[1] || op->variants[0]->tunable_count;
-}
-
-static void print_list(const tune_plan *plan) {
-    for (int i = 0; i < tn_case_count; i++)
-        for (int v = 0; op_at(plan, i) && tn_ops[i]->variants[v]; v++) {
-            const tn_variant *variant = tn_ops[i]->variants[v];
-            for (int k = 0; k < variant->tunable_count; k++) {
-                const tn_tunable *t = &variant->tunables[k];
-                char name[80], values[160] = "";
-                size_t used = 0;
-                snprintf(name, sizeof name, "%s/%s.%s", tn_ops[i]->name, variant->name, t->name);
-                for (int n = 0; n < t->count && used < sizeof values; n++)
-                    used += (size_t)snprintf(values + used, sizeof values - used, "%s%d", n ? " " : "",
-                                             t->values[n]);
-                printf("%-36s %-40s %s%s\n", name, values, t->meaning,
-                       t->flags & TN_TUNABLE_BITS ? "; moves last bits" : "");
-            }
-        }
 }
 
 static void print_head(const tn_device_info *info, tune_plan *plan, const char *columns) {
@@ -190,11 +173,14 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, tune_plan *
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tune_plan plan;
-    TN_TRY(plan_make(ctx, args, &plan));
-    if (tn_cli_given(args, "list")) {
-        print_list(&plan);
+    const tn_case *op;
+    bool listed;
+    TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &op));
+    TN_TRY(tn_cli_json_needs_list(ctx, args));
+    TN_TRY(tn_cli_list_ops(ctx, args, TN_CLI_TUNABLES, op, &listed));
+    if (listed)
         return TN_OK;
-    }
+    TN_TRY(plan_make(ctx, args, &plan));
     if (tn_version_slow_build() && !plan.verify_only)
         tn_warn(ctx, "%s", tn_version_slow_build());
     TN_TRY(tn_cli_devices(ctx, args, tune_device, &plan));
@@ -212,7 +198,8 @@ static const tn_cli_option options[] = {
     {"cases", 'n', "N", TN_CLI_INT, "random shapes that a set must be right on (2)", 1, 1000},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of shapes and data (1)"},
     {"timeout", 0, "S", TN_CLI_REAL, "a set that takes longer than this is given up (300)", 1, 1e6},
-    {"list", 0, NULL, TN_CLI_FLAG, "print the tunables and their candidates, and stop"},
+    TN_CLI_LIST("variants, tunables, defaults by style and candidates"),
+    TN_CLI_LIST_JSON,
     {"verify-only", 0, NULL, TN_CLI_FLAG,
      "time nothing: verify sets until any two values of two tunables stood together"},
     {"sets", 0, "N", TN_CLI_INT, "with --verify-only: at most N sets a variant of an op", 1, 1e6},

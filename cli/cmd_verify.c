@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "common.h"
 #include "file.h"
+#include "op_list.h"
 
 #include <string.h>
 
@@ -131,6 +132,11 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
                         .variant = tn_cli_string(args, "variant", NULL),
                         .seed = tn_cli_uint64(args, "seed", 1)};
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan.op));
+    bool listed;
+    TN_TRY(tn_cli_json_needs_list(ctx, args));
+    TN_TRY(tn_cli_list_ops(ctx, args, TN_CLI_OPS, plan.op, &listed));
+    if (listed)
+        return TN_OK;
     TN_TRY(tn_cli_variant(ctx, plan.op, plan.variant));
     TN_TRY(tn_cli_devices(ctx, args, verify_device, &plan));
     return plan.failed
@@ -144,6 +150,8 @@ static const tn_cli_option options[] = {
     {"cases", 'n', "N", TN_CLI_INT, "random shapes a variant of an op (50)", 1, 1e6},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of shapes and data (1)"},
     {"case", 0, "I", TN_CLI_INT, "only case number I of the seed, as a failure names it", 0, 1e9},
+    TN_CLI_LIST("ops, passes, dimensions and variants"),
+    TN_CLI_LIST_JSON,
     TN_CLI_DEVICES,
     TN_CLI_QUIET,
     {NULL},

@@ -3,6 +3,7 @@
 
 #include "file.h"
 #include "json_memory.h"
+#include "ops.h"
 #include "paths.h"
 #include "version.h"
 
@@ -33,6 +34,13 @@ tn_status tn_command_unknown(tn_context *ctx, const char *name) {
                    : tn_fail(ctx, TN_ERR_ARG, "unknown command '%s'; see turnout help", name);
 }
 
+static bool takes_device(const tn_cli_command *command) {
+    for (const tn_cli_option *o = command->options; o && o->name; o++)
+        if (strcmp(o->name, "device") == 0)
+            return true;
+    return false;
+}
+
 static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, char **argv) {
     tn_cli_args args;
     TN_TRY(tn_cli_parse(ctx, command, argc - 2, argv + 2, &args));
@@ -46,6 +54,8 @@ static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, c
         return tn_fail(ctx, TN_ERR_ARG, "--json is --format json, not %s; leave one of them out",
                        tn_cli_string(&args, "format", ""));
     TN_TRY(tn_cli_paths_check(ctx, &args));
+    if (takes_device(command))
+        TN_TRY(tn_ops_environment_check(ctx));
     if (command->prints)
         TN_TRY(tn_stdout_need(ctx));
     return command->run(ctx, &args);

@@ -1,6 +1,7 @@
 /* The command line: options of every type, their errors, suggestions; and the program itself by its exit
  * codes. */
 #include "build.h"
+#include "case.h"
 #include "commands.h"
 #include "suite.h"
 
@@ -158,6 +159,65 @@ START_TEST(program_exit_codes) {
 }
 END_TEST
 
+/* With TURNOUT_TUNE or TURNOUT_VARIANT set to what there is not: 2, and what there is. */
+static void refuses_setting(const char *name, const char *value, const char *words) {
+    static char out[65536];
+    setenv(name, value, 1);
+    ck_assert_int_eq(program("verify --op causal_conv --cases 1 -q", out, sizeof out), 2);
+    ck_assert_msg(strstr(out, words) != NULL, "%s=%s: %s", name, value, out);
+    unsetenv(name);
+}
+
+START_TEST(settings_are_held_against_what_there_is) {
+    static char out[65536];
+    refuses_setting("TURNOUT_VARIANT", "gem=few", "names no op; there is rms_norm");
+    refuses_setting("TURNOUT_VARIANT", "causal_conv=few", "no variant 'few'; there is wide, threads");
+    refuses_setting("TURNOUT_VARIANT", "causal_conv", "is not OP=VARIANT");
+    refuses_setting("TURNOUT_TUNE", "gem.LANES=4", "names no op; there is rms_norm");
+    refuses_setting("TURNOUT_TUNE", "causal_conv.LANE=4", "no tunable 'LANE'; there is LANES, TILE");
+    refuses_setting("TURNOUT_TUNE", "causal_conv/threads.SIDE=4",
+                    "causal_conv/threads has no tunable 'SIDE'");
+    refuses_setting("TURNOUT_TUNE", "causal_conv.LANES=4,causal_conv/few.LANES=4", "no variant 'few'");
+    refuses_setting("TURNOUT_TUNE", "causal_conv.LANES=4x", "'4x' is no integer from 0");
+    refuses_setting("TURNOUT_TUNE", "causal_conv.LANES=-4", "'-4' is no integer from 0");
+    refuses_setting("TURNOUT_TUNE", "causal_conv.LANES", "is neither OP.NAME=VALUE nor");
+    setenv("TURNOUT_VARIANT", "causal_conv=threads,", 1);
+    setenv("TURNOUT_TUNE", "causal_conv/threads.LANES=4,causal_conv:threads.TILE=64",
+           1); /* the second as in 0.1 */
+    ck_assert_int_eq(
+        program("bench --op causal_conv --pass forward --shape B=1,T=64,D=64,K=4,silu=1 --seconds 0.01 "
+                "--format csv -q",
+                out, sizeof out),
+        0);
+    ck_assert_ptr_nonnull(strstr(out, ",environment,"));
+    unsetenv("TURNOUT_VARIANT");
+    unsetenv("TURNOUT_TUNE");
+}
+END_TEST
+
+START_TEST(lists_of_ops) {
+    static char out[1 << 19];
+    static const char *const commands[] = {"verify --list --json", "bench --list --json",
+                                           "tune --list --json"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        ck_assert_int_eq(program(commands[i], out, sizeof out), 0);
+        json_t *list = json_loads(out, 0, NULL);
+        ck_assert_msg(list != NULL && json_array_size(list) == (size_t)tn_case_count, "%s: %s", commands[i],
+                      out);
+        json_decref(list);
+    }
+    ck_assert_int_eq(program("tune --list --op causal_conv", out, sizeof out), 0);
+    ck_assert_ptr_nonnull(strstr(out, "causal_conv/wide.SIDE "));
+    ck_assert_ptr_nonnull(strstr(out, "positions of a work-item; moves last bits; one value"));
+    ck_assert_ptr_null(strstr(out, "gelu"));
+    ck_assert_int_eq(program("bench --list --op causal_conv", out, sizeof out), 0);
+    ck_assert_ptr_nonnull(strstr(out, "B T D K silu"));
+    ck_assert_ptr_nonnull(strstr(out, "wide threads"));
+    ck_assert_int_eq(program("verify --json", out, sizeof out), 2);
+    ck_assert_int_eq(program("verify --list --op nonesuch", out, sizeof out), 2);
+}
+END_TEST
+
 START_TEST(version_as_an_object) {
     static const char *const texts[] = {"version", "release", "build_type", "compiler",
                                         "opencl",  "clblast", "hwloc",      "jansson"};
@@ -197,6 +257,8 @@ int main(void) {
     tcase_add_test(tests, mistakes_are_named);
     tcase_add_test(tests, program_exit_codes);
     tcase_add_test(tests, version_as_an_object);
+    tcase_add_test(tests, settings_are_held_against_what_there_is);
+    tcase_add_test(tests, lists_of_ops);
     tcase_add_test(tests, program_without_platform);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);

@@ -11,7 +11,12 @@ static tn_status setting_copy(tn_context *ctx, const char *name, char **out) {
     const char *text = getenv(name);
     tn_free(ctx, *out);
     *out = NULL;
-    return text && text[0] ? tn_op_current_list(ctx, text, out) : TN_OK;
+    if (!text || !text[0])
+        return TN_OK;
+    TN_TRY(tn_op_current_list(ctx, text, out));
+    for (char *at = *out; (at = strchr(at, ':')) != NULL;)
+        *at = '/'; /* "gemm:few.VW" of an earlier version */
+    return TN_OK;
 }
 
 /* What stands behind "KEY=" in a list "a=1,b=2"; NULL where the key does not stand there. */
