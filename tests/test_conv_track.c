@@ -1,5 +1,5 @@
-/* Beyond the case: whole and in parts give the same bits, forward and backward, with and without a router and
- * something to add; when a track is whole; the reference's gradients against finite differences. */
+/* Beyond the case: both variants give the same bits, forward and backward, with and without a router and
+ * something to add; when the fused one is chosen; the reference's gradients against finite differences. */
 #include "support.h"
 
 #include "causal_conv_ref.h"
@@ -14,8 +14,8 @@
 enum { X, NORM, ROUTER, ROUTER_BIAS, CONV, CONV_BIAS, OUT, DC, INPUTS };
 enum { C = INPUTS, U, RSTD, P, H, DU, DCONV, DCONV_BIAS, DOUT, S, DS, ALL };
 
-/* Forward, then backward, with WHOLE as told: every result, one behind the other. */
-static float *results(tn_context *ctx, const char *whole, const tn_conv_track_shape *s, bool router,
+/* Forward, then backward, by one variant: every result, one behind the other. */
+static float *results(tn_context *ctx, const char *variant, const tn_conv_track_shape *s, bool router,
                       size_t *floats) {
     size_t N = (size_t)(s->B * s->T), D = (size_t)s->D, K = (size_t)s->K, ND = N * D;
     const size_t counts[ALL] = {ND, D,  D, 1, D * K,       D,  D * D, ND, /* inputs */
@@ -26,7 +26,7 @@ static float *results(tn_context *ctx, const char *whole, const tn_conv_track_sh
     float *host = calloc(ND + D * D + D * K, sizeof *host),
           *got = calloc(3 * ND + 3 * N + 2 * D * (D + K), sizeof *got);
     ck_assert(host && got);
-    setenv("TURNOUT_TUNE", whole, 1);
+    setenv("TURNOUT_VARIANT", variant, 1);
     ck_ok(ctx, tn_device_open_selected(ctx, getenv("TURNOUT_DEVICE"), &dev));
     for (int i = 0; i < ALL; i++) {
         ck_ok(ctx, tn_buffer_create(dev, counts[i] * 4, &b[i]));
@@ -56,7 +56,7 @@ static float *results(tn_context *ctx, const char *whole, const tn_conv_track_sh
         tn_buffer_destroy(b[i]);
     }
     tn_device_close(dev);
-    unsetenv("TURNOUT_TUNE");
+    unsetenv("TURNOUT_VARIANT");
     free(host);
     return got;
 }
@@ -70,31 +70,37 @@ START_TEST(test_same_bits) {
     static tn_context ctx;
     size_t floats, others;
     const tn_conv_track_shape *s = &shapes[_i / 2];
-    float *whole = results(&ctx, "conv_track.WHOLE=1", s, _i % 2, &floats);
-    float *parts = results(&ctx, "conv_track.WHOLE=0", s, _i % 2, &others);
+    float *fused = results(&ctx, "conv_track=fused", s, _i % 2, &floats);
+    float *composed = results(&ctx, "conv_track=composed", s, _i % 2, &others);
     ck_assert_uint_eq(floats, others);
     for (size_t i = 0; i < floats; i++)
-        ck_assert_msg(memcmp(&whole[i], &parts[i], 4) == 0, "float %zu of %zu: whole %.9g, in parts %.9g", i,
-                      floats, (double)whole[i], (double)parts[i]);
-    free(whole);
-    free(parts);
+        ck_assert_msg(memcmp(&fused[i], &composed[i], 4) == 0, "float %zu of %zu: fused %.9g, composed %.9g",
+                      i, floats, (double)fused[i], (double)composed[i]);
+    free(fused);
+    free(composed);
     ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
 
-START_TEST(test_when_whole) {
+static bool is_fused(tn_context *ctx, tn_device *dev, const tn_conv_track_shape *s, bool training) {
+    bool fused;
+    ck_ok(ctx, tn_conv_track_is_fused(dev, s, training, &fused));
+    return fused;
+}
+
+START_TEST(test_when_fused) {
     static tn_context ctx;
     tn_device *dev;
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     const tn_conv_track_shape few = {1, 64, 64, 4, 1e-5f, 0}, odd = {1 << 13, 128, 63, 4, 1e-5f, 0};
     const tn_conv_track_shape cut = {1 << 13, 130, 64, 4, 1e-5f, 0}, many = {1 << 13, 128, 64, 4, 1e-5f, 0};
-    ck_assert(!tn_conv_track_is_whole(dev, &few, true)); /* one partial sum */
-    ck_assert(!tn_conv_track_is_whole(dev, &cut, true)); /* which would end within a tile */
-    ck_assert(!tn_conv_track_is_whole(dev, &odd, true) && !tn_conv_track_is_whole(dev, &odd, false));
+    ck_assert(!is_fused(&ctx, dev, &few, true)); /* one partial sum */
+    ck_assert(!is_fused(&ctx, dev, &cut, true)); /* which would end within a tile */
+    ck_assert(!is_fused(&ctx, dev, &odd, true) && !is_fused(&ctx, dev, &odd, false));
     tn_device_close(dev);
     setenv("TURNOUT_KIND", "gpu", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_assert(!tn_conv_track_is_whole(dev, &many, true) && !tn_conv_track_is_whole(dev, &many, false));
+    ck_assert(!is_fused(&ctx, dev, &many, true) && !is_fused(&ctx, dev, &many, false));
     unsetenv("TURNOUT_KIND");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -147,11 +153,10 @@ END_TEST
 
 int main(void) {
     Suite *suite = tn_test_op_suite("conv_track", 8);
-    tn_test_op_tuned(suite, "conv_track.WHOLE=0");
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);
     tcase_add_loop_test(more, test_same_bits, 0, 8);
-    tcase_add_test(more, test_when_whole);
+    tcase_add_test(more, test_when_fused);
     tcase_add_test(more, test_gradient);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);

@@ -130,7 +130,7 @@ START_TEST(test_sampled) {
 }
 END_TEST
 
-/* Is it a step of the convolution track that has no launch where the track is whole? */
+/* Is it a step of the convolution track that has no launch where the track is fused? */
 static bool is_step(int part) {
     return part == TN_PART_NORM || part == TN_PART_ROUTER || part == TN_PART_CONVOLUTION ||
            part == TN_PART_CONVOLUTION_OUT;
@@ -151,7 +151,7 @@ START_TEST(test_rows) {
     tn_cost_row rows[TN_LAYER_PART_ROWS];
     tn_bench_options options = {.seconds = 0.01, .seed = 3};
     if (_i)
-        setenv("TURNOUT_TUNE", "conv_track.WHOLE=0", 1);
+        setenv("TURNOUT_VARIANT", "conv_track=composed", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         tn_layer_shape shape;
@@ -171,12 +171,12 @@ START_TEST(test_rows) {
         }
         ck_assert_msg(strcmp(rows[0].status, "ok") == 0, "%s", rows[0].reason);
         ck_assert(rows[0].wall_ms > 0 && rows[0].flops > 0 && isnan(rows[0].dense_ratio));
-        /* in their order; the convolution track whole or in its four steps */
-        bool whole = strcmp(rows[1].part, tn_layer_part_name(TN_PART_CONV_TRACK)) == 0;
-        ck_assert(!whole || !_i);
-        ck_assert_int_eq(count, TN_LAYER_PART_ROWS - (whole ? 4 : 1));
+        /* in their order; the convolution track fused or in its four steps */
+        bool fused = strcmp(rows[1].part, tn_layer_part_name(TN_PART_CONV_TRACK)) == 0;
+        ck_assert(!fused || !_i);
+        ck_assert_int_eq(count, TN_LAYER_PART_ROWS - (fused ? 4 : 1));
         for (int k = 1, part = 0; k < count; k++, part++) {
-            while (whole ? is_step(part) : part == TN_PART_CONV_TRACK)
+            while (fused ? is_step(part) : part == TN_PART_CONV_TRACK)
                 part++;
             const char *name = part < TN_PARTS ? tn_layer_part_name(part) : "launch";
             ck_assert_str_eq(rows[k].part, name);
@@ -190,7 +190,7 @@ START_TEST(test_rows) {
         bool off = !(fabs(sum - rows[0].wall_ms) <= 0.1 * rows[0].wall_ms);
         ck_assert_int_eq(off, strstr(rows[0].reason, "add up to") != NULL);
     }
-    unsetenv("TURNOUT_TUNE");
+    unsetenv("TURNOUT_VARIANT");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }

@@ -1,5 +1,5 @@
-/* Beyond the case: whole and in parts give the same bits, forward and backward, where a device takes both;
- * the backward pass in one launch wants rows enough for every unit. */
+/* Beyond the case: both variants give the same bits, forward and backward, where a device takes both;
+ * training takes the fused one where there are rows enough for every unit. */
 #include "support.h"
 
 #include "mlp.h"
@@ -18,8 +18,8 @@ static tn_mlp_weights weights(tn_buffer *const *b, int first) {
                             .down_bias = b[first + 4]};
 }
 
-/* Forward, then backward, with WHOLE as told: every result, one behind the other. */
-static float *results(tn_context *ctx, const char *whole, const tn_mlp_shape *s, size_t *floats) {
+/* Forward, then backward, by one variant: every result, one behind the other. */
+static float *results(tn_context *ctx, const char *variant, const tn_mlp_shape *s, size_t *floats) {
     size_t ND = (size_t)(s->N * s->D), NF = (size_t)(s->N * s->F), D = (size_t)s->D, F = (size_t)s->F;
     const size_t counts[ALL] = {ND,    D,
                                 D * F, F,
@@ -36,7 +36,7 @@ static float *results(tn_context *ctx, const char *whole, const tn_mlp_shape *s,
     tn_buffer *b[ALL];
     float *host = calloc(NF + ND, sizeof *host), *got = calloc(6 * (NF + ND + D * F), sizeof *got);
     ck_assert(host && got);
-    setenv("TURNOUT_TUNE", whole, 1);
+    setenv("TURNOUT_VARIANT", variant, 1);
     ck_ok(ctx, tn_device_open_selected(ctx, getenv("TURNOUT_DEVICE"), &dev));
     for (int i = 0; i < ALL; i++) {
         ck_ok(ctx, tn_buffer_create(dev, counts[i] * 4, &b[i]));
@@ -51,7 +51,7 @@ static float *results(tn_context *ctx, const char *whole, const tn_mlp_shape *s,
     ck_ok(ctx, tn_mlp_backward(dev, s, b[DX], &grads, b[DY], b[X], &w, &saved, NULL));
     *floats = 0;
     for (int i = INPUTS; i < ALL; i++) {
-        if (i != U && i != ACT) { /* which exist in parts alone */
+        if (i != U && i != ACT) { /* which the composed variant has alone */
             ck_ok(ctx, tn_buffer_read(b[i], 0, counts[i] * 4, got + *floats));
             *floats += counts[i];
         }
@@ -60,7 +60,7 @@ static float *results(tn_context *ctx, const char *whole, const tn_mlp_shape *s,
     for (int i = 0; i < INPUTS; i++)
         tn_buffer_destroy(b[i]);
     tn_device_close(dev);
-    unsetenv("TURNOUT_TUNE");
+    unsetenv("TURNOUT_VARIANT");
     free(host);
     return got;
 }
@@ -70,30 +70,36 @@ START_TEST(test_same_bits) {
         {4096, 64, 128, 1e-5f}, {2309, 32, 64, 1e-5f}, {4001, 96, 96, 1e-5f}};
     static tn_context ctx;
     size_t floats, others;
-    float *whole = results(&ctx, "mlp.WHOLE=1", &shapes[_i], &floats);
-    float *parts = results(&ctx, "mlp.WHOLE=0", &shapes[_i], &others);
+    float *fused = results(&ctx, "mlp=fused", &shapes[_i], &floats);
+    float *composed = results(&ctx, "mlp=composed", &shapes[_i], &others);
     ck_assert_uint_eq(floats, others);
     for (size_t i = 0; i < floats; i++)
-        ck_assert_msg(memcmp(&whole[i], &parts[i], 4) == 0, "float %zu of %zu: whole %.9g, in parts %.9g", i,
-                      floats, (double)whole[i], (double)parts[i]);
-    free(whole);
-    free(parts);
+        ck_assert_msg(memcmp(&fused[i], &composed[i], 4) == 0, "float %zu of %zu: fused %.9g, composed %.9g",
+                      i, floats, (double)fused[i], (double)composed[i]);
+    free(fused);
+    free(composed);
     ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
 
-START_TEST(test_when_whole) {
+static bool is_fused(tn_context *ctx, tn_device *dev, const tn_mlp_shape *s, bool training) {
+    bool fused;
+    ck_ok(ctx, tn_mlp_is_fused(dev, s, training, &fused));
+    return fused;
+}
+
+START_TEST(test_when_fused) {
     static tn_context ctx;
     tn_device *dev;
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     const tn_mlp_shape few = {64, 64, 128, 1e-5f}, odd = {1 << 20, 63, 128, 1e-5f};
-    ck_assert(!tn_mlp_is_whole(dev, &few, true)); /* one partial sum */
-    ck_assert(!tn_mlp_is_whole(dev, &odd, true) && !tn_mlp_is_whole(dev, &odd, false));
+    ck_assert(!is_fused(&ctx, dev, &few, true)); /* one partial sum */
+    ck_assert(!is_fused(&ctx, dev, &odd, true) && !is_fused(&ctx, dev, &odd, false));
     tn_device_close(dev);
     setenv("TURNOUT_KIND", "gpu", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     const tn_mlp_shape many = {1 << 20, 64, 128, 1e-5f};
-    ck_assert(!tn_mlp_is_whole(dev, &many, true) && !tn_mlp_is_whole(dev, &many, false));
+    ck_assert(!is_fused(&ctx, dev, &many, true) && !is_fused(&ctx, dev, &many, false));
     unsetenv("TURNOUT_KIND");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -102,11 +108,10 @@ END_TEST
 
 int main(void) {
     Suite *suite = tn_test_op_suite("mlp", 8);
-    tn_test_op_tuned(suite, "mlp.WHOLE=0");
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);
     tcase_add_loop_test(more, test_same_bits, 0, 3);
-    tcase_add_test(more, test_when_whole);
+    tcase_add_test(more, test_when_fused);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);
 }

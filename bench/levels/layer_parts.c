@@ -208,7 +208,7 @@ static tn_status fill(const rounds *r, const tn_layer_shape *s, const tn_bench_o
     for (int i = 0; i < COLUMNS; i++) {
         double ms = middle(r->parts[i], r->n);
         if (i != LAUNCH && ms == 0)
-            continue; /* no launch of its own: a part of conv_track as a whole, or that whole */
+            continue; /* no launch of its own: a step of a fused conv_track, or that where it is composed */
         tn_cost_row *row = &rows[(*count)++];
         identify(r->dev, s, o, i == LAUNCH ? "launch" : names[i], row);
         set_times(row, r->parts[i], r->n);

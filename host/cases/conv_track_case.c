@@ -250,12 +250,6 @@ static const char *const dims[] = {"B", "T", "D", "K", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 /* No finite differences: gradients end at u, which is no input. tests/test_conv_track.c has them. */
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
-    TN_CASE_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 6, 11, 22),
-    {NULL},
-};
-
 const tn_case tn_case_conv_track = {.op = "conv_track",
                                     .dims = dims,
                                     .passes = passes,
@@ -268,5 +262,4 @@ const tn_case tn_case_conv_track = {.op = "conv_track",
                                     .element = element,
                                     .sees = sees,
                                     .flops = flops,
-                                    .bytes = bytes,
-                                    .tunables = tunables};
+                                    .bytes = bytes};

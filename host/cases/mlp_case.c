@@ -248,12 +248,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "D", "F", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("WHOLE", "1: one launch keeps what lies between near a unit", 0, 1),
-    TN_CASE_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 1, 2, 4, 8, 16),
-    {NULL},
-};
-
 const tn_case tn_case_mlp = {.op = "mlp",
                              .dims = dims,
                              .passes = passes,
@@ -267,5 +261,4 @@ const tn_case tn_case_mlp = {.op = "mlp",
                              .sees = sees,
                              .flops = flops,
                              .bytes = bytes,
-                             .has_gradient = true,
-                             .tunables = tunables};
+                             .has_gradient = true};

@@ -214,7 +214,7 @@ tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const voi
         out->source = TN_TUNABLE_ENVIRONMENT > out->source ? TN_TUNABLE_ENVIRONMENT : out->source;
         return TN_OK;
     }
-    wanted = tuned_variant(dev, op, pass, shape);
+    wanted = tuned_variant(dev, op, op->pass_of_choice ? op->pass_of_choice(pass, shape) : pass, shape);
     if (wanted && fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
         out->source = TN_TUNABLE_TUNED > out->source ? TN_TUNABLE_TUNED : out->source;
         return TN_OK;
@@ -318,14 +318,29 @@ static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void
     return TN_OK;
 }
 
-tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape, const void *args) {
+static tn_status slot_of(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_plan_slot **out) {
     if (!dev->plans)
         TN_TRY(tn_alloc(dev->ctx, TN_PLAN_SLOTS, sizeof *dev->plans, &dev->plans));
     const uint64_t hash = XXH3_64bits_withSeed(shape, op->shape_bytes, (uintptr_t)op + (unsigned)pass);
-    tn_plan_slot *slot = &dev->plans[hash % TN_PLAN_SLOTS], mine;
-    if (slot->op != op || slot->hash != hash || slot->epoch != dev->epoch || slot->pass != pass ||
-        memcmp(slot->shape, shape, op->shape_bytes) != 0)
-        TN_TRY(slot_fill(dev, op, pass, shape, hash, slot));
+    tn_plan_slot *slot = &dev->plans[hash % TN_PLAN_SLOTS];
+    *out = slot;
+    if (slot->op == op && slot->hash == hash && slot->epoch == dev->epoch && slot->pass == pass &&
+        memcmp(slot->shape, shape, op->shape_bytes) == 0)
+        return TN_OK;
+    return slot_fill(dev, op, pass, shape, hash, slot);
+}
+
+tn_status tn_op_variant(tn_device *dev, const tn_op *op, int pass, const void *shape,
+                        const tn_variant **out) {
+    tn_plan_slot *slot;
+    TN_TRY(slot_of(dev, op, pass, shape, &slot));
+    *out = slot->variant;
+    return TN_OK;
+}
+
+tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape, const void *args) {
+    tn_plan_slot *slot, mine;
+    TN_TRY(slot_of(dev, op, pass, shape, &slot));
     slot->ran->variant = slot->variant;
     slot->ran->source = slot->source;
     slot->ran->pass = pass;

@@ -71,12 +71,18 @@ typedef struct tn_op {
     const char *const *passes;  /* NULL-terminated, as those of its case */
     const char *const *classes; /* of shapes that are tuned apart, NULL-terminated; NULL: one class, "" */
     int (*class_of)(int pass, const void *shape); /* NULL: 0 */
+    /* Whose winner among the tuned ones this pass takes; NULL: its own. Where a variant leaves in forward
+     * what only itself can use in backward, forward of a training step takes backward's. */
+    int (*pass_of_choice)(int pass, const void *shape);
     size_t shape_bytes; /* of `shape`: a struct of int64_t alone, since its bytes are the key of a plan */
     const tn_variant *const *variants; /* NULL-terminated, in order of preference */
 } tn_op;
 
 /* Runs the variant that is chosen for this shape. `args` is what the op's variants agree on. */
 tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape, const void *args);
+
+/* Which one that is, by the plan that the next call of this shape will find: costs no more than a look-up. */
+tn_status tn_op_variant(tn_device *dev, const tn_op *op, int pass, const void *shape, const tn_variant **out);
 
 typedef struct tn_choice {
     const tn_variant *variant;

@@ -61,8 +61,10 @@ static tn_status conv_track_forward(tn_workspace *ws, const tn_input *in, int64_
     tn_layer_state *st = tn_workspace_state(ws, layer);
     tn_conv_track_shape shape = conv_track_shape(ws, in);
     tn_conv_track_weights weights = conv_track_weights(ws, layer);
+    bool fused;
     TN_TRY(norm_room(ws, st));
-    if (!tn_conv_track_is_whole(ws->m->dev, &shape, ws->m->training))
+    TN_TRY(tn_conv_track_is_fused(ws->m->dev, &shape, ws->m->training, &fused));
+    if (!fused)
         TN_TRY(tn_workspace_floats(ws, &st->s, ws->B * ws->T, ws->m->config.d_model));
     tn_conv_track_saved saved = conv_track_saved(st);
     return tn_conv_track_forward(ws->m->dev, &shape, ws->m->training, out, &saved, x, &weights,
@@ -131,16 +133,17 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
 }
 
 /* One step of the convolution track, where they are launches of their own. */
-static tn_status conv_track_part(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
-                                 tn_conv_track_part part) {
+static tn_status conv_track_step(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
+                                 tn_conv_track_step step) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
     tn_conv_track_shape shape = conv_track_shape(ws, in);
     tn_conv_track_weights weights = conv_track_weights(ws, layer);
     tn_conv_track_saved saved = conv_track_saved(st);
-    bool over = overwrites(ws, st);
-    if (tn_conv_track_is_whole(ws->m->dev, &shape, ws->m->training))
+    bool over = overwrites(ws, st), fused;
+    TN_TRY(tn_conv_track_is_fused(ws->m->dev, &shape, ws->m->training, &fused));
+    if (fused)
         return TN_OK;
-    return tn_conv_track_part_forward(ws->m->dev, &shape, part, over ? st->mid : st->c, &saved, x, &weights,
+    return tn_conv_track_step_forward(ws->m->dev, &shape, step, over ? st->mid : st->c, &saved, x, &weights,
                                       over ? x : NULL);
 }
 
@@ -148,23 +151,24 @@ tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t la
                                 tn_mixer_part part) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
     tn_conv_track_shape shape = conv_track_shape(ws, in);
-    bool over = overwrites(ws, st);
+    bool over = overwrites(ws, st), fused;
     switch (part) {
     case TN_PART_CONV_TRACK:
-        if (!tn_conv_track_is_whole(ws->m->dev, &shape, ws->m->training))
+        TN_TRY(tn_conv_track_is_fused(ws->m->dev, &shape, ws->m->training, &fused));
+        if (!fused)
             return TN_OK;
         return conv_track_forward(ws, in, layer, x, over ? st->mid : st->c, over);
     case TN_PART_NORM:
-        return conv_track_part(ws, in, layer, x, TN_CONV_TRACK_NORM);
+        return conv_track_step(ws, in, layer, x, TN_CONV_TRACK_NORM);
     case TN_PART_ROUTER:
-        TN_TRY(conv_track_part(ws, in, layer, x, TN_CONV_TRACK_GATE));
+        TN_TRY(conv_track_step(ws, in, layer, x, TN_CONV_TRACK_GATE));
         return tn_route_decide(ws, in, layer);
     case TN_PART_COMPACTION:
         return tn_route_list(ws, in, layer);
     case TN_PART_CONVOLUTION:
-        return conv_track_part(ws, in, layer, x, TN_CONV_TRACK_CONV);
+        return conv_track_step(ws, in, layer, x, TN_CONV_TRACK_CONV);
     case TN_PART_CONVOLUTION_OUT:
-        return conv_track_part(ws, in, layer, x, TN_CONV_TRACK_OUT);
+        return conv_track_step(ws, in, layer, x, TN_CONV_TRACK_OUT);
     case TN_PART_GATHER:
         return tn_global_gather(ws, in, layer);
     case TN_PART_PROJECTIONS:
@@ -192,7 +196,9 @@ static tn_status conv_track_backward(tn_workspace *ws, const tn_input *in, int64
     tn_conv_track_weights grads = {
         .conv = lp->conv_weight->grad, .conv_bias = lp->conv_bias->grad, .out = lp->conv_out->grad};
     tn_conv_track_saved saved = conv_track_saved(tn_workspace_state(ws, layer));
-    if (!tn_conv_track_is_whole(m->dev, &shape, true))
+    bool fused;
+    TN_TRY(tn_conv_track_is_fused(m->dev, &shape, true, &fused));
+    if (!fused)
         TN_TRY(tn_workspace_floats(ws, &ws->ds, ws->B * ws->T, m->config.d_model));
     return tn_conv_track_backward(m->dev, &shape, du, &grads, ws->ds, dc, &weights, &saved, ws->sums);
 }

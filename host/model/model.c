@@ -99,11 +99,13 @@ static tn_status mlp_forward(tn_workspace *ws, int64_t N, int64_t layer) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
     int64_t D = m->config.d_model, F = m->config.mlp_width, room = ws->B * ws->T;
     tn_mlp_shape shape = mlp_shape(ws, N);
+    bool fused;
     TN_TRY(tn_workspace_floats(ws, &st->rstd2, room, 1));
     TN_TRY(tn_workspace_floats(ws, &st->out, room, D));
     if (m->training)
         TN_TRY(tn_workspace_floats(ws, &st->up, room, F));
-    if (!tn_mlp_is_whole(m->dev, &shape, m->training)) {
+    TN_TRY(tn_mlp_is_fused(m->dev, &shape, m->training, &fused));
+    if (!fused) {
         TN_TRY(tn_workspace_floats(ws, &st->u2, room, D));
         TN_TRY(tn_workspace_floats(ws, &st->act, room, F));
     }

@@ -55,13 +55,6 @@ tn_status tn_gemm_packing_run(tn_device *dev, const tn_gemm_packing *p, int slot
                      tn_arg_i32(p->K), tn_arg_i32(p->transposed));
 }
 
-tn_status tn_gemm_pack(tn_device *dev, int64_t N, int64_t K, const tn_buffer *b, int slot,
-                       tn_buffer **packed) {
-    tn_gemm_packing p;
-    TN_TRY(tn_gemm_packing_make(dev, N, K, true, &p));
-    return tn_gemm_packing_run(dev, &p, slot, b, packed);
-}
-
 tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks, tn_buffer *packed,
                            const tn_buffer *from, const tn_buffer *table) {
     tn_kernel *k;

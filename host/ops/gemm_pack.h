@@ -26,8 +26,5 @@ tn_status tn_gemm_packing_make(tn_device *dev, int64_t N, int64_t K, bool transp
 /* B as panels in the device's scratch `slot`. Borrowed. */
 tn_status tn_gemm_packing_run(tn_device *dev, const tn_gemm_packing *p, int slot, const tn_buffer *b,
                               tn_buffer **packed);
-/* Both at once, for a B [N,K]. */
-tn_status tn_gemm_pack(tn_device *dev, int64_t N, int64_t K, const tn_buffer *b, int slot,
-                       tn_buffer **packed);
 
 #endif

@@ -1,7 +1,7 @@
 /* A block's mlp with its norm and its residual (kernels/mlp.cl): y = x + W₂·gelu(W₁·(x·rstd·w) + b₁) + b₂
- * with rstd = 1/√(mean x² + eps). Whole, one launch that keeps what lies between near a unit, where the
- * device's items are threads with a cache; in parts, by rms_norm, gemm and partial_sums, elsewhere and for
- * widths of no whole tiles. */
+ * with rstd = 1/√(mean x² + eps). Variant fused: one launch that keeps what lies between near a unit, where
+ * the device's items are threads with a cache; variant composed: by rms_norm, gemm and partial_sums,
+ * elsewhere and for widths of no whole tiles. */
 #ifndef TN_MLP_H
 #define TN_MLP_H
 
@@ -18,14 +18,16 @@ typedef struct tn_mlp_weights {
     const tn_buffer *up_packed, *down_packed; /* as tn_gemm_pack_all leaves them, or NULL */
 } tn_mlp_weights;
 
-/* What forward leaves for backward. u and act are wanted where tn_mlp_is_whole is false; up may be act where
- * nobody wants gradients then, and NULL where it is true. */
+extern const struct tn_op tn_mlp_op;
+
+/* What forward leaves for backward. u and act are wanted where tn_mlp_is_fused says false; up may be act
+ * where nobody wants gradients then, and NULL where it says true. */
 typedef struct tn_mlp_saved {
     tn_buffer *rstd /* [N] */, *up /* [N,F] */, *u /* [N,D] */, *act /* [N,F] */;
 } tn_mlp_saved;
 
-/* training: a backward pass of the same shape will follow. */
-bool tn_mlp_is_whole(const tn_device *dev, const tn_mlp_shape *s, bool training);
+/* Is variant fused chosen? training: a backward pass of the same shape will follow; both take one variant. */
+tn_status tn_mlp_is_fused(tn_device *dev, const tn_mlp_shape *s, bool training, bool *fused);
 tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, tn_buffer *y /* [N,D] */,
                          const tn_mlp_saved *saved, const tn_buffer *x /* [N,D] */, const tn_mlp_weights *w);
 /* dx = gradient at x, the residual's included; gradients are written. later: where those may wait, or NULL.

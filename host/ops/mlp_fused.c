@@ -1,0 +1,151 @@
+/* One launch a pass, which keeps what lies between near a compute unit: a work-item takes a few tiles of rows
+ * through norm, products and gelu in its private memory (kernels/mlp.cl). The same bits as variant composed.
+ */
+#include "gemm_pack.h"
+#include "mlp_variants.h"
+
+enum {
+    FEW_ROWS = 4096,  /* up to which a partial sum of the norm's gradient spans 16 rows, as rms_norm's does */
+    WIDEST = 1 << 15, /* D·F of weights that stay near a unit beside its rows */
+    STACK = 1 << 20   /* of private memory: half of what an item may have, the other half is the stack's */
+};
+
+enum { TILES, TUNABLES };
+static const tn_tunable tunables[TUNABLES] = {
+    [TILES] = TN_TUNABLE("TILES", "tiles of rows that a work-item takes at a time", 8, 8, 0, 1, 2, 4, 8, 16)};
+
+typedef struct plan {
+    tn_kernel *kernel;
+    tn_range range;
+    int64_t rows;             /* forward: of a work-item */
+    int64_t parts, share;     /* backward: partial sums of weights; rows of one of the norm's */
+    tn_gemm_packing up, down; /* forward, where the weights come unpacked */
+} plan;
+_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "mlp's plan");
+
+static int64_t parts_of(const tn_mlp_key *s) {
+    return tn_ceil_div(s->N, TN_GEMM_PART_K);
+}
+
+static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
+                 size_t size) {
+    const tn_mlp_key *s = shape;
+    const tn_gemm_layout g = tn_gemm_layout_of(dev);
+    const int64_t panel = g.lanes * g.vectors, room = (int64_t)tn_device_private_bytes(dev);
+    const int64_t bytes =
+        values[TILES] * g.rows * (3 * (s->D + 16) + 2 * (s->F + 16)) * (int64_t)sizeof(float);
+    (void)pass;
+    if (s->D % panel != 0 || s->F % panel != 0)
+        snprintf(why, size, "D=%lld and F=%lld are not both multiples of %lld", (long long)s->D,
+                 (long long)s->F, (long long)panel);
+    else if (bytes > (room < STACK ? room : STACK))
+        snprintf(why, size, "a work-item's rows take %lld KiB", (long long)bytes >> 10);
+    else if (s->D * s->F > WIDEST)
+        snprintf(why, size, "weights of D·F=%lld floats are past a unit's cache", (long long)(s->D * s->F));
+    else if (s->training && parts_of(s) < 2 * (int64_t)tn_device_get_info(dev)->compute_units)
+        /* A part is one item's: smaller launches share better. */
+        snprintf(why, size, "%lld rows have too few partial sums for the device's units", (long long)s->N);
+    else
+        return true;
+    return false;
+}
+
+static tn_status kernel(tn_device *dev, const tn_mlp_key *s, int64_t tiles, const char *name,
+                        tn_kernel **out) {
+    const tn_gemm_layout g = tn_gemm_layout_of(dev);
+    tn_options options = {""};
+    tn_options_int(&options, "D", (long)s->D);
+    tn_options_int(&options, "F", (long)s->F);
+    tn_options_int(&options, "LANES", (long)g.lanes);
+    tn_options_int(&options, "NV", (long)g.vectors);
+    tn_options_int(&options, "TM", (long)g.rows);
+    tn_options_int(&options, "TILES", (long)tiles);
+    tn_options_int(&options, "PART", TN_GEMM_PART_K);
+    tn_options_int(&options, "BIAS_PART", TN_GEMM_PART_ROWS);
+    return tn_kernel_get(dev, "mlp", name, &options, out);
+}
+
+/* As many tiles an item as it may take, so that weights are read for many rows; fewer where that many would
+ * leave the last round of items uneven. */
+static int64_t rows_an_item(const tn_device *dev, int64_t tiles, int64_t N) {
+    const int64_t rows = tn_gemm_layout_of(dev).rows, units = tn_device_get_info(dev)->compute_units,
+                  total = tn_ceil_div(N, rows),
+                  each = tn_ceil_div(total, units * tn_ceil_div(total, units * tiles));
+    return (each < 1 ? 1 : each) * rows;
+}
+
+static tn_status plan_make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
+    const tn_mlp_key *s = shape;
+    plan *p = out;
+    p->parts = parts_of(s);
+    p->share = s->N <= FEW_ROWS ? 16 : TN_GEMM_PART_K;
+    p->rows = rows_an_item(dev, values[TILES], s->N);
+    if (pass == TN_MLP_BACKWARD) {
+        p->range = tn_range_1d((size_t)p->parts, 1);
+        return kernel(dev, s, values[TILES], "mlp_backward", &p->kernel);
+    }
+    p->range = tn_range_1d((size_t)tn_ceil_div(s->N, p->rows), 1);
+    TN_TRY(tn_gemm_packing_make(dev, s->F, s->D, true, &p->up));
+    TN_TRY(tn_gemm_packing_make(dev, s->D, s->F, true, &p->down));
+    return kernel(dev, s, values[TILES], "mlp_forward", &p->kernel);
+}
+
+static tn_status forward(tn_device *dev, const tn_mlp_key *s, const plan *p, const tn_mlp_args *a) {
+    const tn_mlp_weights *w = a->weights;
+    tn_buffer *up = NULL, *down = NULL;
+    if (!w->up_packed)
+        TN_TRY(tn_gemm_packing_run(dev, &p->up, 0, w->up, &up));
+    if (!w->down_packed)
+        TN_TRY(tn_gemm_packing_run(dev, &p->down, 1, w->down, &down));
+    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->saved->rstd),
+                     tn_arg_buffer(a->saved->up), tn_arg_buffer(a->x), tn_arg_buffer(w->norm),
+                     tn_arg_buffer(up ? up : w->up_packed), tn_arg_buffer(w->up_bias),
+                     tn_arg_buffer(down ? down : w->down_packed), tn_arg_buffer(w->down_bias),
+                     tn_arg_i32(p->rows), tn_arg_i32(s->N), tn_arg_f32(a->eps));
+}
+
+static tn_status add_all(tn_device *dev, const tn_mlp_key *s, const plan *p, const tn_mlp_weights *grads,
+                         const tn_buffer *partial, const int64_t *at, tn_partial_sums *later) {
+    const int64_t biases = tn_ceil_div(s->N, TN_GEMM_PART_ROWS), weight = s->D * s->F;
+    tn_buffer *const to[] = {grads->up, grads->down, grads->up_bias, grads->down_bias, grads->norm};
+    const tn_partial_sums_shape sums[] = {{p->parts, weight, weight},
+                                          {p->parts, weight, weight},
+                                          {biases, s->F, s->F},
+                                          {biases, s->D, s->D},
+                                          {tn_ceil_div(s->N, p->share), s->D, s->D}};
+    for (int i = 0; i < 5; i++)
+        TN_TRY(tn_partial_sums_add(dev, later, &sums[i], to[i], partial, at[i]));
+    return TN_OK;
+}
+
+static tn_status backward(tn_device *dev, const tn_mlp_key *s, const plan *p, const tn_mlp_args *a) {
+    const int64_t biases = tn_ceil_div(s->N, TN_GEMM_PART_ROWS), weights = p->parts * s->D * s->F;
+    const int64_t floats[] = {weights, weights, biases * s->F, biases * s->D,
+                              tn_ceil_div(s->N, p->share) * s->D};
+    const tn_mlp_weights *w = a->weights;
+    tn_buffer *partial;
+    int64_t at[6], all = 0;
+    for (int i = 0; i < 5; i++)
+        all += floats[i];
+    TN_TRY(tn_partial_sums_place(dev, a->later, all, 0, &partial, &at[0]));
+    for (int i = 0; i < 5; i++)
+        at[i + 1] = at[i] + floats[i];
+    TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->dx), tn_arg_buffer(partial),
+                     tn_arg_i32(at[0]), tn_arg_i32(at[1]), tn_arg_i32(at[2]), tn_arg_i32(at[3]),
+                     tn_arg_i32(at[4]), tn_arg_buffer(a->dy), tn_arg_buffer(a->x),
+                     tn_arg_buffer(a->saved->rstd), tn_arg_buffer(a->saved->up), tn_arg_buffer(w->norm),
+                     tn_arg_buffer(w->up), tn_arg_buffer(w->down), tn_arg_i32(p->share), tn_arg_i32(s->N)));
+    return add_all(dev, s, p, a->grads, partial, at, a->later);
+}
+
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
+    return pass == TN_MLP_FORWARD ? forward(dev, shape, planned, args) : backward(dev, shape, planned, args);
+}
+
+const tn_variant tn_mlp_fused = {.name = "fused",
+                                 .style = TN_STYLE_THREADS,
+                                 .tunable_count = TUNABLES,
+                                 .tunables = tunables,
+                                 .fits = fits,
+                                 .plan = plan_make,
+                                 .run = run};
