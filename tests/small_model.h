@@ -5,7 +5,7 @@
 #include "support.h"
 
 #include "rng.h"
-#include "workspace.h"
+#include "mixer.h"
 
 enum { V = 40, B = 3, T = 21, N = B * T };
 

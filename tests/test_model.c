@@ -4,6 +4,7 @@
 
 #include "cost.h"
 #include "model_ref.h"
+#include "workspace.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 #ifndef TN_LAYER_H
 #define TN_LAYER_H
 
-#include "execution.h"
 #include "bench_op.h"
-#include "workspace.h"
+#include "execution.h"
+#include "mixer.h"
 
 typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;

@@ -1,7 +1,7 @@
 /* The verification of a layer cell. A gradient that is zero but for some rows costs the reference those rows
  * alone, and the device what any other does: so every launch of the timed pass is held against the reference,
  * at the shape that is timed, whatever that is. */
-#include "layer_run.h"
+#include "layer_check.h"
 
 #include "agree.h"
 #include "launch.h"
@@ -37,8 +37,8 @@ static bool is_dense(const sample *s) {
 }
 
 static bool takes(const sample *s, int64_t n) {
-    return tn_mixer_has_attention(&s->side->model->config) &&
-           tn_layer_run_takes(s->r, tn_workspace_state(s->side->ws, 0), n);
+    const tn_mixer_pass pass = tn_mixer_last(s->side->ws, 0);
+    return tn_mixer_has_attention(&s->side->model->config) && tn_layer_run_takes(s->r, &pass, n);
 }
 
 static double cost_of(const sample *s, int64_t n) {
@@ -190,7 +190,7 @@ static tn_status run_pass(sample *s) {
     if (!tn_layer_run_has_forward(r))
         TN_TRY(tn_layer_run_forward(r->dev, side));
     else
-        TN_TRY(tn_agree_poison(tn_workspace_state(side->ws, 0)->mid));
+        TN_TRY(tn_agree_poison(tn_mixer_last(side->ws, 0).mid));
     TN_TRY(tn_agree_poison(r->dx));
     TN_TRY(tn_agree_poison(side->model->params.grads));
     tn_launch_watch(r->dev, r->watched);
@@ -204,13 +204,13 @@ cleanup:
 }
 
 static tn_status check_routed(const sample *s) {
-    const tn_layer_state *st = tn_workspace_state(s->side->ws, 0);
+    const tn_mixer_pass pass = tn_mixer_last(s->side->ws, 0);
     int64_t N = s->r->shape->B * s->r->shape->T, wanted = 0;
     for (int64_t n = 0; n < N; n++)
         wanted += takes(s, n);
-    return st->R == wanted ? TN_OK
-                           : tn_fail(s->r->ctx, TN_ERR_CHECK, "%lld rows were routed instead of %lld",
-                                     (long long)st->R, (long long)wanted);
+    return pass.R == wanted ? TN_OK
+                            : tn_fail(s->r->ctx, TN_ERR_CHECK, "%lld rows were routed instead of %lld",
+                                      (long long)pass.R, (long long)wanted);
 }
 
 static const char *mixer_of(const sample *s) {
@@ -219,8 +219,7 @@ static const char *mixer_of(const sample *s) {
 
 static tn_status check_mid(sample *s) {
     int64_t D = s->r->shape->D, N = s->r->shape->B * s->r->shape->T;
-    TN_TRY(
-        tn_buffer_read(tn_workspace_state(s->side->ws, 0)->mid, 0, (size_t)(N * D) * sizeof *s->got, s->got));
+    TN_TRY(tn_buffer_read(tn_mixer_last(s->side->ws, 0).mid, 0, (size_t)(N * D) * sizeof *s->got, s->got));
     for (int64_t i = 0; i < s->S * D; i++) {
         int64_t n = s->rows[i / D], d = i % D;
         if (!(fabs(s->got[n * D + d] - s->mid[i]) <= 2e-5 * (1 + fabs(s->mid[i]))))
@@ -255,7 +254,7 @@ static tn_status check_dx(sample *s) {
 static tn_status check_grads(sample *s) {
     const tn_params *p = &s->side->model->params;
     const tn_layer_params *lp = &p->layers[0];
-    const bool global = tn_workspace_state(s->side->ws, 0)->R > 0;
+    const bool global = tn_mixer_last(s->side->ws, 0).R > 0;
     const tn_param *all[] = {lp->norm1,          lp->conv_weight,   lp->conv_bias,      lp->conv_out,
                              lp->router_weight,  lp->router_bias,   global ? lp->q : 0, global ? lp->k : 0,
                              global ? lp->v : 0, global ? lp->o : 0};

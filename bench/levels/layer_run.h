@@ -1,4 +1,4 @@
-/* Inside bench: one layer with its inputs, as it is timed, and its verification. */
+/* Inside bench/levels: one layer with its inputs, as it is timed. */
 #ifndef TN_LAYER_RUN_H
 #define TN_LAYER_RUN_H
 
@@ -26,25 +26,22 @@ typedef struct layer_run {
     bool sampled;              /* not every row was held against the reference */
 } layer_run;
 
+/* ctx, dev, shape and in are set. Inputs and weights from `seed`; with_dense: the attention mixer beside it.
+ * To be freed also where it fails. */
+tn_status tn_layer_run_make(layer_run *r, uint64_t seed, bool with_dense);
+void tn_layer_run_free(layer_run *r);
+
 bool tn_layer_run_has_forward(const layer_run *r);
 bool tn_layer_run_has_backward(const layer_run *r);
 tn_status tn_layer_run_forward(tn_device *dev, void *side);
 tn_status tn_layer_run_backward(tn_device *dev, void *side);
 /* Does row n take the global track? Compacted, if it is wanted; of whole blocks, if any of its block is;
  * masked, and dense, in any case. */
-bool tn_layer_run_takes(const layer_run *r, const tn_layer_state *st, int64_t n);
+bool tn_layer_run_takes(const layer_run *r, const tn_mixer_pass *pass, int64_t n);
 
 /* x and dmid hold their rows in reverse order, so that as many rows are routed, but others: what a pass on
  * them leaves behind is wrong for x and dmid. */
 tn_status tn_layer_run_other(layer_run *r);
 tn_status tn_layer_run_usual(layer_run *r); /* x and dmid as they are timed */
-
-/* One pass of both sides at the shape that is timed, on buffers that hold what another input left, against
- * the reference: mid of every row, or of some where that takes too long; the gradients of x and of every
- * parameter, all of their elements, for a dmid that is what the timed pass has or, where that takes too long,
- * zero but for those rows. */
-tn_status tn_layer_run_check(layer_run *r);
-/* What that was, for the column `verified`. */
-const char *tn_layer_run_verified(const layer_run *r);
 
 #endif

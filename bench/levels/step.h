@@ -3,8 +3,8 @@
 #ifndef TN_STEP_H
 #define TN_STEP_H
 
-#include "model.h"
 #include "bench_op.h"
+#include "model.h"
 
 typedef struct tn_step_shape {
     int64_t B, T;

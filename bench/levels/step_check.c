@@ -1,11 +1,11 @@
-#include "step_run.h"
+#include "step_check.h"
 
 #include "adamw_ref.h"
 #include "agree.h"
 #include "input.h"
 #include "launch.h"
 #include "model_reference.h"
-#include "workspace.h"
+#include "mixer.h"
 
 #include <math.h>
 #include <string.h>
@@ -290,8 +290,8 @@ static tn_status run_pass(const checking *k, const probe *p, tn_optimizer *o, do
     o->clip = 0.5 * norm;
     TN_TRY(restore(k));
     TN_TRY(tn_workspace_spoil(s->ws));
-    TN_TRY(tn_agree_poison(s->ws->logits));
-    TN_TRY(tn_agree_poison(s->ws->loss));
+    TN_TRY(tn_agree_poison(tn_workspace_logits(s->ws)));
+    TN_TRY(tn_agree_poison(tn_workspace_losses(s->ws)));
     TN_TRY(tn_agree_poison(s->model->params.grads));
     tn_launch_watch(s->model->dev, s->watched_from); /* of every pass the same ones */
     TN_GO(tn_step_gradient(s, &in, s->gate, k->hard ? k->routes : NULL));
@@ -328,7 +328,7 @@ static tn_status check_routes(const checking *k) {
  * device's gates of a layer that keeps them. */
 static tn_status check_gate(const checking *k, const probe *p, int64_t layer) {
     int64_t at = 0;
-    TN_TRY(read_back(k, tn_workspace_state(k->s->ws, layer)->p, (size_t)k->N));
+    TN_TRY(read_back(k, tn_mixer_last(k->s->ws, layer).p, (size_t)k->N));
     for (int64_t b = 0; b < k->B; b++) {
         float least = INFINITY, most = -INFINITY;
         for (int64_t t = 0; t < k->T; t++) {
@@ -371,7 +371,7 @@ static tn_status check_outputs(const checking *k, const probe *p) {
                 return tn_fail(ctx, TN_ERR_CHECK, "logit %lld of label %lld is wrong: %g, reference %g",
                                (long long)v, (long long)l, (double)k->got[l * k->V + v], want);
         }
-    TN_TRY(read_back(k, k->s->ws->loss, (size_t)in->L));
+    TN_TRY(read_back(k, tn_workspace_losses(k->s->ws), (size_t)in->L));
     for (int64_t l = 0, i = 0; l < in->L; l++) {
         double want = p->labels[l] >= 0 ? p->loss[i++] : 0;
         if (!(fabs(k->got[l] - want) <= off * (1 + fabs(want))))

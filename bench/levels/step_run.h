@@ -1,4 +1,4 @@
-/* Inside bench: a step as it is timed, and its verification. */
+/* Inside bench/levels: a step as it is timed. */
 #ifndef TN_STEP_RUN_H
 #define TN_STEP_RUN_H
 
@@ -25,12 +25,7 @@ struct tn_step {
  * wants them. */
 tn_status tn_step_gradient(tn_step *s, const tn_input *in, tn_gate gate, uint8_t *routes);
 
-/* The pass that is timed, on the shape that is timed and on what another batch left, against the reference of
- * the whole model: logits and loss of labelled rows, the gradient of every parameter, and what the update
- * makes of them. Where the reference takes too long for the batch as it is, labels stand early in few
- * sequences: rows behind a label have no part in its gradient. A compacted pass is run several times, each
- * with other labels, until a gradient has come through both tracks of every layer. Weights and moments stay
- * as they are. Fills s->verified. */
-tn_status tn_step_check(tn_step *s);
+/* The recall model and its training, with the sizes of `shape`. */
+tn_status tn_step_config(tn_context *ctx, const tn_step_shape *shape, tn_train_config *out);
 
 #endif

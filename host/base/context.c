@@ -1,6 +1,6 @@
 #include "context.h"
 
-#include "file.h"
+#include "aside.h"
 #include "terminal.h"
 
 #include <signal.h>
@@ -167,7 +167,7 @@ static volatile sig_atomic_t interrupt_seen, interrupt_told;
 static void on_interrupt(int number) {
     static const char words[] = "\nstopping when the work at hand is done; once more ends it at once\n";
     if (interrupt_seen) {
-        tn_outfile_forget_all();
+        tn_aside_unlink_all();
         signal(number, SIG_DFL);
         raise(number);
     }

@@ -38,8 +38,6 @@ tn_status tn_outfile_publish(tn_context *ctx, tn_outfile *out);
  * stream had refused, that is the failure, whatever the writer made of it. */
 tn_status tn_outfile_end(tn_context *ctx, tn_outfile *out, tn_status status);
 void tn_outfile_abandon(tn_context *ctx, tn_outfile *out); /* removes the temporary; fine after commit */
-/* Removes the temporaries of all open outfiles; for a signal's handler just before the process ends. */
-void tn_outfile_forget_all(void);
 
 /* Puts `from`, on disk and complete, in the place of `to` at once; the mode of `to` stays. */
 tn_status tn_file_replace(tn_context *ctx, const char *from, const char *to);

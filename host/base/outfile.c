@@ -1,6 +1,7 @@
 /* Where outputs go and how they get there: the rule of file.h. */
 #include "file.h"
 
+#include "aside.h"
 #include "json_memory.h"
 
 #include <errno.h>
@@ -18,32 +19,6 @@ typedef struct target {
     struct stat info; /* of what exists */
     char name[PATH_MAX];
 } target;
-
-/* Temporaries of open outfiles, for the handler of a signal. */
-enum { ASIDES = 16 };
-static char *volatile asides[ASIDES];
-
-static void aside_add(char *name) {
-    for (int i = 0; i < ASIDES; i++)
-        if (!asides[i]) {
-            asides[i] = name;
-            return;
-        }
-}
-
-static void aside_drop(const char *name) {
-    for (int i = 0; i < ASIDES; i++)
-        if (asides[i] == name)
-            asides[i] = NULL;
-}
-
-void tn_outfile_forget_all(void) {
-    for (int i = 0; i < ASIDES; i++) {
-        char *name = asides[i];
-        if (name)
-            unlink(name);
-    }
-}
 
 /* The folder a name stands in, "." where it says none. */
 static void folder_of(const char *path, char *out, size_t size) {
@@ -225,7 +200,7 @@ tn_status tn_outfile_open(tn_context *ctx, const char *path, tn_outfile *out) {
         goto cleanup;
     }
     if (out->aside)
-        aside_add(out->aside);
+        tn_aside_add(out->aside);
     ctx->live++;
     return TN_OK;
 cleanup:
@@ -239,7 +214,7 @@ static void outfile_release(tn_context *ctx, tn_outfile *out) {
     if (out->path)
         ctx->live--; /* the stream */
     if (out->aside)
-        aside_drop(out->aside);
+        tn_aside_drop(out->aside);
     tn_free(ctx, out->path);
     tn_free(ctx, out->aside);
     *out = (tn_outfile){0};
@@ -309,7 +284,7 @@ tn_status tn_outfile_publish(tn_context *ctx, tn_outfile *out) {
     int error = replace(out->aside, out->path);
     if (error)
         return tn_fail(ctx, TN_ERR_WRITE, "cannot write %s: %s", out->path, strerror(error));
-    aside_drop(out->aside);
+    tn_aside_drop(out->aside);
     tn_free(ctx, out->aside);
     out->aside = NULL;
     return TN_OK;

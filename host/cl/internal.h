@@ -112,6 +112,7 @@ bool tn_source_is_of(const char *file, const char *op);
 /* Source of an op: TURNOUT_KERNELS=DIR, else the embedded bytes. Caller frees. */
 tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size);
 
+void tn_events_release(tn_device *dev);
 void tn_kernels_release(tn_device *dev);
 /* TN_ERR_UNSUPPORTED where its local memory, and `more` bytes as arguments, are more than the device has. */
 tn_status tn_kernel_check_local(tn_device *dev, const tn_kernel *kernel, size_t more);

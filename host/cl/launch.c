@@ -56,39 +56,6 @@ static void range_text(const tn_range *range, char *text, size_t size) {
              range->global[2], range->local[0], range->local[1], range->local[2]);
 }
 
-void tn_launch_watch(tn_device *dev, int from) {
-    dev->watch.on = true;
-    dev->watch.number = from;
-}
-
-int tn_launch_unwatch(tn_device *dev) {
-    dev->watch.on = false;
-    return dev->watch.number;
-}
-
-void tn_launch_drop(tn_device *dev, int number) {
-    dev->watch = (tn_watch){.drop = number};
-}
-
-int tn_launch_watched(const tn_device *dev) {
-    return dev->watch.most;
-}
-
-const char *tn_launch_watched_name(const tn_device *dev, int number) {
-    return number >= 1 && number <= TN_WATCHED ? dev->watch.names[number - 1] : NULL;
-}
-
-bool tn_launch_dropped(tn_device *dev, const char *name) {
-    tn_watch *w = &dev->watch;
-    if (!w->on)
-        return false;
-    if (++w->number > w->most)
-        w->most = w->number;
-    if (w->number <= TN_WATCHED)
-        w->names[w->number - 1] = name;
-    return w->number == w->drop;
-}
-
 tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, const tn_arg *args, int count) {
     char text[200];
     size_t group = 1, local = 0;

@@ -4,6 +4,7 @@
 #define TN_LAUNCH_H
 
 #include "buffer.h"
+#include "watch.h"
 
 typedef struct tn_kernel tn_kernel;
 
@@ -80,18 +81,6 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
 #define tn_launch(dev, kernel, range, ...)                                                                   \
     tn_launch_args((dev), (kernel), (range), (const tn_arg[]){__VA_ARGS__},                                  \
                    (int)(sizeof((const tn_arg[]){__VA_ARGS__}) / sizeof(tn_arg)))
-
-/* For tests of checks: from watch to unwatch, which gives the last number, launches are numbered from `from`
- * + 1 on, and the one whose number was given to tn_launch_drop (0: none) is left out. Fills and copies of
- * buffers count too. */
-void tn_launch_watch(tn_device *dev, int from);
-int tn_launch_unwatch(tn_device *dev);
-void tn_launch_drop(tn_device *dev, int number);
-/* Since tn_launch_drop: the largest number, and which kernel that number was; NULL for none. */
-int tn_launch_watched(const tn_device *dev);
-const char *tn_launch_watched_name(const tn_device *dev, int number);
-/* Inside launches: whether this one is to be left out. `name` is borrowed. */
-bool tn_launch_dropped(tn_device *dev, const char *name);
 
 /* For tn_device_profile: adds an event that a library (CLBlast) made. Takes over the reference. cl_event. */
 tn_status tn_device_profile_add(tn_device *dev, void *cl_event);

@@ -4,13 +4,6 @@
 #include "attention_absorb.h"
 #include "gemm.h"
 
-void tn_absorbed_destroy(tn_absorbed *a) {
-    tn_buffer *all[] = {a->mq, a->mo, a->mq_packed, a->mo_packed, a->both, a->packed};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        tn_buffer_destroy(all[i]);
-    *a = (tn_absorbed){0};
-}
-
 static tn_status make_table(tn_params *p, int64_t D, int64_t H) {
     int32_t b = (int32_t)tn_gemm_packed_blocks(p->dev, H * D, D), d = (int32_t)D, hd = (int32_t)(H * D);
     int32_t from = (int32_t)tn_params_aligned(p, (size_t)(H * D * D));

@@ -8,6 +8,7 @@
 #include "flash_attention.h"
 #include "gemm.h"
 #include "launch.h"
+#include "linear.h"
 #include "rope.h"
 #include "row_gather.h"
 

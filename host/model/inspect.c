@@ -62,19 +62,3 @@ tn_status tn_inspect_loss(tn_workspace *ws, const tn_input *in) {
 void tn_workspace_inspect(tn_workspace *ws, bool on) {
     ws->inspect = on;
 }
-
-tn_status tn_model_blame(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate) {
-    bool before = ws->inspect;
-    ws->inspect = true;
-    tn_status status = tn_model_forward(m, ws, in, gate, NULL, NULL);
-    if (status == TN_OK && in->labels)
-        status = tn_model_loss(m, ws, in);
-    ws->inspect = before;
-    if (status == TN_ERR_CHECK) /* for the caller a failure of the run; the message needs no source line */
-        return tn_device_context(m->dev)->status = TN_ERR_DEVICE;
-    if (status != TN_OK)
-        return status;
-    return tn_fail(tn_device_context(m->dev), TN_ERR_DEVICE,
-                   "a result was not finite, and finite when the pass was run again: is the device or its "
-                   "memory at fault?");
-}

@@ -1,29 +1,11 @@
-/* The mixer of a layer: the linear layers, the convolution track, and its mixing with the global one; forward
- * and backward. */
-#include "workspace.h"
+/* The mixer of a layer: the convolution track, and its mixing with the global one; forward and backward. */
+#include "mixer.h"
 
 #include "conv_track.h"
-#include "gemm.h"
 #include "rms_norm.h"
 #include "route_gate.h"
 #include "route_mix.h"
-
-tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
-                    const tn_buffer *bias, const tn_buffer *add) {
-    tn_gemm_shape s = {TN_GEMM_NT, M, w->dims[0], w->dims[1]};
-    return tn_gemm_with_packed(dev, &s, y, x, w->value, w->packed, bias, add);
-}
-
-tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx,
-                               const tn_buffer *dy, const tn_buffer *add) {
-    tn_gemm_shape s = {TN_GEMM_NN, M, w->dims[1], w->dims[0]};
-    return tn_gemm_forward(dev, &s, dx, dy, w->value, NULL, add);
-}
-
-tn_status tn_linear_weight_grad(tn_workspace *ws, int64_t M, const tn_param *w, const tn_buffer *dy,
-                                const tn_buffer *x) {
-    return tn_gemm_weight_grad(ws->m->dev, w->dims[0], w->dims[1], M, w->grad, dy, x, ws->sums);
-}
+#include "workspace.h"
 
 static tn_conv_track_shape conv_track_shape(const tn_workspace *ws, const tn_input *in) {
     const tn_model_config *c = &ws->m->config;
@@ -242,4 +224,19 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
     tn_rms_norm_shape norm = {in->B * in->T, c->d_model, (float)c->rms_eps};
     return tn_rms_norm_backward(m->dev, &norm, dx, lp->norm1->grad, ws->du, x, lp->norm1->value, st->rstd1,
                                 dmid, ws->sums);
+}
+
+tn_status tn_mixer_sums_finish(tn_workspace *ws) {
+    return tn_partial_sums_finish(ws->sums);
+}
+
+tn_mixer_pass tn_mixer_last(tn_workspace *ws, int64_t layer) {
+    const tn_layer_state *st = tn_workspace_state(ws, layer);
+    return (tn_mixer_pass){.mid = st->mid,
+                           .p = st->p,
+                           .R = st->R,
+                           .P = st->P,
+                           .block = st->block,
+                           .dense = st->dense,
+                           .absorbed = st->absorbed};
 }

@@ -97,6 +97,7 @@ tn_status tn_model_blame(tn_model *m, tn_workspace *ws, const tn_input *in, tn_g
 void tn_workspace_inspect(tn_workspace *ws, bool on);
 
 tn_buffer *tn_workspace_logits(tn_workspace *ws); /* [L,V]; borrowed */
+tn_buffer *tn_workspace_losses(tn_workspace *ws); /* [L], of each label; borrowed */
 /* Per-layer routed rows of the last compacted pass, known without reading anything back. [layers], borrowed.
  */
 const int64_t *tn_workspace_routed(const tn_workspace *ws);

@@ -109,6 +109,13 @@ static void place(tn_params *p) {
     p->floats = at;
 }
 
+void tn_absorbed_destroy(tn_absorbed *a) {
+    tn_buffer *all[] = {a->mq, a->mo, a->mq_packed, a->mo_packed, a->both, a->packed};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        tn_buffer_destroy(all[i]);
+    *a = (tn_absorbed){0};
+}
+
 static tn_status flat(tn_params *p, tn_buffer **out) {
     TN_TRY(tn_buffer_create(p->dev, p->floats * sizeof(float), out));
     return tn_buffer_zero(*out);

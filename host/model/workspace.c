@@ -1,6 +1,7 @@
 #include "workspace.h"
 
 #include "clock.h"
+#include "mixer.h"
 
 #include <string.h>
 
@@ -151,6 +152,10 @@ void tn_workspace_destroy(tn_workspace *ws) {
 
 tn_buffer *tn_workspace_logits(tn_workspace *ws) {
     return ws->logits;
+}
+
+tn_buffer *tn_workspace_losses(tn_workspace *ws) {
+    return ws->loss;
 }
 
 const int64_t *tn_workspace_routed(const tn_workspace *ws) {

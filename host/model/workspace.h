@@ -70,17 +70,6 @@ tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes);
 tn_status tn_workspace_floats(tn_workspace *ws, tn_buffer **buf, int64_t rows, int64_t columns);
 tn_layer_state *tn_workspace_state(tn_workspace *ws, int64_t layer);
 
-/* Writes 1000 over every float of every layer and of every gradient that is not a parameter's: what a pass
- * does not write then shows. Lists of rows stay, for a number that is none would send a kernel anywhere. */
-tn_status tn_workspace_spoil(tn_workspace *ws);
-
-/* The mixer of one layer: mid = x + mixer(norm₁(x)), with stats and routes as in tn_model_forward. */
-tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
-                           const tn_buffer *x);
-/* dx = gradient at x from dmid; parameter gradients are there once ws->sums is finished. penalty as in
- * tn_model_backward. */
-tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,
-                            const tn_buffer *dmid, const tn_buffer *x, double penalty);
 /* out = W_o · attention of the R listed rows (+ add). */
 tn_status tn_global_forward(tn_workspace *ws, const tn_input *in, int64_t layer, tn_buffer *out,
                             const tn_buffer *add);
@@ -102,34 +91,5 @@ tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer);
  * list and the plan. */
 tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer);
 tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer);
-
-/* What a compacted pass through a routed mixer is made of, in its order. */
-typedef enum tn_mixer_part {
-    TN_PART_CONV_TRACK,  /* norm₁, router, convolution and W_c where one launch does them; else they are: */
-    TN_PART_NORM,        /* norm₁ */
-    TN_PART_ROUTER,      /* p and h of every row */
-    TN_PART_COMPACTION,  /* list of routed rows, read back, plan of k and v rows */
-    TN_PART_CONVOLUTION, /* dwconv and SiLU */
-    TN_PART_CONVOLUTION_OUT, /* W_c */
-    TN_PART_GATHER,          /* inputs of q, and of k and v where they are no prefix */
-    TN_PART_PROJECTIONS,     /* q, k, v; absorbed: q */
-    TN_PART_ATTENTION,
-    TN_PART_OUTPUT,  /* W_o */
-    TN_PART_SCATTER, /* mixing of the two tracks and the residual */
-    TN_PARTS
-} tn_mixer_part;
-/* One part by itself: its inputs are what the parts before it, or a whole forward pass with at least one
- * routed row, left. */
-tn_status tn_mixer_part_forward(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x,
-                                tn_mixer_part part);
-
-/* y = x·Wᵀ, dx = dy·W (+ add), dW = dyᵀ·x (once ws->sums is finished): the three products of a linear layer.
- * M rows. */
-tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
-                    const tn_buffer *bias, const tn_buffer *add);
-tn_status tn_linear_input_grad(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *dx,
-                               const tn_buffer *dy, const tn_buffer *add);
-tn_status tn_linear_weight_grad(tn_workspace *ws, int64_t M, const tn_param *w, const tn_buffer *dy,
-                                const tn_buffer *x);
 
 #endif
