@@ -35,7 +35,7 @@ BELOW["study"] = HOST + ["reports", "bench/measure", "bench/rows", "bench/levels
 BELOW["cli"] = [room for room in BELOW if room != "cli"]
 
 # Circles of calls that are left, by the names of their sources. One that is gone must be taken off.
-LEFT = [{"gemm", "gemm_probe"}, {"tunable", "variant"}]
+LEFT = []
 
 
 def circles(arrows):

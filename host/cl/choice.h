@@ -47,9 +47,6 @@ typedef struct tn_tried_variant {
 typedef struct tn_plan_slot tn_plan_slot; /* variant.c */
 enum { TN_PLAN_SLOTS = 1024, TN_RAN_OPS = 48, TN_TRIED_VARIANTS = 8 };
 
-/* Lets go of all plans (variant.c): settings, tried values or kernels have changed. */
-void tn_plans_forget(tn_device *dev);
-void tn_variants_untry(tn_device *dev, const char *op); /* NULL: of all ops */
 void tn_settings_free(tn_device *dev);
 
 /* The row of a tunable, made when there is none; NULL when the table is full, and then defaults hold. */

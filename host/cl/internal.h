@@ -82,6 +82,11 @@ struct tn_device {
     tn_tried_variant tried[TN_TRIED_VARIANTS];
 };
 
+/* All plans are void: settings, tried values or kernels have changed. */
+static inline void tn_plans_forget(tn_device *dev) {
+    dev->epoch++;
+}
+
 const char *tn_cl_error_name(cl_int code); /* "CL_INVALID_WORK_GROUP_SIZE" */
 
 /* Maps an OpenCL failure to a status with its name; `what` says which call on what. */

@@ -150,8 +150,15 @@ bool tn_tunable_tried(const tn_device *dev, const char *op, const char *name, in
     return false;
 }
 
+static void variants_untry(tn_device *dev, const char *op) {
+    tn_plans_forget(dev);
+    for (int i = 0; i < TN_TRIED_VARIANTS; i++)
+        if (dev->tried[i].op && (!op || strcmp(dev->tried[i].op->name, op) == 0))
+            dev->tried[i].op = NULL;
+}
+
 void tn_tunable_untry(tn_device *dev, const char *op) {
-    tn_variants_untry(dev, op);
+    variants_untry(dev, op);
     for (int i = 0; i < dev->tunables->count; i++)
         if (!op || strcmp(dev->tunables->rows[i].op, op) == 0)
             dev->tunables->rows[i].is_tried = false;

@@ -240,13 +240,6 @@ tn_status tn_variant_try(tn_device *dev, const tn_op *op, const tn_variant *vari
     return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "no room to try a variant of %s", op->name);
 }
 
-void tn_variants_untry(tn_device *dev, const char *op) {
-    tn_plans_forget(dev);
-    for (int i = 0; i < TN_TRIED_VARIANTS; i++)
-        if (dev->tried[i].op && (!op || strcmp(dev->tried[i].op->name, op) == 0))
-            dev->tried[i].op = NULL;
-}
-
 /* Plans: a table of one slot a hash; a shape that meets another's slot takes it. */
 struct tn_plan_slot {
     const tn_op *op; /* NULL: empty */
@@ -262,10 +255,6 @@ struct tn_plan_slot {
         max_align_t alignment;
     } plan;
 };
-
-void tn_plans_forget(tn_device *dev) {
-    dev->epoch++;
-}
 
 static tn_ran *ran_of(tn_device *dev, const tn_op *op) {
     int i = 0;
