@@ -1,6 +1,7 @@
 /* The files of both sides as rows. */
 #include "comparison.h"
 
+#include "csv_read.h"
 #include "file.h"
 
 #include <math.h>

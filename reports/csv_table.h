@@ -52,18 +52,12 @@ typedef struct tn_csv {
  * twice, a `schema` other than TN_CSV_COST_SCHEMA, a cell or a file that is too long. Comments (#), rows of
  * empty cells, columns without name and cells, a header repeated and bytes that are no UTF-8 are flaws of a
  * file that is read. */
-tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out);
+tn_status tn_csv_read_cells(tn_context *ctx, const char *path, tn_csv *out);
 void tn_csv_free(tn_csv *t); /* fine on a zeroed or failed table */
 
 /* TN_ERR_INPUT, naming those that are missing, unless the header has all of `names` (NULL-ended). `what` says
  * what the file should have been, "cost rows". */
 tn_status tn_csv_require(const tn_csv *t, const char *what, const char *const *names);
-
-/* A file of cost rows: tn_csv_read, then the columns that CONTRACT promises, and at least one row. */
-tn_status tn_csv_read_cost(tn_context *ctx, const char *path, tn_csv *out);
-tn_status tn_csv_need_cost(const tn_csv *t); /* the same of a table that is read */
-/* The columns of metrics.csv; no row is fine, for a run may just have begun. */
-tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out);
 
 /* `column` NULL: of the row. */
 tn_status tn_csv_flaw_add(tn_csv *t, long line, const char *column, const char *value, tn_row_use use,

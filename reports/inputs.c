@@ -1,5 +1,6 @@
 #include "inputs.h"
 
+#include "csv_read.h"
 #include "damage.h"
 #include "file.h"
 #include "report_routes.h"

@@ -1,4 +1,5 @@
 #include "report_routes.h"
+#include "csv_read.h"
 
 #include <math.h>
 #include <stdlib.h>

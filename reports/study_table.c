@@ -1,5 +1,6 @@
 #include "study_table.h"
 
+#include "csv_read.h"
 #include "file.h"
 #include "statistics.h"
 #include "text_table.h"

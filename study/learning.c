@@ -1,6 +1,6 @@
 #include "learning.h"
 
-#include "csv_table.h"
+#include "csv_read.h"
 
 tn_status tn_learning_read(tn_context *ctx, const char *path, tn_learning *out) {
     tn_csv t;

@@ -1,6 +1,6 @@
 #include "study_rows.h"
 
-#include "csv_table.h"
+#include "csv_read.h"
 #include "csv_text.h"
 #include "file.h"
 

@@ -1,6 +1,6 @@
 #include "fault_commands.h"
 
-#include "csv_table.h"
+#include "csv_read.h"
 #include "file.h"
 #include "safetensors.h"
 

@@ -4,7 +4,7 @@
 #include "case.h"
 #include "commands.h"
 #include "comparison.h"
-#include "csv_table.h"
+#include "csv_read.h"
 #include "layer_parts.h"
 #include "options.h"
 #include "pairs.h"

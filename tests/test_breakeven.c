@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "breakeven.h"
+#include "csv_read.h"
 #include "folder.h"
 #include "suite.h"
 

@@ -1,6 +1,7 @@
 /* One cell of a good row is damaged at a time: the row is named by its column and used no more, or used with
  * a note. */
 #include "cost_columns.h"
+#include "csv_read.h"
 #include "cost_rows.h"
 #include "folder.h"
 #include "suite.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "csv_table.h"
+#include "csv_read.h"
 #include "folder.h"
 #include "suite.h"
 

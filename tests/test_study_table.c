@@ -1,5 +1,6 @@
 /* study.md from a fixed study.csv: medians, every seed, what failed. */
 #include "file.h"
+#include "csv_read.h"
 #include "study_table.h"
 #include "suite.h"
 

@@ -1,0 +1,75 @@
+#include "csv_read.h"
+
+#include "cost_rows.h"
+#include "damage.h"
+
+tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out) {
+    TN_TRY(tn_csv_read_cells(ctx, path, out));
+    tn_status status = tn_cost_rows_check(out);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
+}
+
+static const char *const metrics_columns[] = {"step",
+                                              "phase",
+                                              "lambda",
+                                              "lr",
+                                              "loss",
+                                              "cross_entropy",
+                                              "accuracy",
+                                              "attention_pct",
+                                              "attention_pct_soft",
+                                              "routed_rows",
+                                              "step_ms",
+                                              "tokens_per_s",
+                                              "elapsed_s",
+                                              NULL};
+
+static tn_status read_as(tn_context *ctx, const char *path, const char *what, const char *const *names,
+                         tn_csv *out) {
+    TN_TRY(tn_csv_read(ctx, path, out));
+    tn_status status = tn_csv_require(out, what, names);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
+}
+
+tn_status tn_csv_read_cost(tn_context *ctx, const char *path, tn_csv *out) {
+    TN_TRY(tn_csv_read(ctx, path, out));
+    tn_status status = tn_csv_need_cost(out);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
+}
+
+tn_status tn_csv_need_cost(const tn_csv *t) {
+    TN_TRY(tn_cost_columns_check(t));
+    if (t->rows > 0)
+        return TN_OK;
+    return tn_fail(t->ctx, TN_ERR_INPUT,
+                   "%s holds a header and no rows; let the sweep or bench that wrote it finish", t->path);
+}
+
+/* A cell that should be a number and is none (a loss that is NaN) is named; the others of its row stand. */
+static tn_status check_metrics(tn_csv *t) {
+    for (const char *const *name = metrics_columns; *name; name++) {
+        int column = tn_csv_column(t, *name);
+        for (size_t row = 0; row < t->rows; row++) {
+            double value;
+            const char *text = tn_csv_text(t, row, column);
+            if (*text && !tn_csv_number(t, row, column, &value))
+                TN_TRY(tn_csv_flaw_add(t, t->lines[row + 1], *name, text, TN_ROW_USED, "%s; left out",
+                                       tn_damage_name(text)));
+        }
+    }
+    return TN_OK;
+}
+
+tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out) {
+    TN_TRY(read_as(ctx, path, "metrics of a run", metrics_columns, out));
+    tn_status status = check_metrics(out);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
+}
