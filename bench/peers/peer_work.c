@@ -11,7 +11,7 @@ const tn_peer_task tn_peer_tasks[] = {
     {"flash_attention", "forward+backward", {"q", "k", "v", "do"}, {"dq", "dk", "dv"}},
     {"causal_conv", "forward", {"u", "w", "b"}, {"y"}},
     {"causal_conv", "forward+backward", {"u", "w", "b", "dy", "du"}, {"du", "dw", "db"}},
-    {"step", "step", {NULL}, {NULL}}, /* bench/peer_step.c */
+    {"step", "step", {NULL}, {NULL}}, /* peer_step.c */
     {NULL}};
 
 static int64_t value_of(const tn_case *c, const tn_shape *shape, const char *name) {
