@@ -93,7 +93,7 @@ self_test() {
     s/sin_cos_turn(LOADV(turn)/sin_cos_turn(AS_INTV(LOADV(turn))/" "signed integer overflow" rope 1 rope.cl
   # And windows: no gradient of keys where a window passed 2^31 with them.
   broken old-window "s/const int seen = .*/const int seen = window > 0 ? min(T, s0 + count - 1 + window) : T;/" \
-    "signed integer overflow" flash_attention "$big_window" flash_attention_backward.cl
+    "signed integer overflow" flash_attention "$big_window" flash_attention/flash_attention_backward.cl
   return $failed
 }
 

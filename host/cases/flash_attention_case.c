@@ -368,11 +368,9 @@ static const tn_case_tunable tunables[] = {
     TN_CASE_TUNABLE("TILES", "tiles of query rows of a work-item, at most", 1, 4, 8, 16, 32),
     TN_CASE_TUNABLE_BITS("VW", "lanes of a vector", 4, 8, 16),
     TN_CASE_TUNABLE_BITS("CHUNK", "keys after which sums start anew", 256, 512, 1024, 2048),
-    TN_CASE_TUNABLE_BITS("PASSES", "passes for the gradients", 1, 2),
     TN_CASE_TUNABLE("KW", "keys of a block, gradients in one pass", 32, 64, 128),
     TN_CASE_TUNABLE("GROUP", "tiles of queries between two looks at dk and dv", 1, 2, 4, 8),
     TN_CASE_TUNABLE("HEADS", "heads a compute unit from which an item has all chunks of one", 4, 16, 64),
-    TN_CASE_TUNABLE_BITS("STAGED", "keys in local memory, shared by a group of queries", 0, 1),
     TN_CASE_TUNABLE_LOCAL,
     {NULL},
 };

@@ -138,15 +138,20 @@ tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
 }
 
 /* What attention of all rows could skip: rows that its kernel takes through the keys together. */
-static int64_t attention_block(const tn_workspace *ws, const tn_input *in) {
+static tn_status attention_block(const tn_workspace *ws, const tn_input *in, int64_t *rows) {
     const tn_model_config *c = &ws->m->config;
-    return tn_flash_attention_block(ws->m->dev, &(tn_flash_attention_shape){.B = in->B,
-                                                                            .T = in->T,
-                                                                            .R = in->B * in->T,
-                                                                            .Rkv = in->B * in->T,
-                                                                            .max_rows = in->T,
-                                                                            .H = c->heads,
-                                                                            .Dh = c->d_model / c->heads});
+    tn_flash_attention_layout layout;
+    TN_TRY(tn_flash_attention_layout_of(ws->m->dev,
+                                        &(tn_flash_attention_shape){.B = in->B,
+                                                                    .T = in->T,
+                                                                    .R = in->B * in->T,
+                                                                    .Rkv = in->B * in->T,
+                                                                    .max_rows = in->T,
+                                                                    .H = c->heads,
+                                                                    .Dh = c->d_model / c->heads},
+                                        &layout));
+    *rows = layout.block;
+    return TN_OK;
 }
 
 tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
@@ -154,7 +159,9 @@ tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int
     tn_layer_state *st = tn_workspace_state(ws, layer);
     st->dense = c->mixer == TN_MIXER_ATTENTION ||
                 (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT && gate != TN_GATE_BLOCKS);
-    st->block = gate == TN_GATE_BLOCKS ? attention_block(ws, in) : 1;
+    st->block = 1;
+    if (gate == TN_GATE_BLOCKS)
+        TN_TRY(attention_block(ws, in, &st->block));
     if (c->mixer == TN_MIXER_ATTENTION)
         return TN_OK;
     TN_TRY(tn_workspace_need(ws, &st->h, (size_t)(ws->B * ws->T)));

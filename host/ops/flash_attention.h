@@ -1,10 +1,14 @@
-/* Masked attention of a list of query rows over dense keys (kernels/flash_attention.cl), fp32, online softmax
+/* Masked attention of listed query rows over dense keys (kernels/flash_attention/), fp32, online softmax
  * (Dao, Fu, Ermon, Rudra, Ré: FlashAttention, 2022): no T×T matrix in memory.
  *
  * Causal always; any of sliding window, segments (packed documents) and per-sequence lengths (padding) on
  * top. A position past its sequence's length attends to nothing. A row with nothing to attend to gives exact
- * zeros. A row's bits do not depend on which rows are listed beside it, nor on keys after it. Launches are
- * sized by max_rows, so the host must know it. */
+ * zeros. Within a variant, a row's bits do not depend on which rows are listed beside it, nor on keys after
+ * it. Launches are sized by max_rows, so the host must know it.
+ *
+ * Shapes are tuned in two classes, by T alone: "short" up to 1024 positions, where keys are a chunk or two
+ * and work-items are many rows of tiles; "long" beyond, where keys stream and are split among work-items.
+ * Never by the number of rows: it must not choose a row's bits. */
 #ifndef TN_FLASH_ATTENTION_H
 #define TN_FLASH_ATTENTION_H
 
@@ -19,6 +23,8 @@ typedef struct tn_flash_attention_shape {
     double scale;     /* of the scores; 0: 1/√Dh */
 } tn_flash_attention_shape;
 
+extern const struct tn_op tn_flash_attention_op;
+
 /* rows [R]: b·T + t, ascending, a position as often as it has queries; sequence b owns q_start[b] …
  * q_start[b+1]−1 of them and the key rows kv_start[b] … kv_start[b+1]−1, which are its positions 0, 1, … and
  * must reach its last listed row. */
@@ -29,11 +35,15 @@ tn_status tn_flash_attention_forward(
     const tn_buffer *v /* [Rkv,H·Dh] */, const tn_buffer *rows, const tn_buffer *q_start /* [B+1] */,
     const tn_buffer *kv_start /* [B+1] */, const tn_buffer *segments /* i32 [B,T] or NULL */,
     const tn_buffer *lengths /* i32 [B] or NULL */);
-/* Neighbouring rows of a list whose queries go through the keys together, from its first on: the least that a
- * pass over all rows could leave out. */
-int64_t tn_flash_attention_block(const tn_device *dev, const tn_flash_attention_shape *s);
-/* Floats of scratch that the forward pass keeps sums of chunks of keys in; 0 where an item takes all keys. */
-int64_t tn_flash_attention_parts(const tn_device *dev, const tn_flash_attention_shape *s);
+/* How the chosen variant of the forward pass goes about a shape. */
+typedef struct tn_flash_attention_layout {
+    int64_t block; /* neighbouring rows of a list, from its first on, that go through the keys together: what
+                      a pass over all rows could skip at the least */
+    int64_t partial; /* floats of scratch for partial sums of chunks of keys (split-K); 0: not split */
+} tn_flash_attention_layout;
+/* Fails as tn_variant_choose does. */
+tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,
+                                       tn_flash_attention_layout *out);
 /* All of dq, dk and dv is written; zero where a key is not seen. */
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s,
                                       tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,H·Dh] */,

@@ -1,11 +1,11 @@
-/* Tiles of query rows: which keys each row sees, its scores against a panel of keys, and sums over keys;
- * built behind flash_attention.cl.
+/* Tiles of query rows, shared by the programs in which a work-item owns tiles: which keys each row sees,
+ * scores against a panel of keys, weighted sums over keys.
  *
- * What a row does not see changes no bit of its result, whatever it is. Its score becomes −∞ or its weight 0,
- * and 0 times a number adds nothing; but 0 times a NaN is NaN. So who takes rows of x into a sum looks
- * whether they are finite, and gathers pair by pair where they are not. */
+ * A key that a row does not see must change no bit of its result, whatever it holds. Its score becomes −∞, or
+ * its weight 0, which adds nothing, unless the value is infinite or NaN. So whoever sums rows first checks
+ * that they are finite, and otherwise sums the visible pairs one by one. */
 
-/* out[H][32] = Σ_d tile[·][d] · panel[d][0..31], rows of out `ld` apart */
+/* Register tile: out[H][32] = Σ_d tile[·][d] · panel[d][0..31], rows of out `ld` apart. */
 #define DEFINE_SCORES(NAME, H, SPACE)                                                                        \
     ALWAYS_INLINE void NAME(float *out, int ld, const float *tile, const SPACE float *panel) {               \
         VEC acc[H][NV];                                                                                      \
@@ -20,7 +20,8 @@
             STORE_TILE(acc[i][j], j, out + i * ld);                                                          \
     }
 
-/* sum[H][DH] += Σ_{s<count} p[·][s] · x[s][0..DH-1], rows of p `ld`, of x D apart */
+/* Register tile: sum[H][DH] += Σ_{s<count} p[·][s] · x[s][0..DH−1]; p's rows pi apart, its columns ps; x's
+ * rows D apart. */
 #define DEFINE_GATHER(NAME, H, SPACE)                                                                        \
     ALWAYS_INLINE void NAME(float *sum, const float *p, int pi, int ps, int count, const SPACE float *x,     \
                             int D) {                                                                         \
@@ -39,13 +40,12 @@
         }                                                                                                    \
     }
 
-/* Marks a pair that does not see each other: it adds nothing as a weight, and no weight that is one has these
- * bits. */
+/* The weight of a pair that is masked: adds nothing, and is told from a true weight of 0 by its sign bit. */
 #define HIDDEN     (-0.0f)
 #define IS_SEEN(p) (as_uint(p) != 0x80000000u)
 
-/* sum[h][DH] as above of the pairs that see each other, which `mark` says, for x that may hold what is no
- * number: the same bits where it does not. */
+/* The same sum over visible pairs alone, as `mark` has them, for x that may hold infinities and NaN; the same
+ * bits where it does not. */
 #define DEFINE_GATHER_SEEN(NAME, SPACE)                                                                      \
     static inline void NAME(float *sum, int h, const float *p, const float *mark, int pi, int ps, int count, \
                             const SPACE float *x, int D) {                                                   \
@@ -56,14 +56,15 @@
                                sum + i * DH);                                                                \
     }
 
-/* The largest of |x| by its bits: a compiler may take 0 times anything for 0. */
+/* |x| as bits, for the finiteness check: comparing bits, because a compiler may take x·0 for 0. */
 #define UVEC         uintv
 #define MAGNITUDE(v) (AS_UINT(v) & 0x7fffffffu)
 static inline bool are_all_finite(UVEC most) {
     return !any(most >= (UVEC)(0x7f800000u));
 }
 
-/* First of rows[first … end − 1], ascending, whose number is `row` or later; `end` where none is. */
+/* Binary search: the first of the ascending rows[first … end − 1] that is `row` or later; `end` when none is.
+ */
 static inline int row_at(const global int *rows, int first, int end, int row) {
     while (first < end) {
         const int middle = (first + end) / 2;
@@ -76,23 +77,23 @@ static inline int row_at(const global int *rows, int first, int end, int row) {
 }
 
 typedef struct {
-    int b, first, count, keys;      /* sequence; first row; rows of this tile, 0: nothing to do; keys */
-    int low[TQ], high[TQ], own[TQ]; /* of each row: keys it may see, segment */
-    int from, to, all_from, all_to; /* keys that some row may see; that all may, but for segments */
-    int lowest_own, highest_own;
+    int b, first, count, keys;      /* sequence; first row; rows, 0: nothing to do; keys of the sequence */
+    int low[TQ], high[TQ], own[TQ]; /* by row: first and last key that it may see, segment */
+    int from, to;                   /* keys outside of which no row sees any */
+    int all_from, all_to;           /* keys that every row sees, segments aside */
+    int lowest_own, highest_own;    /* of the rows' segments */
 } tile_rows;
 
-static inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, const global int *rows,
-                                const global int *q_start, const global int *kv_start,
-                                const global int *segments, const global int *lengths) {
+/* Tile `tile` of all sequences' tiles, s->tiles of each. */
+static inline tile_rows tile_of(int tile, const attention_lists *l, const attention_sizes *s) {
     tile_rows r;
-    r.b = tile / tiles;
+    r.b = tile / s->tiles;
     r.count = 0;
-    if (r.b >= B)
+    if (r.b >= s->B)
         return r;
-    r.first = q_start[r.b] + tile % tiles * TQ;
-    r.count = clamp(q_start[r.b + 1] - r.first, 0, TQ);
-    r.keys = kv_start[r.b + 1] - kv_start[r.b];
+    r.first = l->q_start[r.b] + tile % s->tiles * TQ;
+    r.count = clamp(l->q_start[r.b + 1] - r.first, 0, TQ);
+    r.keys = l->kv_start[r.b + 1] - l->kv_start[r.b];
     r.from = r.lowest_own = r.all_to = INT_MAX;
     r.all_from = 0;
     r.to = -1;
@@ -102,23 +103,23 @@ static inline tile_rows tile_of(int tile, int tiles, int B, int T, int window, c
         r.high[i] = -1;
         if (i >= r.count)
             continue;
-        const int row = rows[r.first + i], t = row - r.b * T;
-        r.low[i] = first_key(t, window);
-        r.high[i] = min(last_key(t, r.b, T, lengths), r.keys - 1);
+        const int row = l->rows[r.first + i], t = row - r.b * s->T;
+        r.low[i] = first_key(t, s->window);
+        r.high[i] = min(last_key(t, r.b, s->T, l->lengths), r.keys - 1);
         r.all_from = max(r.all_from, r.low[i]);
         r.all_to = min(r.all_to, r.high[i]);
         if (r.high[i] < r.low[i])
             continue;
         r.from = min(r.from, r.low[i]);
         r.to = max(r.to, r.high[i]);
-        r.own[i] = segments ? segments[row] : 0;
+        r.own[i] = l->segments ? l->segments[row] : 0;
         r.lowest_own = min(r.lowest_own, r.own[i]);
         r.highest_own = max(r.highest_own, r.own[i]);
     }
     return r;
 }
 
-/* Segments of positions s … s + VW − 1; past T any. */
+/* Segments of positions s … s + VW − 1; past T, that of the last. */
 static inline IVEC segments_at(const global int *seg, int s, int T) {
     if (s + VW <= T)
         return LOAD(0, seg + s);
@@ -128,7 +129,8 @@ static inline IVEC segments_at(const global int *seg, int s, int T) {
     return LOAD(0, part);
 }
 
-/* Is there a segment among positions s0 … s0 + n − 1 that a row of the tile may belong to? */
+/* Whether any of the n positions from s0 on may share a segment with a row of the tile; false lets the block
+ * be skipped. */
 static inline int segments_meet(const tile_rows *r, const global int *seg, int s0, int n, int T) {
     IVEC hit = 0;
     for (int s = 0; s < n; s += VW) {
@@ -138,19 +140,19 @@ static inline int segments_meet(const tile_rows *r, const global int *seg, int s
     return any(hit);
 }
 
-/* Do all rows of the tile see all n keys from s0 on? */
+/* Whether every row of the tile sees all n keys from s0 on. */
 static inline bool all_seen(const tile_rows *r, int s0, int n, const global int *seg) {
     return s0 >= r->all_from && s0 + n - 1 <= r->all_to && !seg;
 }
 
-/* Lanes of the VW keys from `at` on that row i of the tile does not see. `of`: their segments, as the row's
- * own where there are none. */
+/* Masked lanes of row i against the keys at positions `at`, whose segments are `of` (0, as the rows' own,
+ * where there are none). */
 static inline IVEC hidden_lanes(const tile_rows *r, int i, IVEC at, IVEC of) {
     return (at < r->low[i]) | (at > r->high[i]) | (of != r->own[i]);
 }
 
-/* What rows have of the 32 keys from s0 that they do not see becomes `value`; so does `more` 0, where it is
- * not NULL. */
+/* Masks a tile's p[TQ][32] against the 32 keys from s0 on: `value` where a key is not seen. `more`, where not
+ * NULL, becomes 0 there. */
 static inline void mask_panel(float *p, float *more, float value, int ld, int s0, const tile_rows *r,
                               const global int *seg, int T) {
     if (all_seen(r, s0, 32, seg))
@@ -166,7 +168,8 @@ static inline void mask_panel(float *p, float *more, float value, int ld, int s0
     }
 }
 
-/* tile[TQ][DH]: the tile's rows of x, times `scale`; zero where the tile has no row. Are they finite? */
+/* tile[TQ][DH] = `count` rows of x from `first` on, times `scale`, padded with zeros; true when all are
+ * finite. */
 static inline bool tile_load(float *tile, const global float *x, int first, int count, int D, float scale) {
     UVEC most = 0;
     for (int i = 0; i < TQ; i++)

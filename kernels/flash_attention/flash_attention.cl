@@ -1,24 +1,26 @@
-/* Masked attention for a list of query rows over dense keys, by blocks with an online softmax (Dao et al.,
- * 2022). A work-item owns TQ query rows of one head (or a chunk of keys, for the gradients); no barrier. Keys
- * are taken in blocks at fixed positions of their sequence, sums start anew at every CHUNK of them, and every
- * row is its own chain of operations: its bits depend neither on the rows beside it nor on whether one item
- * took all its chunks or each of them another.
+/* Masked attention of listed query rows over dense keys, by blocks with an online softmax (Dao et al., 2022).
+ * What all kernels of the op share: sizes, lists of rows, 2^x, the sums of a chunk of keys.
  *
- * Rows of a sequence b: queries q_start[b] … q_start[b+1]−1, whose position is rows[r] − b·T, ascending; keys
- * kv_start[b] … kv_start[b+1]−1 at positions 0, 1, …  Packed tensors hold panels of 32 rows of one sequence
- * as [panel][H][DH][32]; sequence b's first panel is start[b]/32 + b. */
+ * Keys are taken in blocks at fixed positions of their sequence; every CHUNK of them has partial sums of its
+ * own, which are combined in the order of chunks. A row is a chain of operations that no other row enters. So
+ * its bits depend neither on which rows share its tile nor on whether one work-item took all chunks or each
+ * chunk had its own (split-K).
+ *
+ * Rows of sequence b: queries q_start[b] … q_start[b+1]−1, ascending, at positions rows[r] − b·T; keys and
+ * values kv_start[b] … kv_start[b+1]−1 at positions 0, 1, …  Packed tensors hold panels of 32 rows of one
+ * sequence as [panel][H][DH][32]; the first panel of sequence b is start[b]/32 + b. */
 
 #ifndef TQ
-#define TQ 12 /* query rows of a work-item */
+#define TQ 12 /* query rows of a tile */
 #endif
 #ifndef TK
-#define TK 12 /* keys of a work-item in the pass for dk and dv */
+#define TK 12 /* keys of a tile where dk and dv have a pass of their own */
 #endif
 #ifndef KB
-#define KB 64 /* keys between two looks at the running maximum: a multiple of 32 */
+#define KB 64 /* keys of a block, after which the running maximum is checked: a multiple of 32 */
 #endif
 #ifndef CHUNK
-#define CHUNK 1024 /* keys after which sums start anew: a multiple of KB */
+#define CHUNK 1024 /* keys that share partial sums: a multiple of KB */
 #endif
 #ifndef DH
 #define DH 32 /* width of a head: a multiple of VW */
@@ -37,17 +39,42 @@
 #define LANE    LANE_NUMBERS
 #define AS_UINT AS_UINTV
 #define AS_VEC  AS_FLOATV
-#define LOWEST                                                                                               \
-    (-FLT_MAX)      /* stands for −∞ in a running maximum, below every score: differences are no NaN     \
-                     */
-#define MARGIN 8.0f /* the running maximum may lag by this: 2^8 does no harm, and it seldom moves */
+/* A running maximum before any score: finite, so that no difference is ∞ − ∞. */
+#define LOWEST (-FLT_MAX)
+/* The running maximum is raised, and sums are rescaled, only once a score exceeds it by more than this:
+ * exponentials stay below 2^MARGIN, and rescaling is rare. */
+#define MARGIN 8.0f
 #define LOG2E  1.44269504f
 #define LN2    0.693147181f
 
-/* 2^x for x < 126, exactly 0 from −128 down (so for a masked score), NaN for NaN: degree 6 on [−½, ½],
- * relative error 3e-9 before rounding. The integer part lands in the low bits, 128 more, and so makes a power
- * of two when they become the exponent's; the polynomial gives half of what is wanted. A product and no sum
- * of bits, which may take what a NaN carries to a number. */
+/* By value, for every kernel; the host's tn_flash_attention_sizes. */
+typedef struct {
+    int B, T, R, H;      /* sequences, positions of each, listed query rows, heads */
+    int window;          /* keys that a query sees, its own included; 0: all up to its own */
+    int tiles, per_item; /* tiles (work-groups, for staged) that the longest list of a sequence takes; tiles
+                            of a work-item */
+    int chunks, chunk;   /* chunks of keys of a sequence, 0: not split; keys of a chunk, backward */
+    int head, heads;     /* first head of this launch, heads */
+    int whole;           /* backward: a work-item takes all chunks of its head, in order */
+    float scale;         /* of the scores */
+} attention_sizes;
+typedef char attention_sizes_as_the_host_has_them[sizeof(attention_sizes) == 13 * 4 ? 1 : -1];
+
+/* The lists: which positions ask, which sequence has which rows, and what hides keys from queries. */
+typedef struct {
+    const global int *rows, *q_start, *kv_start; /* [R], [B+1], [B+1] */
+    const global int *segments, *lengths;        /* [B,T], [B]; NULL where absent */
+} attention_lists;
+#define LIST_ARGUMENTS                                                                                       \
+    const global int *restrict rows, const global int *restrict q_start,                                     \
+        const global int *restrict kv_start, const global int *segments, const global int *lengths
+#define LISTS                                                                                                \
+    { rows, q_start, kv_start, segments, lengths }
+
+/* 2^x for x < 126; exactly 0 for x ≤ −128, so for a masked score; NaN for NaN. x = n + f with |f| ≤ ½; 2^f by
+ * a polynomial of degree 6 (relative error 3e-9 before rounding), halved, so that n + 128 as exponent bits
+ * gives 2·2^n. The two are multiplied: adding the exponent to the bits of 2^f could make a number of a NaN.
+ */
 static inline VEC exp2_of(VEC x) {
     const VEC clamped = AT_LEAST(x, (VEC)(-128.0f));
     const VEC shifted = clamped + 12583040.0f; /* 1.5·2^23 + 128 */
@@ -62,7 +89,7 @@ static inline VEC exp2_of(VEC x) {
     return y * AS_VEC(AS_UINT(shifted) << 23);
 }
 
-/* P of the backward passes: 2^(score − lse), which rounding alone takes past 1. */
+/* P of the backward passes: 2^(score − lse), at most 1 but for rounding. */
 static inline VEC probability(VEC x) {
     return exp2_of(AT_MOST(x, (VEC)(1.0f)));
 }
@@ -88,9 +115,8 @@ static inline int first_key(int t, int window) {
     return window > 0 ? max(0, t - window + 1) : 0;
 }
 
-/* turn(to, from, n, D): the first n of 32 rows at `from`, D apart, into a panel [DH][32], zeros behind them;
- * by blocks of 16 rows to 16 columns, where four perfect shuffles turn row·16 + column into column·16 + row.
- */
+/* turn(to, from, n, D): n ≤ 32 rows at `from`, D apart, transposed into a panel [DH][32], padded with zeros;
+ * by blocks of 16×16 in registers. */
 #if VW == 16
 #define DEFINE_TURN(NAME, SPACE)                                                                             \
     ALWAYS_INLINE void NAME(SPACE float *to, const global float *from, int n, int D) {                       \
@@ -112,8 +138,8 @@ static inline int first_key(int t, int window) {
     }
 #endif
 
-/* A chunk's sum, weight and top of a row onto those of the chunks before it. fma, so that every kernel rounds
- * alike. */
+/* Combines a chunk's partial sums of a row (Σ weight·value, Σ weight, maximum) with those of the chunks
+ * before it. fma, so that every kernel rounds alike. */
 #define DEFINE_FOLD(NAME, SPACE)                                                                             \
     static inline void NAME(float *sum, float *weight, float *top, const SPACE float *more,                  \
                             float more_weight, float more_top) {                                             \
@@ -133,18 +159,26 @@ static inline int first_key(int t, int window) {
             STORE_TILE(fma(LOAD(j, more), fresh, LOAD(j, sum) * old), j, sum);                               \
     }
 DEFINE_FOLD(fold, private)
-DEFINE_FOLD(fold_part, global)
+DEFINE_FOLD(fold_partial, global)
 
-/* The weight of a row that may see keys `first` to `last`. It sees itself, if any: where nothing weighs
- * anything all of its scores are −∞, and their softmax is no number. */
+/* The weight of a row that may see keys `first` to `last`. One that sees any key sees its own: a weight of 0
+ * then means that all scores are −∞, and their softmax is NaN. */
 static inline float row_weight(float weight, int first, int last) {
     return weight == 0.0f && first <= last ? NAN : weight;
 }
 
-/* `weight` and its log; lse 0 where nothing is allowed. */
+/* One row of o, and its lse; both 0 where the mask leaves no key. */
 static inline void row_store(global float *o, global float *lse, const float *sum, float weight, float top,
                              float log_weight) {
     const float inverse = weight == 0.0f ? 0.0f : 1.0f / weight;
     *lse = weight == 0.0f ? 0.0f : fma(top, LN2, log_weight);
     UNROLL for (int j = 0; j < DV; j++) STORE(LOAD(j, sum) * inverse, j, o);
+}
+
+/* Partial sums of one chunk of a row, [DH+2], for flash_attention_join. */
+static inline void partial_store(global float *to, const float *sum, float weight, float top) {
+    for (int j = 0; j < DV; j++)
+        STORE(LOAD(j, sum), j, to);
+    to[DH] = weight;
+    to[DH + 1] = top;
 }

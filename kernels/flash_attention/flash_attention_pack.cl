@@ -1,9 +1,8 @@
-/* Packing for flash_attention: rows of a tensor into panels of 32, transposed; built behind
- * flash_attention.cl. */
+/* Packing for the two-pass backward: rows of a tensor into transposed panels of 32. */
 
 DEFINE_TURN(turn, global)
 
-/* Rows → panels, zero past a sequence's end. Grid: panels (at most rows/32 + B) × H. */
+/* Panels are padded with zeros past the end of a sequence. Grid: panels (at most rows/32 + B) × H. */
 kernel void flash_attention_pack(global float *restrict packed,
                                  const global float *restrict x /* [rows,H·DH] */,
                                  const global int *restrict start /* [B+1] */, int B, int H, int panels) {

@@ -1,6 +1,7 @@
-/* Gradients of flash_attention, from its saved log-sums (Dao et al., 2022); built behind
- * flash_attention_tile.cl, whose shapes and helpers it uses. With P = exp(S − lse) and δ = Σ_d do·o:  dv =
- * Pᵀ·do,  dS = P·(do·vᵀ − δ)·scale,  dq = dS·k,  dk = dSᵀ·q. */
+/* Backward, variant threads: from the saved log-sums (Dao et al., 2022), in two passes: dq by tiles of
+ * queries over packed keys, then dk and dv by tiles of keys over packed queries. Scores are computed twice,
+ * but a work-item holds one tile only. With P = exp(S − lse) and δ = Σ_d do·o:  dv = Pᵀ·do,  dS = P·(do·vᵀ −
+ * δ)·scale,  dq = dS·k,  dk = dSᵀ·q. */
 
 DEFINE_SCORES(scores_q, TQ, global)
 DEFINE_GATHER(gather_q, TQ, global)
@@ -13,7 +14,7 @@ DEFINE_SCORES(scores_k, TK, global)
 DEFINE_GATHER(gather_k, TK, global)
 #endif
 
-/* Are n rows of this head, D apart, finite? */
+/* Whether n rows of a head, D apart, are finite. */
 static inline bool are_finite(const global float *x, int n, int D) {
     UVEC most = 0;
     for (int s = 0; s < n; s++)
@@ -21,7 +22,7 @@ static inline bool are_finite(const global float *x, int n, int D) {
     return are_all_finite(most);
 }
 
-/* Also leaves δ for the pass over keys. Grid: as the forward pass. */
+/* dq, and δ for the pass over keys. Grid: B · tiles (of TQ queries) × H. */
 kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,H·DH] */
                                        global float *restrict delta,      /* [R,H] */
                                        const global float *restrict dout, /* [R,H·DH] */
@@ -31,17 +32,14 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
                                        const global float *restrict k,    /* [Rkv,H·DH] */
                                        const global float *restrict o,    /* [R,H·DH] */
                                        const global float *restrict lse,  /* [R,H] */
-                                       const global int *restrict rows, const global int *restrict q_start,
-                                       const global int *restrict kv_start, const global int *segments,
-                                       const global int *lengths, int B, int T, int tiles, int H, int window,
-                                       float scale) {
-    const int h = get_global_id(1), D = H * DH;
-    const tile_rows r =
-        tile_of(get_global_id(0), tiles, B, T, window, rows, q_start, kv_start, segments, lengths);
+                                       LIST_ARGUMENTS, const attention_sizes sizes) {
+    const int h = get_global_id(1), H = sizes.H, D = H * DH;
+    const attention_lists lists = LISTS;
+    const tile_rows r = tile_of(get_global_id(0), &lists, &sizes);
     if (h >= H || r.count == 0)
         return;
     float q_tile[DH * TQ], do_tile[DH * TQ], p[TQ * 32], dp[TQ * 32], sum[TQ * DH], lse2[TQ], shift[TQ];
-    tile_load(q_tile, q + h * DH, r.first, r.count, D, scale * LOG2E);
+    tile_load(q_tile, q + h * DH, r.first, r.count, D, sizes.scale * LOG2E);
     tile_load(do_tile, dout + h * DH, r.first, r.count, D, 1.0f);
     for (int i = 0; i < TQ; i++) {
         shift[i] = lse2[i] = 0.0f;
@@ -59,7 +57,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
     }
     const int base = panel_base(kv_start, r.b) * H + h;
     const global float *keys = k + kv_start[r.b] * D + h * DH;
-    const global int *seg = segments ? segments + r.b * T : segments;
+    const global int *seg = segments ? segments + r.b * sizes.T : segments;
     for (int s0 = r.to < 0 ? 1 : r.from / 32 * 32; s0 <= r.to; s0 += 32) {
         scores_q(p, 32, q_tile, kp + base * DH * 32 + s0 * D);
         scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D);
@@ -69,7 +67,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - shift[i]), j, dp + i * 32);
             }
-        mask_panel(p, dp, HIDDEN, 32, s0, &r, seg, T);
+        mask_panel(p, dp, HIDDEN, 32, s0, &r, seg, sizes.T);
         const int count = min(32, r.to - s0 + 1);
         if (all_seen(&r, s0, count, seg) || are_finite(keys + s0 * D, count, D))
             gather_q(sum, dp, 32, 1, count, keys + s0 * D, D);
@@ -78,11 +76,11 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
     }
     for (int i = 0; i < r.count; i++)
         for (int j = 0; j < DH / VW; j++)
-            STORE(LOAD(j, sum + i * DH) * scale, j, dq + (r.first + i) * D + h * DH);
+            STORE(LOAD(j, sum + i * DH) * sizes.scale, j, dq + (r.first + i) * D + h * DH);
 }
 
-/* p and dp [TK][32] of one panel of queries: HIDDEN and 0 in masked lanes. `t`, −1 where a lane is no query.
- */
+/* Masks p and dp [TK][32] of one panel of queries: HIDDEN and 0. t[32]: the last key that each query may see,
+ * −1 past the end of the list. */
 static inline void mask_queries(float *p, float *dp, const int *t, int s0, int keys, int window,
                                 const global int *seg) {
     for (int l = 0; l < 32; l++)
@@ -95,7 +93,7 @@ static inline void mask_queries(float *p, float *dp, const int *t, int s0, int k
         }
 }
 
-/* sum[TK][DH] += Σ over n queries of w·x. `p`: who sees whom; not all do at an edge. */
+/* sum[TK][DH] += Σ over n queries of w·x. `edge`: some pairs are masked, as `p` has them. */
 ALWAYS_INLINE void keys_gather(float *sum, const float *w, const float *p, const global float *x, int n,
                                int D, bool edge) {
     if (edge && !are_finite(x, n, D))
@@ -104,15 +102,14 @@ ALWAYS_INLINE void keys_gather(float *sum, const float *w, const float *p, const
         gather_k(sum, w, 32, 1, n, x, D);
 }
 
-/* tile[TK][DH] = factor · the first `count` rows at x, D apart; zeros behind them. */
+/* tile[TK][DH] = factor · the first `count` rows at x, D apart, padded with zeros. */
 static inline void keys_load(float *tile, const global float *x, int D, int count, float factor) {
     for (int i = 0; i < TK; i++)
         for (int j = 0; j < DV; j++)
             STORE_TILE(i < count ? LOAD(j, x + i * D) * factor : (VEC)(0.0f), j, tile + i * DH);
 }
 
-/* The n rows of one panel of queries: the last key each may see (−1 where a lane is no query), its lse as a
- * power of two, its delta. */
+/* The n queries of one panel: the last key that each may see (−1 past the end), its lse to base 2, its δ. */
 static inline void panel_rows(int *t, float *lse2, float *shift, const global int *rows,
                               const global float *lse, const global float *delta, int n, int b, int T, int H,
                               const global int *lengths) {
@@ -124,7 +121,7 @@ static inline void panel_rows(int *t, float *lse2, float *shift, const global in
     }
 }
 
-/* Grid: B · tiles (of TK keys) × H. */
+/* dk and dv. Grid: B · tiles (of TK keys) × H. */
 kernel void flash_attention_backward_kv(global float *restrict dk,          /* [Rkv,H·DH] */
                                         global float *restrict dv,          /* [Rkv,H·DH] */
                                         const global float *restrict delta, /* [R,H] */
@@ -135,12 +132,10 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
                                         const global float *restrict k,     /* [Rkv,H·DH] */
                                         const global float *restrict v,     /* [Rkv,H·DH] */
                                         const global float *restrict lse,   /* [R,H] */
-                                        const global int *restrict rows, const global int *restrict q_start,
-                                        const global int *restrict kv_start, const global int *segments,
-                                        const global int *lengths, int B, int T, int tiles, int H, int window,
-                                        float scale) {
-    const int h = get_global_id(1), D = H * DH, b = get_global_id(0) / tiles;
-    const int s0 = get_global_id(0) % tiles * TK, keys = b < B ? kv_start[b + 1] - kv_start[b] : 0;
+                                        LIST_ARGUMENTS, const attention_sizes sizes) {
+    const int h = get_global_id(1), H = sizes.H, T = sizes.T, window = sizes.window, D = H * DH;
+    const int b = get_global_id(0) / sizes.tiles, s0 = get_global_id(0) % sizes.tiles * TK;
+    const int keys = b < sizes.B ? kv_start[b + 1] - kv_start[b] : 0;
     const int count = clamp(keys - s0, 0, TK);
     if (h >= H || count == 0)
         return;
@@ -148,7 +143,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
     float k_tile[DH * TK], v_tile[DH * TK], p[TK * 32], dp[TK * 32], dk_sum[TK * DH], dv_sum[TK * DH];
     for (int i = 0; i < TK * DH; i++)
         dk_sum[i] = dv_sum[i] = 0.0f;
-    keys_load(k_tile, k + first * D + h * DH, D, count, scale * LOG2E);
+    keys_load(k_tile, k + first * D + h * DH, D, count, sizes.scale * LOG2E);
     keys_load(v_tile, v + first * D + h * DH, D, count, 1.0f);
     const int q0 = q_start[b], base = panel_base(q_start, b) * H + h;
     const int begin = row_at(rows, q0, q_start[b + 1], b * T + s0) - q0;
@@ -178,7 +173,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
     }
     for (int i = 0; i < count; i++)
         for (int j = 0; j < DH / VW; j++) {
-            STORE(LOAD(j, dk_sum + i * DH) * scale, j, dk + (first + i) * D + h * DH);
+            STORE(LOAD(j, dk_sum + i * DH) * sizes.scale, j, dk + (first + i) * D + h * DH);
             STORE(LOAD(j, dv_sum + i * DH), j, dv + (first + i) * D + h * DH);
         }
 }

@@ -1,19 +1,19 @@
-/* The forward pass of flash_attention for devices whose work-groups share fast memory; built behind
- * flash_attention.cl. An item has one query; its group brings a block of keys and values into local memory,
- * which all of its queries use. Every item passes every barrier. */
+/* Forward, variant groups: a work-item owns one query row; its work-group stages blocks of keys and values in
+ * local memory, which all of its rows use. Barriers stand in uniform control flow: every work-item of a group
+ * passes all of them. */
 
 #if DH > 64
-#define STAGE 16 /* keys in local memory at a time: with their values at most 16 KiB */
+#define STAGE 16 /* keys of a block in local memory; with their values, at most 16 KiB */
 #else
 #define STAGE 32
 #endif
 
 typedef struct {
     float q[DH] /* times scale·log₂e */, sum[DH], top, weight; /* as in flash_attention_forward.cl */
-    int low, high, own;                                        /* keys that it may see, segment */
+    int low, high, own; /* first and last key that it may see, segment */
 } query_state;
 
-/* The first n of STAGE rows at x, D apart, zeros behind them. */
+/* to[STAGE][DH] = the first n rows at x, D apart, padded with zeros. */
 ALWAYS_INLINE void stage(local float *to, const global float *x, int n, int D) {
     for (int i = get_local_id(0); i < STAGE * DH; i += get_local_size(0)) {
         const int s = i / DH, d = i % DH;
@@ -21,8 +21,8 @@ ALWAYS_INLINE void stage(local float *to, const global float *x, int n, int D) {
     }
 }
 
-/* p[STAGE]: scores of the keys from s0 on, −∞ where bit s of `seen` is not set; the largest of them is the
- * answer. */
+/* p[STAGE]: scores of the keys from s0 on, −∞ where masked; bit s of `seen`: key s0 + s is not. Returns the
+ * maximum. */
 ALWAYS_INLINE float stage_scores(float *p, uint *seen, const query_state *c, const local float *keys, int s0,
                                  const global int *seg) {
     float top = -INFINITY;
@@ -59,30 +59,32 @@ ALWAYS_INLINE void attend_stage(query_state *c, const local float *keys, const l
         STORE_TILE(e, j, p);
     }
     for (int s = 0; s < STAGE; s++)
-        if (seen & 1u << s) /* 0 times a value that is no number would be none */
+        if (seen & 1u << s) /* a masked value may be NaN, and 0·NaN is NaN */
             UNROLL for (int j = 0; j < DV; j++)
                 STORE_TILE(LOAD(j, c->sum) + p[s] * LOAD(j, values + s * DH), j, c->sum);
 }
 
-/* Grid: B · groups of one sequence's rows × H, and × chunks when `chunks` is not 0: then a group takes one
- * chunk and its sums go to `parts` (see flash_attention_split). */
-kernel void flash_attention_staged(
-    global float *restrict o /* [R,H·DH] */, global float *restrict lse /* [R,H] */,
-    global float *restrict parts /* [R,H,chunks,DH+2] or NULL */,
-    const global float *restrict q /* [R,H·DH] */, const global float *restrict k,
-    const global float *restrict v /* [Rkv,H·DH] */, const global int *restrict rows,
-    const global int *restrict q_start, const global int *restrict kv_start, const global int *segments,
-    const global int *lengths, int B, int T, int groups, int H, int window, int chunks, float scale) {
+/* Grid: B · groups of a sequence × H, × chunks when sizes.chunks is not 0 (split-K): then a group takes one
+ * chunk of keys and leaves partial sums for flash_attention_join. sizes.tiles: groups of a sequence. */
+kernel void flash_attention_staged(global float *restrict o,       /* [R,H·DH] */
+                                   global float *restrict lse,     /* [R,H] */
+                                   global float *restrict partial, /* [R,H,chunks,DH+2] or NULL */
+                                   const global float *restrict q, /* [R,H·DH] */
+                                   const global float *restrict k, /* [Rkv,H·DH] */
+                                   const global float *restrict v, /* [Rkv,H·DH] */
+                                   LIST_ARGUMENTS, const attention_sizes sizes) {
     local float keys[STAGE * DH], values[STAGE * DH];
-    const int b = get_group_id(0) / groups, h = get_global_id(1), D = H * DH, size = get_local_size(0);
-    if (b >= B || h >= H) /* whole groups */
+    const int b = get_group_id(0) / sizes.tiles, h = get_global_id(1), size = get_local_size(0);
+    const int H = sizes.H, T = sizes.T, window = sizes.window, chunks = sizes.chunks, D = H * DH;
+    if (b >= sizes.B || h >= H) /* a whole group leaves */
         return;
-    const int first = q_start[b] + get_group_id(0) % groups * size, end = min(q_start[b + 1], first + size);
+    const int first = q_start[b] + get_group_id(0) % sizes.tiles * size,
+              end = min(q_start[b + 1], first + size);
     if (first >= end)
         return;
     const int row = first + (int)get_local_id(0), listed = row < end, count = kv_start[b + 1] - kv_start[b];
     const int t = listed ? rows[row] - b * T : 0, base = kv_start[b] * D + h * DH;
-    /* the same for the whole group, which rows ascend */
+    /* of the whole group: rows ascend */
     const int from = first_key(rows[first] - b * T, window), to = min(rows[end - 1] - b * T, count - 1);
     query_state c;
     float all_sum[DH], all_top = 0.0f, all_weight = 0.0f;
@@ -90,7 +92,7 @@ kernel void flash_attention_staged(
     c.high = listed ? min(last_key(t, b, T, lengths), count - 1) : -1;
     c.own = segments ? segments[b * T + t] : 0;
     UNROLL for (int j = 0; j < DV; j++) {
-        STORE_TILE(listed ? LOAD(j, q + row * D + h * DH) * (scale * LOG2E) : (VEC)(0.0f), j, c.q);
+        STORE_TILE(listed ? LOAD(j, q + row * D + h * DH) * (sizes.scale * LOG2E) : (VEC)(0.0f), j, c.q);
         STORE_TILE((VEC)(0.0f), j, all_sum);
     }
     const int one = get_global_id(2) * CHUNK;
@@ -117,10 +119,6 @@ kernel void flash_attention_staged(
         row_store(o + row * D + h * DH, lse + row * H + h, all_sum, all_weight, all_top,
                   log((VEC)(all_weight)).s0);
     } else if (one <= to && one + CHUNK > from) {
-        global float *part = parts + ((row * H + h) * chunks + one / CHUNK) * (DH + 2);
-        for (int j = 0; j < DV; j++)
-            STORE(LOAD(j, c.sum), j, part);
-        part[DH] = c.weight;
-        part[DH + 1] = c.top;
+        partial_store(partial + ((row * H + h) * chunks + one / CHUNK) * (DH + 2), c.sum, c.weight, c.top);
     }
 }
