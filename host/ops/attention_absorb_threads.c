@@ -23,7 +23,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     int lanes = values[VW];
     while (lanes > 4 && D % lanes != 0)
         lanes /= 2;
-    tn_options_int(&options, "VW", lanes);
+    tn_options_int(&options, "LANES", lanes);
     TN_TRY(tn_kernel_get(dev, "attention_absorb",
                          backward ? "attention_absorb_backward" : "attention_absorb_forward", &options,
                          &p->kernel));
@@ -72,7 +72,7 @@ static tn_status list_plan_make(tn_device *dev, int pass, const void *shape, con
     list_plan *p = out;
     (void)pass;
     (void)shape;
-    tn_options_int(&options, "VW", 4);
+    tn_options_int(&options, "LANES", 4);
     TN_TRY(tn_kernel_get(dev, "attention_absorb", "attention_absorb_rows", &options, &p->kernel));
     p->group = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
     return TN_OK;

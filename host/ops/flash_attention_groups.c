@@ -65,7 +65,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     for (int i = 0; i < TUNABLES; i++)
         p->values[i] = values[i];
     tn_options_int(&options, "DH", (long)key->Dh);
-    tn_options_int(&options, "VW", lanes);
+    tn_options_int(&options, "LANES", lanes);
     tn_options_int(&options, "CHUNK", values[CHUNK]);
     TN_TRY(tn_kernel_get(dev, "flash_attention_staged", "flash_attention_staged", &options, &p->staged));
     p->group = tn_kernel_group(p->staged, group);

@@ -23,7 +23,7 @@ tn_status tn_flash_attention_join_plan(tn_device *dev, const tn_flash_attention_
     if (key->T <= chunk)
         return TN_OK;
     tn_options_int(&options, "DH", (long)key->Dh);
-    tn_options_int(&options, "VW", lanes);
+    tn_options_int(&options, "LANES", lanes);
     tn_options_int(&options, "CHUNK", chunk);
     TN_TRY(tn_kernel_get(dev, "flash_attention_join", "flash_attention_join", &options, &out->kernel));
     out->group = tn_kernel_group(out->kernel, group);

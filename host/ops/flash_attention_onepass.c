@@ -57,7 +57,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     p->tq = tile_rows(key, values);
     p->heads = values[HEADS];
     tn_options_int(&options, "DH", (long)key->Dh);
-    tn_options_int(&options, "VW", LANES);
+    tn_options_int(&options, "LANES", LANES);
     tn_options_int(&options, "TQ", (long)p->tq);
     tn_options_int(&options, "KW", values[KW]);
     tn_options_int(&options, "GROUP", values[GROUP]);

@@ -12,7 +12,7 @@ tn_status tn_flash_attention_twopass_plan(tn_device *dev, const tn_flash_attenti
     const size_t fits = tn_private_group(dev, (size_t)group, (size_t)(dq > dkv ? dq : dkv) * sizeof(float));
     tn_options options = {""}, packing = {""};
     tn_options_int(&packing, "DH", (long)key->Dh);
-    tn_options_int(&packing, "VW", lanes);
+    tn_options_int(&packing, "LANES", lanes);
     options = packing;
     tn_options_int(&options, "TQ", tq);
     tn_options_int(&options, "TK", tk);

@@ -23,22 +23,18 @@
 #define CHUNK 1024 /* keys that share partial sums: a multiple of KB */
 #endif
 #ifndef DH
-#define DH 32 /* width of a head: a multiple of VW */
+#define DH 32 /* width of a head: a multiple of LANES */
 #endif
-#define NV (32 / VW)
-#define DV (DH / VW)
+#define NV (32 / LANES)
+#define DV (DH / LANES)
 #if DH % 32 == 0
 #define COLS 32 /* columns accumulated in registers at a time */
 #elif DH % 16 == 0
 #define COLS 16
 #else
-#define COLS VW
+#define COLS LANES
 #endif
-#define CV      (COLS / VW)
-#define IVEC    intv
-#define LANE    LANE_NUMBERS
-#define AS_UINT AS_UINTV
-#define AS_VEC  AS_FLOATV
+#define CV (COLS / LANES)
 /* A running maximum before any score: finite, so that no difference is ∞ − ∞. */
 #define LOWEST (-FLT_MAX)
 /* The running maximum is raised, and sums are rescaled, only once a score exceeds it by more than this:
@@ -75,29 +71,29 @@ typedef struct {
  * a polynomial of degree 6 (relative error 3e-9 before rounding), halved, so that n + 128 as exponent bits
  * gives 2·2^n. The two are multiplied: adding the exponent to the bits of 2^f could make a number of a NaN.
  */
-static inline VEC exp2_of(VEC x) {
-    const VEC clamped = AT_LEAST(x, (VEC)(-128.0f));
-    const VEC shifted = clamped + 12583040.0f; /* 1.5·2^23 + 128 */
-    const VEC f = clamped - (shifted - 12583040.0f);
-    VEC y = 7.73072235e-5f;
+static inline floatv exp2_of(floatv x) {
+    const floatv clamped = AT_LEAST(x, (floatv)(-128.0f));
+    const floatv shifted = clamped + 12583040.0f; /* 1.5·2^23 + 128 */
+    const floatv f = clamped - (shifted - 12583040.0f);
+    floatv y = 7.73072235e-5f;
     y = y * f + 6.70021409e-4f;
     y = y * f + 4.8090283395e-3f;
     y = y * f + 2.7751636135e-2f;
     y = y * f + 1.201132546e-1f;
     y = y * f + 3.4657360335e-1f;
     y = y * f + 0.5f;
-    return y * AS_VEC(AS_UINT(shifted) << 23);
+    return y * AS_FLOATV(AS_UINTV(shifted) << 23);
 }
 
 /* P of the backward passes: 2^(score − lse), at most 1 but for rounding. */
-static inline VEC probability(VEC x) {
-    return exp2_of(AT_MOST(x, (VEC)(1.0f)));
+static inline floatv probability(floatv x) {
+    return exp2_of(AT_MOST(x, (floatv)(1.0f)));
 }
 
-static inline float largest(VEC v) {
-    float tmp[VW];
+static inline float largest(floatv v) {
+    float tmp[LANES];
     STORE_TILE(v, 0, tmp);
-    UNROLL for (int n = VW / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] =
+    UNROLL for (int n = LANES / 2; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) tmp[i] =
         AT_LEAST(tmp[i], tmp[i + n]);
     return tmp[0];
 }
@@ -117,7 +113,7 @@ static inline int first_key(int t, int window) {
 
 /* turn(to, from, n, D): n ≤ 32 rows at `from`, D apart, transposed into a panel [DH][32], padded with zeros;
  * by blocks of 16×16 in registers. */
-#if VW == 16
+#if LANES == 16
 #define DEFINE_TURN(NAME, SPACE)                                                                             \
     ALWAYS_INLINE void NAME(SPACE float *to, const global float *from, int n, int D) {                       \
         for (int s = 0; s < 32; s += 16)                                                                     \
@@ -152,7 +148,7 @@ static inline int first_key(int t, int window) {
             return;                                                                                          \
         }                                                                                                    \
         const float now = AT_LEAST(*top, more_top);                                                          \
-        const VEC old = exp2_of((VEC)(*top - now)), fresh = exp2_of((VEC)(more_top - now));                  \
+        const floatv old = exp2_of((floatv)(*top - now)), fresh = exp2_of((floatv)(more_top - now));         \
         *weight = fma(more_weight, fresh.s0, *weight * old.s0);                                              \
         *top = now;                                                                                          \
         UNROLL for (int j = 0; j < DV; j++)                                                                  \

@@ -16,7 +16,7 @@ DEFINE_GATHER(gather_k, TK, global)
 
 /* Whether n rows of a head, D apart, are finite. */
 static inline bool are_finite(const global float *x, int n, int D) {
-    UVEC most = 0;
+    uintv most = 0;
     for (int s = 0; s < n; s++)
         UNROLL for (int j = 0; j < DV; j++) most = max(most, MAGNITUDE(LOAD(j, x + s * D)));
     return are_all_finite(most);
@@ -48,8 +48,8 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
         if (i >= r.count)
             continue;
         const int at = (r.first + i) * D + h * DH;
-        VEC dots = 0.0f;
-        for (int j = 0; j < DH / VW; j++)
+        floatv dots = 0.0f;
+        for (int j = 0; j < DH / LANES; j++)
             dots += LOAD(j, dout + at) * LOAD(j, o + at);
         shift[i] = total(dots);
         delta[(r.first + i) * H + h] = shift[i];
@@ -63,7 +63,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
         scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D);
         for (int i = 0; i < TQ; i++)
             UNROLL for (int j = 0; j < NV; j++) {
-                const VEC e = probability(LOAD(j, p + i * 32) - lse2[i]);
+                const floatv e = probability(LOAD(j, p + i * 32) - lse2[i]);
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - shift[i]), j, dp + i * 32);
             }
@@ -75,7 +75,7 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
             gather_seen(sum, TQ, dp, p, 32, 1, count, keys + s0 * D, D);
     }
     for (int i = 0; i < r.count; i++)
-        for (int j = 0; j < DH / VW; j++)
+        for (int j = 0; j < DH / LANES; j++)
             STORE(LOAD(j, sum + i * DH) * sizes.scale, j, dq + (r.first + i) * D + h * DH);
 }
 
@@ -106,7 +106,7 @@ ALWAYS_INLINE void keys_gather(float *sum, const float *w, const float *p, const
 static inline void keys_load(float *tile, const global float *x, int D, int count, float factor) {
     for (int i = 0; i < TK; i++)
         for (int j = 0; j < DV; j++)
-            STORE_TILE(i < count ? LOAD(j, x + i * D) * factor : (VEC)(0.0f), j, tile + i * DH);
+            STORE_TILE(i < count ? LOAD(j, x + i * D) * factor : (floatv)(0.0f), j, tile + i * DH);
 }
 
 /* The n queries of one panel: the last key that each may see (−1 past the end), its lse to base 2, its δ. */
@@ -162,7 +162,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
         const bool edge = count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1;
         for (int i = 0; i < TK; i++)
             UNROLL for (int j = 0; j < NV; j++) {
-                const VEC e = probability(LOAD(j, p + i * 32) - LOAD(j, lse2));
+                const floatv e = probability(LOAD(j, p + i * 32) - LOAD(j, lse2));
                 STORE_TILE(e, j, p + i * 32);
                 STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
             }
@@ -172,7 +172,7 @@ kernel void flash_attention_backward_kv(global float *restrict dk,          /* [
         keys_gather(dk_sum, dp, p, q + (q0 + i0) * D + h * DH, n, D, edge);
     }
     for (int i = 0; i < count; i++)
-        for (int j = 0; j < DH / VW; j++) {
+        for (int j = 0; j < DH / LANES; j++) {
             STORE(LOAD(j, dk_sum + i * DH) * sizes.scale, j, dk + (first + i) * D + h * DH);
             STORE(LOAD(j, dv_sum + i * DH), j, dv + (first + i) * D + h * DH);
         }

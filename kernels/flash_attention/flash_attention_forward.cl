@@ -5,7 +5,7 @@
 #define TILES 16 /* tiles of TQ rows that a work-item may own */
 #endif
 
-#define TQ_UP ((TQ + VW - 1) / VW * VW)
+#define TQ_UP ((TQ + LANES - 1) / LANES * LANES)
 
 DEFINE_SCORES(scores_q, TQ, private)
 DEFINE_GATHER(gather_q, TQ, private)
@@ -17,19 +17,19 @@ DEFINE_TURN(turn, private)
 typedef struct {
     tile_rows rows;
     float q[TQ * DH], sum[TQ * DH], top[TQ];
-    VEC weight[TQ];
+    floatv weight[TQ];
     float all_sum[TQ * DH], all_top[TQ], all_weight[TQ_UP];
 } tile_state;
 
 /* Raises the running maxima that the block of scores p[TQ][KB] exceeds by MARGIN, and rescales their rows. A
  * row's own scores alone decide. */
 ALWAYS_INLINE void raise_tops(tile_state *c, const float *p, int vectors) {
-    VEC high[TQ];
-    IVEC over = 0;
+    floatv high[TQ];
+    intv over = 0;
     for (int i = 0; i < TQ; i++) {
         high[i] = LOAD(0, p + i * KB);
         for (int j = 1; j < vectors; j++) {
-            const VEC more = LOAD(j, p + i * KB);
+            const floatv more = LOAD(j, p + i * KB);
             high[i] = AT_LEAST(high[i], more);
         }
         over |= high[i] > c->top[i] + MARGIN;
@@ -40,7 +40,7 @@ ALWAYS_INLINE void raise_tops(tile_state *c, const float *p, int vectors) {
         const float now = largest(high[i]);
         if (!(now > c->top[i] + MARGIN))
             continue;
-        const VEC shrink = exp2_of((VEC)(c->top[i] - now));
+        const floatv shrink = exp2_of((floatv)(c->top[i] - now));
         c->top[i] = now;
         c->weight[i] *= shrink;
         for (int j = 0; j < DV; j++)
@@ -61,7 +61,7 @@ ALWAYS_INLINE void attend_block(tile_state *c, const float *panels, const float 
     raise_tops(c, p, vectors);
     for (int i = 0; i < TQ; i++)
         for (int j = 0; j < vectors; j++) {
-            const VEC e = exp2_of(LOAD(j, p + i * KB) - c->top[i]);
+            const floatv e = exp2_of(LOAD(j, p + i * KB) - c->top[i]);
             c->weight[i] += e;
             STORE_TILE(e, j, p + i * KB);
         }
@@ -80,15 +80,15 @@ static inline void chunk_begin(tile_state *c) {
         c->weight[i] = 0.0f;
     }
     for (int j = 0; j < TQ * DV; j++)
-        STORE_TILE((VEC)(0.0f), j, c->sum);
+        STORE_TILE((floatv)(0.0f), j, c->sum);
 }
 
 /* block[n][DH] = n rows of values, D apart; true when all are finite. */
 static inline bool copy_values(float *block, const global float *values, int n, int D) {
-    UVEC most = 0;
+    uintv most = 0;
     for (int s = 0; s < n; s++)
         UNROLL for (int j = 0; j < DV; j++) {
-            const VEC v = LOAD(j, values + s * D);
+            const floatv v = LOAD(j, values + s * D);
             most = max(most, MAGNITUDE(v));
             STORE_TILE(v, j, block + s * DH);
         }
@@ -160,7 +160,7 @@ kernel void flash_attention_forward(global float *restrict o,       /* [R,H·DH]
         for (int j = 0; j < TQ; j++)
             states[i].all_top[j] = 0.0f;
         for (int j = 0; j < TQ * DV; j++)
-            STORE_TILE((VEC)(0.0f), j, states[i].all_sum);
+            STORE_TILE((floatv)(0.0f), j, states[i].all_sum);
     }
     for (int s0 = to < 0 ? 1 : from / CHUNK * CHUNK; s0 <= to; s0 += CHUNK) {
         attend_chunk(states, n, s0, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,
@@ -175,7 +175,7 @@ kernel void flash_attention_forward(global float *restrict o,       /* [R,H·DH]
         float logs[TQ_UP];
         for (int j = 0; j < TQ; j++)
             c->all_weight[j] = row_weight(c->all_weight[j], c->rows.low[j], c->rows.high[j]);
-        for (int j = 0; j < TQ_UP / VW; j++)
+        for (int j = 0; j < TQ_UP / LANES; j++)
             STORE_TILE(log(LOAD(j, c->all_weight)), j, logs);
         for (int j = 0; j < c->rows.count; j++) {
             const int at = c->rows.first + j;

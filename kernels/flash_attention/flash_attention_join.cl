@@ -16,11 +16,11 @@ kernel void flash_attention_join(global float *restrict o,             /* [R,H·
     const int to = min(last_key(t, b, sizes.T, lengths), kv_start[b + 1] - kv_start[b] - 1);
     float sum[DH], weight = 0.0f, top = 0.0f;
     for (int j = 0; j < DV; j++)
-        STORE_TILE((VEC)(0.0f), j, sum);
+        STORE_TILE((floatv)(0.0f), j, sum);
     for (int n = from / CHUNK; n * CHUNK <= to; n++) {
         const global float *chunk = partial + ((r * sizes.H + h) * sizes.chunks + n) * (DH + 2);
         fold_partial(sum, &weight, &top, chunk, chunk[DH], chunk[DH + 1]);
     }
     weight = row_weight(weight, from, to);
-    row_store(o + (r * sizes.H + h) * DH, lse + r * sizes.H + h, sum, weight, top, log((VEC)(weight)).s0);
+    row_store(o + (r * sizes.H + h) * DH, lse + r * sizes.H + h, sum, weight, top, log((floatv)(weight)).s0);
 }

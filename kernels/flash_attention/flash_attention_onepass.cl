@@ -37,7 +37,7 @@ kernel void flash_attention_delta(global float *restrict delta,      /* [R,H] */
                                   const global float *restrict o /* [R,H·DH] */, int R, int H) {
     const int first = get_global_id(0) * 16;
     for (int i = first * H; i < min(R, first + 16) * H; i++) {
-        VEC dots = 0.0f;
+        floatv dots = 0.0f;
         for (int j = 0; j < DV; j++)
             dots += LOAD(j, dout + i * DH) * LOAD(j, o + i * DH);
         delta[i] = total(dots);
@@ -51,17 +51,17 @@ static inline void block_load(key_block *b, const global float *k, const global 
         turn(b->k_turned + s * DH, k + (b->first + s) * D, min(32, b->count - s), D);
         turn(b->v_turned + s * DH, v + (b->first + s) * D, min(32, b->count - s), D);
     }
-    UVEC most = 0;
+    uintv most = 0;
     for (int s = 0; s < b->count; s++)
         for (int j = 0; j < DV; j++) {
-            const VEC x = LOAD(j, k + (b->first + s) * D) * scale;
+            const floatv x = LOAD(j, k + (b->first + s) * D) * scale;
             most = max(most, MAGNITUDE(x));
             STORE_TILE(x, j, b->k + s * DH);
         }
     b->finite = are_all_finite(most);
     for (int j = 0; j < KW * DV; j++) {
-        STORE_TILE((VEC)(0.0f), j, b->dk);
-        STORE_TILE((VEC)(0.0f), j, b->dv);
+        STORE_TILE((floatv)(0.0f), j, b->dk);
+        STORE_TILE((floatv)(0.0f), j, b->dv);
     }
 }
 
@@ -90,13 +90,13 @@ ALWAYS_INLINE int tile_scores(float *p, float *ds, const float *q, const float *
         const int row = r->first + min(i, r->count - 1);
         const float lse2 = lse[row * H] * LOG2E, shift = delta[row * H];
         for (int j = 0; j < vectors; j++) {
-            const VEC e = probability(LOAD(j, p + i * KW) - lse2);
+            const floatv e = probability(LOAD(j, p + i * KW) - lse2);
             STORE_TILE(e, j, p + i * KW);
             STORE_TILE(e * (LOAD(j, ds + i * KW) - shift), j, ds + i * KW);
         }
-        for (int j = vectors; j < KW / VW; j++) {
-            STORE_TILE((VEC)(HIDDEN), j, p + i * KW);
-            STORE_TILE((VEC)(0.0f), j, ds + i * KW);
+        for (int j = vectors; j < KW / LANES; j++) {
+            STORE_TILE((floatv)(HIDDEN), j, p + i * KW);
+            STORE_TILE((floatv)(0.0f), j, ds + i * KW);
         }
     }
     for (int s = 0; s < count; s += 32) /* last: a row's own lse may be NaN */
@@ -113,7 +113,7 @@ ALWAYS_INLINE void tile_dq(global float *dq, const float *p, const float *ds, co
         return;
     for (int i = 0; i < TQ; i++)
         for (int j = 0; j < DV; j++)
-            STORE_TILE(fresh || i >= r->count ? (VEC)(0.0f) : LOAD(j, dq + (r->first + i) * D), j,
+            STORE_TILE(fresh || i >= r->count ? (floatv)(0.0f) : LOAD(j, dq + (r->first + i) * D), j,
                        sum + i * DH);
     if (b->finite)
         gather_q(sum, ds, KW, 1, count, b->k, DH);
@@ -130,7 +130,7 @@ static inline void chunk_add(global float *dq, int D, const global float *partia
                              const global int *rows, int first, int end, int start, int from, int window) {
     for (int r = first; r < end; r++)
         for (int j = 0; j < DV; j++) {
-            const VEC more = LOAD(j, partial + r * partial_D);
+            const floatv more = LOAD(j, partial + r * partial_D);
             const bool fresh = first_key(rows[r] - start, window) >= from;
             STORE(fresh ? more : LOAD(j, dq + r * D) + more, j, dq + r * D);
         }
@@ -227,8 +227,8 @@ kernel void flash_attention_sum(global float *restrict dq,            /* [R,H·D
     const int first = get_global_id(0) * 16, D = sizes.H * DH, partial_D = sizes.heads * DH;
     for (int r = first; r < min(sizes.R, first + 16); r++) {
         const int t = rows[r] % sizes.T, from = first_key(t, sizes.window) / sizes.chunk;
-        for (int j = 0; j < partial_D / VW; j++) {
-            VEC sum = LOAD(j, partial + (from * sizes.R + r) * partial_D);
+        for (int j = 0; j < partial_D / LANES; j++) {
+            floatv sum = LOAD(j, partial + (from * sizes.R + r) * partial_D);
             for (int c = from + 1; c <= t / sizes.chunk; c++)
                 sum += LOAD(j, partial + (c * sizes.R + r) * partial_D);
             STORE(sum, j, dq + r * D + sizes.head * DH);

@@ -48,13 +48,13 @@ ALWAYS_INLINE void attend_stage(query_state *c, const local float *keys, const l
     uint seen;
     const float now = stage_scores(p, &seen, c, keys, s0, seg);
     if (now > c->top + MARGIN) {
-        const VEC shrink = exp2_of((VEC)(c->top - now));
+        const floatv shrink = exp2_of((floatv)(c->top - now));
         c->top = now;
         c->weight *= shrink.s0;
         UNROLL for (int j = 0; j < DV; j++) STORE_TILE(LOAD(j, c->sum) * shrink, j, c->sum);
     }
-    for (int j = 0; j < STAGE / VW; j++) {
-        const VEC e = exp2_of(LOAD(j, p) - c->top);
+    for (int j = 0; j < STAGE / LANES; j++) {
+        const floatv e = exp2_of(LOAD(j, p) - c->top);
         c->weight += total(e);
         STORE_TILE(e, j, p);
     }
@@ -92,15 +92,15 @@ kernel void flash_attention_staged(global float *restrict o,       /* [R,H·DH] 
     c.high = listed ? min(last_key(t, b, T, lengths), count - 1) : -1;
     c.own = segments ? segments[b * T + t] : 0;
     UNROLL for (int j = 0; j < DV; j++) {
-        STORE_TILE(listed ? LOAD(j, q + row * D + h * DH) * (sizes.scale * LOG2E) : (VEC)(0.0f), j, c.q);
-        STORE_TILE((VEC)(0.0f), j, all_sum);
+        STORE_TILE(listed ? LOAD(j, q + row * D + h * DH) * (sizes.scale * LOG2E) : (floatv)(0.0f), j, c.q);
+        STORE_TILE((floatv)(0.0f), j, all_sum);
     }
     const int one = get_global_id(2) * CHUNK;
     for (int begin = chunks ? max(one, from / CHUNK * CHUNK) : from / CHUNK * CHUNK;
          begin <= (chunks ? min(one, to) : to); begin += CHUNK) {
         c.top = LOWEST;
         c.weight = 0.0f;
-        UNROLL for (int j = 0; j < DV; j++) STORE_TILE((VEC)(0.0f), j, c.sum);
+        UNROLL for (int j = 0; j < DV; j++) STORE_TILE((floatv)(0.0f), j, c.sum);
         for (int s0 = max(from / STAGE * STAGE, begin); s0 <= min(to, begin + CHUNK - 1); s0 += STAGE) {
             barrier(CLK_LOCAL_MEM_FENCE);
             stage(keys, k + base + s0 * D, count - s0, D);
@@ -117,7 +117,7 @@ kernel void flash_attention_staged(global float *restrict o,       /* [R,H·DH] 
     if (!chunks) {
         all_weight = row_weight(all_weight, c.low, c.high);
         row_store(o + row * D + h * DH, lse + row * H + h, all_sum, all_weight, all_top,
-                  log((VEC)(all_weight)).s0);
+                  log((floatv)(all_weight)).s0);
     } else if (one <= to && one + CHUNK > from) {
         partial_store(partial + ((row * H + h) * chunks + one / CHUNK) * (DH + 2), c.sum, c.weight, c.top);
     }

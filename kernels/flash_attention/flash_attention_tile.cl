@@ -8,10 +8,10 @@
 /* Register tile: out[H][32] = Σ_d tile[·][d] · panel[d][0..31], rows of out `ld` apart. */
 #define DEFINE_SCORES(NAME, H, SPACE)                                                                        \
     ALWAYS_INLINE void NAME(float *out, int ld, const float *tile, const SPACE float *panel) {               \
-        VEC acc[H][NV];                                                                                      \
+        floatv acc[H][NV];                                                                                   \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] = 0.0f;             \
         for (int d = 0; d < DH; d++) {                                                                       \
-            VEC row[NV];                                                                                     \
+            floatv row[NV];                                                                                  \
             UNROLL for (int j = 0; j < NV; j++) row[j] = LOAD(d * NV + j, panel);                            \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] +=              \
                 tile[i * DH + d] * row[j];                                                                   \
@@ -26,11 +26,11 @@
     ALWAYS_INLINE void NAME(float *sum, const float *p, int pi, int ps, int count, const SPACE float *x,     \
                             int D) {                                                                         \
         for (int c = 0; c < DH; c += COLS) {                                                                 \
-            VEC acc[H][CV];                                                                                  \
+            floatv acc[H][CV];                                                                               \
             UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] =               \
                 LOAD(j, sum + i * DH + c);                                                                   \
             for (int s = 0; s < count; s++) {                                                                \
-                VEC row[CV];                                                                                 \
+                floatv row[CV];                                                                              \
                 UNROLL for (int j = 0; j < CV; j++) row[j] = LOAD(j, x + s * D + c);                         \
                 UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < CV; j++) acc[i][j] +=          \
                     p[i * pi + s * ps] * row[j];                                                             \
@@ -57,10 +57,9 @@
     }
 
 /* |x| as bits, for the finiteness check: comparing bits, because a compiler may take x·0 for 0. */
-#define UVEC         uintv
-#define MAGNITUDE(v) (AS_UINT(v) & 0x7fffffffu)
-static inline bool are_all_finite(UVEC most) {
-    return !any(most >= (UVEC)(0x7f800000u));
+#define MAGNITUDE(v) (AS_UINTV(v) & 0x7fffffffu)
+static inline bool are_all_finite(uintv most) {
+    return !any(most >= (uintv)(0x7f800000u));
 }
 
 /* Binary search: the first of the ascending rows[first … end − 1] that is `row` or later; `end` when none is.
@@ -119,12 +118,12 @@ static inline tile_rows tile_of(int tile, const attention_lists *l, const attent
     return r;
 }
 
-/* Segments of positions s … s + VW − 1; past T, that of the last. */
-static inline IVEC segments_at(const global int *seg, int s, int T) {
-    if (s + VW <= T)
+/* Segments of positions s … s + LANES − 1; past T, that of the last. */
+static inline intv segments_at(const global int *seg, int s, int T) {
+    if (s + LANES <= T)
         return LOAD(0, seg + s);
-    int part[VW];
-    for (int l = 0; l < VW; l++)
+    int part[LANES];
+    for (int l = 0; l < LANES; l++)
         part[l] = seg[min(s + l, T - 1)];
     return LOAD(0, part);
 }
@@ -132,9 +131,9 @@ static inline IVEC segments_at(const global int *seg, int s, int T) {
 /* Whether any of the n positions from s0 on may share a segment with a row of the tile; false lets the block
  * be skipped. */
 static inline int segments_meet(const tile_rows *r, const global int *seg, int s0, int n, int T) {
-    IVEC hit = 0;
-    for (int s = 0; s < n; s += VW) {
-        const IVEC at = segments_at(seg, s0 + s, T);
+    intv hit = 0;
+    for (int s = 0; s < n; s += LANES) {
+        const intv at = segments_at(seg, s0 + s, T);
         hit |= (at >= r->lowest_own) & (at <= r->highest_own);
     }
     return any(hit);
@@ -147,7 +146,7 @@ static inline bool all_seen(const tile_rows *r, int s0, int n, const global int 
 
 /* Masked lanes of row i against the keys at positions `at`, whose segments are `of` (0, as the rows' own,
  * where there are none). */
-static inline IVEC hidden_lanes(const tile_rows *r, int i, IVEC at, IVEC of) {
+static inline intv hidden_lanes(const tile_rows *r, int i, intv at, intv of) {
     return (at < r->low[i]) | (at > r->high[i]) | (of != r->own[i]);
 }
 
@@ -158,12 +157,12 @@ static inline void mask_panel(float *p, float *more, float value, int ld, int s0
     if (all_seen(r, s0, 32, seg))
         return;
     for (int j = 0; j < NV; j++) {
-        const IVEC at = s0 + j * VW + LANE, of = seg ? segments_at(seg, s0 + j * VW, T) : 0;
+        const intv at = s0 + j * LANES + LANE_NUMBERS, of = seg ? segments_at(seg, s0 + j * LANES, T) : 0;
         for (int i = 0; i < TQ; i++) {
-            const IVEC hide = hidden_lanes(r, i, at, of);
-            STORE_TILE(select(LOAD(j, p + i * ld), (VEC)(value), hide), j, p + i * ld);
+            const intv hide = hidden_lanes(r, i, at, of);
+            STORE_TILE(select(LOAD(j, p + i * ld), (floatv)(value), hide), j, p + i * ld);
             if (more)
-                STORE_TILE(select(LOAD(j, more + i * ld), (VEC)(0.0f), hide), j, more + i * ld);
+                STORE_TILE(select(LOAD(j, more + i * ld), (floatv)(0.0f), hide), j, more + i * ld);
         }
     }
 }
@@ -171,10 +170,10 @@ static inline void mask_panel(float *p, float *more, float value, int ld, int s0
 /* tile[TQ][DH] = `count` rows of x from `first` on, times `scale`, padded with zeros; true when all are
  * finite. */
 static inline bool tile_load(float *tile, const global float *x, int first, int count, int D, float scale) {
-    UVEC most = 0;
+    uintv most = 0;
     for (int i = 0; i < TQ; i++)
         for (int j = 0; j < DV; j++) {
-            const VEC v = i < count ? LOAD(j, x + (first + i) * D) * scale : (VEC)(0.0f);
+            const floatv v = i < count ? LOAD(j, x + (first + i) * D) * scale : (floatv)(0.0f);
             most = max(most, MAGNITUDE(v));
             STORE_TILE(v, j, tile + i * DH);
         }
