@@ -2,8 +2,6 @@
 
 #include "flash_attention_variants.h"
 
-#include <math.h>
-
 enum { SHORT, LONG, SHORT_KEYS = 1024 };
 
 static int class_of(int pass, const void *shape) {
@@ -29,21 +27,6 @@ static tn_flash_attention_key key_of(const tn_flash_attention_shape *s) {
                                     .tile = s->max_rows <= 2   ? 2
                                             : s->max_rows <= 6 ? 4
                                                                : INT32_MAX};
-}
-
-tn_flash_attention_sizes tn_flash_attention_sizes_of(const tn_flash_attention_shape *s) {
-    return (tn_flash_attention_sizes){.B = (int32_t)s->B,
-                                      .T = (int32_t)s->T,
-                                      .R = (int32_t)s->R,
-                                      .H = (int32_t)s->H,
-                                      .window = (int32_t)s->window,
-                                      .scale = (float)(s->scale > 0 ? s->scale : 1 / sqrt((double)s->Dh))};
-}
-
-int tn_flash_attention_lanes(int64_t Dh, int wanted) {
-    while (wanted > 4 && Dh % wanted != 0)
-        wanted /= 2;
-    return wanted;
 }
 
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,

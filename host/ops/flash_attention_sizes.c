@@ -1,0 +1,19 @@
+/* What all variants of flash_attention hand to their kernels. */
+#include "flash_attention_variants.h"
+
+#include <math.h>
+
+tn_flash_attention_sizes tn_flash_attention_sizes_of(const tn_flash_attention_shape *s) {
+    return (tn_flash_attention_sizes){.B = (int32_t)s->B,
+                                      .T = (int32_t)s->T,
+                                      .R = (int32_t)s->R,
+                                      .H = (int32_t)s->H,
+                                      .window = (int32_t)s->window,
+                                      .scale = (float)(s->scale > 0 ? s->scale : 1 / sqrt((double)s->Dh))};
+}
+
+int tn_flash_attention_lanes(int64_t Dh, int wanted) {
+    while (wanted > 4 && Dh % wanted != 0)
+        wanted /= 2;
+    return wanted;
+}
