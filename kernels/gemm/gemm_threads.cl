@@ -81,28 +81,39 @@ ALWAYS_INLINE void put(VEC v, const gemm_tile *t, int i, int j) {
     store_columns(v, t->c + i * t->ldc, j, t->left);
 }
 
-/* A tile of `rows` rows, a constant. Bias and add go in front of the sum, because C, where sums rest, may be
- * `add` itself. */
-ALWAYS_INLINE void multiply(const int rows, const gemm_tile *t) {
-    VEC acc[TM][NV];
-    const global float *const from = t->first ? t->add : t->c;
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] =
-        from ? load_columns(from + i * t->ldc, j, t->left) : (VEC)(0.0f);
-    if (t->first && t->bias)
-        UNROLL for (int j = 0; j < NV; j++) {
-            const VEC x = load_columns(t->bias, j, t->left);
-            UNROLL for (int i = 0; i < rows; i++) acc[i][j] += x;
-        }
-    for (int k = 0; k < t->count; k++) {
-        VEC row[NV];
-        UNROLL for (int j = 0; j < NV; j++) row[j] = LOAD(j, t->b + k * t->ldb);
-        UNROLL for (int i = 0; i < rows; i++) {
-            const VEC x = a_of(t, i, k);
-            UNROLL for (int j = 0; j < NV; j++) acc[i][j] += x * row[j];
-        }
+/* multiply_H: a tile of H rows. Bias and add go in front of the sum, because C, where sums rest, may be `add`
+ * itself. Not a function of H: compilers keep the sums in registers only where H is a constant from the
+ * start. */
+#define DEFINE_MULTIPLY_(H)                                                                                  \
+    ALWAYS_INLINE void multiply_##H(const gemm_tile *t) {                                                    \
+        VEC acc[H][NV];                                                                                      \
+        const global float *const from = t->first ? t->add : t->c;                                           \
+        UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                   \
+            from ? load_columns(from + i * t->ldc, j, t->left) : (VEC)(0.0f);                                \
+        if (t->first && t->bias)                                                                             \
+            UNROLL for (int j = 0; j < NV; j++) {                                                            \
+                const VEC x = load_columns(t->bias, j, t->left);                                             \
+                UNROLL for (int i = 0; i < H; i++) acc[i][j] += x;                                           \
+            }                                                                                                \
+        for (int k = 0; k < t->count; k++) {                                                                 \
+            VEC row[NV];                                                                                     \
+            UNROLL for (int j = 0; j < NV; j++) row[j] = LOAD(j, t->b + k * t->ldb);                         \
+            UNROLL for (int i = 0; i < H; i++) {                                                             \
+                const VEC x = a_of(t, i, k);                                                                 \
+                UNROLL for (int j = 0; j < NV; j++) acc[i][j] += x * row[j];                                 \
+            }                                                                                                \
+        }                                                                                                    \
+        UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) put(acc[i][j], t, i, j);      \
     }
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < NV; j++) put(acc[i][j], t, i, j);
-}
+#define DEFINE_MULTIPLY(H) DEFINE_MULTIPLY_(H)
+#define MULTIPLY(H)        JOIN(multiply_, H)
+DEFINE_MULTIPLY(1)
+#if TM > 4
+DEFINE_MULTIPLY(4)
+#endif
+#if TM > 1
+DEFINE_MULTIPLY(TM)
+#endif
 
 /* The tile that begins m rows below `top`, whose first row is row m0 of C. */
 ALWAYS_INLINE void tile_at(gemm_tile *t, const gemm_tile *top, int m0, int m) {
@@ -125,10 +136,10 @@ ALWAYS_INLINE void tile_at(gemm_tile *t, const gemm_tile *top, int m0, int m) {
 ALWAYS_INLINE void panel_rows(const gemm_tile *top, int m0, int count) {
     gemm_tile tile;
     int m = 0;
-#define TILES_OF(rows)                                                                                       \
-    for (; m + (rows) <= count; m += (rows)) {                                                               \
+#define TILES_OF(H)                                                                                          \
+    for (; m + H <= count; m += H) {                                                                         \
         tile_at(&tile, top, m0, m);                                                                          \
-        multiply(rows, &tile);                                                                               \
+        MULTIPLY(H)(&tile);                                                                                  \
     }
     TILES_OF(TM)
 #if TM > 4
