@@ -278,7 +278,7 @@ START_TEST(bad_arguments) {
                {"study --only seeds -o x", "no part 'seeds'"},
                {"study --only text -o x", "--data FILE"},
                {"study --only text --data /nowhere/text -o x", "/nowhere/text"},
-               {"study --only seed --distances 14,x -o x", "14,x"},
+               {"study --only seed --distances 14,x -o x", "not 'x'"},
                {"study --seeds 0 -o x", "seeds"},
                {"study --only seed -d nosuch -o x", "nosuch"},
                {"study --only seed --steps 1 --distances 14 -o /proc/nowhere/x", "/proc/nowhere"}};
