@@ -6,6 +6,7 @@
 #include "launch.h"
 #include "model_reference.h"
 #include "mixer.h"
+#include "routed_rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -308,7 +309,7 @@ static tn_status read_back(const checking *k, const tn_buffer *from, size_t coun
 
 /* The pass has routed the rows that it should, as many of each sequence as the capacity says. */
 static tn_status check_routes(const checking *k) {
-    int64_t wanted = (int64_t)ceil(k->c->capacity * (double)k->T), rows = 0;
+    int64_t wanted = tn_routed_rows(k->c->capacity, k->T), rows = 0;
     for (int64_t n = 0; n < k->layers * k->N; n++) {
         rows += k->h[n];
         if (k->routes[n] != k->h[n])

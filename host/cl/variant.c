@@ -287,23 +287,22 @@ void tn_variant_ran_forget(tn_device *dev, const char *op) {
             dev->ran[i].variant = NULL;
 }
 
+/* Filled aside: choosing and planning may call other ops, whose plans may want the same slot. */
 static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void *shape, uint64_t hash,
                            tn_plan_slot *slot) {
     tn_choice choice;
-    slot->op = NULL;
+    tn_plan_slot fresh = {.hash = hash, .pass = pass};
     TN_TRY(tn_variant_choose(dev, op, pass, shape, &choice));
-    slot->hash = hash;
-    slot->pass = pass;
-    memcpy(slot->shape, shape, op->shape_bytes);
-    slot->variant = choice.variant;
-    slot->source = choice.source;
-    slot->class_ = op->class_of ? op->class_of(pass, shape) : 0;
-    slot->ran = ran_of(dev, op);
-    memset(&slot->plan, 0, sizeof slot->plan);
+    memcpy(fresh.shape, shape, op->shape_bytes);
+    fresh.variant = choice.variant;
+    fresh.source = choice.source;
+    fresh.class_ = op->class_of ? op->class_of(pass, shape) : 0;
+    fresh.ran = ran_of(dev, op);
     if (choice.variant->plan)
-        TN_TRY(choice.variant->plan(dev, pass, shape, choice.values, slot->plan.bytes));
-    slot->op = op;
-    slot->epoch = dev->epoch;
+        TN_TRY(choice.variant->plan(dev, pass, shape, choice.values, fresh.plan.bytes));
+    fresh.op = op;
+    fresh.epoch = dev->epoch;
+    *slot = fresh;
     return TN_OK;
 }
 

@@ -6,10 +6,10 @@
 #include "mixer.h"
 #include "mlp.h"
 #include "rms_norm.h"
+#include "routed_rows.h"
 #include "row_gather.h"
 #include "softmax_cross_entropy.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,7 +152,7 @@ static tn_status head_forward(tn_workspace *ws, const tn_input *in, const tn_buf
 static int64_t decided(const tn_model_config *c, const tn_input *in, const float *p, int64_t routed) {
     int64_t count = 0;
     if (c->routing == TN_ROUTING_CAPACITY)
-        return in->by_threshold ? in->B * (int64_t)ceil(c->capacity * (double)in->T) : routed;
+        return in->by_threshold ? in->B * tn_routed_rows(c->capacity, in->T) : routed;
     if (!(in->gate_margin > 0))
         return routed;
     for (int64_t n = 0; n < in->B * in->T; n++)

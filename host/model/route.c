@@ -9,10 +9,10 @@
 #include "flash_attention.h"
 #include "route_capacity.h"
 #include "route_compact.h"
+#include "routed_rows.h"
 
 #include "rng.h"
 
-#include <math.h>
 #include <string.h>
 
 /* The mask of a control, on the host: the same bits on every device. */
@@ -40,7 +40,7 @@ tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     }
     if (c->routing != TN_ROUTING_CAPACITY || in->by_threshold)
         return TN_OK; /* the router has decided */
-    tn_route_capacity_shape capacity = {in->B, in->T, (int64_t)ceil(c->capacity * (double)in->T)};
+    tn_route_capacity_shape capacity = {in->B, in->T, tn_routed_rows(c->capacity, in->T)};
     return tn_route_capacity_forward(m->dev, &capacity, st->h, st->p);
 }
 
