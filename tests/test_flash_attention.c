@@ -295,6 +295,34 @@ START_TEST(test_far_scores) {
 }
 END_TEST
 
+/* A list of no rows: keys have gradients of zero, and a variant that is tried still has to have the pass. */
+START_TEST(test_empty_list) {
+    static fixture f;
+    static float dk[T * D];
+    setup(&f);
+    const tn_op *op = &tn_flash_attention_op;
+    tn_flash_attention_shape s = {.B = 1, .T = T, .R = 0, .Rkv = T, .max_rows = 0, .H = H, .Dh = DH};
+    for (int i = 0; op->variants[i]; i++)
+        for (int pass = 0; pass < 2; pass++) {
+            ck_ok(&ctx, tn_variant_try(f.dev, op, op->variants[i]));
+            ck_ok(&ctx, tn_buffer_fill_u32(f.o, 0, sizeof dk, 1));
+            tn_status got =
+                pass ? tn_flash_attention_backward(f.dev, &s, f.lse, f.o, f.v, f.q, f.q, f.k, f.k, f.q, f.lse,
+                                                   f.rows, f.q_start, f.kv_start, NULL, NULL)
+                     : tn_flash_attention_forward(f.dev, &s, f.o, f.lse, f.q, f.k, f.v, f.rows, f.q_start,
+                                                  f.kv_start, NULL, NULL);
+            bool has = tn_variant_has_pass(op->variants[i], pass);
+            ck_assert_msg(got == (has ? TN_OK : TN_ERR_UNSUPPORTED), "%s, pass %d: %d", op->variants[i]->name,
+                          pass, (int)got);
+            ck_ok(&ctx, tn_buffer_read(f.o, 0, sizeof dk, dk));
+            for (int j = 0; pass && has && j < T * D; j++)
+                ck_assert_msg(memcmp(&dk[j], &(float){0}, 4) == 0, "dk[%d] is %g", j, (double)dk[j]);
+            tn_tunable_untry(f.dev, "flash_attention");
+        }
+    teardown(&f);
+}
+END_TEST
+
 START_TEST(test_bad_width) {
     static fixture f;
     setup(&f);
@@ -316,6 +344,7 @@ int main(void) {
     tcase_add_test(more, test_nothing_allowed);
     tcase_add_test(more, test_sizes);
     tcase_add_loop_test(more, test_far_scores, 0, 2);
+    tcase_add_test(more, test_empty_list);
     tcase_add_test(more, test_bad_width);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);

@@ -75,8 +75,6 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                                           .segments = segments,
                                           .lengths = lengths};
     TN_TRY(check(dev, s));
-    if (s->R == 0)
-        return TN_OK;
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, &args);
 }
 
@@ -103,9 +101,5 @@ tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_s
                                           .segments = segments,
                                           .lengths = lengths};
     TN_TRY(check(dev, s));
-    if (s->R == 0) {
-        TN_TRY(s->Rkv ? tn_buffer_fill_u32(dk, 0, (size_t)(s->Rkv * s->H * s->Dh) * 4, 0) : TN_OK);
-        return s->Rkv ? tn_buffer_fill_u32(dv, 0, (size_t)(s->Rkv * s->H * s->Dh) * 4, 0) : TN_OK;
-    }
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_BACKWARD, &key, &args);
 }

@@ -80,7 +80,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     const int64_t chunks = chunks_of(dev, s, shape, p->values);
     tn_flash_attention_sizes sizes = tn_flash_attention_sizes_of(s);
     tn_buffer *partial = NULL;
-    (void)pass;
+    if (s->R == 0)
+        return tn_flash_attention_empty(pass, a);
     sizes.tiles = (int32_t)groups;
     sizes.chunks = (int32_t)chunks;
     if (chunks)

@@ -121,8 +121,9 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     const tn_flash_attention_args *a = args;
     const tn_flash_attention_shape *s = a->s;
     tn_buffer *delta;
-    (void)pass;
     (void)shape;
+    if (s->R == 0)
+        return tn_flash_attention_empty(pass, a);
     TN_TRY(tn_device_scratch(dev, 2, (size_t)(s->R * s->H) * sizeof(float), &delta));
     TN_TRY(tn_launch(dev, p->delta, tn_range_1d((size_t)tn_ceil_div(s->R, 16), p->group_delta),
                      tn_arg_buffer(delta), tn_arg_buffer(a->dout), tn_arg_buffer(a->in_o), tn_arg_i32(s->R),

@@ -17,3 +17,11 @@ int tn_flash_attention_lanes(int64_t Dh, int wanted) {
         wanted /= 2;
     return wanted;
 }
+
+tn_status tn_flash_attention_empty(int pass, const tn_flash_attention_args *a) {
+    const size_t bytes = (size_t)(a->s->Rkv * a->s->H * a->s->Dh) * sizeof(float);
+    if (pass == TN_FLASH_ATTENTION_FORWARD || bytes == 0)
+        return TN_OK;
+    TN_TRY(tn_buffer_fill_u32(a->dk, 0, bytes, 0));
+    return tn_buffer_fill_u32(a->dv, 0, bytes, 0);
+}

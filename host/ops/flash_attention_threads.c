@@ -137,8 +137,11 @@ static tn_status forward(tn_device *dev, const tn_flash_attention_key *key, cons
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
     const plan *p = planned;
-    return pass == TN_FLASH_ATTENTION_FORWARD ? forward(dev, shape, p, args)
-                                              : tn_flash_attention_twopass_run(dev, &p->backward, args);
+    const tn_flash_attention_args *a = args;
+    if (a->s->R == 0)
+        return tn_flash_attention_empty(pass, a);
+    return pass == TN_FLASH_ATTENTION_FORWARD ? forward(dev, shape, p, a)
+                                              : tn_flash_attention_twopass_run(dev, &p->backward, a);
 }
 
 const tn_variant tn_flash_attention_threads = {.name = "threads",

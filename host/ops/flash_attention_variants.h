@@ -46,6 +46,8 @@ extern const tn_variant tn_flash_attention_onepass, tn_flash_attention_threads, 
 
 /* B, T, R, H, window and scale of the shape. */
 tn_flash_attention_sizes tn_flash_attention_sizes_of(const tn_flash_attention_shape *s);
+/* A run with no listed row: keys that none asks for have gradients of zero. */
+tn_status tn_flash_attention_empty(int pass, const tn_flash_attention_args *a);
 /* The widest vector, `wanted` halved, whose multiple a head is. */
 int tn_flash_attention_lanes(int64_t Dh, int wanted);
 void tn_flash_attention_threads_layout(const tn_device *dev, const tn_flash_attention_shape *s,
