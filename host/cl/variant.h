@@ -50,7 +50,7 @@ typedef enum tn_tunable_flag {
 typedef struct tn_variant {
     const char *name;
     tn_style style;
-    bool portable;    /* fits every shape on every device; one an op, the last of its table */
+    bool portable;    /* fits every shape on every device; one an op */
     unsigned passes;  /* bit p: it has pass p; 0: it has all */
     bool not_default; /* taken where it is tried, asked for or tuned, never by itself */
     unsigned
