@@ -161,7 +161,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, tune_plan *
     if (length <= 0)
         snprintf(plan->program, sizeof plan->program, "%s", args->program);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
-    if (plan->op && (!tn_op_find(plan->op->op) || !has_choice(tn_op_find(plan->op->op))))
+    if (plan->op && !has_choice(tn_op_find(plan->op->op)))
         return tn_fail(ctx, TN_ERR_ARG, "%s has neither variants nor tunables to choose among", plan->op->op);
     for (size_t i = 0; i < sizeof unwanted / sizeof unwanted[0] && !plan->verify_only; i++)
         if (getenv(unwanted[i]) && getenv(unwanted[i])[0])

@@ -32,7 +32,7 @@ tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
 /* Adds the names of an op's variants that `list` does not have; is `name` among them? */
 static bool variants_list(const tn_op *op, const char *name, char *list, size_t size) {
     bool found = false;
-    for (int i = 0; op && op->variants[i]; i++) {
+    for (int i = 0; op->variants[i]; i++) {
         const char *one = op->variants[i]->name;
         found = found || strcmp(one, name) == 0;
         if (!strstr(list, one))

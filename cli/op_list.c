@@ -15,7 +15,7 @@ static void join(const char *const *words, const char *between, char *text, size
 
 static void variants_text(const tn_op *op, char *text, size_t size) {
     const char *names[32] = {NULL};
-    for (int i = 0; op && op->variants[i] && i < 31; i++)
+    for (int i = 0; op->variants[i] && i < 31; i++)
         names[i] = op->variants[i]->name;
     join(names, " ", text, size);
 }
@@ -56,7 +56,7 @@ static void print_all(tn_cli_ops what, const tn_case *only) {
         if (what == TN_CLI_OPS)
             print_op(tn_cases[i], tn_ops[i]);
         else
-            for (int v = 0; tn_ops[i] && tn_ops[i]->variants[v]; v++)
+            for (int v = 0; tn_ops[i]->variants[v]; v++)
                 print_tunables(tn_ops[i], tn_ops[i]->variants[v]);
     }
 }
@@ -92,11 +92,10 @@ static json_t *variant_json(const tn_op *op, const tn_variant *v) {
 
 static json_t *op_json(const tn_case *c, const tn_op *op) {
     json_t *variants = json_array();
-    for (int i = 0; op && op->variants[i]; i++)
+    for (int i = 0; op->variants[i]; i++)
         json_array_append_new(variants, variant_json(op, op->variants[i]));
     return json_pack("{s:s, s:o, s:o, s:o, s:o}", "op", c->op, "passes", words_json(c->passes), "dimensions",
-                     words_json(c->dims), "classes", words_json(op ? op->classes : NULL), "variants",
-                     variants);
+                     words_json(c->dims), "classes", words_json(op->classes), "variants", variants);
 }
 
 static tn_status print_json(tn_context *ctx, const tn_case *only) {

@@ -81,13 +81,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "decay", "t", NULL};
 static const char *const passes[] = {"forward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("VECTORS", "vectors of a work-item", 1, 2, 4, 16, 32, 64, 128, 256),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_adamw = {.op = "adamw",
                                .dims = dims,
                                .passes = passes,
@@ -99,5 +92,4 @@ const tn_case tn_case_adamw = {.op = "adamw",
                                .reference = reference,
                                .sees = sees,
                                .flops = flops,
-                               .bytes = bytes,
-                               .tunables = tunables};
+                               .bytes = bytes};

@@ -122,12 +122,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"H", "Dh", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("VW", "lanes of a vector", 4, 8, 16),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_attention_absorb = {.op = "attention_absorb",
                                           .dims = dims,
                                           .passes = passes,
@@ -140,5 +134,4 @@ const tn_case tn_case_attention_absorb = {.op = "attention_absorb",
                                           .sees = sees,
                                           .flops = flops,
                                           .bytes = bytes,
-                                          .has_gradient = true,
-                                          .tunables = tunables};
+                                          .has_gradient = true};

@@ -3,7 +3,6 @@
 #ifndef TN_CASE_H
 #define TN_CASE_H
 
-#include "case_tunable.h"
 #include "ops.h"
 #include "poison.h"
 #include "rng.h"
@@ -53,7 +52,6 @@ typedef struct tn_case {
     bool has_gradient;
     bool (*smooth)(
         const tn_shape *shape); /* NULL: everywhere; else finite differences hold for these shapes only */
-    const tn_case_tunable *tunables; /* ends with a NULL name; NULL: none */
 } tn_case;
 
 extern const tn_case *const tn_cases[]; /* in order of the list in kernels/CMakeLists.txt */

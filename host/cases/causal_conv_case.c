@@ -135,15 +135,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"B", "T", "D", "K", "silu", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE_BITS("TILE", "positions of a work-item", 16, 32, 64, 128, 256, 512),
-    TN_CASE_TUNABLE("SIDE", "vectors side by side, where rows have more", 1, 2, 4),
-    TN_CASE_TUNABLE_STREAM,
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_causal_conv = {.op = "causal_conv",
                                      .dims = dims,
                                      .passes = passes,
@@ -155,5 +146,4 @@ const tn_case tn_case_causal_conv = {.op = "causal_conv",
                                      .sees = sees,
                                      .flops = flops,
                                      .bytes = bytes,
-                                     .has_gradient = true,
-                                     .tunables = tunables};
+                                     .has_gradient = true};

@@ -104,13 +104,6 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
 static const char *const dims[] = {"N", "D", "V", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("ROWS", "positions of a work-item, forward", 1, 2, 4, 8, 16, 32, 64),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_embedding = {.op = "embedding",
                                    .dims = dims,
                                    .passes = passes,
@@ -123,5 +116,4 @@ const tn_case tn_case_embedding = {.op = "embedding",
                                    .flops = flops,
                                    .bytes = bytes,
                                    .least = least,
-                                   .has_gradient = true,
-                                   .tunables = tunables};
+                                   .has_gradient = true};

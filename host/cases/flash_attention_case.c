@@ -361,20 +361,6 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
 static const char *const dims[] = {"B", "T", "H", "Dh", "R", "window", "masks", "seed", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("TQ", "query rows of a work-item", 1, 2, 4, 8, 12),
-    TN_CASE_TUNABLE("TK", "keys of a work-item in the pass for dk and dv", 1, 2, 4, 8, 12),
-    TN_CASE_TUNABLE_BITS("KB", "keys between two looks at the running maximum", 32, 64, 128),
-    TN_CASE_TUNABLE("TILES", "tiles of query rows of a work-item, at most", 1, 4, 8, 16, 32),
-    TN_CASE_TUNABLE_BITS("VW", "lanes of a vector", 4, 8, 16),
-    TN_CASE_TUNABLE_BITS("CHUNK", "keys after which sums start anew", 256, 512, 1024, 2048),
-    TN_CASE_TUNABLE("KW", "keys of a block, gradients in one pass", 32, 64, 128),
-    TN_CASE_TUNABLE("GROUP", "tiles of queries between two looks at dk and dv", 1, 2, 4, 8),
-    TN_CASE_TUNABLE("HEADS", "heads a compute unit from which an item has all chunks of one", 4, 16, 64),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .dims = dims,
                                          .passes = passes,
@@ -389,5 +375,4 @@ const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .flops = flops,
                                          .bytes = bytes,
                                          .least = least,
-                                         .has_gradient = true,
-                                         .tunables = tunables};
+                                         .has_gradient = true};

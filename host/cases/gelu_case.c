@@ -74,14 +74,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("VECTORS", "vectors of a work-item", 1, 2, 4, 16, 32, 64, 128, 256),
-    TN_CASE_TUNABLE_STREAM,
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_gelu = {.op = "gelu",
                               .dims = dims,
                               .passes = passes,
@@ -94,5 +86,4 @@ const tn_case tn_case_gelu = {.op = "gelu",
                               .sees = sees,
                               .flops = flops,
                               .bytes = bytes,
-                              .has_gradient = true,
-                              .tunables = tunables};
+                              .has_gradient = true};

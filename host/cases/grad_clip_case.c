@@ -49,15 +49,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "clips", NULL};
 static const char *const passes[] = {"forward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE_BITS("ITEMS", "most work-items", 64, 256, 1024, 4096),
-    TN_CASE_TUNABLE_BITS("SHARE", "least vectors of a work-item", 2, 8, 32, 128, 512),
-    TN_CASE_TUNABLE_BITS("STRIDED", "1: items take vectors in turn; 0: each a run of them", 0, 1),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_grad_clip = {.op = "grad_clip",
                                    .dims = dims,
                                    .passes = passes,
@@ -66,5 +57,4 @@ const tn_case tn_case_grad_clip = {.op = "grad_clip",
                                    .run = run,
                                    .reference = reference,
                                    .flops = flops,
-                                   .bytes = bytes,
-                                   .tunables = tunables};
+                                   .bytes = bytes};

@@ -64,13 +64,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"parts", "count", "stride", NULL};
 static const char *const passes[] = {"forward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("VECTORS", "vectors of results that a work-item owns", 1, 4, 16, 64),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_partial_sums = {.op = "partial_sums",
                                       .dims = dims,
                                       .passes = passes,
@@ -82,5 +75,4 @@ const tn_case tn_case_partial_sums = {.op = "partial_sums",
                                       .sees = sees,
                                       .flops = flops,
                                       .bytes = bytes,
-                                      .has_gradient = false,
-                                      .tunables = tunables};
+                                      .has_gradient = false};

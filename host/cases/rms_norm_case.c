@@ -88,14 +88,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"N", "D", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE_BITS("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_CASE_TUNABLE_STREAM,
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_rms_norm = {.op = "rms_norm",
                                   .dims = dims,
                                   .passes = passes,
@@ -107,5 +99,4 @@ const tn_case tn_case_rms_norm = {.op = "rms_norm",
                                   .sees = sees,
                                   .flops = flops,
                                   .bytes = bytes,
-                                  .has_gradient = true,
-                                  .tunables = tunables};
+                                  .has_gradient = true};

@@ -81,13 +81,6 @@ static tn_status check(tn_context *ctx, const tn_shape *s) {
                                                : TN_OK;
 }
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32),
-    TN_CASE_TUNABLE("LOCAL", "work-items of a group", 1, 4, 8, 16, 32, 64),
-    {NULL},
-};
-
 const tn_case tn_case_rope = {.op = "rope",
                               .dims = dims,
                               .passes = passes,
@@ -101,5 +94,4 @@ const tn_case tn_case_rope = {.op = "rope",
                               .sees = sees,
                               .flops = flops,
                               .bytes = bytes,
-                              .has_gradient = true,
-                              .tunables = tunables};
+                              .has_gradient = true};

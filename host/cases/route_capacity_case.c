@@ -59,14 +59,6 @@ static double bytes(const tn_shape *s, int pass) {
 static const char *const dims[] = {"B", "T", "k", NULL};
 static const char *const passes[] = {"forward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("TILE", "positions of a work-item", 256, 1024, 4096, 16384, 65536),
-    TN_CASE_TUNABLE("WAYS", "tables a work-item counts in by turns", 1, 2, 4),
-    TN_CASE_TUNABLE("LOCAL", "work-items of a group", 1, 16, 32, 64),
-    TN_CASE_TUNABLE("PICK", "work-items that look for the digit", 1, 16, 64, 256),
-    {NULL},
-};
-
 const tn_case tn_case_route_capacity = {.op = "route_capacity",
                                         .dims = dims,
                                         .passes = passes,
@@ -76,5 +68,4 @@ const tn_case tn_case_route_capacity = {.op = "route_capacity",
                                         .run = run,
                                         .reference = reference,
                                         .flops = flops,
-                                        .bytes = bytes,
-                                        .tunables = tunables};
+                                        .bytes = bytes};

@@ -86,14 +86,6 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
 static const char *const dims[] = {"B", "T", "permille", "block", NULL};
 static const char *const passes[] = {"forward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("TILE", "positions of a work-item", 64, 256, 1024, 4096, 16384),
-    TN_CASE_TUNABLE_LOCAL,
-    TN_CASE_TUNABLE("WHOLE", "positions up to which one work-item does it all", 0, 8192, 32768),
-    TN_CASE_TUNABLE("SCAN", "work-items that add up the counts", 1, 16, 64, 256),
-    {NULL},
-};
-
 const tn_case tn_case_route_compact = {.op = "route_compact",
                                        .dims = dims,
                                        .passes = passes,
@@ -105,5 +97,4 @@ const tn_case tn_case_route_compact = {.op = "route_compact",
                                        .reference = reference,
                                        .flops = flops,
                                        .bytes = bytes,
-                                       .least = least,
-                                       .tunables = tunables};
+                                       .least = least};

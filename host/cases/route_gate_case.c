@@ -107,12 +107,6 @@ static const char *const passes[] = {"forward", "backward", NULL};
 
 /* No finite differences: dp_const is the gradient of a penalty that is no output. tests/test_route_gate.c has
  * them. */
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_route_gate = {.op = "route_gate",
                                     .dims = dims,
                                     .passes = passes,
@@ -123,5 +117,4 @@ const tn_case tn_case_route_gate = {.op = "route_gate",
                                     .reference = reference,
                                     .sees = sees,
                                     .flops = flops,
-                                    .bytes = bytes,
-                                    .tunables = tunables};
+                                    .bytes = bytes};

@@ -176,12 +176,6 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
 static const char *const dims[] = {"N", "D", "R", "form", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};
-
 const tn_case tn_case_route_mix = {.op = "route_mix",
                                    .dims = dims,
                                    .passes = passes,
@@ -197,5 +191,4 @@ const tn_case tn_case_route_mix = {.op = "route_mix",
                                    .bytes = bytes,
                                    .least = least,
                                    .has_gradient = true,
-                                   .smooth = smooth,
-                                   .tunables = tunables};
+                                   .smooth = smooth};

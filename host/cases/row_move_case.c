@@ -18,12 +18,3 @@ void tn_row_move_fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
 
 const char *const tn_row_move_dims[] = {"R", "N", "D", NULL};
 const char *const tn_row_move_passes[] = {"forward", "backward", NULL};
-
-const tn_case_tunable tn_row_move_case_tunables[] = {
-    TN_CASE_TUNABLE("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE("ROWS", "rows of a work-item", 1, 2, 4, 8, 16, 32, 64),
-    TN_CASE_TUNABLE("SPLIT", "1: a row's vectors go to neighbouring work-items", 0, 1),
-    TN_CASE_TUNABLE_STREAM,
-    TN_CASE_TUNABLE_LOCAL,
-    {NULL},
-};

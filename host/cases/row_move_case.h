@@ -10,7 +10,6 @@ enum { FORWARD, BACKWARD };
 enum { T_OUT, T_IN, T_ROWS };
 
 extern const char *const tn_row_move_dims[], *const tn_row_move_passes[];
-extern const tn_case_tunable tn_row_move_case_tunables[];
 void tn_row_move_draw(tn_rng *rng, tn_shape *shape);
 /* R distinct rows in ascending order. */
 void tn_row_move_fill(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *tensors);

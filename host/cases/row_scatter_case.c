@@ -67,5 +67,4 @@ const tn_case tn_case_row_scatter = {.op = "row_scatter",
                                      .sees = sees,
                                      .flops = flops,
                                      .bytes = bytes,
-                                     .has_gradient = true,
-                                     .tunables = tn_row_move_case_tunables};
+                                     .has_gradient = true};

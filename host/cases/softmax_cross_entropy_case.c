@@ -125,12 +125,6 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
 static const char *const dims[] = {"L", "V", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
-static const tn_case_tunable tunables[] = {
-    TN_CASE_TUNABLE_BITS("LANES", "lanes of a vector", 1, 4, 8, 16),
-    TN_CASE_TUNABLE_BITS("GROUP", "work-items of a row", 1, 16, 32, 64, 128, 256),
-    {NULL},
-};
-
 const tn_case tn_case_softmax_cross_entropy = {.op = "softmax_cross_entropy",
                                                .dims = dims,
                                                .passes = passes,
@@ -144,5 +138,4 @@ const tn_case tn_case_softmax_cross_entropy = {.op = "softmax_cross_entropy",
                                                .flops = flops,
                                                .bytes = bytes,
                                                .least = least,
-                                               .has_gradient = true,
-                                               .tunables = tunables};
+                                               .has_gradient = true};

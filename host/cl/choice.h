@@ -7,21 +7,17 @@
 #include "tuned.h"
 #include "variant.h"
 
-/* What is known of one tunable (tunable.c). */
-typedef struct tn_tunable_row {
+/* A value that is tried (tn_tunable_try). */
+typedef struct tn_tried_value {
     char op[40], name[24];
-    const char *op_at, *name_at; /* where these stood when they were looked up last: never read */
-    bool is_asked, is_tried, is_tuned, is_fixed;
-    int cpu_default, gpu_default; /* when op code asked last */
-    tn_tunable_source source;     /* of what it was given */
-    int tried, tuned;
-} tn_tunable_row;
+    int value;
+} tn_tried_value;
 
-enum { TN_TUNABLE_ROWS = 256 };
-typedef struct tn_tunables {
-    tn_tunable_row rows[TN_TUNABLE_ROWS];
+enum { TN_TRIED_VALUES = 128 };
+typedef struct tn_tried_values {
+    tn_tried_value rows[TN_TRIED_VALUES];
     int count;
-} tn_tunables;
+} tn_tried_values;
 
 /* The environment, as it stood when the device was opened or tn_device_settings_reload was called. */
 typedef struct tn_settings {
@@ -49,9 +45,7 @@ enum { TN_PLAN_SLOTS = 1024, TN_RAN_OPS = 48, TN_TRIED_VARIANTS = 8 };
 
 void tn_settings_free(tn_device *dev);
 
-/* The row of a tunable, made when there is none; NULL when the table is full, and then defaults hold. */
-tn_tunable_row *tn_tunable_row_make(const tn_device *dev, const char *op, const char *name);
-/* Takes the values of the tuned file over, if there is one for this device. What cannot be used is told on
+/* Reads the tuned file, if there is one for this device. What cannot be used is told on
  * stderr and left. */
 void tn_tuned_load(tn_device *dev);
 

@@ -70,7 +70,7 @@ static tn_status device_open(tn_context *ctx, const tn_device_info *info, cl_dev
         status = tn_cl_fail(ctx, code, "making a queue on %s", info->name);
         goto cleanup;
     }
-    TN_GO(tn_alloc(ctx, 1, sizeof *dev->tunables, &dev->tunables));
+    TN_GO(tn_alloc(ctx, 1, sizeof *dev->tried_values, &dev->tried_values));
     tn_tuned_load(dev);
     TN_GO(tn_device_settings_reload(dev));
     *out = dev;
@@ -145,7 +145,7 @@ void tn_device_close(tn_device *dev) {
     tn_kernels_release(dev);
     tn_events_release(dev);
     tn_free(ctx, dev->events);
-    tn_free(ctx, dev->tunables);
+    tn_free(ctx, dev->tried_values);
     tn_free(ctx, dev->tuned);
     tn_free(ctx, dev->plans);
     tn_settings_free(dev);

@@ -81,10 +81,6 @@ tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches);
 tn_status tn_device_profile_end_split(tn_device *dev, const int *ends, int count, double *seconds);
 int tn_device_profile_launches(const tn_device *dev); /* since begin */
 
-/* A kernel tunable: environment TURNOUT_TUNE ("gemm.TILE_M=8,gemm.LOCAL=1"), then the tuned file's value,
- * then the default of the device's kind. */
-int tn_tunable_ask(const tn_device *dev, const char *op, const char *name, int cpu_default, int gpu_default);
-
 /* Raw handles for ops/gemm.c, which must hand them to CLBlast. cl_context, cl_command_queue. */
 void *tn_device_raw_context(const tn_device *dev);
 void *tn_device_raw_queue(const tn_device *dev);

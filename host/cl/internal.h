@@ -68,7 +68,7 @@ struct tn_device {
         void *data;
     } at_close[4];
     int at_close_count;
-    tn_tunables *tunables; /* op code reads, and notes that it asked, on a const device */
+    tn_tried_values *tried_values;
     tn_device_slot slots[8];
     int slot_count;
     const tn_kernel *running; /* launched last; NULL when its kernels are gone */

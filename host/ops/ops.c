@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Weak: an op that is not yet a table of variants is NULL here. */
-#define TN_OP(name) extern const tn_op tn_##name##_op __attribute__((weak));
+#define TN_OP(name) extern const tn_op tn_##name##_op;
 #include "op_list.def"
 #undef TN_OP
 
@@ -20,16 +19,10 @@ const int tn_op_count = sizeof tn_ops / sizeof tn_ops[0];
 
 const tn_op *tn_op_find(const char *name) {
     for (int i = 0; i < tn_op_count; i++)
-        if (tn_ops[i] && strcmp(tn_ops[i]->name, name) == 0)
+        if (strcmp(tn_ops[i]->name, name) == 0)
             return tn_ops[i];
     return NULL;
 }
-
-static const char *const names[] = {
-#define TN_OP(name) #name,
-#include "op_list.def"
-#undef TN_OP
-};
 
 /* One setting of a list: "op=variant", "op.NAME=value", "op/variant.NAME=value". */
 typedef struct setting {
@@ -49,17 +42,13 @@ static const char *cut(const char *from, const char *ends, char *out, size_t siz
     return from + length;
 }
 
-static tn_status op_of(tn_context *ctx, const char *where, const setting *s, const tn_op **out, bool *known) {
+static tn_status op_of(tn_context *ctx, const char *where, const setting *s, const tn_op **out) {
     char list[1024] = "";
-    *out = NULL;
-    for (int i = 0; i < tn_op_count; i++) {
-        add(list, sizeof list, names[i]);
-        if (strcmp(names[i], s->op) != 0)
-            continue;
-        *out = tn_ops[i];
-        *known = tn_ops[i] != NULL;
+    *out = tn_op_find(s->op);
+    if (*out)
         return TN_OK;
-    }
+    for (int i = 0; i < tn_op_count; i++)
+        add(list, sizeof list, tn_ops[i]->name);
     return tn_fail(ctx, TN_ERR_ARG, "%s: '%s' names no op; there is %s", where, s->text, list);
 }
 
@@ -96,19 +85,17 @@ static tn_status tunable_of(tn_context *ctx, const setting *s, const tn_op *op, 
 static tn_status check_variant(tn_context *ctx, setting *s) {
     const tn_op *op;
     const tn_variant *variant;
-    bool known = false;
     const char *behind = cut(s->text, "=", s->op, sizeof s->op);
     if (*behind != '=')
         return tn_fail(ctx, TN_ERR_ARG, "TURNOUT_VARIANT: '%s' is not OP=VARIANT", s->text);
     cut(behind + 1, "", s->variant, sizeof s->variant);
-    TN_TRY(op_of(ctx, "TURNOUT_VARIANT", s, &op, &known));
-    return known ? variant_of(ctx, "TURNOUT_VARIANT", s, op, &variant) : TN_OK;
+    TN_TRY(op_of(ctx, "TURNOUT_VARIANT", s, &op));
+    return variant_of(ctx, "TURNOUT_VARIANT", s, op, &variant);
 }
 
 static tn_status check_tunable(tn_context *ctx, setting *s) {
     const tn_op *op;
     const tn_variant *variant = NULL;
-    bool known = false;
     char *end;
     const char *at = cut(s->text, ":/.=", s->op, sizeof s->op);
     if (*at == '/' || *at == ':') /* "op:variant" of an earlier version */
@@ -118,14 +105,14 @@ static tn_status check_tunable(tn_context *ctx, setting *s) {
     if (*at != '=' || !s->tunable[0])
         return tn_fail(ctx, TN_ERR_ARG,
                        "TURNOUT_TUNE: '%s' is neither OP.NAME=VALUE nor OP/VARIANT.NAME=VALUE", s->text);
-    TN_TRY(op_of(ctx, "TURNOUT_TUNE", s, &op, &known));
+    TN_TRY(op_of(ctx, "TURNOUT_TUNE", s, &op));
     const long value = strtol(at + 1, &end, 10);
     if (end == at + 1 || *end || value < 0 || value > TN_TUNED_LARGEST)
         return tn_fail(ctx, TN_ERR_ARG, "TURNOUT_TUNE: '%s': '%s' is no integer from 0 to %d", s->text,
                        at + 1, TN_TUNED_LARGEST);
-    if (known && s->variant[0])
+    if (s->variant[0])
         TN_TRY(variant_of(ctx, "TURNOUT_TUNE", s, op, &variant));
-    return known ? tunable_of(ctx, s, op, variant) : TN_OK;
+    return tunable_of(ctx, s, op, variant);
 }
 
 static tn_status check_list(tn_context *ctx, const char *name, tn_status (*check)(tn_context *, setting *)) {

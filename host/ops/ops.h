@@ -5,7 +5,7 @@
 #include "variant.h"
 
 extern const tn_op *const tn_ops[];
-extern const int tn_op_count;              /* an entry is NULL where an op has no variants yet */
+extern const int tn_op_count;
 const tn_op *tn_op_find(const char *name); /* NULL when unknown */
 
 /* TURNOUT_VARIANT ("OP=VARIANT,…") and TURNOUT_TUNE ("OP.NAME=1,OP/VARIANT.NAME=1,…") as they stand:
