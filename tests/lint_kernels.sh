@@ -58,6 +58,12 @@ for file in $files; do
     echo "lint: $file: a name of a built-in function"
     failed=1
   fi
+  # Inlined, it leaves LLVM's noalias scopes, which Oclgrind 21.10 does not know.
+  if awk '/^(ALWAYS_INLINE|static)/ { head = 1 } head && /restrict/ { print FILENAME ":" FNR ": " $0; bad = 1 }
+          /{/ { head = 0 } END { exit !bad }' "$file"; then
+    echo "lint: $file: restrict in a function that is no kernel"
+    failed=1
+  fi
 done
 for file in $files; do
   name=$(basename "$file" .cl)

@@ -20,8 +20,8 @@
     }
 
 #if B_ROWS
-ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *restrict a, const global float *restrict b,
-                            int N, int K, int left) {
+ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
+                            int left) {
     VEC row[NV];
     if (left >= PANEL) {
         for (int k = 0; k < K; k++) {
@@ -38,8 +38,8 @@ ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *restrict a, c
 #else
 /* b stands at row n of B for column n; blocks of 16 × 16 are turned in registers. Past the last row of B the
  * last one is taken again, for columns that nobody stores. */
-ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *restrict a, const global float *restrict b,
-                            int N, int K, int left) {
+ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
+                            int left) {
     float16 block[16];
     int k = 0;
     for (; k + 16 <= K; k += 16) {
