@@ -205,6 +205,10 @@ static tn_status way_search(tuner *t, way *w, int variant, const way *champion) 
     }
     if (has_fallen(t, &w->space, &w->space.start))
         return TN_OK;
+    if (champion && !has_time(t)) {
+        t->whole = false;
+        return TN_OK;
+    }
     TN_TRY(turn(t, &w->space.start, TN_TUNE_FIRST, &right, &fitted));
     if (!right || fitted == 0)
         return right ? say_set(t, "refused", &w->space, &w->space.start) : TN_OK;

@@ -6,6 +6,7 @@
 #include "shapes.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const double most_bytes = 1e8;     /* larger shapes say what the memory does, not the kernel */
 static const double reference_work = 1e8; /* what the naive reference does in a moment */
@@ -47,11 +48,17 @@ static tn_status work_add(tn_tune_works *w, int pass, const tn_shape *shape, dou
     if (status == TN_OK && (call <= most || first) &&
         tn_variant_ran_as(w->dev, w->c->op, &work->pass, &work->class_)) {
         work->problem = p;
+        work->call = call;
         w->count++;
         return TN_OK;
     }
     work_free(w, p);
     return status == TN_ERR_MEMORY ? TN_OK : status;
+}
+
+static int by_work(const void *a, const void *b) {
+    const double x = ((const tn_tune_work *)a)->work, y = ((const tn_tune_work *)b)->work;
+    return (x > y) - (x < y);
 }
 
 tn_status tn_tune_works_make(tn_device *dev, const tn_case *c, double seconds, uint64_t seed,
@@ -65,6 +72,7 @@ tn_status tn_tune_works_make(tn_device *dev, const tn_case *c, double seconds, u
         for (int i = 0; i < count && out->count < TN_TUNE_WORKS; i++)
             if (i == 0 || c->bytes(&shapes[i], pass) <= most_bytes)
                 TN_TRY(work_add(out, pass, &shapes[i], most, seed, i == 0));
+    qsort(out->items, (size_t)out->count, sizeof out->items[0], by_work);
     return TN_OK;
 }
 
@@ -85,12 +93,20 @@ static unsigned bit_of(const tn_tune_set *set) {
 
 /* The smallest that a set of this variant may take. */
 static const tn_tune_work *smallest(const tn_tune_works *w, unsigned bit) {
-    const tn_tune_work *least = NULL;
     for (int i = 0; i < w->count; i++)
-        if (tn_tune_works_has(w, &w->items[i]) && !(w->items[i].unfit & bit) &&
-            (!least || w->items[i].work < least->work))
-            least = &w->items[i];
-    return least;
+        if (tn_tune_works_has(w, &w->items[i]) && !(w->items[i].unfit & bit))
+            return &w->items[i];
+    return NULL;
+}
+
+/* Once more, for the first call builds. */
+static tn_status is_slow(tn_tune_works *w, const tn_tune_work *work, bool *slow) {
+    tn_problem *p = work->problem;
+    const double start = tn_clock_seconds();
+    TN_TRY(p->c->run(w->dev, &p->shape, p->pass, p->tensors));
+    TN_TRY(tn_device_finish(w->dev));
+    *slow = tn_clock_seconds() - start > 5 * work->call + 1e-3;
+    return TN_OK;
 }
 
 static tn_status try_once(tn_tune_works *w, const tn_tune_work *work, const tn_tune_space *space,
@@ -116,8 +132,13 @@ tn_tune_outcome tn_tune_works_verify(tn_tune_works *w, const tn_tune_space *spac
         if (!tn_tune_works_has(w, work) || (depth != TN_TUNE_FIRST && work->unfit & bit_of(set)) ||
             (depth == TN_TUNE_QUICK && !least))
             continue;
-        const tn_status status = try_once(w, work, space, set, least || depth == TN_TUNE_WHOLE);
-        *fitted += status == TN_OK;
+        tn_status status = try_once(w, work, space, set, least || depth == TN_TUNE_WHOLE);
+        bool slow = false;
+        if (status == TN_OK && depth == TN_TUNE_FIRST)
+            status = is_slow(w, work, &slow);
+        *fitted = slow ? 0 : *fitted + (status == TN_OK);
+        if (slow)
+            break;
         if (status == TN_OK)
             continue;
         if (depth == TN_TUNE_FIRST && status == TN_ERR_UNSUPPORTED && tn_variant_unfit(w->dev, space->op)) {

@@ -8,15 +8,16 @@ enum { TN_TUNE_WORKS = 64, TN_TUNE_ALL = -1 };
 
 typedef struct tn_tune_work {
     tn_problem *problem;
-    int pass, class_; /* as the op planned it */
-    double work;      /* of the reference */
-    unsigned unfit;   /* bit v: variant v does not take this shape */
+    int pass, class_;  /* as the op planned it */
+    double work, call; /* of the reference; seconds of a call with the defaults */
+    unsigned unfit;    /* bit v: variant v does not take this shape */
 } tn_tune_work;
 
 typedef struct tn_tune_works {
     tn_device *dev; /* borrowed */
     const tn_case *c;
-    int count, pass, class_; /* pass and class: those that are looked at, TN_TUNE_ALL for all */
+    int count, pass, class_; /* of items, small ones first; pass and class: those that are looked at,
+                                TN_TUNE_ALL for all */
     tn_tune_work items[TN_TUNE_WORKS];
     const tn_tune_set *tried; /* at present, so that calls behind one another find their plan */
 } tn_tune_works;
@@ -29,7 +30,8 @@ void tn_tune_works_free(tn_tune_works *works);
 bool tn_tune_works_has(const tn_tune_works *works, const tn_tune_work *work); /* is it looked at? */
 
 typedef enum tn_tune_depth {
-    TN_TUNE_FIRST, /* of a variant: which shapes it takes; a set that takes fewer is refused later */
+    TN_TUNE_FIRST, /* of a variant: which shapes it takes, where a call does not take much longer than by
+                      default; a set that takes fewer is refused later */
     TN_TUNE_QUICK, /* before it is timed: the smallest shape */
     TN_TUNE_WHOLE  /* before it is taken: all shapes */
 } tn_tune_depth;
