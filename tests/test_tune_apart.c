@@ -28,7 +28,10 @@ static void first_not_taken(char *text, size_t size) {
     const char *first = strstr(program_output, "not taken: with ");
     ck_assert_msg(first != NULL, "%s", program_output);
     snprintf(text, size, "%.*s", (int)strcspn(first + 11, ":") + 11, first);
-    ck_assert_msg(!strstr(first + 1, text), "tried again: %s", program_output); /* one turn a set */
+    int turns = 0; /* one a set in each of the op's two passes */
+    for (const char *at = first; at; at = strstr(at + 1, text))
+        turns++;
+    ck_assert_msg(turns <= 2, "tried again: %s", program_output);
 }
 
 START_TEST(a_set_that_takes_its_process_along) {
