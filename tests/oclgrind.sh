@@ -8,18 +8,27 @@
 # then without those that it finds.
 # Exit 77 where Oclgrind is not installed, or there is no plugin for --undefined.
 #
-# A process a case: after a buffer has come and gone, Oclgrind 21.10 may take the next one for unwritten (within a case
-# verify lets none go). Without -cl-opt-disable it crashes on some vector code when it follows unwritten values.
+# A process a case and variant: after a buffer has come and gone, Oclgrind 21.10 may take the next one for unwritten
+# (within a case verify lets none go). Without -cl-opt-disable it crashes on some vector code when it follows unwritten values.
 set -u
 
-checked() { # LOG OP CASE: runs it; 0 when it ended well and nothing was logged
-  rm -f "$1"
-  # shellcheck disable=SC2086  # one word an option
-  oclgrind $looks --build-options -cl-opt-disable --max-errors 20 --log "$1" \
-    "$turnout" verify --op "$2" --seed 7 --case "$3" --quiet >"$1.out" 2>&1
-  code=$?
-  [ -f "$1" ] || echo "oclgrind wrote no log" >"$1"
-  [ $code -eq 0 ] && [ ! -s "$1" ]
+variants_of() { # OP: their names, of which a line "style" follows that of the name
+  "$turnout" verify --list --json --op "$1" |
+    awk -F'"' '/"style"/ { print name } /"name"/ { name = $4 }'
+}
+
+checked() { # LOG OP CASE: runs it by every variant; 0 when all ended well and nothing was logged
+  variants=$(variants_of "$2")
+  [ -n "$variants" ] || { echo "no variants of $2" >"$1.out"; return 1; }
+  for variant in $variants; do
+    rm -f "$1"
+    # shellcheck disable=SC2086  # one word an option
+    oclgrind $looks --build-options -cl-opt-disable --max-errors 20 --log "$1" \
+      "$turnout" verify --op "$2" --variant "$variant" --seed 7 --case "$3" --quiet >"$1.out" 2>&1
+    code=$?
+    [ -f "$1" ] || echo "oclgrind wrote no log" >"$1"
+    { [ $code -eq 0 ] && [ ! -s "$1" ]; } || return 1
+  done
 }
 
 every_op() {
