@@ -205,7 +205,7 @@ START_TEST(hurt_checkpoints) {
                 {"d_model", "-16", "d_model"},       {"d_model", "1e9", "d_model"},
                 {"mlp_width", "32768", "has F32 ["}, {"vocab", "1048576", "has F32 ["},
                 {"layers", "2", "missing"},          {"heads", "0", "heads"},
-                {"mixer", "random:nan", "0..1"},     {"mixer", "conv", "12"},
+                {"mixer", "random:nan", "0 to 1"},   {"mixer", "conv", "12"},
                 {"conv_taps", NULL, "conv_taps"}};
     static const unsigned char lengths[][8] = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
                                                {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
