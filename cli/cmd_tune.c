@@ -4,6 +4,7 @@
 #include "common.h"
 #include "file.h"
 #include "op_list.h"
+#include "sweep_show.h"
 #include "tune_apart.h"
 #include "version.h"
 
@@ -17,7 +18,7 @@ typedef struct tune_plan {
     const tn_case *op; /* NULL: all */
     double seconds;    /* a device */
     tn_tune_options options;
-    bool verify_only;
+    bool verify_only, dry_run;
     tn_tune_cover_options cover;
     int devices, wrong, left_out; /* so far */
     char program[4096];
@@ -135,9 +136,38 @@ static tn_status cover_device(const tn_tune_apart *apart, tune_plan *plan) {
     return TN_OK;
 }
 
+/* What would be searched, each op's share of the time, and nothing run or written. */
+static tn_status show_device(const tn_tune_apart *apart, const tune_plan *plan) {
+    double all = 0;
+    char text[40];
+    for (int i = 0; i < tn_case_count; i++)
+        all += weight_of(apart, op_at(plan, i));
+    for (int i = 0; i < tn_case_count; i++) {
+        const tn_op *op = op_at(plan, i);
+        const double weight = weight_of(apart, op);
+        for (int v = 0; weight > 0 && op->variants[v]; v++) {
+            tn_tune_space space;
+            tn_tune_space_make(apart->info, apart->style, op, v, &space);
+            printf("%-24s %-10s %9d %12.0f", op->name, op->variants[v]->name,
+                   1 + tn_tune_space_candidates(&space), tn_tune_space_size(&space));
+            tn_show_time(plan->seconds * weight / all, text, sizeof text);
+            printf("%s%s\n", v || plan->verify_only ? "" : "  ", v || plan->verify_only ? "" : text);
+        }
+    }
+    if (!plan->verify_only) {
+        tn_show_time(plan->seconds, text, sizeof text);
+        printf("%s on this device, --seconds; what is not reached by then is said\n", text);
+    }
+    return tn_stdout_check(apart->ctx);
+}
+
 static tn_status tune_device(tn_context *ctx, const tn_device_info *info, void *data) {
     tune_plan *plan = data;
     const tn_tune_apart apart = {ctx, info, tn_device_info_style(info), plan->program, plan->silence_s};
+    if (plan->dry_run) {
+        print_head(info, plan, "op                       variant      one by one     all sets  time\n");
+        return show_device(&apart, plan);
+    }
     if (!plan->verify_only)
         TN_TRY(tn_tuned_check(ctx, info)); /* what cannot be kept is not searched for */
     print_head(info, plan,
@@ -156,6 +186,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, tune_plan *
                         .options = {.seed = seed, .cases = cases},
                         .silence_s = tn_cli_real(args, "timeout", 300),
                         .verify_only = tn_cli_given(args, "verify-only"),
+                        .dry_run = tn_cli_given(args, "dry-run"),
                         .cover = {.most = (int)tn_cli_int(args, "sets", 0), .cases = cases, .seed = seed}};
     ssize_t length = readlink("/proc/self/exe", plan->program, sizeof plan->program - 1);
     if (length <= 0)
@@ -200,6 +231,9 @@ static const tn_cli_option options[] = {
     {"timeout", 0, "S", TN_CLI_REAL, "a set that takes longer than this is given up (300)", 1, 1e6},
     TN_CLI_LIST("variants, tunables, defaults by style and candidates"),
     TN_CLI_LIST_JSON,
+    {"dry-run", 0, NULL, TN_CLI_FLAG,
+     "print how many sets there are to try and each op's share of the time, and stop: nothing is run or "
+     "written"},
     {"verify-only", 0, NULL, TN_CLI_FLAG,
      "time nothing: verify sets until any two values of two tunables stood together"},
     {"sets", 0, "N", TN_CLI_INT, "with --verify-only: at most N sets a variant of an op", 1, 1e6},

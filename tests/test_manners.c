@@ -257,6 +257,9 @@ START_TEST(a_study_that_does_not_run) {
     ck_assert_int_eq(rmdir(test_folder), 0);
     program_gives(0, "study --dry-run --only seed --seeds 1 --distances 62 --json", "\"count\": 7",
                   "\"done\": false", "\"seconds_about\"");
+    program_gives(0, "tune --dry-run --op gemm --seconds 40", "gemm                     few ", "clblast",
+                  "about 40 s on this device");
+    program_gives(0, "tune --dry-run --op gelu --verify-only", "gelu                     threads ");
     program_gives(2, "study --dry-run --only text -o x", "--data");
     program_gives(2, "study --json -o x", "--json goes with --dry-run");
 }
