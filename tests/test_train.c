@@ -246,7 +246,7 @@ START_TEST(test_bad_arguments) {
                {"train --mixer conv --routing threshold -o x", "--routing"},
                {"train --mixer conv --lambda measured -o x", "--lambda measured belongs to the mixer routed"},
                {"train --mixer oracle --lambda measured -o x", "mixer routed"},
-               {"train --lambda measurd -o x", "a number or measured"},
+               {"train --lambda measurd -o x", "if not measured"},
                {"train --lambda -1 -o x", "from 0 to"},
                {"train --resume --lambda measured --quiet -o test_train_nothing_here", "no run to resume"},
                {"train --heads 5 -o x", "head"},
