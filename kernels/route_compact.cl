@@ -120,9 +120,9 @@ static inline int place(global int *rows, global int *s, const global uchar *m, 
             continue;
         }
         hit = t;
-        /* No branch on a mask that nobody can predict, and no step of 16 that waits for the one before: a
-         * product adds up the bytes below each byte (the lowest comes first on every device there is). What
-         * a store of four writes too much, the next one writes over. */
+        /* Prefix sums of 16 flags without a branch or a chain of 16 additions: multiplying by ALL_BYTES
+         * adds to each byte all bytes below it (little-endian). A store of four may write past the last
+         * routed row of the block; the next store overwrites that. */
         const uchar16 routed = as_uchar16(flags != (uchar16)(0));
         const ulong2 one = as_ulong2(routed & (uchar16)(1));
         const ulong low = one.x * ALL_BYTES, high = one.y * ALL_BYTES + (low >> 56) * ALL_BYTES;

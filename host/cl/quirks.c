@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* First match wins per bit: all matching rows are combined. */
+/* Bits of all matching rows are OR-ed. */
 static const tn_quirk_row rows[] = {
     {"rusticl", "llvmpipe", NULL, TN_QUIRK_EVENTS_USELESS,
      "llvmpipe reports END - START = 1 ns for every kernel"},

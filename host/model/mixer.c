@@ -74,8 +74,8 @@ static tn_status mix(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t
                                 st->h, st->dense ? NULL : st->slot);
 }
 
-/* Nobody will ask for c: the convolution track goes straight to mid, and the routed rows are put over it, of
- * whole blocks only those. */
+/* Inference: the convolution track is written straight to mid, then the routed rows (of whole blocks, the
+ * routed ones alone) are written over it; c is not kept. */
 static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
     return !ws->m->training && !st->dense;
 }

@@ -59,7 +59,7 @@ tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, t
                    &(tn_gemm_args){.c = &dw, .a = &dy, .b = x, .later = later});
 }
 
-/* Of TN nobody wants it, and without a product there is nothing that it could be a part of. */
+/* Can gelu be the product's epilogue? Not of TN, which no caller has with gelu, nor of an empty sum. */
 static bool ends_in_gelu(const tn_gemm_shape *s) {
     return s->form != TN_GEMM_TN && s->K > 0;
 }

@@ -31,8 +31,8 @@ tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /
 tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
                               const tn_buffer *b, const tn_buffer *packed /* tn_gemm_packed_floats(N, K) */,
                               const tn_buffer *bias, const tn_buffer *add);
-/* c = product (+ bias), act = gelu(c), in one launch where it can be. act may be c, whose product nobody
- * wants then. */
+/* c = product (+ bias), act = gelu(c), in one launch where it can be. act may be c, and then
+ * the product itself is not kept. */
 tn_status tn_gemm_gelu_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
                                tn_buffer *act /* [M,N] */, const tn_buffer *a, const tn_buffer *b,
                                const tn_buffer *packed /* as above, or NULL */, const tn_buffer *bias);

@@ -20,8 +20,9 @@ typedef struct tn_mlp_weights {
 
 extern const struct tn_op tn_mlp_op;
 
-/* What forward leaves for backward. u and act are wanted where tn_mlp_is_fused says false; up may be act
- * where nobody wants gradients then, and NULL where it says true. */
+/* What forward leaves for backward. Where tn_mlp_is_fused is false, u and act are needed, and up may be act
+ * if no backward pass follows; where it is true, u and act may be NULL, and up too if no backward pass
+ * follows. */
 typedef struct tn_mlp_saved {
     tn_buffer *rstd /* [N] */, *up /* [N,F] */, *u /* [N,D] */, *act /* [N,F] */;
 } tn_mlp_saved;

@@ -37,7 +37,7 @@ ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const glob
 }
 #else
 /* b stands at row n of B for column n; blocks of 16 × 16 are turned in registers. Past the last row of B the
- * last one is taken again, for columns that nobody stores. */
+ * last one is read again, for columns that are not stored. */
 ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
                             int left) {
     float16 block[16];

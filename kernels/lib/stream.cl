@@ -21,8 +21,8 @@
 #define AHEAD(p, bytes)
 #endif
 
-/* store_part for results that nobody reads soon. STREAM 1: tensors are larger than the caches; results pass
- * them by, unless IN_PLACE says that their lines have just been read. p is aligned to whole vectors then
+/* store_part for results that are not read soon. STREAM 1: tensors are larger than the caches; stores bypass
+ * them, unless IN_PLACE says that their lines have just been read. p is aligned to whole vectors then
  * (tn_options_rows in host/cl). */
 #ifndef STREAM
 #define STREAM 0
