@@ -8,8 +8,8 @@ parts=$*
 command -v clang >/dev/null || { echo "skipped: clang is not installed"; exit 77; }
 
 cpu="" # what the files say themselves
-gpu="LANES=1 VW=4 NV=1 TM=4 TILES=1 COPY_A=0 TQ=1 TK=1 KB=32 ROWS=1 VECTORS=1 TILE=256 GROUP=64"
-between="LANES=4 VW=8 TM=1 A_ROWS=0 SILU=0 K=3 DH=80"
+gpu="LANES=1 NV=1 TM=4 TILES=1 COPY_A=0 TQ=1 TK=1 KB=32 ROWS=1 VECTORS=1 TILE=256 GROUP=64"
+between="LANES=4 TM=1 A_ROWS=0 SILU=0 K=3 DH=80"
 
 # FILES TUNABLES: -D options for those that one of the files has as "#ifndef".
 options_of() {
@@ -81,6 +81,8 @@ for file in $files; do
     set -- "$@" -include "$one"
   done
   for tunables in "$cpu" "$gpu" "$between"; do
+    # shellcheck disable=SC2086  # one word a file
+    grep -qx '#error "LANES is 4, 8 or 16"' $before "$file" && tunables=$(echo "$tunables" | sed 's/LANES=4/LANES=8/; s/LANES=1 /LANES=4 /')
     options=$(options_of "$before $file" "$tunables")
     [ -n "$tunables" ] && [ -z "$options" ] && continue
     # A tunable may leave a parameter without use, and what stands in front of other files a function.

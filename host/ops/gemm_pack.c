@@ -33,7 +33,7 @@ int64_t tn_gemm_packed_blocks(const tn_device *dev, int64_t N, int64_t K) {
 static tn_status kernel(tn_device *dev, const char *name, tn_kernel **out) {
     const tn_gemm_layout layout = tn_gemm_layout_of(dev);
     tn_options options = {""};
-    tn_options_int(&options, "VW", (long)layout.lanes);
+    tn_options_int(&options, "LANES", (long)layout.lanes);
     tn_options_int(&options, "NV", (long)layout.vectors);
     tn_options_int(&options, "PACK_K", PACK_K);
     return tn_kernel_get(dev, "gemm_pack", name, &options, out);

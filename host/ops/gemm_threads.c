@@ -65,7 +65,7 @@ static tn_status kernel(tn_device *dev, const tiles *t, bool a_rows, int64_t gel
     tn_options options = {""};
     if (gelu)
         tn_options_int(&options, "ACT", gelu == TN_GEMM_GELU_SLOPE ? 2 : 1);
-    tn_options_int(&options, "VW", (long)t->vw);
+    tn_options_int(&options, "LANES", (long)t->vw);
     tn_options_int(&options, "NV", (long)t->nv);
     tn_options_int(&options, "TM", (long)t->tm);
     tn_options_int(&options, "TILES", (long)t->tiles);

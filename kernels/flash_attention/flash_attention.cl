@@ -10,6 +10,10 @@
  * values kv_start[b] … kv_start[b+1]−1 at positions 0, 1, …  Packed tensors hold panels of 32 rows of one
  * sequence as [panel][H][DH][32]; the first panel of sequence b is start[b]/32 + b. */
 
+#if LANES == 1
+#error "LANES is 4, 8 or 16"
+#endif
+
 #ifndef TQ
 #define TQ 12 /* query rows of a tile */
 #endif

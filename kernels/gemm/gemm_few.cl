@@ -15,14 +15,14 @@
 /* The products of column k of A with a row of B. */
 #define ADD_PRODUCTS(k, row)                                                                                 \
     UNROLL for (int m = 0; m < ROWS; m++) {                                                                  \
-        const VEC x = a[m * K + (k)];                                                                        \
+        const floatv x = a[m * K + (k)];                                                                     \
         UNROLL for (int j = 0; j < NV; j++) acc[m][j] += x * (row)[j];                                       \
     }
 
 #if B_ROWS
-ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
+ALWAYS_INLINE void multiply(floatv acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
                             int left) {
-    VEC row[NV];
+    floatv row[NV];
     if (left >= PANEL) {
         for (int k = 0; k < K; k++) {
             UNROLL for (int j = 0; j < NV; j++) row[j] = LOAD(j, b + k * N);
@@ -38,7 +38,7 @@ ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const glob
 #else
 /* b stands at row n of B for column n; blocks of 16 × 16 are turned in registers. Past the last row of B the
  * last one is read again, for columns that are not stored. */
-ALWAYS_INLINE void multiply(VEC acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
+ALWAYS_INLINE void multiply(floatv acc[ROWS][NV], const global float *a, const global float *b, int N, int K,
                             int left) {
     float16 block[16];
     int k = 0;
@@ -66,18 +66,18 @@ kernel void gemm_few(global float *c,                /* [ROWS,N] */
                      global float *act,              /* [ROWS,N] with ACT */
                      int N, int K) {
     const int n = get_global_id(0) * PANEL, left = N - n;
-    VEC acc[ROWS][NV];
+    floatv acc[ROWS][NV];
     if (left <= 0)
         return;
     UNROLL for (int m = 0; m < ROWS; m++) UNROLL for (int j = 0; j < NV; j++) {
-        acc[m][j] = add ? load_columns(add + m * N + n, j, left) : (VEC)(0.0f);
+        acc[m][j] = add ? load_columns(add + m * N + n, j, left) : (floatv)(0.0f);
         if (bias)
             acc[m][j] += load_columns(bias + n, j, left);
     }
     multiply(acc, a, B_ROWS ? b + n : b + n * K, N, K, left);
     UNROLL for (int m = 0; m < ROWS; m++) UNROLL for (int j = 0; j < NV; j++) {
         const int at = m * N + n;
-        VEC v = acc[m][j];
+        floatv v = acc[m][j];
 #if ACT == 2
         v *= gelu_slope(load_columns(act + at, j, left));
 #elif ACT == 1

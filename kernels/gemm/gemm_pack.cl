@@ -15,7 +15,7 @@ static inline void pack_rows(global float *to, const global float *b, int N, int
                 STORE(LOAD(j, from + k * N), j, to + k * PANEL);
         return;
     }
-#if VW == 16
+#if LANES == 16
     if (left >= PANEL)
         for (; k + 16 <= end; k += 16)
             for (int j = 0; j < NV; j++) {

@@ -30,10 +30,9 @@
 
 /* Strides of the copied rows are constants, so that a tile needs one address and not TM of them; 16 more than
  * KC, so that rows do not share the sets of the cache. */
-#define COPY_LD  (KC + 16)
-#define TM_UP    ((TM + VW - 1) / VW * VW)
-#define TILE_LD  (KC * TM + VW)
-#define VEC_NEAR floatv_near
+#define COPY_LD (KC + 16)
+#define TM_UP   ((TM + LANES - 1) / LANES * LANES)
+#define TILE_LD (KC * TM + LANES)
 #if COPY_A
 #define A_SPACE private
 #else
@@ -68,7 +67,7 @@ ALWAYS_INLINE float a_of(const gemm_tile *t, int i, int k) {
 }
 
 /* A vector of sums to C. */
-ALWAYS_INLINE void put(VEC v, const gemm_tile *t, int i, int j) {
+ALWAYS_INLINE void put(floatv v, const gemm_tile *t, int i, int j) {
 #if ACT == 2
     if (t->last)
         v *= gelu_slope(load_columns(t->act + i * t->ldc, j, t->left));
@@ -86,27 +85,27 @@ ALWAYS_INLINE void put(VEC v, const gemm_tile *t, int i, int j) {
  * start. */
 #define DEFINE_MULTIPLY_(H)                                                                                  \
     ALWAYS_INLINE void multiply_##H(const gemm_tile *t) {                                                    \
-        VEC acc[H][NV];                                                                                      \
+        floatv acc[H][NV];                                                                                   \
         const global float *const from = t->first ? t->add : t->c;                                           \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                   \
-            from ? load_columns(from + i * t->ldc, j, t->left) : (VEC)(0.0f);                                \
+            from ? load_columns(from + i * t->ldc, j, t->left) : (floatv)(0.0f);                             \
         if (t->first && t->bias)                                                                             \
             UNROLL for (int j = 0; j < NV; j++) {                                                            \
-                const VEC x = load_columns(t->bias, j, t->left);                                             \
+                const floatv x = load_columns(t->bias, j, t->left);                                          \
                 UNROLL for (int i = 0; i < H; i++) acc[i][j] += x;                                           \
             }                                                                                                \
         for (int k = 0; k < t->count; k++) {                                                                 \
-            VEC row[NV];                                                                                     \
+            floatv row[NV];                                                                                  \
             UNROLL for (int j = 0; j < NV; j++) row[j] = LOAD(j, t->b + k * t->ldb);                         \
             UNROLL for (int i = 0; i < H; i++) {                                                             \
-                const VEC x = a_of(t, i, k);                                                                 \
+                const floatv x = a_of(t, i, k);                                                              \
                 UNROLL for (int j = 0; j < NV; j++) acc[i][j] += x * row[j];                                 \
             }                                                                                                \
         }                                                                                                    \
         UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) put(acc[i][j], t, i, j);      \
     }
 #define DEFINE_MULTIPLY(H) DEFINE_MULTIPLY_(H)
-#define MULTIPLY(H)        JOIN(multiply_, H)
+#define MULTIPLY(H)        TN_GLUE(multiply_, H)
 DEFINE_MULTIPLY(1)
 #if TM > 4
 DEFINE_MULTIPLY(4)
@@ -157,11 +156,11 @@ static inline void copy_rows(float *to, const global float *a, int lda, int m0, 
     for (int i = 0; i < rows; i++) {
         const global float *from = a + (m0 + i) * lda + k0;
         int k = 0;
-        for (; k + VW <= count; k += VW) {
+        for (; k + LANES <= count; k += LANES) {
 #if ASK
             AHEAD(from, 4 * (size_t)(lda + k));
 #endif
-            JOIN(vstore, VW)(LOAD(0, from + k), 0, to + i * COPY_LD + k);
+            TN_GLUE(vstore, LANES)(LOAD(0, from + k), 0, to + i * COPY_LD + k);
         }
         for (; k < count; k++)
             to[i * COPY_LD + k] = from[k];
@@ -183,8 +182,8 @@ static inline void copy_columns(float *to, const global float *a, int lda, int m
         for (; i < i0 + rows && i % TM != 0; i++)
             to[i / TM * TILE_LD + k * TM + i % TM] = from[i - i0];
         for (float *tile = to + i / TM * TILE_LD + k * TM; i + TM_UP <= i0 + rows; i += TM, tile += TILE_LD) {
-            UNROLL for (int n = 0; n < TM_UP; n += VW) * (private VEC_NEAR *)(tile + n) =
-                *(const global VEC_NEAR *)(from + (i - i0) + n);
+            UNROLL for (int n = 0; n < TM_UP; n += LANES) * (private floatv_near *)(tile + n) =
+                *(const global floatv_near *)(from + (i - i0) + n);
         }
         for (; i < i0 + rows; i++)
             to[i / TM * TILE_LD + k * TM + i % TM] = from[i - i0];

@@ -9,10 +9,6 @@
 
 /* floatv: LANES neighbours at once, LANES a tunable of the op: 16 is one register of a wide CPU, 1 leaves
  * neighbours to neighbouring work-items, as a GPU wants it. */
-#ifdef VW /* gemm's and flash_attention's name for it */
-#undef LANES
-#define LANES VW
-#endif
 #ifndef LANES
 #define LANES 16 /* 1, 4, 8 or 16 */
 #endif
@@ -166,10 +162,3 @@ ALWAYS_INLINE void transpose16(float16 *a) {
             a[i] = b[i];
     }
 }
-
-/* Older names. */
-#ifndef VW
-#define VW LANES
-#endif
-#define JOIN(a, b) TN_GLUE(a, b)
-#define VEC        floatv
