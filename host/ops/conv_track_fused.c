@@ -3,12 +3,7 @@
  * same bits as variant composed. */
 #include "causal_conv.h"
 #include "conv_track_variants.h"
-#include "gemm_pack.h"
-
-enum {
-    WIDEST = 1 << 15, /* D·D of a weight that stays near a unit beside its rows */
-    STACK = 1 << 20   /* of private memory: half of what an item may have, the other half is the stack's */
-};
+#include "fused_rows.h"
 
 enum { TILES, TUNABLES };
 static const tn_tunable tunables[TUNABLES] = {
@@ -24,10 +19,6 @@ typedef struct plan {
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "conv_track's plan");
 
-static int64_t parts_of(const tn_conv_track_key *s) {
-    return tn_ceil_div(s->B * s->T, TN_GEMM_PART_K);
-}
-
 /* Do parts end where a tile of causal_conv does? */
 static bool parts_end_with_tiles(const tn_conv_track_key *s, int64_t tile) {
     return s->T > tile ? s->T % tile == 0 && TN_GEMM_PART_K % tile == 0 : TN_GEMM_PART_K % s->T == 0;
@@ -37,9 +28,8 @@ static bool fits(const tn_device *dev, int pass, const void *shape, const int *v
                  size_t size) {
     const tn_conv_track_key *s = shape;
     const tn_gemm_layout g = tn_gemm_layout_of(dev);
-    const int64_t room = (int64_t)tn_device_private_bytes(dev), tile = tn_causal_conv_tile(dev),
-                  halo = s->K - 1, forward = 2 * values[TILES] * g.rows + halo,
-                  backward = 4 * (tile + g.rows) + 6 * halo,
+    const int64_t tile = tn_causal_conv_tile(dev), halo = s->K - 1,
+                  forward = 2 * values[TILES] * g.rows + halo, backward = 4 * (tile + g.rows) + 6 * halo,
                   bytes = (s->training && backward > forward ? backward : forward) * (s->D + 16) *
                           (int64_t)sizeof(float);
     (void)pass;
@@ -48,14 +38,8 @@ static bool fits(const tn_device *dev, int pass, const void *shape, const int *v
                  (long long)(g.lanes * g.vectors));
     else if (s->K < 1 || s->K > 64)
         snprintf(why, size, "%lld taps, and it holds 1 to 64", (long long)s->K);
-    else if (bytes > (room < STACK ? room : STACK))
-        snprintf(why, size, "a work-item's rows take %lld KiB", (long long)bytes >> 10);
-    else if (s->D * s->D > WIDEST)
-        snprintf(why, size, "a weight of D·D=%lld floats is past a unit's cache", (long long)(s->D * s->D));
-    else if (s->training && parts_of(s) < 2 * (int64_t)tn_device_get_info(dev)->compute_units)
-        /* A part is one item's: smaller launches share better. */
-        snprintf(why, size, "%lld rows have too few partial sums for the device's units",
-                 (long long)(s->B * s->T));
+    else if (!tn_fused_fits(dev, bytes, s->D * s->D, s->training, s->B * s->T, why, size))
+        return false;
     else if (s->training && !parts_end_with_tiles(s, tile))
         snprintf(why, size, "a partial sum would end within a tile of %lld positions", (long long)tile);
     else
@@ -65,16 +49,11 @@ static bool fits(const tn_device *dev, int pass, const void *shape, const int *v
 
 static tn_status kernel(tn_device *dev, const tn_conv_track_key *s, int64_t tiles, const char *name,
                         tn_kernel **out) {
-    const tn_gemm_layout g = tn_gemm_layout_of(dev);
     tn_options options = {""};
     tn_options_int(&options, "D", (long)s->D);
     tn_options_int(&options, "K", (long)s->K);
-    tn_options_int(&options, "LANES", (long)g.lanes);
-    tn_options_int(&options, "NV", (long)g.vectors);
-    tn_options_int(&options, "TM", (long)g.rows);
-    tn_options_int(&options, "TILES", (long)tiles);
     tn_options_int(&options, "TILE", (long)tn_causal_conv_tile(dev));
-    tn_options_int(&options, "PART", TN_GEMM_PART_K);
+    tn_fused_options(dev, tiles, &options);
     return tn_kernel_get(dev, "conv_track", name, &options, out);
 }
 
@@ -94,7 +73,7 @@ static int64_t rows_an_item(const tn_device *dev, int64_t tiles_at_most, const t
 static tn_status plan_make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_conv_track_key *s = shape;
     plan *p = out;
-    p->parts = parts_of(s);
+    p->parts = tn_fused_parts(s->B * s->T);
     p->tile = tn_causal_conv_tile(dev);
     p->rows = rows_an_item(dev, values[TILES], s);
     if (pass == TN_CONV_TRACK_BACKWARD) {

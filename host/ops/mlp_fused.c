@@ -1,13 +1,11 @@
 /* One launch a pass, which keeps what lies between near a compute unit: a work-item takes a few tiles of rows
  * through norm, products and gelu in its private memory (kernels/mlp.cl). The same bits as variant composed.
  */
-#include "gemm_pack.h"
+#include "fused_rows.h"
 #include "mlp_variants.h"
 
 enum {
-    FEW_ROWS = 4096,  /* up to which a partial sum of the norm's gradient spans 16 rows, as rms_norm's does */
-    WIDEST = 1 << 15, /* D·F of weights that stay near a unit beside its rows */
-    STACK = 1 << 20   /* of private memory: half of what an item may have, the other half is the stack's */
+    FEW_ROWS = 4096 /* up to which a partial sum of the norm's gradient spans 16 rows, as rms_norm's does */
 };
 
 enum { TILES, TUNABLES };
@@ -23,44 +21,27 @@ typedef struct plan {
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "mlp's plan");
 
-static int64_t parts_of(const tn_mlp_key *s) {
-    return tn_ceil_div(s->N, TN_GEMM_PART_K);
-}
-
 static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
                  size_t size) {
     const tn_mlp_key *s = shape;
     const tn_gemm_layout g = tn_gemm_layout_of(dev);
-    const int64_t panel = g.lanes * g.vectors, room = (int64_t)tn_device_private_bytes(dev);
-    const int64_t bytes =
-        values[TILES] * g.rows * (3 * (s->D + 16) + 2 * (s->F + 16)) * (int64_t)sizeof(float);
+    const int64_t panel = g.lanes * g.vectors,
+                  bytes =
+                      values[TILES] * g.rows * (3 * (s->D + 16) + 2 * (s->F + 16)) * (int64_t)sizeof(float);
     (void)pass;
-    if (s->D % panel != 0 || s->F % panel != 0)
-        snprintf(why, size, "D=%lld and F=%lld are not both multiples of %lld", (long long)s->D,
-                 (long long)s->F, (long long)panel);
-    else if (bytes > (room < STACK ? room : STACK))
-        snprintf(why, size, "a work-item's rows take %lld KiB", (long long)bytes >> 10);
-    else if (s->D * s->F > WIDEST)
-        snprintf(why, size, "weights of D·F=%lld floats are past a unit's cache", (long long)(s->D * s->F));
-    else if (s->training && parts_of(s) < 2 * (int64_t)tn_device_get_info(dev)->compute_units)
-        /* A part is one item's: smaller launches share better. */
-        snprintf(why, size, "%lld rows have too few partial sums for the device's units", (long long)s->N);
-    else
-        return true;
+    if (s->D % panel == 0 && s->F % panel == 0)
+        return tn_fused_fits(dev, bytes, s->D * s->F, s->training, s->N, why, size);
+    snprintf(why, size, "D=%lld and F=%lld are not both multiples of %lld", (long long)s->D, (long long)s->F,
+             (long long)panel);
     return false;
 }
 
 static tn_status kernel(tn_device *dev, const tn_mlp_key *s, int64_t tiles, const char *name,
                         tn_kernel **out) {
-    const tn_gemm_layout g = tn_gemm_layout_of(dev);
     tn_options options = {""};
     tn_options_int(&options, "D", (long)s->D);
     tn_options_int(&options, "F", (long)s->F);
-    tn_options_int(&options, "LANES", (long)g.lanes);
-    tn_options_int(&options, "NV", (long)g.vectors);
-    tn_options_int(&options, "TM", (long)g.rows);
-    tn_options_int(&options, "TILES", (long)tiles);
-    tn_options_int(&options, "PART", TN_GEMM_PART_K);
+    tn_fused_options(dev, tiles, &options);
     tn_options_int(&options, "BIAS_PART", TN_GEMM_PART_ROWS);
     return tn_kernel_get(dev, "mlp", name, &options, out);
 }
@@ -77,7 +58,7 @@ static int64_t rows_an_item(const tn_device *dev, int64_t tiles, int64_t N) {
 static tn_status plan_make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_mlp_key *s = shape;
     plan *p = out;
-    p->parts = parts_of(s);
+    p->parts = tn_fused_parts(s->N);
     p->share = s->N <= FEW_ROWS ? 16 : TN_GEMM_PART_K;
     p->rows = rows_an_item(dev, values[TILES], s->N);
     if (pass == TN_MLP_BACKWARD) {
