@@ -66,6 +66,13 @@ typedef struct tn_variant {
     tn_status (*run)(tn_device *dev, int pass, const void *shape, const void *plan, const void *args);
 } tn_variant;
 
+/* The plan of a variant that launches one kernel. */
+typedef struct tn_launch_plan {
+    tn_kernel *kernel;
+    tn_range range;
+} tn_launch_plan;
+_Static_assert(sizeof(tn_launch_plan) <= TN_PLAN_BYTES, "the plan of one launch");
+
 typedef struct tn_op {
     const char *name;
     const char *const *passes;  /* NULL-terminated, as those of its case */

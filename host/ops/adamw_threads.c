@@ -10,17 +10,11 @@ static const tn_tunable tunables[] = {
     [LOCAL] = TN_TUNABLE_LOCAL(64),
 };
 
-typedef struct plan {
-    tn_kernel *kernel;
-    tn_range range;
-} plan;
-_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "adamw's plan");
-
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_adamw_key *s = shape;
     const int64_t share = (int64_t)values[LANES] * values[VECTORS];
     tn_options options = {""};
-    plan *p = out;
+    tn_launch_plan *p = out;
     (void)pass;
     tn_options_int(&options, "LANES", values[LANES]);
     tn_options_int(&options, "VECTORS", values[VECTORS]);
@@ -30,10 +24,10 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     return TN_OK;
 }
 
-static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan, const void *args) {
     const tn_adamw_args *a = args;
     const tn_adamw_shape *s = a->s;
-    const plan *p = plan_;
+    const tn_launch_plan *p = plan;
     (void)pass;
     (void)shape;
     return tn_launch(

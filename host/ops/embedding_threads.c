@@ -8,17 +8,11 @@ static const tn_tunable tunables[] = {
     [LOCAL] = TN_TUNABLE_LOCAL(64),
 };
 
-typedef struct plan {
-    tn_kernel *kernel;
-    tn_range range;
-} plan;
-_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "embedding's plan");
-
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_embedding_key *s = shape;
     const bool forward = pass == TN_EMBEDDING_FORWARD;
     tn_options options = {""};
-    plan *p = out;
+    tn_launch_plan *p = out;
     tn_options_int(&options, "LANES", values[LANES]);
     tn_options_int(&options, "ROWS", values[ROWS]);
     TN_TRY(tn_kernel_get(dev, "embedding", forward ? "embedding_forward" : "embedding_backward", &options,
@@ -29,10 +23,10 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     return TN_OK;
 }
 
-static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan, const void *args) {
     const tn_embedding_key *s = shape;
     const tn_embedding_args *a = args;
-    const plan *p = plan_;
+    const tn_launch_plan *p = plan;
     if (pass == TN_EMBEDDING_FORWARD)
         return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->table),
                          tn_arg_buffer(a->tokens), tn_arg_i32(s->N), tn_arg_i32(s->D));

@@ -7,12 +7,6 @@ static const tn_tunable tunables[TUNABLES] = {
     [WIDE] = TN_TUNABLE("WIDE", "vectors side by side, where rows of B lie along C's", 4, 4, 0, 1, 2, 4, 8),
 };
 
-typedef struct plan {
-    tn_kernel *kernel;
-    tn_range range;
-} plan;
-_Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "gemm's plan");
-
 static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
                  size_t size) {
     const tn_gemm_key *s = shape;
@@ -35,7 +29,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     const tn_gemm_key *s = shape;
     const bool b_rows = pass == TN_GEMM_NN;
     int64_t wide = b_rows ? values[WIDE] : 1;
-    plan *p = out;
+    tn_launch_plan *p = out;
     tn_options options = {""};
     while (wide > 1 && (wide * s->M > REGISTERS || wide / 2 * LANES >= s->N))
         wide /= 2;
@@ -50,7 +44,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
     const tn_gemm_key *s = shape;
-    const plan *p = planned;
+    const tn_launch_plan *p = planned;
     const tn_gemm_args *a = args;
     (void)pass;
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->c[0]), tn_arg_buffer(a->a[0]),

@@ -14,44 +14,49 @@ static const tn_tunable tunables[] = {
 typedef struct plan {
     tn_kernel *squares, *finish;
     tn_range range;
-    int64_t items, share;
+    int64_t items, share; /* share: vectors of an item; 0: every items-th */
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "grad_clip's plan");
 
-static tn_status make(tn_device *dev, const tn_grad_clip_key *s, const int *values, const char *name,
-                      plan *p) {
-    const int64_t vectors = tn_ceil_div(s->n, values[LANES]), even = tn_ceil_div(vectors, values[ITEMS]);
+static tn_status make(tn_device *dev, const tn_grad_clip_key *s, const int *values, bool groups, plan *p) {
+    const int64_t vectors = tn_ceil_div(s->n, values[LANES]), even = tn_ceil_div(vectors, values[ITEMS]),
+                  share = even < values[SHARE] ? values[SHARE] : even;
     tn_options options = {""};
-    p->share = even < values[SHARE] ? values[SHARE] : even;
-    p->items = tn_ceil_div(vectors, p->share);
+    p->items = tn_ceil_div(vectors, share);
+    p->share = groups ? 0 : share;
     tn_options_int(&options, "LANES", values[LANES]);
-    TN_TRY(tn_kernel_get(dev, "grad_clip", name, &options, &p->squares));
+    TN_TRY(tn_kernel_get(dev, "grad_clip", groups ? "grad_clip_squares_groups" : "grad_clip_squares",
+                         &options, &p->squares));
     TN_TRY(tn_kernel_get(dev, "grad_clip", "grad_clip_scale", &options, &p->finish));
     p->range = tn_range_1d((size_t)p->items, tn_kernel_group(p->squares, (size_t)values[LOCAL]));
     return TN_OK;
 }
 
-static tn_status finish(tn_device *dev, const plan *p, const tn_grad_clip_args *a, const tn_buffer *partial) {
-    return tn_launch(dev, p->finish, tn_range_1d(1, 1), tn_arg_buffer(a->scale), tn_arg_buffer(a->norm),
-                     tn_arg_buffer(partial), tn_arg_i32(p->items), tn_arg_f32(a->max_norm));
-}
-
 static tn_status threads_plan(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     (void)pass;
-    return make(dev, shape, values, "grad_clip_squares", out);
+    return make(dev, shape, values, false, out);
 }
 
-static tn_status threads_run(tn_device *dev, int pass, const void *shape, const void *plan_,
-                             const void *args) {
+static tn_status groups_plan(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
+    (void)pass;
+    return make(dev, shape, values, true, out);
+}
+
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
     const tn_grad_clip_key *s = shape;
     const tn_grad_clip_args *a = args;
     const plan *p = plan_;
     tn_buffer *partial;
     (void)pass;
     TN_TRY(tn_device_scratch(dev, 0, (size_t)p->items * sizeof(float), &partial));
-    TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
-                     tn_arg_i32(p->items), tn_arg_i32(p->share), tn_arg_i32(s->n)));
-    return finish(dev, p, a, partial);
+    if (p->share)
+        TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
+                         tn_arg_i32(p->items), tn_arg_i32(p->share), tn_arg_i32(s->n)));
+    else
+        TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
+                         tn_arg_i32(p->items), tn_arg_i32(s->n)));
+    return tn_launch(dev, p->finish, tn_range_1d(1, 1), tn_arg_buffer(a->scale), tn_arg_buffer(a->norm),
+                     tn_arg_buffer(partial), tn_arg_i32(p->items), tn_arg_f32(a->max_norm));
 }
 
 const tn_variant tn_grad_clip_threads = {.name = "threads",
@@ -60,29 +65,11 @@ const tn_variant tn_grad_clip_threads = {.name = "threads",
                                          .tunable_count = sizeof tunables / sizeof tunables[0],
                                          .tunables = tunables,
                                          .plan = threads_plan,
-                                         .run = threads_run};
-
-static tn_status groups_plan(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
-    (void)pass;
-    return make(dev, shape, values, "grad_clip_squares_groups", out);
-}
-
-static tn_status groups_run(tn_device *dev, int pass, const void *shape, const void *plan_,
-                            const void *args) {
-    const tn_grad_clip_key *s = shape;
-    const tn_grad_clip_args *a = args;
-    const plan *p = plan_;
-    tn_buffer *partial;
-    (void)pass;
-    TN_TRY(tn_device_scratch(dev, 0, (size_t)p->items * sizeof(float), &partial));
-    TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
-                     tn_arg_i32(p->items), tn_arg_i32(s->n)));
-    return finish(dev, p, a, partial);
-}
+                                         .run = run};
 
 const tn_variant tn_grad_clip_groups = {.name = "groups",
                                         .style = TN_STYLE_GROUPS,
                                         .tunable_count = sizeof tunables / sizeof tunables[0],
                                         .tunables = tunables,
                                         .plan = groups_plan,
-                                        .run = groups_run};
+                                        .run = run};

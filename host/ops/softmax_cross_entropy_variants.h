@@ -20,6 +20,10 @@ typedef struct tn_softmax_cross_entropy_args {
     const tn_buffer *logits, *labels;
 } tn_softmax_cross_entropy_args;
 
+tn_status tn_softmax_cross_entropy_launch_backward(tn_device *dev, const tn_softmax_cross_entropy_key *s,
+                                                   const tn_launch_plan *p,
+                                                   const tn_softmax_cross_entropy_args *a);
+
 extern const tn_variant tn_softmax_cross_entropy_threads, tn_softmax_cross_entropy_groups;
 
 #endif
