@@ -138,12 +138,15 @@ const char *tn_op_class(const tn_op *op, int class_) {
     return op->classes ? op->classes[class_] : "";
 }
 
+static int class_of(const tn_op *op, int pass, const void *shape) {
+    return op->class_of ? op->class_of(pass, shape) : 0;
+}
+
 static bool fits(tn_device *dev, const tn_op *op, const tn_variant *v, int pass, const void *shape,
                  tn_choice *out, char *why, size_t size) {
-    const int class_ = op->class_of ? op->class_of(pass, shape) : 0;
     out->variant = v;
     why[0] = '\0';
-    tn_variant_values(dev, op, v, pass, class_, out->values, &out->source);
+    tn_variant_values(dev, op, v, pass, class_of(op, pass, shape), out->values, &out->source);
     if (!tn_variant_has_pass(v, pass)) {
         snprintf(why, size, "it has no pass %s", op->passes[pass]);
         return false;
@@ -188,11 +191,10 @@ static tn_status environment_variant(tn_device *dev, const tn_op *op, const tn_v
 
 /* A style that is asked for by name is that style's own choice. */
 static const tn_variant *tuned_variant(const tn_device *dev, const tn_op *op, int pass, const void *shape) {
-    const int class_ = op->class_of ? op->class_of(pass, shape) : 0;
-    const tn_tuned_entry *winner =
-        dev->settings.kind_forced
-            ? NULL
-            : tn_tuned_winner(dev->tuned, op->name, op->passes[pass], tn_op_class(op, class_));
+    const tn_tuned_entry *winner = dev->settings.kind_forced
+                                       ? NULL
+                                       : tn_tuned_winner(dev->tuned, op->name, op->passes[pass],
+                                                         tn_op_class(op, class_of(op, pass, shape)));
     const tn_variant *variant = winner ? tn_variant_find(op, winner->variant) : NULL;
     return variant && tn_variant_is_tuned(variant, pass) ? variant : NULL;
 }
@@ -264,27 +266,32 @@ static tn_ran *ran_of(tn_device *dev, const tn_op *op) {
     return &dev->ran[i];
 }
 
-const tn_variant *tn_variant_ran(const tn_device *dev, const char *op) {
+/* NULL where the op has not run. */
+static tn_ran *ran_by_name(const tn_device *dev, const char *op) {
     for (int i = 0; i < TN_RAN_OPS; i++)
         if (dev->ran[i].op && strcmp(dev->ran[i].op->name, op) == 0)
-            return dev->ran[i].variant;
+            return (tn_ran *)&dev->ran[i];
     return NULL;
 }
 
+const tn_variant *tn_variant_ran(const tn_device *dev, const char *op) {
+    const tn_ran *ran = ran_by_name(dev, op);
+    return ran ? ran->variant : NULL;
+}
+
 bool tn_variant_ran_as(const tn_device *dev, const char *op, int *pass, int *class_) {
-    for (int i = 0; i < TN_RAN_OPS; i++)
-        if (dev->ran[i].op && strcmp(dev->ran[i].op->name, op) == 0) {
-            *pass = dev->ran[i].pass;
-            *class_ = dev->ran[i].class_;
-            return dev->ran[i].variant != NULL;
-        }
-    return false;
+    const tn_ran *ran = ran_by_name(dev, op);
+    if (!ran || !ran->variant)
+        return false;
+    *pass = ran->pass;
+    *class_ = ran->class_;
+    return true;
 }
 
 void tn_variant_ran_forget(tn_device *dev, const char *op) {
-    for (int i = 0; i < TN_RAN_OPS; i++)
-        if (dev->ran[i].op && strcmp(dev->ran[i].op->name, op) == 0)
-            dev->ran[i].variant = NULL;
+    tn_ran *ran = ran_by_name(dev, op);
+    if (ran)
+        ran->variant = NULL;
 }
 
 /* Filled aside: choosing and planning may call other ops, whose plans may want the same slot. */
@@ -296,7 +303,7 @@ static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void
     memcpy(fresh.shape, shape, op->shape_bytes);
     fresh.variant = choice.variant;
     fresh.source = choice.source;
-    fresh.class_ = op->class_of ? op->class_of(pass, shape) : 0;
+    fresh.class_ = class_of(op, pass, shape);
     fresh.ran = ran_of(dev, op);
     if (choice.variant->plan)
         TN_TRY(choice.variant->plan(dev, pass, shape, choice.values, fresh.plan.bytes));
