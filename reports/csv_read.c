@@ -3,12 +3,16 @@
 #include "cost_rows.h"
 #include "damage.h"
 
+/* A table that does not pass is not kept. */
+static tn_status passed(tn_status status, tn_csv *t) {
+    if (status != TN_OK)
+        tn_csv_free(t);
+    return status;
+}
+
 tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out) {
     TN_TRY(tn_csv_read_cells(ctx, path, out));
-    tn_status status = tn_cost_rows_check(out);
-    if (status != TN_OK)
-        tn_csv_free(out);
-    return status;
+    return passed(tn_cost_rows_check(out), out);
 }
 
 static const char *const metrics_columns[] = {"step",
@@ -29,18 +33,12 @@ static const char *const metrics_columns[] = {"step",
 static tn_status read_as(tn_context *ctx, const char *path, const char *what, const char *const *names,
                          tn_csv *out) {
     TN_TRY(tn_csv_read(ctx, path, out));
-    tn_status status = tn_csv_require(out, what, names);
-    if (status != TN_OK)
-        tn_csv_free(out);
-    return status;
+    return passed(tn_csv_require(out, what, names), out);
 }
 
 tn_status tn_csv_read_cost(tn_context *ctx, const char *path, tn_csv *out) {
     TN_TRY(tn_csv_read(ctx, path, out));
-    tn_status status = tn_csv_need_cost(out);
-    if (status != TN_OK)
-        tn_csv_free(out);
-    return status;
+    return passed(tn_csv_need_cost(out), out);
 }
 
 tn_status tn_csv_need_cost(const tn_csv *t) {
@@ -68,8 +66,5 @@ static tn_status check_metrics(tn_csv *t) {
 
 tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out) {
     TN_TRY(read_as(ctx, path, "metrics of a run", metrics_columns, out));
-    tn_status status = check_metrics(out);
-    if (status != TN_OK)
-        tn_csv_free(out);
-    return status;
+    return passed(check_metrics(out), out);
 }
