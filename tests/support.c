@@ -129,3 +129,12 @@ Suite *tn_test_op_suite(const char *op, int cases) {
     suite_add_tcase(suite, fuzz);
     return suite;
 }
+
+void tn_test_same_bits(float *fused, size_t floats, float *composed, size_t others) {
+    ck_assert_uint_eq(floats, others);
+    for (size_t i = 0; i < floats; i++)
+        ck_assert_msg(memcmp(&fused[i], &composed[i], 4) == 0, "float %zu of %zu: fused %.9g, composed %.9g",
+                      i, floats, (double)fused[i], (double)composed[i]);
+    free(fused);
+    free(composed);
+}

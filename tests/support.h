@@ -26,5 +26,7 @@ uint64_t tn_test_seed(void);
 Suite *tn_test_op_suite(const char *op, int cases);
 /* Adds the same cases with one set of tunables, as TURNOUT_TUNE has them ("gelu.STREAM=1"). Once a suite. */
 void tn_test_op_tuned(Suite *suite, const char *tune);
+/* What two variants gave, held against each other bit for bit; frees both. */
+void tn_test_same_bits(float *fused, size_t floats, float *composed, size_t others);
 
 #endif

@@ -72,12 +72,7 @@ START_TEST(test_same_bits) {
     const tn_conv_track_shape *s = &shapes[_i / 2];
     float *fused = results(&ctx, "conv_track=fused", s, _i % 2, &floats);
     float *composed = results(&ctx, "conv_track=composed", s, _i % 2, &others);
-    ck_assert_uint_eq(floats, others);
-    for (size_t i = 0; i < floats; i++)
-        ck_assert_msg(memcmp(&fused[i], &composed[i], 4) == 0, "float %zu of %zu: fused %.9g, composed %.9g",
-                      i, floats, (double)fused[i], (double)composed[i]);
-    free(fused);
-    free(composed);
+    tn_test_same_bits(fused, floats, composed, others);
     ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
