@@ -55,9 +55,19 @@ typedef TN_GLUE(uint, TN_WIDTH) uintv;
 #define AS_FLOATV(v)      TN_GLUE(as_float, TN_WIDTH)(v)
 #define CONVERT_FLOATV(v) TN_GLUE(convert_float, TN_WIDTH)(v)
 
-/* LANES floats at any float's address, in one instruction: vload16 and vstore16 become several on some CPUs.
+/* ALIGNED 1: vectors that are loaded and stored whole lie at multiples of their size. NVIDIA's compiler moves
+ * four floats in one access only where a type says so; a card faults where that is not true. */
+#ifndef ALIGNED
+#define ALIGNED 0
+#endif
+
+/* LANES floats at any float's address (but for ALIGNED), in one instruction: vload16 and vstore16 become several on some CPUs.
  * Functions, because some compilers halve 16 lanes where no function says that it takes them whole. */
+#if ALIGNED
+typedef floatv floatv_near;
+#else
 typedef floatv floatv_near __attribute__((aligned(4)));
+#endif
 static inline floatv load_whole(const global float *p) {
     return *(const global floatv_near *)p;
 }
