@@ -115,6 +115,46 @@ END_TEST
 
 /* Kernels count elements in 32 bits: what has more is refused wherever a buffer is made, and by every op's
  * case before anything is made. */
+/* A write keeps its own copy and waits for nothing, until there is no more room for copies. */
+START_TEST(test_writes_do_not_wait) {
+    enum { COUNT = 1000, LARGE = TN_WRITE_STAGED / 4 };
+    static int32_t values[LARGE + 1], back[LARGE + 1];
+    tn_buffer *b;
+    open_device();
+    ck_ok(&ctx, tn_buffer_create(dev, sizeof values, &b));
+    ck_ok(&ctx, tn_device_finish(dev));
+    const tn_device_counts before = tn_device_counted(dev);
+    for (int i = 0; i < COUNT; i++) {
+        values[0] = i;
+        ck_ok(&ctx, tn_buffer_write(b, (size_t)i * 4, 4, values));
+    }
+    const tn_device_counts after = tn_device_counted(dev);
+    ck_assert_int_eq(after.copies - before.copies, COUNT);
+    ck_assert_int_eq(after.waits, before.waits);
+    ck_assert_int_eq(after.launches, before.launches);
+    ck_ok(&ctx, tn_buffer_read(b, 0, COUNT * 4, back));
+    ck_assert_int_eq(tn_device_counted(dev).waits, before.waits + 1);
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(back[i], i);
+    for (int round = 0; round < 9; round++) { /* of the largest that are copied four fit */
+        for (int i = 0; i < LARGE; i++)
+            values[i] = round + i;
+        ck_ok(&ctx, tn_buffer_write(b, (size_t)(round % 2) * 4, LARGE * 4, values));
+    }
+    ck_assert_int_eq(tn_device_counted(dev).waits, before.waits + 3);
+    ck_ok(&ctx, tn_buffer_write(b, 0, 4, &(int32_t){77}));
+    memset(values, 1, sizeof values);
+    ck_ok(&ctx, tn_buffer_read(b, 0, sizeof back, back));
+    ck_assert_int_eq(back[0], 77);
+    for (int i = 1; i < LARGE; i++)
+        ck_assert_int_eq(back[i], 8 + i);
+    ck_ok(&ctx, tn_buffer_write(b, 0, sizeof values, values)); /* one byte more than is copied */
+    ck_assert_int_eq(tn_device_counted(dev).waits, before.waits + 5);
+    tn_buffer_destroy(b);
+    close_device();
+}
+END_TEST
+
 START_TEST(test_sizes) {
     static const struct {
         const char *op, *shape, *tensor;
@@ -340,6 +380,7 @@ int main(void) {
     tcase_add_test(t, test_selectors);
     tcase_add_test(t, test_topology);
     tcase_add_test(t, test_buffers);
+    tcase_add_test(t, test_writes_do_not_wait);
     tcase_add_test(t, test_sizes);
     tcase_add_test(t, test_launch_failures);
     tcase_add_test(t, test_kernel_folder);

@@ -121,14 +121,18 @@ static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
     int calls = s->calls < 64 ? s->calls : 64, launches = 0;
     double wall = 0, device = 0;
     TN_TRY(make_cold(s));
+    const tn_device_counts before = tn_device_counted(dev);
     TN_TRY(tn_device_profile_begin(dev));
     tn_status status = batch(dev, s, calls, &wall);
+    const tn_device_counts after = tn_device_counted(dev);
     tn_status ended = tn_device_profile_end(dev, &device, &launches);
     TN_TRY(status);
     TN_TRY(ended);
     out->event_ms = 1e3 * device / calls;
     out->outside = wall > 0 ? fmax(0, 1 - device / wall) : 0;
     out->launches = launches / calls;
+    out->copies = (int)(after.copies - before.copies) / calls;
+    out->waits = (int)(after.waits - before.waits - 1) / calls;
     out->event_ok = !(tn_device_get_info(dev)->quirks & TN_QUIRK_EVENTS_USELESS) && launches > 0 &&
                     device >= 0.02 * wall && device <= 1.10 * wall;
     return TN_OK;

@@ -41,6 +41,8 @@ typedef struct tn_sample {
                         time: a driver whose clock is made up, or that mixes clocks */
     double outside;  /* share of that batch's wall time in which no kernel ran; when event_ok */
     int launches;    /* kernels a call */
+    int copies,
+        waits; /* of a call, as tn_device_counts has them; the wait that ends a batch is none of its */
     tn_energy_result energy; /* of tn_measure alone */
     double
         drift; /* share by which the batches rose from first to last; beyond ±0.1 the machine was not quiet */

@@ -88,7 +88,7 @@ __attribute__((format(printf, 3, 4))) static void remark(char *note, size_t size
 }
 
 static void remarks(const tn_cost_row *r, char *note, size_t size) {
-    bool step = strcmp(r->level, "step") == 0 || strcmp(r->level, "model") == 0;
+    const bool whole = strcmp(r->level, "op") != 0 && (!r->part[0] || strcmp(r->part, "whole") == 0);
     note[0] = '\0';
     if (isfinite(r->peer_ratio))
         remark(note, size, "%.3f times as fast as %s (%.3f to %.3f), which takes %.4g ms", r->peer_ratio,
@@ -99,9 +99,11 @@ static void remarks(const tn_cost_row *r, char *note, size_t size) {
         remark(note, size, "%.3g J a call", r->energy_j);
     if (isfinite(r->energy_net_j))
         remark(note, size, "%.3g J above %.3g W idle", r->energy_net_j, r->idle_w);
-    if (step && isfinite(r->outside_kernels_pct))
-        remark(note, size, "%lld launches, %.1f %% of the time outside kernels",
-               (long long)r->event_ms_launches, r->outside_kernels_pct);
+    if (whole && r->event_ms_launches > 0)
+        remark(note, size, "%lld launches, %lld copies, %lld waits", (long long)r->event_ms_launches,
+               (long long)r->copies, (long long)r->waits);
+    if (whole && isfinite(r->outside_kernels_pct))
+        remark(note, size, "%.1f %% of the time outside kernels", r->outside_kernels_pct);
     if (isfinite(r->dense_ratio))
         remark(note, size, "%.2f times as fast as the dense %s (%.2f to %.2f), %.2f by operations",
                r->dense_ratio, r->level, r->dense_ratio_q1, r->dense_ratio_q3, r->ideal_ratio);

@@ -110,6 +110,8 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
         row->event_ok = sample->event_ok;
         row->event_ms = sample->event_ok ? sample->event_ms : NAN;
         row->event_ms_launches = sample->launches;
+        row->copies = sample->copies;
+        row->waits = sample->waits;
         row->outside_kernels_pct = sample->event_ok ? 100 * sample->outside : NAN;
     }
     row->flops = flops;

@@ -1,5 +1,7 @@
 #include "internal.h"
 
+#include <string.h>
+
 tn_status tn_elements_check(tn_context *ctx, const char *what, int64_t rows, int64_t width) {
     int64_t count;
     char text[64];
@@ -102,14 +104,40 @@ static tn_status range_check(const tn_buffer *buf, size_t offset, size_t bytes, 
                    what, bytes, offset, buf->bytes);
 }
 
+enum { STAGE = 4 * TN_WRITE_STAGED };
+
+/* *out: a copy of `bytes` at `host` that stands until the device has been waited for; NULL where it is too
+ * large for one. The queue is in order: whatever was waited for, all copies before it have been read. */
+static tn_status stage(tn_device *dev, size_t bytes, const void *host, const void **out) {
+    *out = NULL;
+    if (bytes > TN_WRITE_STAGED)
+        return TN_OK;
+    if (!dev->staged.bytes)
+        TN_TRY(tn_alloc(dev->ctx, STAGE, 1, &dev->staged.bytes));
+    if (dev->staged.used + bytes > STAGE)
+        TN_TRY(tn_device_finish(dev));
+    unsigned char *at = dev->staged.bytes + dev->staged.used;
+    memcpy(at, host, bytes);
+    dev->staged.used += (bytes + 63) / 64 * 64;
+    *out = at;
+    return TN_OK;
+}
+
 tn_status tn_buffer_write(tn_buffer *buf, size_t offset, size_t bytes, const void *host) {
+    const void *copy;
+    tn_device *dev = buf->dev;
     TN_TRY(range_check(buf, offset, bytes, "a write"));
     if (bytes == 0)
         return TN_OK;
-    cl_int code =
-        clEnqueueWriteBuffer(buf->dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL);
-    return code == CL_SUCCESS ? TN_OK
-                              : tn_device_fail(buf->dev, code, "writing %zu bytes to the device", bytes);
+    TN_TRY(stage(dev, bytes, host, &copy));
+    cl_int code = clEnqueueWriteBuffer(dev->queue, buf->mem, copy ? CL_FALSE : CL_TRUE, offset, bytes,
+                                       copy ? copy : host, 0, NULL, NULL);
+    if (code != CL_SUCCESS)
+        return tn_device_fail(dev, code, "writing %zu bytes to the device", bytes);
+    dev->counts.copies++;
+    if (!copy)
+        tn_device_waited(dev);
+    return TN_OK;
 }
 
 tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void *host) {
@@ -117,8 +145,11 @@ tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void
     if (bytes == 0)
         return tn_device_finish(buf->dev);
     cl_int code = clEnqueueReadBuffer(buf->dev->queue, buf->mem, CL_TRUE, offset, bytes, host, 0, NULL, NULL);
-    return code == CL_SUCCESS ? TN_OK
-                              : tn_device_fail(buf->dev, code, "reading %zu bytes from the device", bytes);
+    if (code != CL_SUCCESS)
+        return tn_device_fail(buf->dev, code, "reading %zu bytes from the device", bytes);
+    buf->dev->counts.copies++;
+    tn_device_waited(buf->dev);
+    return TN_OK;
 }
 
 tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from, size_t from_offset,
@@ -127,6 +158,7 @@ tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from,
     TN_TRY(range_check(from, from_offset, bytes, "a copy"));
     if (bytes == 0 || tn_launch_dropped(to->dev, "a copy"))
         return TN_OK;
+    to->dev->counts.copies++;
     cl_int code =
         clEnqueueCopyBuffer(to->dev->queue, from->mem, to->mem, from_offset, to_offset, bytes, 0, NULL, NULL);
     return code == CL_SUCCESS ? TN_OK
@@ -137,6 +169,7 @@ tn_status tn_buffer_fill_u32(tn_buffer *buf, size_t offset, size_t bytes, uint32
     TN_TRY(range_check(buf, offset, bytes, "a fill"));
     if (bytes == 0 || tn_launch_dropped(buf->dev, "a fill"))
         return TN_OK;
+    buf->dev->counts.copies++;
     cl_int code = clEnqueueFillBuffer(buf->dev->queue, buf->mem, &pattern, sizeof pattern, offset, bytes, 0,
                                       NULL, NULL);
     return code == CL_SUCCESS ? TN_OK

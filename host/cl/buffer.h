@@ -25,8 +25,9 @@ const tn_buffer *tn_buffer_whole(const tn_buffer *buf, size_t *offset);
 size_t tn_buffer_align(const tn_device *dev); /* alignment of views in bytes, at least 64 */
 void *tn_buffer_raw(const tn_buffer *buf);    /* cl_mem, for ops/gemm.c and CLBlast */
 
-/* write copies before it returns (blocking); read waits for all queued work. Offsets and sizes in bytes,
- * checked. */
+/* write has its own copy of what is at `host` before it returns, and does not wait for the device up to
+ * TN_WRITE_STAGED bytes; read waits for all queued work. Offsets and sizes in bytes, checked. */
+enum { TN_WRITE_STAGED = 1 << 20 };
 tn_status tn_buffer_write(tn_buffer *buf, size_t offset, size_t bytes, const void *host);
 tn_status tn_buffer_read(const tn_buffer *buf, size_t offset, size_t bytes, void *host);
 tn_status tn_buffer_copy(tn_buffer *to, size_t to_offset, const tn_buffer *from, size_t from_offset,

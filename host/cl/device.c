@@ -148,6 +148,7 @@ void tn_device_close(tn_device *dev) {
     tn_free(ctx, dev->tried_values);
     tn_free(ctx, dev->tuned);
     tn_free(ctx, dev->plans);
+    tn_free(ctx, dev->staged.bytes);
     tn_settings_free(dev);
     if (dev->queue)
         clReleaseCommandQueue(dev->queue);

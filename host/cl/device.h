@@ -81,6 +81,14 @@ tn_status tn_device_profile_end(tn_device *dev, double *seconds, int *launches);
 tn_status tn_device_profile_end_split(tn_device *dev, const int *ends, int count, double *seconds);
 int tn_device_profile_launches(const tn_device *dev); /* since begin */
 
+/* What an opened device was asked to do. */
+typedef struct tn_device_counts {
+    int64_t launches; /* of kernels; a call of a library (CLBlast) is one */
+    int64_t copies;   /* of memory, to, from or on the device: writes, reads, copies, fills */
+    int64_t waits;    /* calls that came back only when all queued work was done */
+} tn_device_counts;
+tn_device_counts tn_device_counted(const tn_device *dev); /* since it was opened */
+
 /* Raw handles for ops/gemm.c, which must hand them to CLBlast. cl_context, cl_command_queue. */
 void *tn_device_raw_context(const tn_device *dev);
 void *tn_device_raw_queue(const tn_device *dev);

@@ -61,6 +61,11 @@ struct tn_device {
     size_t kernel_count, kernel_capacity;
     tn_buffer *scratch[TN_SCRATCH_SLOTS];
     bool profiling;
+    tn_device_counts counts;
+    struct {
+        unsigned char *bytes; /* copies of what is being written; NULL before the first */
+        size_t used;
+    } staged;
     tn_event *events;
     size_t event_count, event_capacity;
     struct {
@@ -116,6 +121,12 @@ tn_status tn_cache_home(tn_context *ctx, const char *name, char **out);
 bool tn_source_is_of(const char *file, const char *op);
 /* Source of an op: TURNOUT_KERNELS=DIR, else the embedded bytes. Caller frees. */
 tn_status tn_source_load(tn_context *ctx, const char *op, char **text, size_t *size);
+
+/* All queued work is done: a call that waited for it has come back. */
+static inline void tn_device_waited(tn_device *dev) {
+    dev->counts.waits++;
+    dev->staged.used = 0;
+}
 
 void tn_events_release(tn_device *dev);
 void tn_kernels_release(tn_device *dev);

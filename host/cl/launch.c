@@ -97,6 +97,7 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
         return tn_device_fail(dev, code, "kernel %s of %s over %s on %s (%s)", kernel->name, kernel->op, text,
                               dev->info.name, kernel->options);
     }
+    dev->counts.launches++;
     if (trace) {
         TN_TRY(tn_device_finish(dev));
         tn_trace_add(kernel, tn_clock_seconds() - start);

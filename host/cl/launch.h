@@ -85,5 +85,7 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
 /* For tn_device_profile: adds an event that a library (CLBlast) made. Takes over the reference. cl_event. */
 tn_status tn_device_profile_add(tn_device *dev, void *cl_event);
 bool tn_device_profiling(const tn_device *dev);
+/* For tn_device_counted: a call of a library that launches kernels. */
+void tn_device_count_launch(tn_device *dev);
 
 #endif

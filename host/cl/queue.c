@@ -9,9 +9,20 @@ void tn_events_release(tn_device *dev) {
     dev->event_count = 0;
 }
 
+tn_device_counts tn_device_counted(const tn_device *dev) {
+    return dev->counts;
+}
+
+void tn_device_count_launch(tn_device *dev) {
+    dev->counts.launches++;
+}
+
 tn_status tn_device_finish(tn_device *dev) {
     cl_int code = clFinish(dev->queue);
-    return code == CL_SUCCESS ? TN_OK : tn_device_fail(dev, code, "waiting for %s", dev->info.name);
+    if (code != CL_SUCCESS)
+        return tn_device_fail(dev, code, "waiting for %s", dev->info.name);
+    tn_device_waited(dev);
+    return TN_OK;
 }
 
 tn_status tn_device_flush(tn_device *dev) {

@@ -54,6 +54,7 @@ static tn_status multiply(tn_device *dev, int pass, int64_t M, int64_t N, int64_
         return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
                        "CLBlast gave status %d for gemm M=%lld N=%lld K=%lld on %s", (int)code, (long long)M,
                        (long long)N, (long long)K, tn_device_get_info(dev)->name);
+    tn_device_count_launch(dev);
     return event ? tn_device_profile_add(dev, event) : TN_OK;
 }
 
