@@ -15,6 +15,8 @@ program() { # NAME: its lines from stdin
 echo 'echo ii' | program dpkg-query
 echo 'mkdir -p build/tests/pocl build-asan/tests' | program cmake
 echo 'mkdir -p build/intel/opencl' | program ../tests/intel_runtime.sh
+mkdir "$folder/tests/check"
+echo 'mkdir -p build/nvidia/bin' | program ../tests/check/nvidia_tools.sh
 program ctest <<'TEXT'
 echo "ctest $*" >>asked
 [ "$3" = -N ] && { echo "  Test  #3: kills"; exit; }
@@ -55,6 +57,10 @@ expect "$last" 'dev: sanitizers: not held here: kills (held by the plain half al
 run 0 test --all
 expect "$(cat "$folder/asked")" '-LE ^none$'
 [ -d "$folder/build/intel/opencl" ] || { echo "--all did not fetch Intel's run-time"; failed=1; }
+[ -d "$folder/build/nvidia/bin" ] || { echo "NVIDIA's assembler was not fetched"; failed=1; }
+echo 'echo "python3 $*" >>asked' | program python3
+run 0 check --op gemm
+expect "$(cat "$folder/asked")" 'python3 tests/check/check.py --op gemm'
 FAILS=build
 export FAILS
 run 1 test

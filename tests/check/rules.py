@@ -1,0 +1,102 @@
+"""What a build may not do, what of it is known (known.txt), and the bars of hot loops (bars.txt)."""
+import collections
+import fnmatch
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+Failure = collections.namedtuple("Failure", "kernel what vendor detail")  # detail: for people, no part of the key
+
+
+def lines_of(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            words = line.split("#")[0].split()
+            if words:
+                yield f"{name}:{number}", words
+
+
+class Known:
+    """Lines "KERNEL WHAT VENDOR…": failures that are known. One that is no longer true is a failure itself."""
+
+    def __init__(self, name="known.txt"):
+        self.place = {(kernel, what, vendor): place for place, (kernel, what, *vendors) in lines_of(name)
+                      for vendor in vendors}
+
+    def split(self, failures):
+        """Those that are not in the list, and how many are."""
+        fresh = [f for f in failures if f[:3] not in self.place]
+        return fresh, len(failures) - len(fresh)
+
+    def untrue(self, failures, was_judged):
+        """Places of lines whose kernel was looked at and did not fail. was_judged(kernel, what, vendor)."""
+        true = {f[:3] for f in failures}
+        return [f"{place}: {' '.join(key)} is no longer true: take it out" for key, place in self.place.items()
+                if key not in true and was_judged(*key)]
+
+
+class Bars:
+    """Lines "KERNEL-PATTERN WHAT LEAST NAME=VALUE…": the least that WHAT may be of kernels built with these options.
+
+    fma, fma2, fma3…   per cent of multiply-adds among the instructions of the loop that has most of them, of
+                       the one with the next most, …
+    wide               per cent of the hot loops' loads of local memory that are of 128 bits
+    global             per cent of the kernel's accesses of global memory that are of 128 bits"""
+
+    def __init__(self, name="bars.txt"):
+        self.rows = [(place, words[0], words[1], float(words[2]), set(words[3:])) for place, words in lines_of(name)]
+
+    def of(self, kernel, options):
+        have = set(options.split())
+        return [row for row in self.rows if fnmatch.fnmatch(kernel, row[1]) and row[4] <= have]
+
+
+def share(counts, wide, *kinds):
+    every = sum(n for kind, n in counts.items() if kind.split(".")[0] in kinds)
+    return 100 * sum(counts.get(f"{kind}.{wide}", 0) for kind in kinds) / every if every else None
+
+
+def measured(what, facts):
+    """The value that a bar is held against; None where the kernel has no such thing."""
+    loops = facts["loops"]
+    if what.startswith("fma"):
+        place = int(what[3:] or 1) - 1
+        return loops[place]["share"] if place < len(loops) else None
+    if what == "wide":
+        counts = collections.Counter()
+        for loop in loops:
+            counts.update(loop["count"])
+        return share(counts, "128", "LDS")
+    if what == "global":
+        return share(facts["memory"], "128", "LDG", "STG")
+    raise ValueError(what)
+
+
+def failures_of(build, vendor, target, facts_of_kernels, bars):
+    """What a build's kernels do that they may not: [Failure]."""
+    found = []
+    for kernel in build.uses:
+        facts = facts_of_kernels.get(kernel)
+        where = f"{build.file} {build.short_options} on {target}"
+        if facts is None:
+            found.append(Failure(kernel, "absent", vendor.name.lower(), where))
+            continue
+        if not build.is_default(kernel):
+            continue
+        def fail(what, detail):
+            found.append(Failure(kernel, what, vendor.name.lower(), f"{detail}; {where}"))
+        if facts["scratch"]:
+            fail("scratch", f"{facts['scratch']} B of scratch an item")
+        if facts["spills"]:
+            fail("spills", f"{facts['spills']} spilled")
+        over = vendor.too_large(build, kernel, facts) if hasattr(vendor, "too_large") else None
+        if over:
+            fail("group", over)
+        if vendor.name != "NVIDIA":
+            continue
+        for place, _, what, least, _ in bars.of(kernel, build.short_options):
+            value = measured(what, facts)
+            if value is None:
+                fail(what, f"has no such loop or access, and {place} wants {least:g} %")
+            elif value < least:
+                fail(what, f"{value:.0f} %, and {place} wants {least:g} %")
+    return found
