@@ -18,7 +18,7 @@ kernel void adamw_forward(global float *restrict p,                /* [n] */
     const int last = min(first + VECTORS * LANES, n);
     const float scale = grad_scale[0];
     for (int i = first; i < last; i += LANES) {
-        const int left = last - i;
+        const int left = LEFT(i, last);
         const floatv grad = load_part(g + i, left) * scale, before = load_part(p + i, left);
         const floatv mean = beta1 * load_part(m + i, left) + rest1 * grad;
         const floatv square = beta2 * load_part(v + i, left) + rest2 * (grad * grad);

@@ -33,15 +33,20 @@ kernel void rope_turn(global float *y,                   /* [R,H·Dh] */
                       const global int *restrict rows,   /* [R], row of [B,T] */
                       const global uint *restrict turns, /* [2,Dh/2]: upper, then lower 32 bits */
                       float way, int R, int T, int H, int half_) {
-    const int i = get_global_id(0) * LANES, left = half_ - i;
+    const int i = get_global_id(0) * LANES, left = LEFT(i, half_);
     const int first = get_global_id(1) * ROWS, last = min(first + ROWS, R);
-    if (left <= 0)
+    if (i >= half_)
         return;
     uint upper[LANES], lower[LANES];
+#if ALIGNED
+    STOREV(*(const global uintv *)(turns + i), upper);
+    STOREV(*(const global uintv *)(turns + half_ + i), lower);
+#else
     for (int l = 0; l < LANES; l++) {
         upper[l] = l < left ? turns[i + l] : 0;
         lower[l] = l < left ? turns[half_ + i + l] : 0;
     }
+#endif
     for (int r = first; r < last; r++) {
         const uint pos = rows[r] % T;
         uint turn[LANES];

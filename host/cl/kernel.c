@@ -22,6 +22,13 @@ void tn_options_rows(tn_options *options, int lanes, int stream_least, int64_t r
                    whole && stream_least > 0 && 4.0 * (double)rows * (double)width >= stream_least);
 }
 
+void tn_options_vectors(tn_options *options, int lanes, int64_t width) {
+    const bool whole = width % lanes == 0;
+    tn_options_int(options, "LANES", lanes);
+    tn_options_int(options, "WHOLE", whole);
+    tn_options_int(options, "ALIGNED", whole && lanes == 4);
+}
+
 static const tn_kernel_source *embedded(const char *file) {
     for (int i = 0; i < tn_kernel_source_count; i++)
         if (strcmp(tn_kernel_sources[i].name, file) == 0)

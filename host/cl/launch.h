@@ -18,6 +18,11 @@ void tn_options_int(tn_options *options, const char *name, long value); /* appen
  * more of them (0: never). */
 void tn_options_rows(tn_options *options, int lanes, int stream_least, int64_t rows, int64_t width);
 
+/* What kernels that walk rows of `width` floats by vectors of `lanes` on a GPU are built with: LANES; WHOLE,
+ * no row ends within a vector; ALIGNED, a vector is one access, which four whole lanes are: buffers, their
+ * views and so all rows of whole quads begin at multiples of 16 bytes. */
+void tn_options_vectors(tn_options *options, int lanes, int64_t width);
+
 /* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the
  * device; borrowed. Failure holds op, kernel, options and the build log. */
 tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options,

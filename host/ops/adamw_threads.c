@@ -7,7 +7,7 @@ enum { LANES, VECTORS, LOCAL };
 static const tn_tunable tunables[] = {
     [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, 0, 1, 4, 8, 16),
     [VECTORS] = TN_TUNABLE("VECTORS", "vectors of a work-item", 64, 1, 0, 1, 2, 4, 16, 32, 64, 128, 256),
-    [LOCAL] = TN_TUNABLE_LOCAL(64),
+    [LOCAL] = TN_TUNABLE_LOCAL(256),
 };
 
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
@@ -16,7 +16,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_options options = {""};
     tn_launch_plan *p = out;
     (void)pass;
-    tn_options_int(&options, "LANES", values[LANES]);
+    tn_options_vectors(&options, values[LANES], s->n);
     tn_options_int(&options, "VECTORS", values[VECTORS]);
     TN_TRY(tn_kernel_get(dev, "adamw", "adamw_forward", &options, &p->kernel));
     p->range =

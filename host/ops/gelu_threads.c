@@ -6,7 +6,7 @@ static const tn_tunable tunables[] = {
     [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, 0, 1, 4, 8, 16),
     [VECTORS] = TN_TUNABLE("VECTORS", "vectors of a work-item", 128, 1, 0, 1, 2, 4, 16, 32, 64, 128, 256),
     [STREAM] = TN_TUNABLE_STREAM,
-    [LOCAL] = TN_TUNABLE_LOCAL(64),
+    [LOCAL] = TN_TUNABLE_LOCAL(256),
 };
 
 typedef struct plan {
@@ -22,7 +22,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_options options = {""};
     plan *p = out;
     p->share = tn_share(tn_ceil_div(s->count, values[LANES]), values[VECTORS]) * values[LANES];
-    tn_options_int(&options, "LANES", values[LANES]);
+    tn_options_vectors(&options, values[LANES], s->count);
     tn_options_int(&options, "STREAM", large && !s->in_place);
     TN_TRY(tn_kernel_get(dev, "gelu", pass == TN_GELU_FORWARD ? "gelu_forward" : "gelu_backward", &options,
                          &p->kernel));

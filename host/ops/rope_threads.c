@@ -5,9 +5,9 @@
 
 enum { LANES, ROWS, LOCAL };
 static const tn_tunable tunables[] = {
-    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 1, 0, 1, 4, 8, 16),
-    [ROWS] = TN_TUNABLE("ROWS", "rows of a work-item", 16, 1, 0, 1, 2, 4, 8, 16, 32),
-    [LOCAL] = TN_TUNABLE("LOCAL", "work-items of a work-group", 1, 16, 0, 1, 4, 8, 16, 32, 64),
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, 0, 1, 4, 8, 16),
+    [ROWS] = TN_TUNABLE("ROWS", "rows of a work-item", 16, 2, 0, 1, 2, 4, 8, 16, 32),
+    [LOCAL] = TN_TUNABLE_LOCAL(256),
 };
 
 /* The table of turns, kept by the device: it depends on Dh and base alone. */
@@ -70,12 +70,14 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     plan *p = out;
     (void)pass;
     TN_TRY(tn_device_state(dev, "rope", sizeof *p->table, (void **)&p->table));
-    tn_options_int(&options, "LANES", values[LANES]);
+    tn_options_vectors(&options, values[LANES], s->Dh / 2);
     tn_options_int(&options, "ROWS", values[ROWS]);
     TN_TRY(tn_kernel_get(dev, "rope", "rope_turn", &options, &p->kernel));
-    p->range =
-        tn_range_2d((size_t)tn_ceil_div(s->Dh / 2, values[LANES]), (size_t)tn_ceil_div(s->R, values[ROWS]),
-                    tn_kernel_group(p->kernel, (size_t)values[LOCAL]), 1);
+    /* A group is as wide as half a head where it can be, else items past its end would idle. */
+    const size_t group = tn_kernel_group(p->kernel, (size_t)values[LOCAL]),
+                 across = (size_t)tn_ceil_div(s->Dh / 2, values[LANES]),
+                 wide = across < group ? across : group;
+    p->range = tn_range_2d(across, (size_t)tn_ceil_div(s->R, values[ROWS]), wide, group / wide);
     return TN_OK;
 }
 
