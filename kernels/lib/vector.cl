@@ -61,8 +61,9 @@ typedef TN_GLUE(uint, TN_WIDTH) uintv;
 #define ALIGNED 0
 #endif
 
-/* LANES floats at any float's address (but for ALIGNED), in one instruction: vload16 and vstore16 become several on some CPUs.
- * Functions, because some compilers halve 16 lanes where no function says that it takes them whole. */
+/* LANES floats at any float's address (but for ALIGNED), in one instruction: vload16 and vstore16 become
+ * several on some CPUs. Functions, because some compilers halve 16 lanes where no function says that it takes
+ * them whole. */
 #if ALIGNED
 typedef floatv floatv_near;
 #else
