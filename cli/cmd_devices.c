@@ -72,11 +72,8 @@ static tn_status print_json(tn_context *ctx, const tn_device_list *list, const t
     json_object_set_new(root, "notes", notes_json(list->notes));
     for (int i = 0; i < list->count; i++)
         bad = json_array_append_new(devices, device_json(ctx, &list->items[i])) != 0 || bad;
-    bad = bad || !root || !devices || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
-    json_decref(root);
-    putchar('\n');
-    TN_TRY(tn_stdout_check(ctx));
-    return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "cannot write the list of devices as JSON") : TN_OK;
+    TN_TRY(tn_cli_print_json(ctx, root));
+    return bad ? tn_fail(ctx, TN_ERR_OUTPUT, "the list of devices lacks one") : TN_OK;
 }
 
 /* "512 KiB", "31.3 GiB" */

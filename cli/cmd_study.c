@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "common.h"
 #include "file.h"
 #include "study.h"
 #include "study_preview.h"
@@ -80,14 +81,10 @@ static tn_status dry_run(tn_context *ctx, const tn_study_options *o, const char 
                          const tn_device_info *device, bool json) {
     tn_study_preview preview;
     tn_status status = tn_study_preview_make(ctx, o, folder, device, &preview);
-    if (status == TN_OK && json) {
-        json_t *root = items_json(&preview);
-        json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-        putchar('\n');
-        json_decref(root);
-    } else if (status == TN_OK) {
+    if (status == TN_OK && json)
+        status = tn_cli_print_json(ctx, items_json(&preview));
+    else if (status == TN_OK)
         print_items(&preview);
-    }
     tn_study_preview_free(&preview);
     return status == TN_OK ? tn_stdout_check(ctx) : status;
 }

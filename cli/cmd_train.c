@@ -140,11 +140,14 @@ static tn_status price(tn_device *dev, bool resume, tn_train_config *c) {
     return TN_OK;
 }
 
-static tn_status summarise(tn_device *dev, const tn_train_config *c, const char *folder,
-                           const tn_train_result *result, int64_t sequences) {
+static tn_status summarise(tn_device *dev, const tn_cli_args *args, const tn_train_config *c,
+                           const char *folder, const tn_train_result *result) {
     tn_run_summary summary;
     const tn_savings_options timing = {.longest_pass_s = TN_SAVINGS_LONGEST_PASS_S};
-    TN_TRY(tn_run_finish(dev, c, folder, result, sequences, &timing, &summary));
+    TN_TRY(tn_run_finish(dev, c, folder, result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES), &timing,
+                         &summary));
+    if (tn_cli_given(args, "json"))
+        return tn_run_summary_write(tn_device_context(dev), &summary, stdout);
     printf("trained            %lld parameters, %lld steps in %.1f s, into %s\n", (long long)summary.params,
            (long long)result->steps, result->seconds, folder);
     tn_run_summary_print(&summary, stdout);
@@ -158,7 +161,7 @@ static tn_status train(tn_device *dev, const tn_cli_args *args, const tn_train_c
     tn_lock lock;
     tn_status status = tn_train(dev, config, folder, tn_cli_given(args, "resume"), &lock, &result);
     if (status == TN_OK)
-        status = summarise(dev, config, folder, &result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES));
+        status = summarise(dev, args, config, folder, &result);
     tn_lock_release(&lock);
     return status;
 }
@@ -249,6 +252,7 @@ static const tn_cli_option options[] = {
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},
     {"checkpoint-every", 0, "N", TN_CLI_INT, "steps between checkpoints (100)", 1, 1e8},
     {"sequences", 0, "M", TN_CLI_INT, "held-out sequences of summary.json (2000)", 1, 1e8},
+    TN_CLI_JSON("at the end what summary.json holds, instead of text"),
     TN_CLI_DEVICE,
     TN_CLI_QUIET,
     {NULL},

@@ -8,6 +8,8 @@
 #include "tune_apart.h"
 #include "version.h"
 
+#include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@ typedef struct tune_plan {
     int devices, wrong, left_out; /* so far */
     char program[4096];
     double silence_s;
+    json_t *rows; /* of all devices; NULL: they are printed as text */
 } tune_plan;
 
 static const tn_op *op_at(const tune_plan *plan, int i) {
@@ -34,6 +37,8 @@ static bool has_choice(const tn_op *op) {
 }
 
 static void print_head(const tn_device_info *info, tune_plan *plan, const char *columns) {
+    if (plan->rows)
+        return;
     printf("%s%d:%d %s (%s)\n%s", plan->devices++ ? "\n" : "", info->platform, info->index, info->name,
            info->platform_name, columns);
     fflush(stdout);
@@ -50,23 +55,64 @@ static double weight_of(const tn_tune_apart *apart, const tn_op *op) {
     return sum;
 }
 
+/* What an entry's variant is searched over, and its set in there. */
+static void entry_set(const tn_tune_apart *apart, const tn_op *op, const tn_tuned_entry *e,
+                      tn_tune_space *space, tn_tune_set *set) {
+    int variant = TN_TUNE_ANY_VARIANT;
+    for (int v = 0; op->variants[v]; v++)
+        variant = strcmp(op->variants[v]->name, e->variant) == 0 ? v : variant;
+    tn_tune_space_make(apart->info, apart->style, op, variant, space);
+    *set = space->start;
+    for (int i = 0; i < space->tunables; i++)
+        for (int k = 0; k < e->count; k++)
+            if (strcmp(e->values[k].name, space->rows[i]->name) == 0)
+                set->values[i] = e->values[k].value;
+}
+
 static void print_entry(const tn_tune_apart *apart, const tn_op *op, const tn_tuned_entry *e) {
     tn_tune_space space;
     tn_tune_set set;
     char changes[256];
-    int variant = TN_TUNE_ANY_VARIANT;
-    for (int v = 0; op->variants[v]; v++)
-        variant = strcmp(op->variants[v]->name, e->variant) == 0 ? v : variant;
-    tn_tune_space_make(apart->info, apart->style, op, variant, &space);
-    set = space.start;
-    for (int i = 0; i < space.tunables; i++)
-        for (int k = 0; k < e->count; k++)
-            if (strcmp(e->values[k].name, space.rows[i]->name) == 0)
-                set.values[i] = e->values[k].value;
+    entry_set(apart, op, e, &space, &set);
     tn_tune_set_changes(&space, &space.start, &set, changes, sizeof changes);
     printf("    %-12s %-10s %-10s %6.3f (%.3f..%.3f)  %s%s\n", e->pass[0] ? e->pass : "all passes", e->shapes,
            e->variant, e->ratio, e->ratio_q1, e->ratio_q3, changes,
            e->pass[0] && !e->wins ? ", where it is the one that fits" : "");
+}
+
+static void print_report(const tn_tune_apart *apart, const tn_op *op, const tn_tune_report *r) {
+    printf("%-24s %5d %8d %6d %6.1f s%s%s\n", op->name, r->seen, r->refused, r->wrong, r->seconds,
+           r->count ? "" : "  its defaults", r->whole ? "" : "  (not all candidates had their turn)");
+    for (int i = 0; i < r->count; i++)
+        print_entry(apart, op, &r->entries[i]);
+}
+
+static json_t *entry_json(const tn_tune_apart *apart, const tn_op *op, const tn_tuned_entry *e) {
+    tn_tune_space space;
+    tn_tune_set set;
+    json_t *values = json_object();
+    entry_set(apart, op, e, &space, &set);
+    for (int i = 0; i < space.tunables; i++)
+        if (set.values[i] != space.start.values[i])
+            json_object_set_new(values, space.rows[i]->name, json_integer(set.values[i]));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b}", "pass", e->pass, "shapes", e->shapes,
+                     "variant", e->variant, "values", values, "ratio", tn_cli_number_json(e->ratio),
+                     "ratio_q1", tn_cli_number_json(e->ratio_q1), "ratio_q3", tn_cli_number_json(e->ratio_q3),
+                     "wins", (int)e->wins);
+}
+
+static json_t *report_json(const tn_tune_apart *apart, const tn_op *op, const tn_tune_report *r) {
+    json_t *row = tn_cli_row_json(apart->info), *entries = json_array();
+    for (int i = 0; i < r->count; i++)
+        json_array_append_new(entries, entry_json(apart, op, &r->entries[i]));
+    json_object_set_new(row, "op", json_string(op->name));
+    json_object_set_new(row, "sets", json_integer(r->seen));
+    json_object_set_new(row, "refused", json_integer(r->refused));
+    json_object_set_new(row, "wrong", json_integer(r->wrong));
+    json_object_set_new(row, "seconds", tn_cli_number_json(r->seconds));
+    json_object_set_new(row, "all_tried", json_boolean(r->whole));
+    json_object_set_new(row, "kept", entries);
+    return row;
 }
 
 static tn_status search_op(const tn_tune_apart *apart, const tn_case *c, double seconds,
@@ -76,11 +122,10 @@ static tn_status search_op(const tn_tune_apart *apart, const tn_case *c, double 
     options.seconds = seconds;
     TN_TRY(tn_tune_apart_op(apart, c, &options, &report));
     tn_progress_end(apart->ctx);
-    printf("%-24s %5d %8d %6d %6.1f s%s%s\n", c->op, report.seen, report.refused, report.wrong,
-           report.seconds, report.count ? "" : "  its defaults",
-           report.whole ? "" : "  (not all candidates had their turn)");
-    for (int i = 0; i < report.count; i++)
-        print_entry(apart, tn_op_find(c->op), &report.entries[i]);
+    if (plan->rows)
+        json_array_append_new(plan->rows, report_json(apart, tn_op_find(c->op), &report));
+    else
+        print_report(apart, tn_op_find(c->op), &report);
     TN_TRY(tn_stdout_check(apart->ctx));
     return tn_tuned_store(apart->ctx, apart->info, c->op, report.entries, report.count);
 }
@@ -105,11 +150,27 @@ static tn_status search_device(const tn_tune_apart *apart, tune_plan *plan) {
         }
     }
     tn_progress_end(ctx);
-    TN_TRY(status);
+    if (status != TN_OK || plan->rows)
+        return status;
     TN_TRY(tn_tuned_read(ctx, apart->info, &tuned));
     tn_tuned_describe(&tuned, text, sizeof text);
     printf("%s%s\n", text[0] ? "tuned values: " : "nothing beat the defaults", text);
     return TN_OK;
+}
+
+static json_t *tally_json(const tn_tune_apart *apart, const tn_tune_space *space, const tn_tune_tally *t,
+                          double seconds) {
+    json_t *row = tn_cli_row_json(apart->info);
+    json_object_set_new(row, "op", json_string(space->op->name));
+    json_object_set_new(row, "variant", json_string(space->op->variants[space->variant]->name));
+    json_object_set_new(row, "possible", tn_cli_number_json(tn_tune_space_size(space)));
+    json_object_set_new(row, "sets", json_integer(t->sets));
+    json_object_set_new(row, "refused", json_integer(t->refused));
+    json_object_set_new(row, "wrong", json_integer(t->wrong));
+    json_object_set_new(row, "pairs", json_integer(t->pairs));
+    json_object_set_new(row, "pairs_stood", json_integer(t->pairs - t->left));
+    json_object_set_new(row, "seconds", tn_cli_number_json(seconds));
+    return row;
 }
 
 static tn_status cover_variant(const tn_tune_apart *apart, const tn_case *c, int variant, tune_plan *plan) {
@@ -121,9 +182,13 @@ static tn_status cover_variant(const tn_tune_apart *apart, const tn_case *c, int
     tn_tune_space_make(apart->info, apart->style, op, variant, &space);
     TN_TRY(tn_tune_apart_cover(apart, c, &space, &plan->cover, &tally));
     tn_progress_end(apart->ctx);
-    printf("%-24s %-10s %9.0f %6d %8d %6d %6d of %-6d %6.1f s\n", op->name, op->variants[variant]->name,
-           tn_tune_space_size(&space), tally.sets, tally.refused, tally.wrong, tally.pairs - tally.left,
-           tally.pairs, tn_clock_seconds() - start);
+    const double seconds = tn_clock_seconds() - start;
+    if (plan->rows)
+        json_array_append_new(plan->rows, tally_json(apart, &space, &tally, seconds));
+    else
+        printf("%-24s %-10s %9.0f %6d %8d %6d %6d of %-6d %6.1f s\n", op->name, op->variants[variant]->name,
+               tn_tune_space_size(&space), tally.sets, tally.refused, tally.wrong, tally.pairs - tally.left,
+               tally.pairs, seconds);
     plan->wrong += tally.wrong;
     return tn_stdout_check(apart->ctx);
 }
@@ -136,6 +201,29 @@ static tn_status cover_device(const tn_tune_apart *apart, tune_plan *plan) {
     return TN_OK;
 }
 
+/* What would be searched of a variant; `share`: the op's part of the time. */
+static void show_variant(const tn_tune_apart *apart, const tn_op *op, int variant, double share,
+                         const tune_plan *plan) {
+    tn_tune_space space;
+    char text[40];
+    tn_tune_space_make(apart->info, apart->style, op, variant, &space);
+    const int one_by_one = 1 + tn_tune_space_candidates(&space);
+    if (plan->rows) {
+        json_t *row = tn_cli_row_json(apart->info);
+        json_object_set_new(row, "op", json_string(op->name));
+        json_object_set_new(row, "variant", json_string(op->variants[variant]->name));
+        json_object_set_new(row, "one_by_one", json_integer(one_by_one));
+        json_object_set_new(row, "possible", tn_cli_number_json(tn_tune_space_size(&space)));
+        json_object_set_new(row, "op_seconds_about", tn_cli_number_json(plan->verify_only ? NAN : share));
+        json_array_append_new(plan->rows, row);
+        return;
+    }
+    tn_show_time(share, text, sizeof text);
+    printf("%-24s %-10s %9d %12.0f%s%s\n", op->name, op->variants[variant]->name, one_by_one,
+           tn_tune_space_size(&space), variant || plan->verify_only ? "" : "  ",
+           variant || plan->verify_only ? "" : text);
+}
+
 /* What would be searched, each op's share of the time, and nothing run or written. */
 static tn_status show_device(const tn_tune_apart *apart, const tune_plan *plan) {
     double all = 0;
@@ -145,16 +233,10 @@ static tn_status show_device(const tn_tune_apart *apart, const tune_plan *plan) 
     for (int i = 0; i < tn_case_count; i++) {
         const tn_op *op = op_at(plan, i);
         const double weight = weight_of(apart, op);
-        for (int v = 0; weight > 0 && op->variants[v]; v++) {
-            tn_tune_space space;
-            tn_tune_space_make(apart->info, apart->style, op, v, &space);
-            printf("%-24s %-10s %9d %12.0f", op->name, op->variants[v]->name,
-                   1 + tn_tune_space_candidates(&space), tn_tune_space_size(&space));
-            tn_show_time(plan->seconds * weight / all, text, sizeof text);
-            printf("%s%s\n", v || plan->verify_only ? "" : "  ", v || plan->verify_only ? "" : text);
-        }
+        for (int v = 0; weight > 0 && op->variants[v]; v++)
+            show_variant(apart, op, v, plan->seconds * weight / all, plan);
     }
-    if (!plan->verify_only) {
+    if (!plan->verify_only && !plan->rows) {
         tn_show_time(plan->seconds, text, sizeof text);
         printf("%s on this device, --seconds; what is not reached by then is said\n", text);
     }
@@ -207,14 +289,14 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     const tn_case *op;
     bool listed;
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &op));
-    TN_TRY(tn_cli_json_needs_list(ctx, args));
     TN_TRY(tn_cli_list_ops(ctx, args, TN_CLI_TUNABLES, op, &listed));
     if (listed)
         return TN_OK;
     TN_TRY(plan_make(ctx, args, &plan));
     if (tn_version_slow_build() && !plan.verify_only)
         tn_warn(ctx, "%s", tn_version_slow_build());
-    TN_TRY(tn_cli_devices(ctx, args, tune_device, &plan));
+    plan.rows = tn_cli_given(args, "json") ? json_array() : NULL;
+    TN_TRY(tn_cli_print_rows(ctx, tn_cli_devices(ctx, args, tune_device, &plan), plan.rows));
     if (plan.left_out)
         return tn_fail(ctx, TN_ERR_DEVICE, "%d op%s could not be tuned: their defaults do not run here",
                        plan.left_out, plan.left_out == 1 ? "" : "s");

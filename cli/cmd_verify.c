@@ -5,6 +5,7 @@
 #include "file.h"
 #include "op_list.h"
 
+#include <jansson.h>
 #include <string.h>
 
 typedef struct verify_plan {
@@ -14,13 +15,14 @@ typedef struct verify_plan {
     uint64_t seed;
     int failed, devices; /* so far */
     int passes, nans;    /* of this device: passes held to the rule of poison.h, NaNs put in */
+    json_t *rows;        /* of all devices; NULL: they are printed as text */
 } verify_plan;
 
 static void passes_text(const tn_case *c, const tn_variant *variant, char *text, size_t size) {
     size_t used = 0;
     text[0] = '\0';
     for (int i = 0; c->passes[i] && used < size; i++)
-        if (!variant || tn_variant_has_pass(variant, i))
+        if (tn_variant_has_pass(variant, i))
             used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "+" : "", c->passes[i]);
 }
 
@@ -39,17 +41,38 @@ static int popcount(unsigned bits) {
     return count;
 }
 
-/* One variant of an op on one device: its line on stdout. TN_ERR_CHECK when a
- * case failed. */
+static void print_row(const tn_case *c, const tn_variant *variant, const tn_verify_result *r) {
+    char passes[64];
+    passes_text(c, variant, passes, sizeof passes);
+    printf("%-22s %-9s %-32s %6d %6d %7d %8.1f %% %8.2f s\n", c->op, variant->name, passes, r->cases,
+           most_fitted(r), r->failed, 100 * r->worst, r->seconds);
+}
+
+static json_t *row_json(const tn_device_info *info, const tn_case *c, const tn_variant *variant,
+                        const tn_verify_result *r) {
+    json_t *row = tn_cli_row_json(info), *passes = json_array();
+    for (int i = 0; c->passes[i]; i++)
+        if (tn_variant_has_pass(variant, i))
+            json_array_append_new(passes, json_string(c->passes[i]));
+    json_object_set_new(row, "op", json_string(c->op));
+    json_object_set_new(row, "variant", json_string(variant->name));
+    json_object_set_new(row, "passes", passes);
+    json_object_set_new(row, "cases", json_integer(r->cases));
+    json_object_set_new(row, "fitted", json_integer(most_fitted(r)));
+    json_object_set_new(row, "failed", json_integer(r->failed));
+    json_object_set_new(row, "worst_pct", tn_cli_number_json(100 * r->worst));
+    json_object_set_new(row, "nans", json_integer(r->poison.seen));
+    json_object_set_new(row, "seconds", tn_cli_number_json(r->seconds));
+    return row;
+}
+
+/* One variant of an op on one device: its row. TN_ERR_CHECK when a case failed. */
 static tn_status verify_variant(tn_device *dev, const tn_case *c, const tn_variant *variant,
                                 verify_plan *plan) {
     tn_context *ctx = tn_device_context(dev);
     tn_verify_result result = {0};
-    char passes[64];
     tn_status status;
-    passes_text(c, variant, passes, sizeof passes);
-    tn_progress(ctx, "%s%s%s: %d cases", c->op, variant ? " " : "", variant ? variant->name : "",
-                plan->only >= 0 ? 1 : plan->cases);
+    tn_progress(ctx, "%s %s: %d cases", c->op, variant->name, plan->only >= 0 ? 1 : plan->cases);
     if (plan->only >= 0) {
         double start = tn_clock_seconds();
         status = tn_verify_case(dev, c, plan->seed, plan->only, &result);
@@ -62,8 +85,10 @@ static tn_status verify_variant(tn_device *dev, const tn_case *c, const tn_varia
         status = tn_verify_op(dev, c, plan->cases, plan->seed, &result);
     }
     tn_progress_end(ctx);
-    printf("%-22s %-9s %-32s %6d %6d %7d %8.1f %% %8.2f s\n", c->op, variant ? variant->name : "", passes,
-           result.cases, most_fitted(&result), result.failed, 100 * result.worst, result.seconds);
+    if (plan->rows)
+        json_array_append_new(plan->rows, row_json(tn_device_get_info(dev), c, variant, &result));
+    else
+        print_row(c, variant, &result);
     plan->passes += popcount(result.poison.passes);
     plan->nans += result.poison.seen;
     /* What nobody can read need not be found out. */
@@ -92,9 +117,11 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
     tn_device *dev;
     tn_status status = TN_OK;
     TN_TRY(tn_device_open(ctx, info, &dev));
-    printf("%s%d:%d %s (%s)\n%-22s %-9s %-32s %6s %6s %7s %10s %10s\n", plan->devices++ ? "\n" : "",
-           info->platform, info->index, info->name, info->platform_name, "op", "variant", "passes", "cases",
-           "fitted", "failed", "worst", "time");
+    if (!plan->rows)
+        printf("%s%d:%d %s (%s)\n%-22s %-9s %-32s %6s %6s %7s %10s %10s\n", plan->devices ? "\n" : "",
+               info->platform, info->index, info->name, info->platform_name, "op", "variant", "passes",
+               "cases", "fitted", "failed", "worst", "time");
+    plan->devices++;
     tn_cli_print_tuned(ctx, info, "tuned values: ", stderr);
     plan->passes = plan->nans = 0;
     for (int i = 0; i < tn_case_count; i++) {
@@ -117,7 +144,8 @@ static tn_status verify_device(tn_context *ctx, const tn_device_info *info, void
             break;
         }
     }
-    printf("NaN: put into inputs %d times, in %d passes\n", plan->nans, plan->passes);
+    if (!plan->rows)
+        printf("NaN: put into inputs %d times, in %d passes\n", plan->nans, plan->passes);
     tn_device_close(dev);
     return status;
 }
@@ -129,12 +157,12 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
                         .seed = tn_cli_uint64(args, "seed", 1)};
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan.op));
     bool listed;
-    TN_TRY(tn_cli_json_needs_list(ctx, args));
     TN_TRY(tn_cli_list_ops(ctx, args, TN_CLI_OPS, plan.op, &listed));
     if (listed)
         return TN_OK;
     TN_TRY(tn_cli_variant(ctx, plan.op, plan.variant));
-    TN_TRY(tn_cli_devices(ctx, args, verify_device, &plan));
+    plan.rows = tn_cli_given(args, "json") ? json_array() : NULL;
+    TN_TRY(tn_cli_print_rows(ctx, tn_cli_devices(ctx, args, verify_device, &plan), plan.rows));
     return plan.failed
                ? tn_fail(ctx, TN_ERR_CHECK, "%d op%s failed", plan.failed, plan.failed == 1 ? "" : "s")
                : TN_OK;

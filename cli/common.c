@@ -1,8 +1,11 @@
 #include "common.h"
 
+#include "file.h"
 #include "old_names.h"
 #include "tuned.h"
 
+#include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
@@ -91,4 +94,42 @@ void tn_cli_print_tuned(tn_context *ctx, const tn_device_info *info, const char 
             fprintf(to, "%s%s\n", before, text);
     }
     tn_free(ctx, tuned);
+}
+
+json_t *tn_cli_row_json(const tn_device_info *info) {
+    char selector[32];
+    snprintf(selector, sizeof selector, "%d:%d", info->platform, info->index);
+    return json_pack("{s:s, s:s, s:s}", "selector", selector, "device", info->name, "platform",
+                     info->platform_name);
+}
+
+json_t *tn_cli_words_json(const char *const *words) {
+    json_t *list = json_array();
+    for (int i = 0; words && words[i]; i++)
+        json_array_append_new(list, json_string(words[i]));
+    return list;
+}
+
+json_t *tn_cli_number_json(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+tn_status tn_cli_print_json(tn_context *ctx, json_t *root) {
+    const int failed = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    json_decref(root);
+    putchar('\n');
+    TN_TRY(tn_stdout_check(ctx));
+    return failed ? tn_fail(ctx, TN_ERR_OUTPUT, "the table cannot be written as JSON") : TN_OK;
+}
+
+tn_status tn_cli_print_rows(tn_context *ctx, tn_status status, json_t *rows) {
+    static tn_context aside; /* static for its size; the command's message is the one that counts */
+    if (!rows)
+        return status;
+    if (status == TN_ERR_ARG) { /* nothing was begun */
+        json_decref(rows);
+        return status;
+    }
+    const tn_status printed = tn_cli_print_json(status == TN_OK ? ctx : &aside, rows);
+    return status == TN_OK ? printed : status;
 }

@@ -20,4 +20,15 @@ tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each e
  */
 void tn_cli_print_tuned(tn_context *ctx, const tn_device_info *info, const char *before, FILE *to);
 
+struct json_t;
+/* The object of a row of a device's table: its selector, device and platform; caller adds the rest. */
+struct json_t *tn_cli_row_json(const tn_device_info *info);
+struct json_t *tn_cli_words_json(const char *const *words); /* NULL-ended; NULL: none */
+struct json_t *tn_cli_number_json(double value);            /* null where it is not finite */
+/* The rows of a command that ended with `status`, those that it has, to stdout; takes `rows` over. NULL: they
+ * were printed as text. The status of the two that is not TN_OK, the command's before the printing's. */
+tn_status tn_cli_print_rows(tn_context *ctx, tn_status status, struct json_t *rows);
+/* To stdout, indented; takes `root` over. */
+tn_status tn_cli_print_json(tn_context *ctx, struct json_t *root);
+
 #endif

@@ -1,6 +1,6 @@
 #include "op_list.h"
 
-#include "file.h"
+#include "common.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -61,13 +61,6 @@ static void print_all(tn_cli_ops what, const tn_case *only) {
     }
 }
 
-static json_t *words_json(const char *const *words) {
-    json_t *list = json_array();
-    for (int i = 0; words && words[i]; i++)
-        json_array_append_new(list, json_string(words[i]));
-    return list;
-}
-
 static json_t *tunable_json(const tn_tunable *t) {
     json_t *values = json_array();
     for (int i = 0; i < t->count; i++)
@@ -94,8 +87,9 @@ static json_t *op_json(const tn_case *c, const tn_op *op) {
     json_t *variants = json_array();
     for (int i = 0; op->variants[i]; i++)
         json_array_append_new(variants, variant_json(op, op->variants[i]));
-    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "op", c->op, "passes", words_json(c->passes), "dimensions",
-                     words_json(c->dims), "classes", words_json(op->classes), "variants", variants);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "op", c->op, "passes", tn_cli_words_json(c->passes),
+                     "dimensions", tn_cli_words_json(c->dims), "classes", tn_cli_words_json(op->classes),
+                     "variants", variants);
 }
 
 static tn_status print_json(tn_context *ctx, const tn_case *only) {
@@ -103,10 +97,7 @@ static tn_status print_json(tn_context *ctx, const tn_case *only) {
     for (int i = 0; i < tn_case_count; i++)
         if (!only || only == tn_cases[i])
             json_array_append_new(list, op_json(tn_cases[i], tn_ops[i]));
-    const int failed = json_dumpf(list, stdout, JSON_INDENT(2));
-    json_decref(list);
-    putchar('\n');
-    return failed ? tn_stdout_check(ctx) : TN_OK;
+    return tn_cli_print_json(ctx, list);
 }
 
 tn_status tn_cli_list_ops(tn_context *ctx, const tn_cli_args *args, tn_cli_ops what, const tn_case *only,
@@ -118,10 +109,4 @@ tn_status tn_cli_list_ops(tn_context *ctx, const tn_cli_args *args, tn_cli_ops w
         return print_json(ctx, only);
     print_all(what, only);
     return TN_OK;
-}
-
-tn_status tn_cli_json_needs_list(tn_context *ctx, const tn_cli_args *args) {
-    return tn_cli_given(args, "json") && !tn_cli_given(args, "list")
-               ? tn_fail(ctx, TN_ERR_ARG, "--json goes with --list")
-               : TN_OK;
 }

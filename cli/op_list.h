@@ -7,7 +7,7 @@
 
 #define TN_CLI_LIST(what)                                                                                    \
     { "list", 0, NULL, TN_CLI_FLAG, "print " what ", and stop" }
-#define TN_CLI_LIST_JSON TN_CLI_JSON("with --list: all that is known of the ops, as JSON")
+#define TN_CLI_LIST_JSON TN_CLI_JSON("the table as JSON; with --list, all that is known of the ops")
 
 typedef enum tn_cli_ops {
     TN_CLI_OPS,     /* a line an op: passes, dimensions, variants */
@@ -18,8 +18,5 @@ typedef enum tn_cli_ops {
  * --json, all that is known of them as an array. */
 tn_status tn_cli_list_ops(tn_context *ctx, const tn_cli_args *args, tn_cli_ops what, const tn_case *only,
                           bool *done);
-
-/* Of commands that have no other table: TN_ERR_ARG where --json stands without --list. */
-tn_status tn_cli_json_needs_list(tn_context *ctx, const tn_cli_args *args);
 
 #endif

@@ -1,5 +1,6 @@
 #include "sweep_show.h"
 
+#include "common.h"
 #include "cost_columns.h"
 #include "file.h"
 #include "presets.h"
@@ -91,7 +92,7 @@ static void list_columns(void) {
     for (int i = 0; i < TN_COLUMNS && used < sizeof text; i++)
         used +=
             (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "", tn_cost_columns[i].name);
-    printf("columns of a row (reports/SCHEMA.md says what each means)\n  ");
+    printf("columns of a row (docs/schema.md says what each means)\n  ");
     tn_text_wrap(stdout, text, 2, 2, columns ? columns : 100);
 }
 
@@ -143,16 +144,9 @@ static json_t *list_json(void) {
     return root;
 }
 
-static tn_status print_json(tn_context *ctx, json_t *root) {
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-    putchar('\n');
-    json_decref(root);
-    return tn_stdout_check(ctx);
-}
-
 tn_status tn_sweep_show_list(tn_context *ctx, bool json) {
     if (json)
-        return print_json(ctx, list_json());
+        return tn_cli_print_json(ctx, list_json());
     list_presets();
     list_axes();
     list_columns();
@@ -197,7 +191,7 @@ tn_status tn_sweep_show_cells(tn_context *ctx, const tn_sweep_options *o, bool j
         TN_GO(tn_cells_make(ctx, o->preset, &o->axes, o->devices[i], i == 0, &cells));
     double seconds = tn_sweep_estimate(o, &cells);
     if (json)
-        TN_GO(print_json(ctx, cells_json(o, &cells, seconds)));
+        TN_GO(tn_cli_print_json(ctx, cells_json(o, &cells, seconds)));
     else
         print_cells(o, &cells, seconds);
     status = tn_stdout_check(ctx);

@@ -213,7 +213,6 @@ START_TEST(lists_of_ops) {
     ck_assert_int_eq(program("bench --list --op causal_conv", out, sizeof out), 0);
     ck_assert_ptr_nonnull(strstr(out, "B T D K silu"));
     ck_assert_ptr_nonnull(strstr(out, "wide threads"));
-    ck_assert_int_eq(program("verify --json", out, sizeof out), 2);
     ck_assert_int_eq(program("verify --list --op nonesuch", out, sizeof out), 2);
 }
 END_TEST

@@ -282,16 +282,63 @@ START_TEST(no_device_at_all) {
 END_TEST
 
 START_TEST(json_where_there_is_a_table) {
-    static const char *const lines[] = {
-        "bench --op gelu --pass forward --shape N=64 --seconds 0.01 -q --json",
-        "sweep --op gelu --pass forward --seconds 0.01 -q --json"};
-    for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(program_run("%s 2>/dev/null #", lines[i]), 0); /* warnings of a slow build */
+    static const struct {
+        const char *line, *field; /* a number in the row */
+    } tables[] = {{"bench --op gelu --pass forward --shape N=64 --seconds 0.01 -q --json", "wall_ms"},
+                  {"sweep --op gelu --pass forward --seconds 0.01 -q --json", "wall_ms"},
+                  {"verify --op gelu --cases 2 -q --json", "worst_pct"},
+                  {"tune --op gelu --verify-only --sets 2 --cases 1 -q --json", "possible"},
+                  {"tune --op gelu --dry-run -q --json", "op_seconds_about"},
+                  {"tune --op gelu --seconds 1 --cases 1 -q --json", "sets"}};
+    char folder[80];
+    test_folder_make();
+    snprintf(folder, sizeof folder, "%s/tuned", test_folder);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        /* Warnings of a slow build, and sets that do not fit, are on stderr. */
+        setenv("TURNOUT_TUNED_DIR", folder, 1);
+        const int code = program_run("%s 2>/dev/null #", tables[i].line);
+        unsetenv("TURNOUT_TUNED_DIR");
+        ck_assert_msg(code == 0, "%s: %d", tables[i].line, code);
         json_t *rows = json_loads(program_output, 0, NULL);
-        ck_assert_msg(json_array_size(rows) == 1, "%.500s", program_output);
+        ck_assert_msg(json_array_size(rows) == 1, "%s: %.500s", tables[i].line, program_output);
         ck_assert_str_eq(json_string_value(json_object_get(json_array_get(rows, 0), "op")), "gelu");
+        ck_assert_msg(json_is_number(json_object_get(json_array_get(rows, 0), tables[i].field)), "%s: %.900s",
+                      tables[i].line, program_output);
         json_decref(rows);
     }
+    test_folder_remove();
+}
+END_TEST
+
+/* A failure leaves the rows that there are; one of the command line leaves none. */
+START_TEST(json_of_what_fails) {
+    setenv("TURNOUT_KERNELS", "/nonexistent", 1);
+    const int code = program_run("verify --op gelu --cases 2 -q --json 2>/dev/null #");
+    unsetenv("TURNOUT_KERNELS");
+    json_t *rows = json_loads(program_output, 0, NULL);
+    ck_assert_msg(code == 1 || code == 3, "%d", code);
+    ck_assert_msg(json_integer_value(json_object_get(json_array_get(rows, 0), "failed")) > 0, "%.900s",
+                  program_output);
+    json_decref(rows);
+    ck_assert_int_eq(program_run("verify -d nonesuch --json 2>/dev/null #"), 2);
+    ck_assert_str_eq(program_output, "");
+}
+END_TEST
+
+START_TEST(json_of_a_run) {
+    char path[80];
+    test_folder_make();
+    ck_assert_int_eq(program_run("train --distance 6 --steps 2 --batch 2 --width 16 --heads 1 --layers 1 "
+                                 "--sequences 8 -q --json -o %s/run 2>/dev/null #",
+                                 test_folder),
+                     0);
+    snprintf(path, sizeof path, "%s/run/summary.json", test_folder);
+    json_t *said = json_loads(program_output, 0, NULL), *kept = json_load_file(path, 0, NULL);
+    ck_assert_int_eq((int)json_integer_value(json_object_get(said, "steps")), 2);
+    ck_assert_msg(json_equal(said, kept), "%.900s", program_output);
+    json_decref(said);
+    json_decref(kept);
+    test_folder_remove();
 }
 END_TEST
 
@@ -313,6 +360,8 @@ int main(void) {
     tcase_add_test(tests, a_study_that_does_not_run);
     tcase_add_test(tests, no_device_at_all);
     tcase_add_test(tests, json_where_there_is_a_table);
+    tcase_add_test(tests, json_of_what_fails);
+    tcase_add_test(tests, json_of_a_run);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
 }
