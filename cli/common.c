@@ -32,28 +32,28 @@ tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out) {
                    nearest ? " (did you mean " : "", nearest ? nearest : "", nearest ? "?)" : "", list);
 }
 
-/* Adds the names of an op's variants that `list` does not have; is `name` among them? */
-static bool variants_list(const tn_op *op, const char *name, char *list, size_t size) {
-    bool found = false;
+/* Adds the names of an op's variants that `list` does not have. */
+static void variants_list(const tn_op *op, char *list, size_t size) {
     for (int i = 0; op->variants[i]; i++) {
         const char *one = op->variants[i]->name;
-        found = found || strcmp(one, name) == 0;
         if (!strstr(list, one))
             snprintf(list + strlen(list), size - strlen(list), "%s%s", list[0] ? ", " : "", one);
     }
-    return found;
 }
 
 tn_status tn_cli_variant(tn_context *ctx, const tn_case *op, const char *name) {
+    const tn_variant *variant;
     char list[256] = "";
-    bool found = name == NULL;
-    for (int i = 0; i < tn_op_count && !found; i++)
-        if (!op || op == tn_cases[i])
-            found = variants_list(tn_ops[i], name, list, sizeof list);
-    if (found)
+    if (!name)
         return TN_OK;
-    return op ? tn_fail(ctx, TN_ERR_ARG, "%s has no variant '%s'; there is: %s", op->op, name, list)
-              : tn_fail(ctx, TN_ERR_ARG, "no op has a variant '%s'; there is: %s", name, list);
+    if (op)
+        return tn_variant_named(ctx, "", tn_op_find(op->op), name, &variant);
+    for (int i = 0; i < tn_op_count; i++) {
+        if (tn_variant_find(tn_ops[i], name))
+            return TN_OK;
+        variants_list(tn_ops[i], list, sizeof list);
+    }
+    return tn_fail(ctx, TN_ERR_ARG, "no op has a variant '%s'; there is: %s", name, list);
 }
 
 tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each each, void *data) {

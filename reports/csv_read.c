@@ -2,6 +2,7 @@
 
 #include "cost_rows.h"
 #include "damage.h"
+#include "metrics_columns.h"
 
 /* A table that does not pass is not kept. */
 static tn_status passed(tn_status status, tn_csv *t) {
@@ -14,21 +15,6 @@ tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out) {
     TN_TRY(tn_csv_read_cells(ctx, path, out));
     return passed(tn_cost_rows_check(out), out);
 }
-
-static const char *const metrics_columns[] = {"step",
-                                              "phase",
-                                              "lambda",
-                                              "lr",
-                                              "loss",
-                                              "cross_entropy",
-                                              "accuracy",
-                                              "attention_pct",
-                                              "attention_pct_soft",
-                                              "routed_rows",
-                                              "step_ms",
-                                              "tokens_per_s",
-                                              "elapsed_s",
-                                              NULL};
 
 static tn_status read_as(tn_context *ctx, const char *path, const char *what, const char *const *names,
                          tn_csv *out) {
@@ -51,7 +37,7 @@ tn_status tn_csv_need_cost(const tn_csv *t) {
 
 /* A cell that should be a number and is none (a loss that is NaN) is named; the others of its row stand. */
 static tn_status check_metrics(tn_csv *t) {
-    for (const char *const *name = metrics_columns; *name; name++) {
+    for (const char *const *name = tn_metrics_columns; *name; name++) {
         int column = tn_csv_column(t, *name);
         for (size_t row = 0; row < t->rows; row++) {
             double value;
@@ -65,6 +51,6 @@ static tn_status check_metrics(tn_csv *t) {
 }
 
 tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out) {
-    TN_TRY(read_as(ctx, path, "metrics of a run", metrics_columns, out));
+    TN_TRY(read_as(ctx, path, "metrics of a run", tn_metrics_columns, out));
     return passed(check_metrics(out), out);
 }

@@ -4,6 +4,7 @@
 
 #include "energy.h"
 #include "file.h"
+#include "folder.h"
 
 #include <check.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char tree[64];
+static char tree[TEST_FOLDER];
 static tn_context ctx;
 static const tn_device_info cpu = {.kind = TN_KIND_CPU};
 static const tn_device_info gpu = {.kind = TN_KIND_GPU, .pci = "0000:03:00.0"};
@@ -23,17 +24,14 @@ static const char *const tree_variables[] = {"TURNOUT_POWERCAP", "TURNOUT_HWMON"
 
 static inline void tree_make(void) {
     ctx = (tn_context){.quiet = true};
-    snprintf(tree, sizeof tree, "/tmp/turnout-energy-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(tree));
+    ck_assert(folder_make(tree));
     ck_assert_int_eq(chmod(tree, 0755), 0);
     for (size_t i = 0; i < sizeof tree_variables / sizeof tree_variables[0]; i++)
         setenv(tree_variables[i], "/nonexistent", 1);
 }
 
 static inline void tree_remove(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", tree);
-    ck_assert_int_eq(system(line), 0);
+    ck_assert(folder_remove(tree));
     ck_assert_int_eq(ctx.live, 0);
 }
 

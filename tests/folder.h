@@ -3,21 +3,33 @@
 #define TN_TEST_FOLDER_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static char test_folder[32];
+enum { TEST_FOLDER = 32 };
+static char test_folder[TEST_FOLDER];
+
+/* One more, for what several tests share: also where no test runs yet. false: it cannot be made, or removed.
+ */
+static inline bool folder_make(char name[TEST_FOLDER]) {
+    snprintf(name, TEST_FOLDER, "/tmp/turnout-test-XXXXXX");
+    return mkdtemp(name) != NULL;
+}
+
+static inline bool folder_remove(const char *name) {
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf %s", name);
+    return system(line) == 0;
+}
 
 static inline void test_folder_make(void) {
-    snprintf(test_folder, sizeof test_folder, "/tmp/turnout-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(test_folder));
+    ck_assert(folder_make(test_folder));
 }
 
 static inline void test_folder_remove(void) {
-    char line[128];
-    snprintf(line, sizeof line, "rm -rf %s", test_folder);
-    ck_assert_int_eq(system(line), 0);
+    ck_assert(folder_remove(test_folder));
 }
 
 /* The same, with the test in the folder while it runs. */

@@ -130,6 +130,43 @@ Suite *tn_test_op_suite(const char *op, int cases) {
     return suite;
 }
 
+void tn_test_buffers_make(tn_device *dev, const size_t *counts, int inputs, unsigned weights, int count,
+                          tn_buffer **out) {
+    tn_context *ctx = tn_device_context(dev);
+    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 8);
+    for (int i = 0; i < count; i++) {
+        ck_ok(ctx, tn_buffer_create(dev, counts[i] * 4, &out[i]));
+        if (i >= inputs) {
+            ck_ok(ctx, tn_buffer_zero(out[i]));
+            continue;
+        }
+        float *host = calloc(counts[i], sizeof *host);
+        ck_assert_ptr_nonnull(host);
+        for (size_t k = 0; k < counts[i]; k++)
+            host[k] = (float)tn_rng_normal(&rng) * (weights >> i & 1u ? 0.125f : 1);
+        ck_ok(ctx, tn_buffer_write(out[i], 0, counts[i] * 4, host));
+        free(host);
+    }
+}
+
+float *tn_test_buffers_read(tn_buffer *const *buffers, const size_t *counts, int first, int end,
+                            size_t *floats) {
+    size_t all = 0;
+    for (int i = first; i < end; i++)
+        all += counts[i];
+    float *got = calloc(all, sizeof *got);
+    ck_assert_ptr_nonnull(got);
+    *floats = 0;
+    for (int i = first; i < end; *floats += counts[i++])
+        ck_assert_int_eq(tn_buffer_read(buffers[i], 0, counts[i] * 4, got + *floats), TN_OK);
+    return got;
+}
+
+void tn_test_buffers_destroy(tn_buffer **buffers, int count) {
+    for (int i = 0; i < count; i++)
+        tn_buffer_destroy(buffers[i]);
+}
+
 void tn_test_same_bits(float *fused, size_t floats, float *composed, size_t others) {
     ck_assert_uint_eq(floats, others);
     for (size_t i = 0; i < floats; i++)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "buffer.h"
 #include "context.h"
 #include "suite.h"
 
@@ -26,6 +27,14 @@ uint64_t tn_test_seed(void);
 Suite *tn_test_op_suite(const char *op, int cases);
 /* Adds the same cases with one set of tunables, as TURNOUT_TUNE has them ("gelu.STREAM=1"). Once a suite. */
 void tn_test_op_tuned(Suite *suite, const char *tune);
+/* Buffers of counts[i] floats: the first `inputs` hold normal numbers, times 1/8 where `weights` has the bit
+ * i, the rest zeros. */
+void tn_test_buffers_make(tn_device *dev, const size_t *counts, int inputs, unsigned weights, int count,
+                          tn_buffer **out);
+/* What buffers first … end − 1 hold, one behind the other; caller frees. */
+float *tn_test_buffers_read(tn_buffer *const *buffers, const size_t *counts, int first, int end,
+                            size_t *floats);
+void tn_test_buffers_destroy(tn_buffer **buffers, int count);
 /* What two variants gave, held against each other bit for bit; frees both. */
 void tn_test_same_bits(float *fused, size_t floats, float *composed, size_t others);
 

@@ -1,4 +1,5 @@
 /* The floor everything stands on: random numbers as published, files whole or absent, memory counted. */
+#include "folder.h"
 #include "support.h"
 
 #include "file.h"
@@ -58,9 +59,9 @@ static void contains(const char *path, const char *text) {
 
 START_TEST(test_files) {
     tn_outfile file;
-    char folder[] = "test_base.XXXXXX", path[64];
-    ck_assert(mkdtemp(folder) != NULL);
-    snprintf(path, sizeof path, "%s/out", folder);
+    char path[64];
+    test_folder_make();
+    snprintf(path, sizeof path, "%s/out", test_folder);
     ck_ok(&ctx, tn_outfile_open(&ctx, path, &file));
     fputs("old", file.stream);
     ck_assert(!tn_file_exists(path));
@@ -70,7 +71,7 @@ START_TEST(test_files) {
     fputs("new", file.stream);
     tn_outfile_abandon(&ctx, &file);
     contains(path, "old");
-    ck_assert_int_eq(tn_outfile_open(&ctx, folder, &file), TN_ERR_OUTPUT);
+    ck_assert_int_eq(tn_outfile_open(&ctx, test_folder, &file), TN_ERR_OUTPUT);
     ck_assert_int_eq(tn_outfile_open(&ctx, "/proc/nowhere/out", &file), TN_ERR_OUTPUT);
     ck_assert(strstr(ctx.message, "/proc/nowhere/out") != NULL);
     /* A full disk shows at commit, and nothing comes to stand under the name. */
@@ -84,15 +85,14 @@ START_TEST(test_files) {
     }
     char *bytes;
     size_t size;
-    ck_assert_int_eq(tn_file_read(&ctx, folder, &bytes, &size), TN_ERR_INPUT);
+    ck_assert_int_eq(tn_file_read(&ctx, test_folder, &bytes, &size), TN_ERR_INPUT);
     unlink(path);
-    snprintf(path, sizeof path, "%s/a/b/c", folder);
+    snprintf(path, sizeof path, "%s/a/b/c", test_folder);
     ck_ok(&ctx, tn_folder_make(&ctx, path));
     ck_ok(&ctx, tn_folder_make(&ctx, path));
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(rmdir(path), 0); /* empty: no temporary was left anywhere */
-        if (strrchr(path, '/'))
-            *strrchr(path, '/') = '\0';
+        *strrchr(path, '/') = '\0';
     }
     ck_assert_int_eq(ctx.live, 0);
 }

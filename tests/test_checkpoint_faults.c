@@ -1,5 +1,6 @@
 /* Runs whose files are not what they should be: hurt, of another run, not finite, written by two at once.
  * Each is refused with a sentence, and nothing that was right is written over. */
+#include "folder.h"
 #include "program.h"
 
 #include "file.h"
@@ -16,29 +17,22 @@
     "1 "
 
 /* The run that every test begins with, trained once. */
-static char kept[] = "test_checkpoint_kept.XXXXXX", folder[] = "test_checkpoint_faults.XXXXXX";
+static char kept[TEST_FOLDER];
 static tn_context ctx;
 
 static void train_once(void) {
-    ck_assert(mkdtemp(kept) != NULL);
+    ck_assert(folder_make(kept));
     ck_assert_msg(program_run(TINY "--steps 3 -o %s/a", kept) == 0, "%s", program_output);
 }
 
-static void remove_folder(const char *name) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", name);
-    ck_assert(system(command) == 0);
-}
-
 static void remove_once(void) {
-    remove_folder(kept);
+    ck_assert(folder_remove(kept));
 }
 
 static void setup(void) {
     char command[200];
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    ck_assert(mkdtemp(folder) != NULL);
-    snprintf(command, sizeof command, "cp -r %s/a %s", kept, folder);
+    test_folder_make();
+    snprintf(command, sizeof command, "cp -r %s/a %s", kept, test_folder);
     ck_assert(system(command) == 0);
 }
 
@@ -49,12 +43,12 @@ static void shell(const char *format, ...) {
     va_start(args, format);
     vsnprintf(rest, sizeof rest, format, args);
     va_end(args);
-    snprintf(command, sizeof command, "cd %s && %s", folder, rest);
+    snprintf(command, sizeof command, "cd %s && %s", test_folder, rest);
     ck_assert_msg(system(command) == 0, "%s", command);
 }
 
 static void teardown(void) {
-    remove_folder(folder);
+    test_folder_remove();
     ck_assert_int_eq(ctx.live, 0);
 }
 
@@ -62,7 +56,7 @@ static const char *in_folder(const char *name) {
     static char path[4][300];
     static int next;
     char *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    snprintf(out, sizeof path[0], "%s/%s", test_folder, name);
     return out;
 }
 
@@ -71,7 +65,7 @@ static void gives(int code, const char *line, const char *first, const char *sec
     char full[900], name[200];
     const char *at = line;
     size_t used = 0;
-    snprintf(name, sizeof name, "%s", folder);
+    snprintf(name, sizeof name, "%s", test_folder);
     for (; *at && used < sizeof full - 1; at++)
         if (at[0] == '%' && at[1] == 's')
             used += (size_t)snprintf(full + used, sizeof full - used, "%s", name), at++;
@@ -185,7 +179,7 @@ END_TEST
 
 /* The same model, so nothing but the run tells the two apart. */
 START_TEST(another_runs_files) {
-    ck_assert_msg(program_run(TINY "--steps 3 --lr 0.002 -o %s/b", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(TINY "--steps 3 --lr 0.002 -o %s/b", test_folder) == 0, "%s", program_output);
     shell("cp b/model.safetensors b/state.safetensors a");
     gives(2, "eval %s/a --quiet --sequences 4", "another run", "lr 0.002");
     gives(2, "train --resume --quiet -o %s/a", "another run", "lr 0.002");
@@ -260,7 +254,7 @@ START_TEST(divergence) {
                  TINY
                  "--steps 200 --lr 9.9 --weight-decay 10 --warmup 0 --log-every 1000 --checkpoint-every 2 "
                  "%s -o %s/d%d",
-                 logged[i], folder, i);
+                 logged[i], test_folder, i);
         program_gives(3, line, "diverged at step", "layers.0", "what was saved stands");
         const char *step = strstr(program_output, saved);
         ck_assert(step && atoi(step + strlen(saved)) ==
@@ -345,7 +339,7 @@ static void wait_for(const char *file, const char *word) {
 
 START_TEST(one_at_a_time) {
     char line[400], pid_text[40];
-    snprintf(line, sizeof line, TINY "--steps 10000000 --checkpoint-every 10000000 -o %s/busy", folder);
+    snprintf(line, sizeof line, TINY "--steps 10000000 --checkpoint-every 10000000 -o %s/busy", test_folder);
     pid_t pid = start(line);
     wait_for("busy/.lock", "process");
     wait_for("busy/config.json", "routed");
@@ -360,7 +354,7 @@ START_TEST(one_at_a_time) {
     gives(0, "train --resume --quiet --sequences 4 -o %s/busy", "accuracy", "");
     ck_assert(!tn_file_exists(in_folder("busy/.lock")));
     snprintf(line, sizeof line,
-             "study --only far --seeds 1 --steps 10000000 --distances 14 --quiet -o %s/study", folder);
+             "study --only far --seeds 1 --steps 10000000 --distances 14 --quiet -o %s/study", test_folder);
     pid = start(line);
     wait_for("study/runs/recall14-routed-s1/config.json", "routed");
     snprintf(pid_text, sizeof pid_text, "process %ld", (long)pid);
@@ -406,13 +400,14 @@ static double last_metric(const char *file, int c) {
  * keeps all from attention in the last step, is none of its decision. */
 START_TEST(one_meaning_of_attention) {
     static const char line[] = TINY "--gate-margin 50 --explore 0 --explore-below 0";
-    ck_assert_msg(program_run("%s --steps 6 --log-every 1 -o %s/m", line, folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run("%s --steps 6 --log-every 1 -o %s/m", line, test_folder) == 0, "%s",
+                  program_output);
     ck_assert_double_eq(last_metric("m/metrics.csv", 9), 0); /* routed_rows */
     ck_assert_double_eq(number_of("m/summary.json", "attention_pct"), 100);
     ck_assert_double_eq(last_metric("m/metrics.csv", 7), 100);
-    ck_assert_msg(program_run("%s --steps 6 --routing capacity:0.25 --log-every 1 -o %s/c", line, folder) ==
-                      0,
-                  "%s", program_output);
+    ck_assert_msg(
+        program_run("%s --steps 6 --routing capacity:0.25 --log-every 1 -o %s/c", line, test_folder) == 0,
+        "%s", program_output);
     ck_assert_double_eq(number_of("c/summary.json", "attention_pct"), 25);
     ck_assert_double_eq(last_metric("c/metrics.csv", 7), 25);
 }
@@ -433,7 +428,7 @@ static void a_long_evaluation_can_be_stopped(void) {
     char line[300];
     int status = 0;
     bool ended = false;
-    snprintf(line, sizeof line, "eval %s/t --distance 300000 --sequences 50", folder);
+    snprintf(line, sizeof line, "eval %s/t --distance 300000 --sequences 50", test_folder);
     pid_t pid = start(line);
     wait_for("words", "positions: about");
     usleep(300000);
@@ -450,7 +445,8 @@ static void a_long_evaluation_can_be_stopped(void) {
 }
 
 START_TEST(the_attention_mixer) {
-    ck_assert_msg(program_run(TINY "--steps 2 --mixer attention -o %s/t", folder) == 0, "%s", program_output);
+    ck_assert_msg(program_run(TINY "--steps 2 --mixer attention -o %s/t", test_folder) == 0, "%s",
+                  program_output);
     attention_saves_nothing();
     a_long_evaluation_can_be_stopped();
 }

@@ -207,18 +207,18 @@ END_TEST
 
 START_TEST(test_kernel_folder) {
     tn_kernel *k;
-    char folder[] = "test_cl.XXXXXX", path[64], *bytes;
+    char path[64], *bytes;
     size_t size;
-    ck_assert(mkdtemp(folder) != NULL);
-    setenv("TURNOUT_KERNELS", folder, 1);
+    test_folder_make();
+    setenv("TURNOUT_KERNELS", test_folder, 1);
     open_device();
     ck_assert_int_eq(gelu_kernel(&k), TN_ERR_INPUT);
-    ck_assert(strstr(ctx.message, folder) != NULL);
-    snprintf(path, sizeof path, "%s/lib", folder);
+    ck_assert(strstr(ctx.message, test_folder) != NULL);
+    snprintf(path, sizeof path, "%s/lib", test_folder);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     static const char *const files[] = {"lib/vector.cl", "lib/math.cl", "lib/stream.cl", "gelu.cl"};
     for (int i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        snprintf(path, sizeof path, "%s/%s", test_folder, files[i]);
         FILE *stream = fopen(path, "w");
         fputs(i == 3 ? "kernel void gelu_forward(global float *x) { x[0] = nonsense_here; }\n" : "\n",
               stream);
@@ -229,14 +229,11 @@ START_TEST(test_kernel_folder) {
     unsetenv("TURNOUT_KERNELS");
     ck_ok(&ctx, gelu_kernel(&k));
     for (int i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
+        snprintf(path, sizeof path, "%s/%s", test_folder, files[i]);
         ck_ok(&ctx, tn_file_read(&ctx, path, &bytes, &size));
         tn_free(&ctx, bytes);
-        unlink(path);
     }
-    snprintf(path, sizeof path, "%s/lib", folder);
-    rmdir(path);
-    rmdir(folder);
+    test_folder_remove();
     close_device();
 }
 END_TEST
@@ -277,16 +274,16 @@ static float gelu_of_one(void) {
 }
 
 START_TEST(test_cache) {
-    char folder[] = "test_cl_cache.XXXXXX", path[300];
-    ck_assert(mkdtemp(folder) != NULL);
-    setenv("TURNOUT_CACHE", folder, 1);
+    char path[300];
+    test_folder_make();
+    setenv("TURNOUT_CACHE", test_folder, 1);
     float want = gelu_of_one();
     ck_assert(want > 0.84f && want < 0.842f);
     open_device();
     bool stores = !(tn_device_get_info(dev)->quirks & TN_QUIRK_NO_BINARIES);
     close_device();
     if (stores)
-        ck_assert(only_file(folder, path, sizeof path) == 1);
+        ck_assert(only_file(test_folder, path, sizeof path) == 1);
     ck_assert(gelu_of_one() == want);
     static const int damage[] = {0, 1, 2, 3};
     for (size_t i = 0; stores && i < sizeof damage / sizeof damage[0]; i++) {
@@ -303,9 +300,7 @@ START_TEST(test_cache) {
         fclose(stream);
         ck_assert_msg(gelu_of_one() == want, "a damaged cache changed the result");
     }
-    if (stores)
-        unlink(path);
-    rmdir(folder);
+    test_folder_remove();
     unsetenv("TURNOUT_CACHE");
 }
 END_TEST

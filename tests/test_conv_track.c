@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { X, NORM, ROUTER, ROUTER_BIAS, CONV, CONV_BIAS, OUT, DC, INPUTS };
+/* S and DS are of the composed variant alone. */
 enum { C = INPUTS, U, RSTD, P, H, DU, DCONV, DCONV_BIAS, DOUT, S, DS, ALL };
 
 /* Forward, then backward, by one variant: every result, one behind the other. */
@@ -20,23 +21,11 @@ static float *results(tn_context *ctx, const char *variant, const tn_conv_track_
     size_t N = (size_t)(s->B * s->T), D = (size_t)s->D, K = (size_t)s->K, ND = N * D;
     const size_t counts[ALL] = {ND, D,  D, 1, D * K,       D,  D * D, ND, /* inputs */
                                 ND, ND, N, N, (N + 3) / 4, ND, D * K, D,  D * D, ND, ND};
-    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 8);
     tn_device *dev;
     tn_buffer *b[ALL];
-    float *host = calloc(ND + D * D + D * K, sizeof *host),
-          *got = calloc(3 * ND + 3 * N + 2 * D * (D + K), sizeof *got);
-    ck_assert(host && got);
     setenv("TURNOUT_VARIANT", variant, 1);
     ck_ok(ctx, tn_device_open_selected(ctx, getenv("TURNOUT_DEVICE"), &dev));
-    for (int i = 0; i < ALL; i++) {
-        ck_ok(ctx, tn_buffer_create(dev, counts[i] * 4, &b[i]));
-        for (size_t k = 0; i < INPUTS && k < counts[i]; k++)
-            host[k] = (float)tn_rng_normal(&rng) * (i == OUT ? 0.125f : 1);
-        if (i < INPUTS)
-            ck_ok(ctx, tn_buffer_write(b[i], 0, counts[i] * 4, host));
-        else
-            ck_ok(ctx, tn_buffer_zero(b[i]));
-    }
+    tn_test_buffers_make(dev, counts, INPUTS, 1u << OUT, ALL, b);
     tn_conv_track_weights w = {.norm = b[NORM],
                                .router = router ? b[ROUTER] : NULL,
                                .router_bias = router ? b[ROUTER_BIAS] : NULL,
@@ -47,17 +36,10 @@ static float *results(tn_context *ctx, const char *variant, const tn_conv_track_
     tn_conv_track_saved saved = {b[U], b[RSTD], b[S], b[P], b[H]};
     ck_ok(ctx, tn_conv_track_forward(dev, s, true, b[C], &saved, b[X], &w, router ? NULL : b[X]));
     ck_ok(ctx, tn_conv_track_backward(dev, s, b[DU], &grads, b[DS], b[DC], &w, &saved, NULL));
-    *floats = 0;
-    for (int i = 0; i < ALL; i++) {
-        if (i >= INPUTS && i < S) { /* S and DS exist in parts alone */
-            ck_ok(ctx, tn_buffer_read(b[i], 0, counts[i] * 4, got + *floats));
-            *floats += counts[i];
-        }
-        tn_buffer_destroy(b[i]);
-    }
+    float *got = tn_test_buffers_read(b, counts, INPUTS, S, floats);
+    tn_test_buffers_destroy(b, ALL);
     tn_device_close(dev);
     unsetenv("TURNOUT_VARIANT");
-    free(host);
     return got;
 }
 

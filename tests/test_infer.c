@@ -1,5 +1,6 @@
 /* `turnout infer` on a checkpoint against the naive model made from the file alone: what another program
  * would do. */
+#include "folder.h"
 #include "program.h"
 
 #include "checkpoint.h"
@@ -15,10 +16,9 @@
 enum { V = 192, B = 3, T = 40, N = B * T };
 
 static tn_context ctx;
-static char folder[] = "test_infer.XXXXXX";
 
 static void in_folder(char *path, size_t size, const char *name) {
-    snprintf(path, size, "%s/%s", folder, name);
+    snprintf(path, size, "%s/%s", test_folder, name);
 }
 
 static void write_tokens(const char *path, const char *dtype, int rank, int32_t *tokens) {
@@ -82,7 +82,7 @@ START_TEST(test_infer) {
     static int32_t tokens[N];
     char in[100], out[100], model[100], line[400];
     tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 0);
-    ck_assert(mkdtemp(folder) != NULL);
+    test_folder_make();
     for (int n = 0; n < N; n++)
         tokens[n] = (int32_t)tn_rng_below(&rng, V);
     in_folder(in, sizeof in, "in.safetensors");
@@ -91,10 +91,10 @@ START_TEST(test_infer) {
     snprintf(line, sizeof line,
              "train --distance 20 --layers 2 --width 32 --steps 30 --phase1 10 --ramp 5 --sequences 4 "
              "--quiet -o %s/run",
-             folder);
+             test_folder);
     program_gives(0, line, "accuracy");
     write_tokens(in, "I32", 2, tokens);
-    snprintf(line, sizeof line, "infer %s/run --tokens %s --logits %s", folder, in, out);
+    snprintf(line, sizeof line, "infer %s/run --tokens %s --logits %s", test_folder, in, out);
     program_gives(0, line, "");
     compare(model, out, tokens);
     tokens[7] = V;
@@ -102,10 +102,9 @@ START_TEST(test_infer) {
     program_gives(2, line, "token 192", "vocabulary");
     write_tokens(in, "F32", 2, tokens);
     program_gives(2, line, "I32");
-    snprintf(line, sizeof line, "infer %s/run --tokens %s --logits %s", folder, model, out);
+    snprintf(line, sizeof line, "infer %s/run --tokens %s --logits %s", test_folder, model, out);
     program_gives(2, line, "tokens");
-    snprintf(line, sizeof line, "rm -rf %s", folder);
-    ck_assert(system(line) == 0);
+    test_folder_remove();
 }
 END_TEST
 

@@ -293,11 +293,11 @@ START_TEST(json_where_there_is_a_table) {
     char folder[80];
     test_folder_make();
     snprintf(folder, sizeof folder, "%s/tuned", test_folder);
+    setenv("TURNOUT_TUNED_DIR", folder, 1);
+    unsetenv("TURNOUT_TUNED"); /* 0 in the suites, and nothing could be kept */
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         /* Warnings of a slow build, and sets that do not fit, are on stderr. */
-        setenv("TURNOUT_TUNED_DIR", folder, 1);
         const int code = program_run("%s 2>/dev/null #", tables[i].line);
-        unsetenv("TURNOUT_TUNED_DIR");
         ck_assert_msg(code == 0, "%s: %d", tables[i].line, code);
         json_t *rows = json_loads(program_output, 0, NULL);
         ck_assert_msg(json_array_size(rows) == 1, "%s: %.500s", tables[i].line, program_output);
@@ -316,7 +316,7 @@ START_TEST(json_of_what_fails) {
     const int code = program_run("verify --op gelu --cases 2 -q --json 2>/dev/null #");
     unsetenv("TURNOUT_KERNELS");
     json_t *rows = json_loads(program_output, 0, NULL);
-    ck_assert_msg(code == 1 || code == 3, "%d", code);
+    ck_assert_int_ne(code, 0);
     ck_assert_msg(json_integer_value(json_object_get(json_array_get(rows, 0), "failed")) > 0, "%.900s",
                   program_output);
     json_decref(rows);

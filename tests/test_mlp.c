@@ -3,12 +3,10 @@
 #include "support.h"
 
 #include "mlp.h"
-#include "rng.h"
-
-#include <string.h>
 
 enum { X, NORM, UP, UP_BIAS, DOWN, DOWN_BIAS, DY, INPUTS };
-enum { Y = INPUTS, RSTD, UP_ROWS, U, ACT, DX, DNORM, DUP, DUP_BIAS, DDOWN, DDOWN_BIAS, ALL };
+/* U and ACT are of the composed variant alone. */
+enum { Y = INPUTS, RSTD, UP_ROWS, DX, DNORM, DUP, DUP_BIAS, DDOWN, DDOWN_BIAS, U, ACT, ALL };
 
 static tn_mlp_weights weights(tn_buffer *const *b, int first) {
     return (tn_mlp_weights){.norm = b[first],
@@ -21,47 +19,24 @@ static tn_mlp_weights weights(tn_buffer *const *b, int first) {
 /* Forward, then backward, by one variant: every result, one behind the other. */
 static float *results(tn_context *ctx, const char *variant, const tn_mlp_shape *s, size_t *floats) {
     size_t ND = (size_t)(s->N * s->D), NF = (size_t)(s->N * s->F), D = (size_t)s->D, F = (size_t)s->F;
-    const size_t counts[ALL] = {ND,    D,
-                                D * F, F,
-                                D * F, D,
-                                ND, /* inputs */
-                                ND,    (size_t)s->N,
-                                NF,    ND,
-                                NF,    ND,
-                                D,     D * F,
-                                F,     D * F,
-                                D};
-    tn_rng rng = tn_rng_make(1, TN_RNG_CASE, 8);
+    const size_t counts[ALL] = {
+        [X] = ND,         [NORM] = D,  [UP] = D * F,  [UP_BIAS] = F,         [DOWN] = D * F,
+        [DOWN_BIAS] = D,  [DY] = ND,   [Y] = ND,      [RSTD] = (size_t)s->N, [UP_ROWS] = NF,
+        [DX] = ND,        [DNORM] = D, [DUP] = D * F, [DUP_BIAS] = F,        [DDOWN] = D * F,
+        [DDOWN_BIAS] = D, [U] = ND,    [ACT] = NF};
     tn_device *dev;
     tn_buffer *b[ALL];
-    float *host = calloc(NF + ND, sizeof *host), *got = calloc(6 * (NF + ND + D * F), sizeof *got);
-    ck_assert(host && got);
     setenv("TURNOUT_VARIANT", variant, 1);
     ck_ok(ctx, tn_device_open_selected(ctx, getenv("TURNOUT_DEVICE"), &dev));
-    for (int i = 0; i < ALL; i++) {
-        ck_ok(ctx, tn_buffer_create(dev, counts[i] * 4, &b[i]));
-        for (size_t k = 0; i < INPUTS && k < counts[i]; k++)
-            host[k] = (float)tn_rng_normal(&rng) * (i == UP || i == DOWN ? 0.125f : 1);
-        if (i < INPUTS)
-            ck_ok(ctx, tn_buffer_write(b[i], 0, counts[i] * 4, host));
-    }
+    tn_test_buffers_make(dev, counts, INPUTS, 1u << UP | 1u << DOWN, ALL, b);
     tn_mlp_weights w = weights(b, NORM), grads = weights(b, DNORM);
     tn_mlp_saved saved = {b[RSTD], b[UP_ROWS], b[U], b[ACT]};
     ck_ok(ctx, tn_mlp_forward(dev, s, true, b[Y], &saved, b[X], &w));
     ck_ok(ctx, tn_mlp_backward(dev, s, b[DX], &grads, b[DY], b[X], &w, &saved, NULL));
-    *floats = 0;
-    for (int i = INPUTS; i < ALL; i++) {
-        if (i != U && i != ACT) { /* which the composed variant has alone */
-            ck_ok(ctx, tn_buffer_read(b[i], 0, counts[i] * 4, got + *floats));
-            *floats += counts[i];
-        }
-        tn_buffer_destroy(b[i]);
-    }
-    for (int i = 0; i < INPUTS; i++)
-        tn_buffer_destroy(b[i]);
+    float *got = tn_test_buffers_read(b, counts, INPUTS, U, floats);
+    tn_test_buffers_destroy(b, ALL);
     tn_device_close(dev);
     unsetenv("TURNOUT_VARIANT");
-    free(host);
     return got;
 }
 

@@ -24,7 +24,7 @@
 #define TRAIN "$T train --steps 1 --layers 1 --width 32 --distance 14 --sequences 8 -q"
 #define INFER "$T infer run --tokens tokens --logits "
 
-static char run[80], said[65536]; /* run: of a trained model, made once */
+static char run[TEST_FOLDER], said[65536]; /* run: of a trained model, made once */
 
 static void make_folder(void) {
     test_folder_enter();
@@ -412,12 +412,11 @@ int main(void) {
     tcase_add_test(tests, what_cannot_be_kept_is_not_begun);
     tcase_add_test(tests, inputs_that_are_no_files);
     suite_add_tcase(suite, tests);
-    snprintf(run, sizeof run, "/tmp/turnout-outputs-run-XXXXXX");
-    if (!mkdtemp(run))
+    if (!folder_make(run))
         return EXIT_FAILURE;
     setenv("T", TURNOUT_PROGRAM, 1);
     setenv("RUN", run, 1);
     int failed = system(TRAIN " -o $RUN >/dev/null") != 0;
     failed += tn_test_main(suite);
-    return system("rm -rf $RUN") != 0 || failed != 0;
+    return !folder_remove(run) || failed != 0;
 }

@@ -1,5 +1,6 @@
 /* Talking to a peer that is right, and to those that are not; and the comparison of results, by hand-made
  * ones. */
+#include "folder.h"
 #include "support.h"
 
 #include "peers.h"
@@ -151,30 +152,29 @@ static void one_row(tn_device *dev, tn_peers *peers, const char *how, tn_cost_ro
 }
 
 /* A device, and a folder with the fake in the place of the first kind. */
-static tn_device *with_fake(char *folder, char *program, size_t size) {
+static tn_device *with_fake(void) {
     tn_device *dev;
+    char program[64];
     ctx = (tn_context){.quiet = true};
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(program, size, "%s/%s", folder, tn_peer_kinds[0].program);
+    test_folder_make();
+    snprintf(program, sizeof program, "%s/%s", test_folder, tn_peer_kinds[0].program);
     ck_assert_int_eq(symlink(FAKE_PEER, program), 0);
     return dev;
 }
 
-static void without_fake(tn_device *dev, tn_peers *peers, const char *folder, const char *program) {
+static void without_fake(tn_device *dev, tn_peers *peers) {
     tn_peers_stop(peers);
-    unlink(program);
-    rmdir(folder);
+    test_folder_remove();
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }
 
 START_TEST(rows_survive_their_peers) {
-    char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
     tn_cost_row row;
     ck_assert_str_eq(tn_peer_kinds[0].name, "openblas");
-    tn_device *dev = with_fake(folder, program, sizeof program);
-    tn_peers peers = {.folder = folder, .python = "python3"};
+    tn_device *dev = with_fake();
+    tn_peers peers = {.folder = test_folder, .python = "python3"};
 
     one_row(dev, &peers, "product", &row);
     ck_assert_msg(strcmp(row.status, "ok") == 0, "%s", row.reason);
@@ -200,16 +200,15 @@ START_TEST(rows_survive_their_peers) {
         ck_assert_str_eq(row.status, "error");
         ck_assert_msg(strstr(row.reason, i < 2 ? "SIGABRT" : "is left alone") != NULL, "%s", row.reason);
     }
-    without_fake(dev, &peers, folder, program);
+    without_fake(dev, &peers);
 }
 END_TEST
 
 START_TEST(the_fastest_right_way_is_taken) {
-    char folder[] = "/tmp/turnout-peers-XXXXXX", program[64];
     tn_cost_row row;
     setenv("OPENBLAS_CORETYPE", "Prescott", 1);
-    tn_device *dev = with_fake(folder, program, sizeof program);
-    tn_peers peers = {.folder = folder, .python = "python3"};
+    tn_device *dev = with_fake();
+    tn_peers peers = {.folder = test_folder, .python = "python3"};
     for (int i = 0; i < 2; i++) { /* the second row tries what is left */
         one_row(dev, &peers, "choosy", &row);
         ck_assert_msg(strcmp(row.status, "ok") == 0, "%s", row.reason);
@@ -227,7 +226,7 @@ START_TEST(the_fastest_right_way_is_taken) {
     ck_assert(peers.ways[0][0].dropped && peers.ways[0][3].dropped && !peers.ways[0][2].dropped);
     one_row(dev, &peers, "choosy", &row);
     ck_assert_str_eq(row.peer, "Fake 1.0 clean-fast");
-    without_fake(dev, &peers, folder, program);
+    without_fake(dev, &peers);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
 /* Which variant and which values an op gets, and from where: tried, environment, tuned file, defaults. */
+#include "folder.h"
 #include "support.h"
 
 #include "file.h"
@@ -14,7 +15,6 @@ enum { LANES, TILES, FETCH };
 
 static tn_context ctx;
 static tn_device *dev;
-static char folder[] = "/tmp/turnout-tuned-XXXXXX";
 static const tn_op op = MADE_UP_OP("gelu");
 
 static void open_device(void) {
@@ -28,18 +28,12 @@ static void close_device(void) {
 
 /* As `turnout` opens a device of style THREADS without a word of the user's. */
 static void set_up(void) {
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    setenv("TURNOUT_TUNED_DIR", folder, 1);
+    test_folder_make();
+    setenv("TURNOUT_TUNED_DIR", test_folder, 1);
     unsetenv("TURNOUT_TUNED");
     unsetenv("TURNOUT_KIND");
     unsetenv("TURNOUT_TUNE");
     unsetenv("TURNOUT_VARIANT");
-}
-
-static void tear_down(void) {
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static void set(const char *name, const char *value) {
@@ -153,7 +147,7 @@ enum { ENTRIES = sizeof entries / sizeof entries[0] };
 
 static int files_in_folder(void) {
     int count = 0;
-    DIR *open = opendir(folder);
+    DIR *open = opendir(test_folder);
     ck_assert_ptr_nonnull(open);
     for (struct dirent *e; (e = readdir(open)) != NULL;)
         count += e->d_name[0] != '.';
@@ -360,7 +354,7 @@ int main(void) {
     Suite *suite = suite_create("tuned");
     TCase *tests = tcase_create("tuned");
     tcase_set_timeout(tests, 200);
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, set_up, test_folder_remove);
     tcase_add_test(tests, precedence);
     tcase_add_test(tests, what_ran_and_from_where);
     tcase_add_test(tests, file_round_trip);

@@ -4,19 +4,13 @@
 #include "row_gather_ref.h"
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
-    return s->v[DIM_R] <= s->v[DIM_N] ? TN_OK : tn_fail(ctx, TN_ERR_ARG, "row_gather: R is at most N");
+    return tn_row_move_check(ctx, "row_gather", s);
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
-    size_t R = (size_t)s->v[DIM_R], N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D];
-    if (pass == FORWARD) {
-        t[T_OUT] = (tn_tensor){"y", TN_F32, TN_OUT, R * D};
-        t[T_IN] = (tn_tensor){"x", TN_F32, TN_IN, N * D};
-    } else {
-        t[T_OUT] = (tn_tensor){"dx", TN_F32, TN_INOUT, N * D, 2e-7};
-        t[T_IN] = (tn_tensor){"dy", TN_F32, TN_IN, R * D};
-    }
-    t[T_ROWS] = (tn_tensor){"rows", TN_I32, TN_IN, R};
+    tn_row_move_tensors(s, pass, pass == FORWARD, t);
+    if (pass == BACKWARD) /* adds */
+        t[T_OUT].tol = 2e-7;
     return 3;
 }
 
@@ -32,15 +26,9 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
 }
 
 static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
-    size_t D = (size_t)s->v[DIM_D], R = (size_t)s->v[DIM_R];
-    const int32_t *rows = t[T_ROWS].i32;
-    if (pass == BACKWARD)
-        return out == TN_ANY_OUTPUT ||
-               (in == T_OUT ? o == i : o % D == i % D && (size_t)rows[i / D] == o / D);
-    for (size_t r = 0; out == TN_ANY_OUTPUT && r < R; r++)
-        if ((size_t)rows[r] == i / D)
-            return true;
-    return out != TN_ANY_OUTPUT && o % D == i % D && (size_t)rows[o / D] == i / D;
+    if (in == T_OUT) /* what is added to */
+        return out == TN_ANY_OUTPUT || o == i;
+    return tn_row_move_takes(s, t, pass == FORWARD, out == TN_ANY_OUTPUT, o, i);
 }
 
 static double flops(const tn_shape *s, int pass) {

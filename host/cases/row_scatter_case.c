@@ -4,20 +4,11 @@
 #include "row_scatter_ref.h"
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
-    return s->v[DIM_R] <= s->v[DIM_N] ? TN_OK : tn_fail(ctx, TN_ERR_ARG, "row_scatter: R is at most N");
+    return tn_row_move_check(ctx, "row_scatter", s);
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
-    size_t R = (size_t)s->v[DIM_R], N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D];
-    if (pass == FORWARD) {
-        t[T_OUT] = (tn_tensor){"y", TN_F32, TN_INOUT, N * D};
-        t[T_IN] = (tn_tensor){"x", TN_F32, TN_IN, R * D};
-    } else {
-        t[T_OUT] = (tn_tensor){"dx", TN_F32, TN_OUT, R * D};
-        t[T_IN] = (tn_tensor){"dy", TN_F32, TN_IN, N * D};
-    }
-    t[T_ROWS] = (tn_tensor){"rows", TN_I32, TN_IN, R};
-    return 3;
+    return tn_row_move_tensors(s, pass, pass == BACKWARD, t);
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
@@ -32,16 +23,9 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
 }
 
 static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
-    size_t D = (size_t)s->v[DIM_D], R = (size_t)s->v[DIM_R];
-    const int32_t *rows = t[T_ROWS].i32;
-    if (in == T_IN && pass == FORWARD)
-        return out == TN_ANY_OUTPUT || (o % D == i % D && (size_t)rows[i / D] == o / D);
-    bool listed = false; /* what lies where a row goes is replaced */
-    for (size_t r = 0; r < R; r++)
-        listed |= (size_t)rows[r] == i / D;
-    if (pass == FORWARD)
-        return !listed && (out == TN_ANY_OUTPUT || o == i);
-    return out == TN_ANY_OUTPUT ? listed : o % D == i % D && (size_t)rows[o / D] == i / D;
+    if (in == T_OUT) /* what lies where a row goes is replaced */
+        return !tn_row_move_lists(s, t, i / (size_t)s->v[DIM_D]) && (out == TN_ANY_OUTPUT || o == i);
+    return tn_row_move_takes(s, t, pass == BACKWARD, out == TN_ANY_OUTPUT, o, i);
 }
 
 static double flops(const tn_shape *s, int pass) {

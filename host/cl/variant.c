@@ -2,6 +2,7 @@
 
 #include "internal.h"
 #include "old_names.h"
+#include "pairs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +23,9 @@ static tn_status setting_copy(tn_context *ctx, const char *name, char **out) {
 /* What stands behind "KEY=" in a list "a=1,b=2"; NULL where the key does not stand there. */
 static const char *in_list(const char *list, const char *key) {
     const size_t length = strlen(key);
-    for (const char *at = list; at && *at;) {
-        if (strncmp(at, key, length) == 0 && at[length] == '=')
-            return at + length + 1;
-        at = strchr(at, ',');
-        at += at != NULL;
-    }
+    for (tn_slice item; tn_item_next(&list, &item);)
+        if (item.length > length && strncmp(item.at, key, length) == 0 && item.at[length] == '=')
+            return item.at + length + 1;
     return NULL;
 }
 
@@ -73,6 +71,18 @@ const tn_variant *tn_variant_find(const tn_op *op, const char *name) {
         if (strcmp(op->variants[i]->name, name) == 0)
             return op->variants[i];
     return NULL;
+}
+
+tn_status tn_variant_named(tn_context *ctx, const char *where, const tn_op *op, const char *name,
+                           const tn_variant **out) {
+    char list[256] = "";
+    *out = tn_variant_find(op, name);
+    if (*out)
+        return TN_OK;
+    for (int i = 0; op->variants[i]; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "",
+                 op->variants[i]->name);
+    return tn_fail(ctx, TN_ERR_ARG, "%s%s has no variant '%s'; there is %s", where, op->name, name, list);
 }
 
 int tn_variant_tunable(const tn_variant *variant, const char *name) {
@@ -174,19 +184,12 @@ bool tn_variant_unfit(const tn_device *dev, const tn_op *op) {
 /* *out is NULL where the environment names none for this op. */
 static tn_status environment_variant(tn_device *dev, const tn_op *op, const tn_variant **out) {
     const char *text = in_list(dev->settings.variant, op->name);
-    char name[32], list[160] = "";
+    char name[32];
     *out = NULL;
     if (!text)
         return TN_OK;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ","), text);
-    *out = tn_variant_find(op, name);
-    if (*out)
-        return TN_OK;
-    for (int i = 0; op->variants[i]; i++)
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "",
-                 op->variants[i]->name);
-    return tn_fail(dev->ctx, TN_ERR_ARG, "TURNOUT_VARIANT: %s has no variant '%s'; there is %s", op->name,
-                   name, list);
+    return tn_variant_named(dev->ctx, "TURNOUT_VARIANT: ", op, name, out);
 }
 
 /* A style that is asked for by name is that style's own choice. */

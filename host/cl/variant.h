@@ -104,7 +104,10 @@ tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const voi
 void tn_variant_values(const tn_device *dev, const tn_op *op, const tn_variant *variant, int pass, int class_,
                        int *values, tn_tunable_source *source);
 const tn_variant *tn_variant_find(const tn_op *op, const char *name); /* NULL when unknown */
-int tn_variant_tunable(const tn_variant *variant, const char *name);  /* its index, or −1 */
+/* The same, and TN_ERR_ARG with the names that there are when unknown; `where` stands in front of it. */
+tn_status tn_variant_named(tn_context *ctx, const char *where, const tn_op *op, const char *name,
+                           const tn_variant **out);
+int tn_variant_tunable(const tn_variant *variant, const char *name); /* its index, or −1 */
 
 /* This variant alone for the op, until tn_tunable_untry: a shape that it does not fit is TN_ERR_UNSUPPORTED.
  */

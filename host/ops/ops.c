@@ -1,6 +1,7 @@
 #include "ops.h"
 
 #include "old_names.h"
+#include "pairs.h"
 #include "tuned.h"
 
 #include <stdlib.h>
@@ -54,14 +55,9 @@ static tn_status op_of(tn_context *ctx, const char *where, const setting *s, con
 
 static tn_status variant_of(tn_context *ctx, const char *where, const setting *s, const tn_op *op,
                             const tn_variant **out) {
-    char list[256] = "";
-    *out = tn_variant_find(op, s->variant);
-    if (*out)
-        return TN_OK;
-    for (int i = 0; op->variants[i]; i++)
-        add(list, sizeof list, op->variants[i]->name);
-    return tn_fail(ctx, TN_ERR_ARG, "%s: '%s': %s has no variant '%s'; there is %s", where, s->text, op->name,
-                   s->variant, list);
+    char before[160];
+    snprintf(before, sizeof before, "%s: '%s': ", where, s->text);
+    return tn_variant_named(ctx, before, op, s->variant, out);
 }
 
 /* Of one variant, or of any where that is NULL. */
@@ -116,21 +112,20 @@ static tn_status check_tunable(tn_context *ctx, setting *s) {
 }
 
 static tn_status check_list(tn_context *ctx, const char *name, tn_status (*check)(tn_context *, setting *)) {
-    const char *text = getenv(name);
+    const char *text = getenv(name), *rest;
     char *now;
+    tn_slice item;
     if (!text || !text[0])
         return TN_OK;
     TN_TRY(tn_op_current_list(ctx, text, &now));
     tn_status status = TN_OK;
-    for (const char *at = now; *at && status == TN_OK; at += *at == ',') {
+    for (rest = now; status == TN_OK && tn_item_next(&rest, &item);) {
         setting s = {.text = ""};
-        const size_t length = strcspn(at, ",");
-        if (length >= sizeof s.text)
-            status = tn_fail(ctx, TN_ERR_ARG, "%s: '%.40s…' is longer than any setting", name, at);
-        snprintf(s.text, sizeof s.text, "%.*s", (int)length, at);
-        if (status == TN_OK && length > 0)
+        if (item.length >= sizeof s.text)
+            status = tn_fail(ctx, TN_ERR_ARG, "%s: '%.40s…' is longer than any setting", name, item.at);
+        snprintf(s.text, sizeof s.text, "%.*s", (int)item.length, item.at);
+        if (status == TN_OK && item.length > 0)
             status = check(ctx, &s);
-        at += length;
     }
     tn_free(ctx, now);
     return status;

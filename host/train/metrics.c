@@ -2,13 +2,10 @@
 
 #include "csv_text.h"
 #include "file.h"
+#include "metrics_columns.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char header[] =
-    "step,phase,lambda,lr,loss,cross_entropy,accuracy,attention_pct,attention_pct_soft,"
-    "routed_rows,step_ms,tokens_per_s,elapsed_s\n";
 
 static tn_status append(tn_metrics *m, const char *text, size_t length) {
     TN_TRY(tn_grow(m->ctx, &m->text, &m->capacity, m->size + length + 1, 1));
@@ -20,7 +17,12 @@ static tn_status append(tn_metrics *m, const char *text, size_t length) {
 
 tn_status tn_metrics_make(tn_context *ctx, tn_metrics *out) {
     *out = (tn_metrics){.ctx = ctx};
-    return append(out, header, strlen(header));
+    for (int i = 0; tn_metrics_columns[i]; i++) {
+        if (i > 0)
+            TN_TRY(append(out, ",", 1));
+        TN_TRY(append(out, tn_metrics_columns[i], strlen(tn_metrics_columns[i])));
+    }
+    return append(out, "\n", 1);
 }
 
 void tn_metrics_free(tn_metrics *m) {
@@ -65,15 +67,16 @@ static tn_status take_cell(void *user, long line, const char *text, size_t size)
 tn_status tn_metrics_load(tn_metrics *m, const char *path, int64_t last_step, double *elapsed) {
     char *text;
     size_t size;
+    const size_t header = m->size; /* of a table with no rows yet */
     *elapsed = 0;
     TN_TRY(tn_file_read(m->ctx, path, &text, &size));
     tn_status status = TN_OK;
-    if (strncmp(text, header, strlen(header)) != 0) {
+    if (strncmp(text, m->text, header) != 0) {
         status =
             tn_fail(m->ctx, TN_ERR_INPUT, "%s is not the metrics.csv of a run: its header differs", path);
         goto cleanup;
     }
-    for (const char *line = text + strlen(header), *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+    for (const char *line = text + header, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         step_line read = {0};
         const tn_csv_handlers handlers = {.user = &read, .cell = take_cell};
         TN_GO(tn_csv_parse(m->ctx, path, line, (size_t)(end - line), &handlers));
