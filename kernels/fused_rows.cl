@@ -23,44 +23,48 @@
 #define LDD       (D + 16)
 #define AT(p)     (*(private floatv_near *)(p))
 #define PANELS(n) ((n) / PANEL)
-#define EACH_ROW  _Pragma("unroll") for (int i = 0; i < TM; i++)
-#define EACH_VEC  _Pragma("unroll") for (int j = 0; j < NV; j++)
 
 /* A tile += TM rows of a, `count` long, times a panel of b. */
 ALWAYS_INLINE void add_rows(floatv tile[TM][NV], const float *a, int lda, const global float *b, int ldb,
                             int count) {
     for (int k = 0; k < count; k++) {
         floatv row[NV];
-        EACH_VEC row[j] = load_whole(b + k * ldb + j * LANES);
-        EACH_ROW {
+        UNROLL for (int j = 0; j < NV; j++) row[j] = load_whole(b + k * ldb + j * LANES);
+        UNROLL for (int i = 0; i < TM; i++) {
             const floatv x = a[i * lda + k];
-            EACH_VEC tile[i][j] += x * row[j];
+            UNROLL for (int j = 0; j < NV; j++) tile[i][j] += x * row[j];
         }
     }
 }
 
-/* c [M,width] of an outer product: (first ? 0 : c) + aᵀ·b over `rows` rows; H of its rows, from m on, and a
- * panel of columns. */
+/* Rows of c and a panel of its columns: (first ? 0 : c) + aᵀ·b over `rows` rows of a and b. */
+typedef struct outer_tile {
+    global float *c;    /* [M,width] */
+    const float *a, *b; /* rows of M and of width, lda and ldb floats apart */
+    int width, lda, ldb;
+    int rows, first;
+} outer_tile;
+
+/* outer_H: H rows of c. Not a function of H: compilers keep the sums in registers only where H is a constant
+ * from the start. */
 #define DEFINE_OUTER_(H)                                                                                     \
-    ALWAYS_INLINE void outer_##H(global float *c, int width, const float *a, int lda, const float *b,        \
-                                 int ldb, int rows, int first) {                                             \
-        floatv tile[H][NV];                                                                                  \
-        _Pragma("unroll") for (int i = 0; i < H; i++) EACH_VEC tile[i][j] =                                  \
-            first ? (floatv)(0.0f) : load_whole(c + i * width + j * LANES);                                  \
-        for (int k = 0; k < rows; k++) {                                                                     \
+    ALWAYS_INLINE void outer_##H(const outer_tile *t) {                                                      \
+        floatv acc[H][NV];                                                                                   \
+        UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                   \
+            t->first ? (floatv)(0.0f) : load_whole(t->c + i * t->width + j * LANES);                         \
+        for (int k = 0; k < t->rows; k++) {                                                                  \
             floatv row[NV];                                                                                  \
-            EACH_VEC row[j] = AT(b + k * ldb + j * LANES);                                                   \
-            _Pragma("unroll") for (int i = 0; i < H; i++) {                                                  \
-                const floatv x = a[k * lda + i];                                                             \
-                EACH_VEC tile[i][j] += x * row[j];                                                           \
+            UNROLL for (int j = 0; j < NV; j++) row[j] = AT(t->b + k * t->ldb + j * LANES);                  \
+            UNROLL for (int i = 0; i < H; i++) {                                                             \
+                const floatv x = t->a[k * t->lda + i];                                                       \
+                UNROLL for (int j = 0; j < NV; j++) acc[i][j] += x * row[j];                                 \
             }                                                                                                \
         }                                                                                                    \
-        _Pragma("unroll") for (int i = 0; i < H; i++)                                                        \
-            EACH_VEC store_whole(tile[i][j], c + i * width + j * LANES);                                     \
+        UNROLL for (int i = 0; i < H; i++) UNROLL for (int j = 0; j < NV; j++)                               \
+            store_whole(acc[i][j], t->c + i * t->width + j * LANES);                                         \
     }
 #define DEFINE_OUTER(H) DEFINE_OUTER_(H)
-#define OUTER_(H)       outer_##H
-#define OUTER(H)        OUTER_(H)
+#define OUTER(H)        TN_GLUE(outer_, H)
 DEFINE_OUTER(1)
 #if TM > 4
 DEFINE_OUTER(4)
@@ -69,20 +73,26 @@ DEFINE_OUTER(4)
 DEFINE_OUTER(TM)
 #endif
 
-static inline void outer_product(global float *c, int M, int N, const float *a, int lda, const float *b,
-                                 int ldb, int rows, int first) {
-    for (int n = 0; n < N; n += PANEL) {
+/* All M rows of c and all its columns, by tiles of TM rows, then of 4, then of 1. */
+static inline void outer_product(const outer_tile *top, int M) {
+    for (int n = 0; n < top->width; n += PANEL) {
+        outer_tile tile;
         int m = 0;
-#define RUN(H)                                                                                               \
-    for (; m + H <= M; m += H)                                                                               \
-    OUTER(H)(c + m * N + n, N, a + m, lda, b + n, ldb, rows, first)
-#if TM > 1
-        RUN(TM);
-#endif
+#define TILES_OF(H)                                                                                          \
+    for (; m + H <= M; m += H) {                                                                             \
+        tile = *top;                                                                                         \
+        tile.c += m * tile.width + n;                                                                        \
+        tile.a += m;                                                                                         \
+        tile.b += n;                                                                                         \
+        OUTER(H)(&tile);                                                                                     \
+    }
+        TILES_OF(TM)
 #if TM > 4
-        RUN(4);
+        TILES_OF(4)
 #endif
-        RUN(1);
+#if TM > 1
+        TILES_OF(1)
+#endif
     }
 }
 
@@ -123,7 +133,7 @@ static inline void out_rows(global float *y, const global float *add, const glob
     for (int n = 0; n < D; n += PANEL)
         for (int m = 0; m < rows; m += TM) {
             floatv tile[TM][NV];
-            EACH_ROW EACH_VEC {
+            UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < NV; j++) {
                 const int column = n + j * LANES;
                 floatv v = add ? load_whole(add + min(m + i, rows - 1) * D + column) : (floatv)(0.0f);
                 if (bias)
@@ -131,7 +141,8 @@ static inline void out_rows(global float *y, const global float *add, const glob
                 tile[i][j] = v;
             }
             add_rows(tile, a + m * lda, lda, b + n * count, PANEL, count);
-            EACH_ROW EACH_VEC if (m + i < rows) store_whole(tile[i][j], y + (m + i) * D + n + j * LANES);
+            UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < NV; j++) if (m + i < rows)
+                store_whole(tile[i][j], y + (m + i) * D + n + j * LANES);
         }
 }
 
@@ -141,9 +152,9 @@ static inline void back_rows(float *c, int ldc, int width, const float *a, int l
     for (int n = 0; n < width; n += PANEL)
         for (int m = 0; m < rows; m += TM) {
             floatv tile[TM][NV];
-            EACH_ROW EACH_VEC tile[i][j] = 0.0f;
+            UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < NV; j++) tile[i][j] = 0.0f;
             add_rows(tile, a + m * lda, lda, b + n, width, count);
-            EACH_ROW EACH_VEC {
+            UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < NV; j++) {
               private
                 float *const to = c + (m + i) * ldc + n + j * LANES;
                 AT(to) = times ? tile[i][j] * AT(to) : tile[i][j];

@@ -1,4 +1,4 @@
-/* The convolution track of a layer with its norm and the router beside it (kernels/conv_track.cl): u =
+/* The convolution track of a layer with its norm and the router beside it (kernels/conv_track): u =
  * x·rstd·w with rstd = 1/√(mean x² + eps), p and h as route_gate's, c = W_c·silu(dwconv(u)). Whole, one
  * launch that keeps what lies between near a unit, where the device's items are threads with a cache; variant
  * composed: by rms_norm, route_gate, causal_conv, gemm and partial_sums, elsewhere and for widths of no whole

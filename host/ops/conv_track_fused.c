@@ -1,9 +1,11 @@
 /* One launch a pass, which keeps what lies between near a compute unit: a work-item takes a block of
- * positions through norm, router, convolution and product in its private memory (kernels/conv_track.cl). The
- * same bits as variant composed. */
+ * positions through norm, router, convolution and product in its private memory
+ * (kernels/conv_track/conv_track_fused.cl). The same bits as variant composed. */
 #include "causal_conv.h"
 #include "conv_track_variants.h"
 #include "fused_rows.h"
+
+#include "conv_track/conv_track_sizes.cl"
 
 enum { TILES, TUNABLES };
 static const tn_tunable tunables[TUNABLES] = {
@@ -13,11 +15,12 @@ static const tn_tunable tunables[TUNABLES] = {
 typedef struct plan {
     tn_kernel *kernel;
     tn_range range;
-    int64_t rows;            /* forward: of a work-item */
+    conv_track_sizes sizes;
     int64_t parts, tile;     /* backward: partial sums of W_c; positions of causal_conv's partial sum */
     tn_gemm_packing packing; /* forward, where the weight comes unpacked */
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "conv_track's plan");
+_Static_assert(sizeof(conv_track_sizes) == 7 * sizeof(int32_t), "conv_track_sizes as kernels see it");
 
 /* Do parts end where a tile of causal_conv does? */
 static bool parts_end_with_tiles(const tn_conv_track_key *s, int64_t tile) {
@@ -54,7 +57,7 @@ static tn_status kernel(tn_device *dev, const tn_conv_track_key *s, int64_t tile
     tn_options_int(&options, "K", (long)s->K);
     tn_options_int(&options, "TILE", (long)tn_causal_conv_tile(dev));
     tn_fused_options(dev, tiles, &options);
-    return tn_kernel_get(dev, "conv_track", name, &options, out);
+    return tn_kernel_get(dev, "conv_track_fused", name, &options, out);
 }
 
 /* Positions of a block: few enough that every unit has one, and that the last round of them is no shorter
@@ -75,12 +78,13 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     plan *p = out;
     p->parts = tn_fused_parts(s->B * s->T);
     p->tile = tn_causal_conv_tile(dev);
-    p->rows = rows_an_item(dev, values[TILES], s);
+    p->sizes =
+        (conv_track_sizes){.B = (int)s->B, .T = (int)s->T, .rows = (int)rows_an_item(dev, values[TILES], s)};
     if (pass == TN_CONV_TRACK_BACKWARD) {
         p->range = tn_range_1d((size_t)p->parts, 1);
         return kernel(dev, s, values[TILES], "conv_track_backward", &p->kernel);
     }
-    p->range = tn_range_1d((size_t)(s->B * tn_ceil_div(s->T, p->rows)), 1);
+    p->range = tn_range_1d((size_t)(s->B * tn_ceil_div(s->T, p->sizes.rows)), 1);
     TN_TRY(tn_gemm_packing_make(dev, s->D, s->D, true, &p->packing));
     return kernel(dev, s, values[TILES], "conv_track_forward", &p->kernel);
 }
@@ -89,6 +93,9 @@ static tn_status forward(tn_device *dev, const plan *p, const tn_conv_track_args
     const tn_conv_track_shape *s = a->shape;
     const tn_conv_track_weights *w = a->weights;
     const tn_conv_track_saved *saved = a->saved;
+    conv_track_sizes sizes = p->sizes;
+    sizes.margin = s->margin;
+    sizes.eps = s->eps;
     tn_buffer *packed = NULL;
     if (!w->out_packed)
         TN_TRY(tn_gemm_packing_run(dev, &p->packing, 0, w->out, &packed));
@@ -97,8 +104,7 @@ static tn_status forward(tn_device *dev, const plan *p, const tn_conv_track_args
                      tn_arg_buffer(w->router ? saved->h : NULL), tn_arg_buffer(a->x), tn_arg_buffer(w->norm),
                      tn_arg_buffer(w->router), tn_arg_buffer(w->router_bias), tn_arg_buffer(w->conv),
                      tn_arg_buffer(w->conv_bias), tn_arg_buffer(packed ? packed : w->out_packed),
-                     tn_arg_buffer(a->add), tn_arg_f32(s->margin), tn_arg_f32(s->eps), tn_arg_i32(p->rows),
-                     tn_arg_i32(s->B), tn_arg_i32(s->T));
+                     tn_arg_buffer(a->add), tn_arg_bytes(&sizes, sizeof sizes));
 }
 
 static tn_status backward(tn_device *dev, const plan *p, const tn_conv_track_args *a) {
@@ -109,10 +115,12 @@ static tn_status backward(tn_device *dev, const plan *p, const tn_conv_track_arg
     int64_t at;
     TN_TRY(tn_partial_sums_place(dev, a->later, p->parts * weight + tiles * each, 0, &partial, &at));
     const int64_t taps = at + p->parts * weight;
-    TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->du), tn_arg_buffer(partial), tn_arg_i32(at),
-                     tn_arg_i32(taps), tn_arg_buffer(a->dc), tn_arg_buffer(a->saved->u),
-                     tn_arg_buffer(w->conv), tn_arg_buffer(w->conv_bias), tn_arg_buffer(w->out),
-                     tn_arg_i32(s->B), tn_arg_i32(s->T)));
+    conv_track_sizes sizes = p->sizes;
+    sizes.at_out = (int)at;
+    sizes.at_taps = (int)taps;
+    TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->du), tn_arg_buffer(partial),
+                     tn_arg_buffer(a->dc), tn_arg_buffer(a->saved->u), tn_arg_buffer(w->conv),
+                     tn_arg_buffer(w->conv_bias), tn_arg_buffer(w->out), tn_arg_bytes(&sizes, sizeof sizes)));
     TN_TRY(tn_partial_sums_add(dev, a->later, &(tn_partial_sums_shape){p->parts, weight, weight}, grads->out,
                                partial, at));
     TN_TRY(tn_partial_sums_add(dev, a->later, &(tn_partial_sums_shape){tiles, s->K * s->D, each}, grads->conv,

@@ -1,4 +1,4 @@
-/* A block's mlp with its norm and its residual (kernels/mlp.cl): y = x + W₂·gelu(W₁·(x·rstd·w) + b₁) + b₂
+/* A block's mlp with its norm and its residual (kernels/mlp): y = x + W₂·gelu(W₁·(x·rstd·w) + b₁) + b₂
  * with rstd = 1/√(mean x² + eps). Variant fused: one launch that keeps what lies between near a unit, where
  * the device's items are threads with a cache; variant composed: by rms_norm, gemm and partial_sums,
  * elsewhere and for widths of no whole tiles. */

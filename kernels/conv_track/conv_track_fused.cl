@@ -68,7 +68,7 @@ static inline void convolve_rows(float *s, const float *u, const global float *w
     clear_rest(s, LDD, D, rows);
 }
 
-/* Grid: blocks of `rows` positions of a sequence, at most BLOCK. */
+/* Grid: blocks of s.rows positions of a sequence. */
 kernel void conv_track_forward(global float *c,                   /* [B,T,D] */
                                global float *restrict u_out,      /* [B,T,D] */
                                global float *restrict rstd,       /* [B,T] */
@@ -82,27 +82,28 @@ kernel void conv_track_forward(global float *c,                   /* [B,T,D] */
                                const global float *restrict bias, /* [D] */
                                const global float *restrict out,  /* [D,D] as panels of gemm */
                                const global float *add,           /* [B,T,D], added to c, or NULL */
-                               float margin, float eps, int rows, int B, int T) {
-    const int blocks = (T + rows - 1) / rows, item = get_global_id(0), sequence = item / blocks;
-    const int first = (item - sequence * blocks) * rows, count = min(rows, T - first);
-    const int m0 = sequence * T + first, before = min(first, HALO);
-    float reach[(HALO + BLOCK) * LDD], s[BLOCK * LDD];
+                               const conv_track_sizes given) {
+    const conv_track_sizes s = given; /* read before anything branches */
+    const int blocks = (s.T + s.rows - 1) / s.rows, item = get_global_id(0), sequence = item / blocks;
+    const int first = (item - sequence * blocks) * s.rows, count = min(s.rows, s.T - first);
+    const int m0 = sequence * s.T + first, before = min(first, HALO);
+    float reach[(HALO + BLOCK) * LDD], act[BLOCK * LDD];
   private
     float *const u = reach + HALO * LDD;
-    if (sequence >= B)
+    if (sequence >= s.B)
         return;
     for (int r = 1; r <= before; r++) {
         const global float *row = x + (m0 - r) * D;
-        scale_row(u - r * LDD, row, row_rstd(row, eps), norm);
+        scale_row(u - r * LDD, row, row_rstd(row, s.eps), norm);
     }
-    norm_rows(u, rstd + m0, x + m0 * D, norm, count, eps);
+    norm_rows(u, rstd + m0, x + m0 * D, norm, count, s.eps);
     for (int i = 0; i < count; i++)
         for (int d = 0; d < D; d += LANES)
             store_whole(AT(u + i * LDD + d), u_out + (m0 + i) * D + d);
     if (p)
-        gate_rows(p + m0, h + m0, u, router, router_bias[0], margin, count);
-    convolve_rows(s, u, conv, bias, before, count);
-    out_rows(c + m0 * D, add ? add + m0 * D : 0, 0, s, LDD, D, out, count);
+        gate_rows(p + m0, h + m0, u, router, router_bias[0], s.margin, count);
+    convolve_rows(act, u, conv, bias, before, count);
+    out_rows(c + m0 * D, add ? add + m0 * D : 0, 0, act, LDD, D, out, count);
 }
 
 /* s = silu(z) and slope = silu'(z) with z = dwconv(u) again. */
@@ -165,25 +166,26 @@ static inline void spread_rows(global float *du, const float *dz, const global f
     }
 }
 
-/* Grid: parts. Partial sums for partial_sums begin at the floats given: of W_c [parts,D,D], of taps and bias
+/* Grid: parts. Partial sums for partial_sums begin at s.at_…: of W_c [parts,D,D], of taps and bias
  * for every tile of a sequence [tiles,(K+1)·D]. No tile is cut by a part's end. */
-kernel void conv_track_backward(global float *restrict du, /* [B,T,D] */
-                                global float *restrict partial, int at_out, int at_taps,
-                                const global float *restrict dc,   /* [B,T,D] */
-                                const global float *restrict u_in, /* [B,T,D] */
-                                const global float *restrict conv, /* [D,K] */
-                                const global float *restrict bias, /* [D] */
-                                const global float *restrict out,  /* [D,D] */
-                                int B, int T) {
-    const int part = get_global_id(0), end = min(B * T, (part + 1) * PART), tiles = (T + TILE - 1) / TILE;
-    float g[BACK_BLOCK * LDD], s[BACK_BLOCK * LDD], dz[(BACK_BLOCK + HALO) * LDD];
+kernel void conv_track_backward(global float *restrict du,                                       /* [B,T,D] */
+                                global float *restrict partial, const global float *restrict dc, /* [B,T,D] */
+                                const global float *restrict u_in,                               /* [B,T,D] */
+                                const global float *restrict conv,                               /* [D,K] */
+                                const global float *restrict bias,                               /* [D] */
+                                const global float *restrict out,                                /* [D,D] */
+                                const conv_track_sizes given) {
+    const conv_track_sizes s = given; /* read before anything branches */
+    const int part = get_global_id(0), end = min(s.B * s.T, (part + 1) * PART),
+              tiles = (s.T + TILE - 1) / TILE;
+    float g[BACK_BLOCK * LDD], act[BACK_BLOCK * LDD], dz[(BACK_BLOCK + HALO) * LDD];
     float reach[(HALO + BACK_BLOCK) * LDD];
   private
     float *const u = reach + HALO * LDD;
     for (int m0 = part * PART, rows; m0 < end; m0 += rows) {
-        const int sequence = m0 / T, t = m0 - sequence * T, before = min(t, HALO);
-        rows = min(TILE, T - t);
-        const int ahead = min(HALO, T - t - rows), all_rows = rows + ahead;
+        const int sequence = m0 / s.T, t = m0 - sequence * s.T, before = min(t, HALO);
+        rows = min(TILE, s.T - t);
+        const int ahead = min(HALO, s.T - t - rows), all_rows = rows + ahead;
         for (int i = -before; i < all_rows; i++)
             for (int d = 0; d < D; d += LANES) {
                 AT(u + i * LDD + d) = load_whole(u_in + (m0 + i) * D + d);
@@ -191,10 +193,18 @@ kernel void conv_track_backward(global float *restrict du, /* [B,T,D] */
                     AT(g + i * LDD + d) = load_whole(dc + (m0 + i) * D + d);
             }
         clear_rest(g, LDD, D, all_rows);
-        activation_rows(s, dz, u, conv, bias, before, all_rows);
-        outer_product(partial + at_out + part * D * D, D, D, g, LDD, s, LDD, rows, m0 == part * PART);
+        const outer_tile to_out = {.c = partial + s.at_out + part * D * D,
+                                   .width = D,
+                                   .a = g,
+                                   .lda = LDD,
+                                   .b = act,
+                                   .ldb = LDD,
+                                   .rows = rows,
+                                   .first = m0 == part * PART};
+        activation_rows(act, dz, u, conv, bias, before, all_rows);
+        outer_product(&to_out, D);
         back_rows(dz, LDD, D, g, LDD, D, out, all_rows, 1);
-        tap_sums(partial + at_taps + (sequence * tiles + t / TILE) * (K + 1) * D, dz, u, before, rows);
+        tap_sums(partial + s.at_taps + (sequence * tiles + t / TILE) * (K + 1) * D, dz, u, before, rows);
         spread_rows(du + m0 * D, dz, conv, rows, all_rows);
     }
 }

@@ -33,9 +33,10 @@ static inline void up_rows(float *act, global float *up, const float *u, const g
     for (int p = 0; p < PANELS(F); p++)
         for (int m = 0; m < rows; m += TM) {
             floatv tile[TM][NV];
-            EACH_ROW EACH_VEC tile[i][j] = load_whole(b1 + p * PANEL + j * LANES);
+            UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < NV; j++) tile[i][j] =
+                load_whole(b1 + p * PANEL + j * LANES);
             add_rows(tile, u + m * LDD, LDD, w1 + p * PANEL * D, PANEL, D);
-            EACH_ROW EACH_VEC {
+            UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < NV; j++) {
                 const int n = p * PANEL + j * LANES;
                 if (up && m + i < rows)
                     store_whole(tile[i][j], up + (m + i) * F + n);
@@ -44,7 +45,7 @@ static inline void up_rows(float *act, global float *up, const float *u, const g
         }
 }
 
-/* Grid: blocks of `rows` rows, at most BLOCK. */
+/* Grid: blocks of s.rows rows. */
 kernel void mlp_forward(global float *y,                 /* [N,D] */
                         global float *restrict rstd,     /* [N] */
                         global float *up,                /* [N,F] or NULL */
@@ -54,12 +55,13 @@ kernel void mlp_forward(global float *y,                 /* [N,D] */
                         const global float *restrict b1, /* [F] */
                         const global float *restrict w2, /* [D,F] as panels of gemm */
                         const global float *restrict b2, /* [D] */
-                        int rows, int N, float eps) {
-    const int m0 = get_global_id(0) * rows, count = min(rows, N - m0);
+                        const mlp_sizes given) {
+    const mlp_sizes s = given; /* read before anything branches */
+    const int m0 = get_global_id(0) * s.rows, count = min(s.rows, s.N - m0);
     float u[BLOCK * LDD], act[BLOCK * LDF];
     if (count <= 0)
         return;
-    norm_rows(u, rstd + m0, x + m0 * D, w, count, eps);
+    norm_rows(u, rstd + m0, x + m0 * D, w, count, s.eps);
     up_rows(act, up ? up + m0 * F : 0, u, w1, b1, count);
     out_rows(y + m0 * D, x + m0 * D, b2, act, LDF, F, w2, count);
 }
@@ -100,23 +102,27 @@ static inline void norm_back_rows(global float *dx, global float *sums /* [N/sha
     }
 }
 
-/* Grid: parts. Partial sums for partial_sums begin at the floats given: dW₁ [parts,F,D], dW₂ [parts,D,F], db₁
- * and db₂ of BIAS_PART rows, dw of `share` rows. */
-kernel void mlp_backward(global float *dx, /* [N,D], may be dy */
-                         global float *restrict partial, int at_w1, int at_w2, int at_b1, int at_b2, int at_w,
-                         const global float *dy,            /* [N,D] */
-                         const global float *restrict x,    /* [N,D] */
-                         const global float *restrict rstd, /* [N] */
-                         const global float *restrict up,   /* [N,F] */
-                         const global float *restrict w,    /* [D], of the norm */
-                         const global float *restrict w1,   /* [F,D] */
-                         const global float *restrict w2,   /* [D,F] */
-                         int share, int N) {
-    const int part = get_global_id(0), end = min(N, (part + 1) * PART);
+/* Grid: parts. Partial sums for partial_sums begin at s.at_…: dW₁ [parts,F,D], dW₂ [parts,D,F], db₁ and db₂
+ * of BIAS_PART rows, dw of s.share rows. */
+kernel void mlp_backward(global float *dx,                                       /* [N,D], may be dy */
+                         global float *restrict partial, const global float *dy, /* [N,D] */
+                         const global float *restrict x,                         /* [N,D] */
+                         const global float *restrict rstd,                      /* [N] */
+                         const global float *restrict up,                        /* [N,F] */
+                         const global float *restrict w,                         /* [D], of the norm */
+                         const global float *restrict w1,                        /* [F,D] */
+                         const global float *restrict w2,                        /* [D,F] */
+                         const mlp_sizes given) {
+    const mlp_sizes s = given; /* read before anything branches */
+    const int part = get_global_id(0), end = min(s.N, (part + 1) * PART);
     float g[BLOCK * LDD], u[BLOCK * LDD], du[BLOCK * LDD], act[BLOCK * LDF], wide[BLOCK * LDF];
-    global float *const dw1 = partial + at_w1 + part * F * D, *const dw2 = partial + at_w2 + part * F * D;
+    global float *const dw1 = partial + s.at_w1 + part * F * D, *const dw2 = partial + s.at_w2 + part * F * D;
     for (int m0 = part * PART; m0 < end; m0 += BLOCK) {
         const int rows = min(BLOCK, end - m0), first = m0 == part * PART;
+        const outer_tile to_w2 = {
+            .c = dw2, .width = F, .a = g, .lda = LDD, .b = act, .ldb = LDF, .rows = rows, .first = first};
+        const outer_tile to_w1 = {
+            .c = dw1, .width = D, .a = wide, .lda = LDF, .b = u, .ldb = LDD, .rows = rows, .first = first};
         for (int i = 0; i < rows; i++) {
             for (int d = 0; d < D; d += LANES)
                 AT(g + i * LDD + d) = load_whole(dy + (m0 + i) * D + d);
@@ -124,12 +130,12 @@ kernel void mlp_backward(global float *dx, /* [N,D], may be dy */
         }
         clear_rest(g, LDD, D, rows);
         gelu_rows(act, wide, up + m0 * F, rows);
-        outer_product(dw2, D, F, g, LDD, act, LDF, rows, first);
-        column_sums(partial + at_b2, D, g, LDD, m0, rows);
+        outer_product(&to_w2, D);
+        column_sums(partial + s.at_b2, D, g, LDD, m0, rows);
         back_rows(wide, LDF, F, g, LDD, D, w2, rows, 1);
-        outer_product(dw1, F, D, wide, LDF, u, LDD, rows, first);
-        column_sums(partial + at_b1, F, wide, LDF, m0, rows);
+        outer_product(&to_w1, F);
+        column_sums(partial + s.at_b1, F, wide, LDF, m0, rows);
         back_rows(du, LDD, D, wide, LDF, F, w1, rows, 0);
-        norm_back_rows(dx + m0 * D, partial + at_w, g, du, x + m0 * D, rstd + m0, w, m0, rows, share);
+        norm_back_rows(dx + m0 * D, partial + s.at_w, g, du, x + m0 * D, rstd + m0, w, m0, rows, s.share);
     }
 }
