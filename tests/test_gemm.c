@@ -4,6 +4,7 @@
 
 #include "case.h"
 #include "gemm.h"
+#include "gemm_groups.h"
 #include "quirks.h"
 #include "rng.h"
 #include "variant.h"
@@ -25,26 +26,6 @@ START_TEST(test_blocks) {
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 10, tn_test_seed(), &result));
     unsetenv("TURNOUT_TUNE");
-    tn_device_close(dev);
-    ck_assert_int_eq(ctx.live, 0);
-}
-END_TEST
-
-/* A B past the caches takes blocks of its own. */
-START_TEST(test_large_b) {
-    static tn_context ctx;
-    tn_device *dev;
-    tn_problem p;
-    tn_shape shape;
-    double worst;
-    const tn_case *c = tn_case_find("gemm");
-    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_ok(&ctx, tn_shape_parse(&ctx, c, "M=13 N=1511 K=1511 epilogue=3", &shape));
-    for (int pass = 0; pass < 3; pass++) {
-        ck_ok(&ctx, tn_problem_make(&ctx, dev, c, pass, &shape, 5, &p));
-        ck_ok(&ctx, tn_problem_verify(&ctx, &p, &worst));
-        tn_problem_free(&ctx, &p);
-    }
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }
@@ -82,6 +63,51 @@ static void rows_do_not_depend_on_m(tn_gemm_form form) {
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
 }
+
+/* A tile of variant groups, whatever a shape would choose: edges on all sides, and a row's bits. Each takes
+ * many kernels: one in four a run, drawn anew, and all with TURNOUT_TEST_ALL. */
+START_TEST(test_tiles) {
+    enum { SHARE = 4 };
+    static tn_context ctx;
+    if (!getenv("TURNOUT_TEST_ALL") && _i % SHARE != (int)(tn_test_seed() % SHARE))
+        return;
+    char set[32];
+    tn_device *dev;
+    tn_verify_result result;
+    snprintf(set, sizeof set, "gemm.TILE=%d", _i + 1);
+    setenv("TURNOUT_TUNE", set, 1);
+    setenv("TURNOUT_VARIANT", "gemm=groups", 1);
+    setenv("TURNOUT_KIND", "gpu", 1);
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 2, tn_test_seed(), &result));
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+    rows_do_not_depend_on_m(_i % 2 ? TN_GEMM_NT : TN_GEMM_NN);
+    unsetenv("TURNOUT_TUNE");
+    unsetenv("TURNOUT_VARIANT");
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+/* A B past the caches takes blocks of its own. */
+START_TEST(test_large_b) {
+    static tn_context ctx;
+    tn_device *dev;
+    tn_problem p;
+    tn_shape shape;
+    double worst;
+    const tn_case *c = tn_case_find("gemm");
+    ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
+    ck_ok(&ctx, tn_shape_parse(&ctx, c, "M=13 N=1511 K=1511 epilogue=3", &shape));
+    for (int pass = 0; pass < 3; pass++) {
+        ck_ok(&ctx, tn_problem_make(&ctx, dev, c, pass, &shape, 5, &p));
+        ck_ok(&ctx, tn_problem_verify(&ctx, &p, &worst));
+        tn_problem_free(&ctx, &p);
+    }
+    tn_device_close(dev);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
 
 START_TEST(test_rows) {
     if (_i >= 2)
@@ -220,11 +246,12 @@ START_TEST(test_clblast_by_name_alone) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("gemm", 20);
+    Suite *suite = tn_test_op_suite("gemm", 12);
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
     tcase_add_loop_test(more, test_blocks, 0, 3);
+    tcase_add_loop_test(more, test_tiles, 0, TN_GEMM_TILES);
     tcase_add_loop_test(more, test_grouped, 0, 6);
     tcase_add_test(more, test_large_b);
     tcase_add_test(more, test_clblast);

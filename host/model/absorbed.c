@@ -20,6 +20,8 @@ static tn_status make_buffers(tn_params *p, tn_absorbed *a, int64_t D, int64_t H
     TN_TRY(tn_buffer_create(p->dev, (second + each) * 4, &a->both));
     TN_TRY(tn_buffer_view(a->both, 0, each * 4, &a->mq));
     TN_TRY(tn_buffer_view(a->both, second * 4, each * 4, &a->mo));
+    if (!tn_gemm_takes_packed(p->dev))
+        return TN_OK;
     TN_TRY(tn_buffer_create(p->dev, (tn_params_aligned(p, q) + o) * 4, &a->packed));
     TN_TRY(tn_buffer_view(a->packed, 0, q * 4, &a->mq_packed));
     return tn_buffer_view(a->packed, tn_params_aligned(p, q) * 4, o * 4, &a->mo_packed);
@@ -33,7 +35,7 @@ tn_status tn_params_absorb(tn_params *p, int64_t layer, int64_t heads) {
         return TN_OK;
     if (!p->absorbed_table)
         TN_TRY(make_table(p, D, heads));
-    if (!a->mo_packed) {
+    if (!a->mo || (!a->mo_packed && tn_gemm_takes_packed(p->dev))) {
         tn_absorbed_destroy(a); /* what an attempt that failed has left */
         TN_TRY(make_buffers(p, a, D, heads));
     }
@@ -41,7 +43,8 @@ tn_status tn_params_absorb(tn_params *p, int64_t layer, int64_t heads) {
                                        l->q->value, l->k->value, l->v->value, l->o->value));
     int64_t blocks =
         tn_gemm_packed_blocks(p->dev, heads * D, D) + tn_gemm_packed_blocks(p->dev, D, heads * D);
-    TN_TRY(tn_gemm_pack_all(p->dev, 2, blocks, a->packed, a->both, p->absorbed_table));
+    if (a->packed)
+        TN_TRY(tn_gemm_pack_all(p->dev, 2, blocks, a->packed, a->both, p->absorbed_table));
     a->fresh = true;
     return TN_OK;
 }

@@ -130,6 +130,8 @@ static tn_status make_packed(tn_params *p) {
     tn_context *ctx = tn_device_context(p->dev);
     int64_t at = 0, n = 0;
     int32_t *table;
+    if (!tn_gemm_takes_packed(p->dev))
+        return TN_OK;
     TN_TRY(tn_alloc(ctx, (size_t)p->count * 5, sizeof *table, &table));
     for (int i = 0; i < p->count; i++) {
         tn_param *t = &p->items[i];
@@ -162,20 +164,22 @@ cleanup:
 tn_status tn_params_pack(tn_params *p) {
     for (int64_t i = 0; i < p->layer_count; i++)
         p->absorbed[i].fresh = false;
+    if (!p->packed)
+        return TN_OK;
     return tn_gemm_pack_all(p->dev, p->packed_count, p->packed_blocks, p->packed, p->values, p->packed_table);
 }
 
 /* Views of `count` equal matrices from t on, where nothing stands between them. */
 static tn_status join(tn_params *p, const tn_param *t, int count, tn_buffer **value, tn_buffer **grad,
                       tn_buffer **packed) {
-    size_t each = t->count * 4, place = (size_t)tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]) * 4;
-    size_t align = tn_buffer_align(p->dev);
-    if (each % align != 0 || place != each)
+    const size_t each = t->count * 4,
+                 place = p->packed ? (size_t)tn_gemm_packed_floats(p->dev, t->dims[0], t->dims[1]) * 4 : each;
+    if (each % tn_buffer_align(p->dev) != 0 || place != each)
         return TN_OK;
     TN_TRY(tn_buffer_view(p->values, t->offset * 4, (size_t)count * each, value));
     if (p->grads)
         TN_TRY(tn_buffer_view(p->grads, t->offset * 4, (size_t)count * each, grad));
-    return tn_buffer_view(p->packed, t->packed_offset * 4, (size_t)count * each, packed);
+    return p->packed ? tn_buffer_view(p->packed, t->packed_offset * 4, (size_t)count * each, packed) : TN_OK;
 }
 
 static tn_status join_layers(tn_params *p) {

@@ -40,6 +40,9 @@ tn_status tn_gemm_gelu_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer
 tn_status tn_gemm_gelu_backward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c /* [M,N] */,
                                 const tn_buffer *a, const tn_buffer *b, const tn_buffer *at /* [M,N] */);
 
+/* Do products on this device want B packed? Only those of variant threads; in style GROUPS tiles are brought
+ * to local memory as B lies. */
+bool tn_gemm_takes_packed(const tn_device *dev);
 /* B as panels, the layout that variant threads wants of it: floats of a packed B [N,K] of NT, and the blocks
  * in which it is packed. */
 int64_t tn_gemm_packed_floats(const tn_device *dev, int64_t N, int64_t K);

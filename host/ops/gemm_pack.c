@@ -4,6 +4,10 @@
 
 enum { PACK_K = 64 /* k that a work-item packs */ };
 
+bool tn_gemm_takes_packed(const tn_device *dev) {
+    return tn_device_style(dev) == TN_STYLE_THREADS;
+}
+
 static int value_of(const tn_device *dev, const char *name) {
     int values[TN_VARIANT_TUNABLES];
     tn_variant_values(dev, &tn_gemm_op, &tn_gemm_threads, TN_GEMM_NT, -1, values, NULL);
