@@ -83,6 +83,8 @@ for file in $files; do
   for tunables in "$cpu" "$gpu" "$between"; do
     # shellcheck disable=SC2086  # one word a file
     grep -qx '#error "LANES is 4, 8 or 16"' $before "$file" && tunables=$(echo "$tunables" | sed 's/LANES=4/LANES=8/; s/LANES=1 /LANES=4 /')
+    # shellcheck disable=SC2086
+    grep -qx '#error "LANES is 4 in kernels of work-groups"' $before "$file" && tunables="LANES=4 $(echo "$tunables" | sed 's/LANES=[0-9]*//')"
     options=$(options_of "$before $file" "$tunables")
     [ -n "$tunables" ] && [ -z "$options" ] && continue
     # A tunable may leave a parameter without use, and what stands in front of other files a function.

@@ -4,6 +4,7 @@
 
 #include "file.h"
 #include "kernels.h"
+#include "quirks.h"
 #include "utf8.h"
 
 #include <stdlib.h>
@@ -238,6 +239,14 @@ tn_status tn_kernel_check_local(tn_device *dev, const tn_kernel *kernel, size_t 
                    dev->info.local_bytes);
 }
 
+tn_status tn_kernel_check_group(tn_device *dev, const tn_kernel *kernel, size_t items) {
+    if (tn_kernel_max_work_group(kernel) < items)
+        return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED,
+                       "kernel %s of %s needs work-groups of %zu items, and %s allows it %zu", kernel->name,
+                       kernel->op, items, dev->info.name, tn_kernel_max_work_group(kernel));
+    return tn_kernel_check_local(dev, kernel, 0);
+}
+
 static tn_status kernel_make(tn_device *dev, const char *op, const char *name, const char *options,
                              tn_kernel **out) {
     tn_context *ctx = dev->ctx;
@@ -267,6 +276,10 @@ static tn_status kernel_make(tn_device *dev, const char *op, const char *name, c
     if (clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local,
                                  &local, NULL) == CL_SUCCESS)
         kernel->local_bytes = (size_t)local;
+    if (dev->info.quirks & TN_QUIRK_KERNEL_LIMITS) {
+        kernel->max_work_group = dev->info.max_work_group;
+        kernel->local_bytes /= 2;
+    }
     TN_GO(tn_kernel_check_local(dev, kernel, 0));
     *out = kernel;
     return TN_OK;

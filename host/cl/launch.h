@@ -32,6 +32,9 @@ void tn_kernels_forget(tn_device *dev);
 size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
 /* `wanted` halved until the kernel allows it: for kernels whose result does not depend on the work-group. */
 size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted);
+/* TN_ERR_UNSUPPORTED, saying why, where the device runs no work-group of `items` of it: for kernels that are
+ * written for that many. */
+tn_status tn_kernel_check_group(tn_device *dev, const tn_kernel *kernel, size_t items);
 /* `wanted` halved until a group of items with `bytes` of private memory each can be placed: run-times for
  * CPUs lay that of a whole group on one thread's stack and crash past its end. Elsewhere as it is. */
 size_t tn_private_group(const tn_device *dev, size_t wanted, size_t bytes);

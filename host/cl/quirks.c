@@ -11,6 +11,9 @@ static const tn_quirk_row rows[] = {
      "wrong"},
     {"rusticl", NULL, NULL, TN_QUIRK_NO_BINARIES,
      "rusticl of Mesa 22.3 returns binaries it cannot load again"},
+    {"rusticl", "llvmpipe", "22.3", TN_QUIRK_KERNEL_LIMITS,
+     "rusticl of Mesa 22.3 says that no kernel takes more than 32 work-items in a work-group, and counts "
+     "local memory twice; groups of 1024 and all of the local memory run right"},
     {"Oclgrind", NULL, NULL, TN_QUIRK_NO_BINARIES | TN_QUIRK_EVENTS_USELESS,
      "Oclgrind interprets: its binaries are bitcode and its times mean nothing"},
     {"Oclgrind", NULL, NULL, TN_QUIRK_CHECKS_BOUNDS,

@@ -13,7 +13,9 @@ enum tn_quirk {
     TN_QUIRK_CHECKS_BOUNDS =
         1u << 4, /* an interpreter that reports out-of-bounds access: give it exact buffers */
     TN_QUIRK_SHORT_LOOPS =
-        1u << 5 /* long loops are cut short without an error: little work an item, as a GPU has it */
+        1u << 5, /* long loops are cut short without an error: little work an item, as a GPU has it */
+    TN_QUIRK_KERNEL_LIMITS =
+        1u << 6 /* what a kernel reports of its work-groups is wrong: the device's limits hold */
 };
 
 typedef struct tn_quirk_row {

@@ -99,10 +99,12 @@ static tn_status kernel(tn_device *dev, int pass, const tn_gemm_key *s, const ge
     return tn_kernel_get(dev, "gemm_groups", "gemm_groups", &options, out);
 }
 
-/* The tile that should end first among those whose kernels the device takes. */
+/* The tile that should end first among those whose kernels the device takes: some count local memory twice,
+ * or allow a kernel with many registers a smaller work-group than others. */
 static tn_status choose(tn_device *dev, int pass, const tn_gemm_key *s, int wanted, plan *p,
                         const tn_gemm_tile **out) {
     bool refused[TN_GEMM_TILES] = {false};
+    tn_status status = TN_ERR_UNSUPPORTED; /* `fits` has seen one that has room */
     for (;;) {
         int best = -1;
         for (int i = 0; i < TN_GEMM_TILES; i++)
@@ -112,12 +114,13 @@ static tn_status choose(tn_device *dev, int pass, const tn_gemm_key *s, int want
                                  tile_time(dev, s, p->parts, &tn_gemm_tiles[best])))
                 best = i;
         if (best < 0)
-            return tn_fail(tn_device_context(dev), TN_ERR_UNSUPPORTED,
-                           "gemm: the device's work-groups are too small for every tile of variant groups");
+            return status;
         *out = &tn_gemm_tiles[best];
-        TN_TRY(kernel(dev, pass, s, &p->sizes, *out, &p->kernel));
-        if (tn_kernel_max_work_group(p->kernel) >= (size_t)tn_gemm_tile_items(*out))
-            return TN_OK;
+        status = kernel(dev, pass, s, &p->sizes, *out, &p->kernel);
+        if (status == TN_OK)
+            status = tn_kernel_check_group(dev, p->kernel, (size_t)tn_gemm_tile_items(*out));
+        if (status != TN_ERR_UNSUPPORTED)
+            return status;
         refused[best] = true;
     }
 }
