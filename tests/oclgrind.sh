@@ -96,7 +96,7 @@ self_test() {
   broken float "$at    if ((int)(1e20f * (share + 1)) == 3) return;\n&/" "a float out of the integer's range"
   broken aligned "$at    if (((const global float4 *)(x + 1))->s0 > 1e30f) return;\n&/" "less aligned than its type"
   broken null "$at    const global float *none = 0; if (none + count == x) return;\n&/" "arithmetic on a null pointer"
-  broken restrict "s/^    global float \*dx, /    global float *restrict dx, /" "restrict on a buffer" rms_norm 1 rms_norm.cl
+  broken restrict "s/^    global float \*dx, /    global float *restrict dx, /" "restrict on a buffer" rms_norm 1 rms_norm/rms_norm_threads.cl
   # Rotations as they were: an eighth of all angles had the wrong sign where a compiler made use of it.
   broken old-rope "s/sin_cos_turn(uintv turn/sin_cos_turn(intv turn/; s/uintv quarter = (turn + 0x20000000u)/intv quarter = (turn + 0x20000000)/
     s/sin_cos_turn(LOADV(turn)/sin_cos_turn(AS_INTV(LOADV(turn))/" "signed integer overflow" rope 1 rope.cl

@@ -3,7 +3,7 @@
 #include "rms_norm_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_rms_norm_threads, NULL};
+static const tn_variant *const variants[] = {&tn_rms_norm_groups, &tn_rms_norm_threads, NULL};
 const tn_op tn_rms_norm_op = {
     .name = "rms_norm", .passes = passes, .shape_bytes = sizeof(tn_rms_norm_key), .variants = variants};
 

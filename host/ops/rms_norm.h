@@ -1,4 +1,4 @@
-/* RMSNorm over rows (kernels/rms_norm.cl). y = x · rstd · w, rstd = 1/√(mean_d x² + eps); Zhang and Sennrich,
+/* RMSNorm over rows (kernels/rms_norm). y = x · rstd · w, rstd = 1/√(mean_d x² + eps); Zhang and Sennrich,
  * 2019. */
 #ifndef TN_RMS_NORM_H
 #define TN_RMS_NORM_H

@@ -3,7 +3,7 @@
 
 enum { LANES, ROWS, STREAM, LOCAL };
 static const tn_tunable tunables[] = {
-    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 16, TN_TUNABLE_BITS, 1, 4, 8, 16),
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, TN_TUNABLE_BITS, 1, 4, 8, 16),
     [ROWS] = TN_TUNABLE("ROWS", "rows of a work-item", 16, 1, TN_TUNABLE_BITS, 1, 2, 4, 8, 16, 32, 64),
     [STREAM] = TN_TUNABLE_STREAM,
     [LOCAL] = TN_TUNABLE_LOCAL(64),
@@ -24,7 +24,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     p->items = tn_ceil_div(s->N, p->share);
     tn_options_rows(&options, values[LANES], values[STREAM], s->N, s->D);
     tn_options_int(&options, "IN_PLACE", s->in_place != 0);
-    TN_TRY(tn_kernel_get(dev, "rms_norm",
+    TN_TRY(tn_kernel_get(dev, "rms_norm_threads",
                          pass == TN_RMS_NORM_FORWARD ? "rms_norm_forward" : "rms_norm_backward", &options,
                          &p->kernel));
     p->range = tn_range_1d((size_t)p->items, tn_kernel_group(p->kernel, (size_t)values[LOCAL]));

@@ -21,6 +21,6 @@ typedef struct tn_rms_norm_args {
     tn_partial_sums *later; /* NULL: sums are done at once */
 } tn_rms_norm_args;
 
-extern const tn_variant tn_rms_norm_threads;
+extern const tn_variant tn_rms_norm_threads, tn_rms_norm_groups;
 
 #endif
