@@ -30,6 +30,11 @@ void tn_options_vectors(tn_options *options, int lanes, int64_t width) {
     tn_options_int(options, "ALIGNED", whole && lanes == 4);
 }
 
+int tn_row_lanes(const tn_device *dev, int lanes, int64_t width) {
+    const int most = tn_device_style(dev) == TN_STYLE_GROUPS ? tn_quads(width) : lanes;
+    return lanes < most ? lanes : most;
+}
+
 static const tn_kernel_source *embedded(const char *file) {
     for (int i = 0; i < tn_kernel_source_count; i++)
         if (strcmp(tn_kernel_sources[i].name, file) == 0)
@@ -338,6 +343,17 @@ void tn_kernels_release(tn_device *dev) {
     dev->programs = NULL;
     dev->kernel_count = dev->program_count = 0;
     dev->kernel_capacity = dev->program_capacity = 0;
+}
+
+tn_status tn_kernel_get_group(tn_device *dev, const char *op, const char *kernel, const tn_options *options,
+                              const char *name, size_t *group, tn_kernel **out) {
+    for (;; *group /= 2) {
+        tn_options with = *options;
+        tn_options_int(&with, name, (long)*group);
+        TN_TRY(tn_kernel_get(dev, op, kernel, &with, out));
+        if (*group <= 1 || *group <= tn_kernel_max_work_group(*out))
+            return TN_OK;
+    }
 }
 
 void tn_kernels_forget(tn_device *dev) {

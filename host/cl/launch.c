@@ -36,6 +36,13 @@ tn_range tn_range_2d(size_t global0, size_t global1, size_t local0, size_t local
     return (tn_range){.dims = 2, .global = {global0, global1, 1}, .local = {local0, local1, 1}};
 }
 
+size_t tn_group_across(size_t local, int64_t vectors) {
+    size_t across = local;
+    while (across > 4 && (tn_ceil_div(vectors, (int64_t)across) * (int64_t)across - vectors) * 8 > vectors)
+        across /= 2;
+    return across;
+}
+
 tn_range tn_range_3d(size_t global0, size_t global1, size_t global2, size_t local0, size_t local1,
                      size_t local2) {
     return (tn_range){.dims = 3, .global = {global0, global1, global2}, .local = {local0, local1, local2}};

@@ -23,10 +23,22 @@ void tn_options_rows(tn_options *options, int lanes, int stream_least, int64_t r
  * views and so all rows of whole quads begin at multiples of 16 bytes. */
 void tn_options_vectors(tn_options *options, int lanes, int64_t width);
 
+/* Lanes of an item on a GPU where rows have `width` floats: 16 bytes, or one float where rows begin anywhere.
+ */
+static inline int tn_quads(int64_t width) {
+    return width % 4 == 0 ? 4 : 1;
+}
+/* `lanes` on a CPU; on a GPU at most those of tn_quads. */
+int tn_row_lanes(const tn_device *dev, int lanes, int64_t width);
+
 /* Kernel `name` of kernels/<op>.cl built with `options` (may be NULL). Built on first use, then kept by the
  * device; borrowed. Failure holds op, kernel, options and the build log. */
 tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const tn_options *options,
                         tn_kernel **out);
+/* The same for a kernel that is written for one size of work-group, -D<name>=*group, a power of two: halved
+ * until the device allows it. */
+tn_status tn_kernel_get_group(tn_device *dev, const char *op, const char *kernel, const tn_options *options,
+                              const char *name, size_t *group, tn_kernel **out);
 /* Waits, then lets go of all built kernels: after trying many options, so that the list stays short. */
 void tn_kernels_forget(tn_device *dev);
 size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
@@ -82,6 +94,11 @@ tn_range tn_range_1d(size_t global, size_t local);
 tn_range tn_range_2d(size_t global0, size_t global1, size_t local0, size_t local1);
 tn_range tn_range_3d(size_t global0, size_t global1, size_t global2, size_t local0, size_t local1,
                      size_t local2);
+
+/* Of a work-group of `local` items (a power of two), how many stand side by side on a row of `vectors`: as
+ * many as leave no more than an eighth of a row's items idle, or 4 where rows are that short. The others take
+ * the next rows. */
+size_t tn_group_across(size_t local, int64_t vectors);
 
 /* Queues the kernel. Nothing is launched when a global size is 0. A local size past what the kernel allows is
  * TN_ERR_UNSUPPORTED; every failure names op, kernel, argument, range and the OpenCL error. */

@@ -3,7 +3,7 @@
 #include "embedding_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_embedding_threads, NULL};
+static const tn_variant *const variants[] = {&tn_embedding_groups, &tn_embedding_threads, NULL};
 const tn_op tn_embedding_op = {
     .name = "embedding", .passes = passes, .shape_bytes = sizeof(tn_embedding_key), .variants = variants};
 

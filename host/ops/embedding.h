@@ -1,4 +1,4 @@
-/* Token embedding (kernels/embedding.cl): y[n] = table[tokens[n]]. The backward pass adds up the positions of
+/* Token embedding (kernels/embedding/): y[n] = table[tokens[n]]. The backward pass adds up the positions of
  * each token in ascending order, found once on the host by tn_embedding_index, so no two work-items write the
  * same row. */
 #ifndef TN_EMBEDDING_H

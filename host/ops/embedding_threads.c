@@ -3,23 +3,26 @@
 
 enum { LANES, ROWS, LOCAL };
 static const tn_tunable tunables[] = {
-    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 1, 0, 1, 4, 8, 16),
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, 0, 1, 4, 8, 16),
     [ROWS] = TN_TUNABLE("ROWS", "positions of a work-item, forward", 16, 1, 0, 1, 2, 4, 8, 16, 32, 64),
-    [LOCAL] = TN_TUNABLE_LOCAL(64),
+    [LOCAL] = TN_TUNABLE_LOCAL(256),
 };
 
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_embedding_key *s = shape;
     const bool forward = pass == TN_EMBEDDING_FORWARD;
+    const int lanes = tn_row_lanes(dev, values[LANES], s->D);
+    const int64_t vectors = tn_ceil_div(s->D, lanes);
     tn_options options = {""};
     tn_launch_plan *p = out;
-    tn_options_int(&options, "LANES", values[LANES]);
+    tn_options_vectors(&options, lanes, s->D);
     tn_options_int(&options, "ROWS", values[ROWS]);
-    TN_TRY(tn_kernel_get(dev, "embedding", forward ? "embedding_forward" : "embedding_backward", &options,
-                         &p->kernel));
-    p->range = tn_range_2d((size_t)tn_ceil_div(s->D, values[LANES]),
-                           (size_t)(forward ? tn_ceil_div(s->N, values[ROWS]) : s->V),
-                           tn_kernel_group(p->kernel, (size_t)values[LOCAL]), 1);
+    TN_TRY(tn_kernel_get(dev, "embedding_threads", forward ? "embedding_forward" : "embedding_backward",
+                         &options, &p->kernel));
+    const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
+    const size_t across = tn_group_across(local, vectors);
+    p->range = tn_range_2d((size_t)vectors, (size_t)(forward ? tn_ceil_div(s->N, values[ROWS]) : s->V),
+                           across, local / across);
     return TN_OK;
 }
 

@@ -19,6 +19,6 @@ typedef struct tn_embedding_args {
     const tn_buffer *dy, *order, *start;
 } tn_embedding_args;
 
-extern const tn_variant tn_embedding_threads;
+extern const tn_variant tn_embedding_groups, tn_embedding_threads;
 
 #endif

@@ -6,7 +6,7 @@ const tn_tunable tn_row_move_tunables[] = {
     [ROWS] = TN_TUNABLE("ROWS", "rows of a work-item", 16, 1, 0, 1, 2, 4, 8, 16, 32, 64),
     [SPLIT] = TN_TUNABLE("SPLIT", "1: a row's vectors go to neighbouring work-items", 0, 1, 0, 0, 1),
     [STREAM] = TN_TUNABLE_STREAM,
-    [LOCAL] = TN_TUNABLE_LOCAL(64),
+    [LOCAL] = TN_TUNABLE_LOCAL(256),
 };
 
 typedef struct plan {
@@ -18,16 +18,16 @@ _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "row_move's plan");
 
 tn_status tn_row_move_plan(tn_device *dev, const char *op, const char *name, const tn_row_move_key *s,
                            const int *values, void *out) {
-    const int64_t vectors = values[SPLIT] ? tn_ceil_div(s->D, values[LANES]) : 1;
+    const int lanes = tn_row_lanes(dev, values[LANES], s->D);
+    const int64_t vectors = values[SPLIT] ? tn_ceil_div(s->D, lanes) : 1;
     tn_options options = {""};
-    size_t across = 1;
     plan *p = out;
     p->share = tn_share(s->R, values[ROWS]);
-    tn_options_rows(&options, values[LANES], values[STREAM], s->R, s->D);
+    tn_options_rows(&options, lanes, values[STREAM], s->R, s->D);
+    tn_options_int(&options, "ALIGNED", lanes == 4 && s->D % 4 == 0);
     TN_TRY(tn_kernel_get(dev, op, name, &options, &p->kernel));
     const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
-    while (across * 2 <= local && across < (size_t)vectors)
-        across *= 2;
+    const size_t across = tn_group_across(local, vectors);
     p->range = tn_range_2d((size_t)vectors, (size_t)tn_ceil_div(s->R, p->share), across, local / across);
     return TN_OK;
 }

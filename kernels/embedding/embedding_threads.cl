@@ -10,8 +10,8 @@ kernel void embedding_forward(global float *restrict y,           /* [N,D] */
                               const global int *restrict tokens,  /* [N] */
                               int N, int D) {
     const int first = get_global_id(1) * ROWS, d = get_global_id(0) * LANES;
-    const int last = min(first + ROWS, N), left = D - d;
-    if (left <= 0)
+    const int last = min(first + ROWS, N), left = LEFT(d, D);
+    if (d >= D)
         return;
     for (int n = first; n < last; n++)
         store_part(load_part(table + tokens[n] * D + d, left), y + n * D + d, left);
@@ -23,8 +23,8 @@ kernel void embedding_backward(
     const global int *restrict order, /* [N], positions by token, ascending in each */
     const global int *restrict start, /* [V+1], first entry of each token in order */
     int V, int D) {
-    const int v = get_global_id(1), d = get_global_id(0) * LANES, left = D - d;
-    if (v >= V || left <= 0)
+    const int v = get_global_id(1), d = get_global_id(0) * LANES, left = LEFT(d, D);
+    if (v >= V || d >= D)
         return;
     floatv sum = 0.0f;
     const int last = start[v + 1];
