@@ -7,12 +7,11 @@
 #include "gemm/gemm_sizes.cl"
 
 enum {
-    PLACE_N = 64,       /* B up to this width is read as it lies: its rows share no cache set yet */
-    PLACE_NK = 1 << 13, /* and one up to this size, which fits beside them all the same */
-    SPLIT_MN = 1 << 16  /* a product of more elements than this has work enough without splitting its k */
+    PLACE_N = 64,      /* B up to this width is read as it lies: its rows share no cache set yet */
+    SPLIT_MN = 1 << 16 /* a product of more elements than this has work enough without splitting its k */
 };
 
-enum { VW, NV, TM, TILES, KC, ASK, CACHE, LOCAL, TUNABLES };
+enum { VW, NV, TM, TILES, KC, ASK, CACHE, PLACE, LOCAL, TUNABLES };
 static const tn_tunable tunables[TUNABLES] = {
     [VW] = TN_TUNABLE("VW", "lanes of a vector", 16, 4, TN_TUNABLE_LAYOUT, 4, 8, 16),
     [NV] = TN_TUNABLE("NV", "vectors side by side in a tile", 2, 1, TN_TUNABLE_LAYOUT, 1, 2),
@@ -24,6 +23,8 @@ static const tn_tunable tunables[TUNABLES] = {
                        TN_TUNABLE_CPU, 0, 4, 8, 16),
     [CACHE] = TN_TUNABLE("CACHE", "KiB of B that stay in a compute unit's cache", 1024, 1024, 0, 256, 512,
                          1024, 2048),
+    [PLACE] = TN_TUNABLE("PLACE", "KiB up to which a wide B is read as it lies, not packed", 32, 32, 0, 0, 32,
+                         128, 512),
     [LOCAL] = TN_TUNABLE_LOCAL(64),
 };
 
@@ -110,12 +111,14 @@ static int64_t panels_an_item(const tn_device *dev, const tiles *t, const tn_gem
 }
 
 /* B as panels: as it lies where rows are whole panels, else packed. */
-static tn_status panels(tn_device *dev, int pass, const tn_gemm_key *s, int64_t width, bool split, plan *p) {
+static tn_status panels(tn_device *dev, int pass, const tn_gemm_key *s, int64_t width, int64_t place,
+                        bool split, plan *p) {
+    const bool small = s->N <= PLACE_N || s->N * s->K * (int64_t)sizeof(float) <= place << 10;
     p->sizes.panel = (int)(s->K * width);
     p->sizes.ldb = (int)width;
     if (s->packed)
         return TN_OK;
-    if (pass != TN_GEMM_NT && s->N % width == 0 && (s->N <= PLACE_N || s->N * s->K <= PLACE_NK || split)) {
+    if (pass != TN_GEMM_NT && s->N % width == 0 && (small || split)) {
         p->sizes.panel = (int)width;
         p->sizes.ldb = (int)s->N;
         return TN_OK;
@@ -145,7 +148,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     TN_TRY(tn_elements_check(tn_device_context(dev), "gemm: C", s->M, s->N));
     p->parts = tn_ceil_div(s->K, part);
     TN_TRY(kernel(dev, &t, pass != TN_GEMM_TN, s->gelu, &p->kernel));
-    TN_TRY(panels(dev, pass, s, t.vw * t.nv, split, p));
+    TN_TRY(panels(dev, pass, s, t.vw * t.nv, values[PLACE], split, p));
     const int64_t group = panels_an_item(dev, &t, s, p->parts),
                   groups = tn_ceil_div(tn_ceil_div(s->N, t.vw * t.nv), group),
                   rows = t.tm * tiles_an_item(dev, &t, s->M, groups * p->parts, pass == TN_GEMM_TN);
