@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+enum { MORE = 80 }; /* random shapes that are drawn until each pass had one that fits */
 static const char *op_name;
 static int op_cases;
 static const char *op_tune;
@@ -54,7 +55,8 @@ static unsigned hold(tn_context *ctx, tn_device *dev, const tn_case *c, const tn
         !variant || variant->portable || (variant->style == tn_device_style(dev) && !getenv("TURNOUT_TUNE"));
     const unsigned floats = passes_with_floats(c) & wanted;
     /* What few shapes fit is given more of them. */
-    for (uint64_t round = 0; round < (must ? 5 : 1) && (fitted != wanted || poisoned != floats); round++) {
+    const uint64_t rounds = must ? (uint64_t)(1 + MORE / op_cases) : 1;
+    for (uint64_t round = 0; round < rounds && (fitted != wanted || poisoned != floats); round++) {
         ck_ok(ctx, tn_verify_op(dev, c, op_cases, tn_test_seed() + round, &result));
         ck_assert_int_eq(result.cases, op_cases);
         for (int pass = 0; c->passes[pass]; pass++)
@@ -119,7 +121,7 @@ Suite *tn_test_op_suite(const char *op, int cases) {
     op_name = op;
     op_cases = cases;
 #ifdef __SANITIZE_ADDRESS__ /* it is the C code around the kernels that counts here */
-    op_cases = cases > 16 ? cases / 2 : 8;
+    op_cases = cases > 16 ? cases / 2 : cases < 8 ? cases : 8;
 #endif
     Suite *suite = suite_create(op);
     TCase *fuzz = tcase_create("cases");

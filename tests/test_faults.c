@@ -19,7 +19,7 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
-enum { SAMPLE = 100, SECONDS_MAX = 120 };
+enum { SAMPLE = 40, SECONDS_MAX = 120 };
 
 typedef enum kind { OPENCL, LOST, MEMORY, FILES, KINDS } kind;
 static const char *const kind_names[] = {"opencl", "lost", "memory", "files"};

@@ -77,7 +77,7 @@ START_TEST(test_when_fused) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("mlp", 8);
+    Suite *suite = tn_test_op_suite("mlp", 4);
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);
     tcase_add_loop_test(more, test_same_bits, 0, 3);
