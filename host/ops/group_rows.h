@@ -1,6 +1,6 @@
-/* How work-groups share rows of D floats (kernels/lib/group_rows.cl): which of a group's items have a row, how
- * many rows a group has at once, and how often. All of it depends on the shape and on tunables, never on how
- * many compute units a device has. Private to host/ops. */
+/* How work-groups share rows of D floats (kernels/lib/group_rows.cl): which of a group's items have a row,
+ * how many rows a group has at once, and how often. All of it depends on the shape and on tunables, never on
+ * how many compute units a device has. Private to host/ops. */
 #ifndef TN_GROUP_ROWS_H
 #define TN_GROUP_ROWS_H
 
