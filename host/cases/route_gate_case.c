@@ -20,6 +20,10 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_MARGIN] = (int64_t)tn_rng_below(rng, 2);
     s->v[DIM_N] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
     s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 9) : tn_rng_range(rng, 1, 150);
+    if (tn_rng_below(rng, 8) == 0) { /* wider than what a work-group keeps of a row */
+        s->v[DIM_N] = tn_rng_range(rng, 1, 9);
+        s->v[DIM_D] = tn_rng_range(rng, 130, 1300);
+    }
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {

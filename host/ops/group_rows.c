@@ -2,7 +2,7 @@
 
 enum {
     LEAST_ROWS = 32, /* of a part: writing and reading its sum is then 2 % of reading and writing the rows */
-    MOST_PARTS = 1024,
+    MOST_PARTS = 512,
     FEW_GROUPS = 128
 };
 
@@ -26,11 +26,11 @@ tn_status tn_group_rows_make(tn_device *dev, const char *file, const char *name,
         out->each = tn_ceil_div(vectors, out->items);
         out->rows = group / out->items;
         tn_options_vectors(&all, lanes, D);
-        tn_options_int(&all, "KEPT", TN_GROUP_ROWS_KEPT);
-        tn_options_int(&all, "GROUP", group);
-        tn_options_int(&all, "ITEMS", out->items);
-        tn_options_int(&all, "EACH", out->each);
-        tn_options_int(&all, "EVEN", out->items * out->each == vectors);
+        tn_options_int(&all, "ROW_KEPT", TN_GROUP_ROWS_KEPT);
+        tn_options_int(&all, "ROWS_GROUP", group);
+        tn_options_int(&all, "ROW_ITEMS", out->items);
+        tn_options_int(&all, "ROW_EACH", out->each);
+        tn_options_int(&all, "ROW_EVEN", out->items * out->each == vectors);
         TN_TRY(tn_kernel_get(dev, file, name, &all, &out->kernel));
         out->range.local[0] = (size_t)group;
         if (group <= 1 || (size_t)group <= tn_kernel_max_work_group(out->kernel))

@@ -34,7 +34,7 @@ tn_status tn_group_rows_make(tn_device *dev, const char *file, const char *name,
 /* Up to `most` steps: a row's weights are loaded once for all of them; fewer where groups would be few. */
 void tn_group_rows_spread(tn_group_rows *rows, int64_t N, int64_t most);
 /* Steps for a pass whose groups each leave a partial sum: so many rows that the sums are next to nothing
- * beside them, and no more than some thousand sums; `most` steps, where it is above 0. */
+ * beside them, and no more than some hundred sums; `most` steps, where it is above 0. */
 void tn_group_rows_part(tn_group_rows *rows, int64_t N, int64_t most);
 
 #endif

@@ -1,4 +1,4 @@
-/* Partial sums added up in order of the parts (kernels/partial_sums.cl): how every gradient of a weight ends,
+/* Partial sums added up in order of the parts (kernels/partial_sums): how every gradient of a weight ends,
  * since floats have no atomics here. At once, or many of them in one launch: a backward pass has a dozen a
  * layer, each too short to be worth a launch. Both give the same bits. */
 #ifndef TN_PARTIAL_SUMS_H

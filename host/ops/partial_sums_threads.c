@@ -23,7 +23,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     (void)shape;
     tn_options_int(&options, "LANES", values[LANES]);
     tn_options_int(&options, "VECTORS", values[VECTORS]);
-    TN_TRY(tn_kernel_get(dev, "partial_sums",
+    TN_TRY(tn_kernel_get(dev, "partial_sums_threads",
                          pass == TN_PARTIAL_SUMS_FORWARD ? "partial_sums_forward" : "partial_sums_many",
                          &options, &p->kernel));
     p->block = (int64_t)values[LANES] * values[VECTORS];

@@ -10,7 +10,7 @@ enum { TN_PARTIAL_SUMS_FORWARD, TN_PARTIAL_SUMS_MANY };
 
 enum {
     TN_PARTIAL_SUMS_MOST = 64, /* that one launch does */
-    TN_PARTIAL_SUMS_FIELDS = 6 /* of a row of the table, see kernels/partial_sums.cl */
+    TN_PARTIAL_SUMS_FIELDS = 6 /* of a row of the table, see kernels/partial_sums */
 };
 
 /* The key of a plan. */

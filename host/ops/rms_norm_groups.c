@@ -16,7 +16,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     const bool forward = pass == TN_RMS_NORM_FORWARD;
     tn_group_rows *p = out;
     tn_options options = {""};
-    tn_options_int(&options, "STEPS", WIDE_STEPS);
+    tn_options_int(&options, "ROW_STEPS", WIDE_STEPS);
     TN_TRY(tn_group_rows_make(dev, "rms_norm_groups",
                               forward ? "rms_norm_forward_groups" : "rms_norm_backward_groups", &options,
                               s->D, values, p));

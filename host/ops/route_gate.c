@@ -3,7 +3,7 @@
 #include "route_gate_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_route_gate_threads, NULL};
+static const tn_variant *const variants[] = {&tn_route_gate_groups, &tn_route_gate_threads, NULL};
 const tn_op tn_route_gate_op = {
     .name = "route_gate", .passes = passes, .shape_bytes = sizeof(tn_route_gate_key), .variants = variants};
 

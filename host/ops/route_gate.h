@@ -1,4 +1,4 @@
-/* The router's gate (kernels/route_gate.cl): p = sigmoid(w·u + b) and the hard decision h = [p ≥ ½], decided
+/* The router's gate (kernels/route_gate): p = sigmoid(w·u + b) and the hard decision h = [p ≥ ½], decided
  * by the sign of the logit. Straight-through: a caller with a hard gate hands the gradient at h to the
  * backward pass as dp. */
 #ifndef TN_ROUTE_GATE_H

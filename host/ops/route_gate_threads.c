@@ -20,7 +20,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     plan *p = out;
     p->items = tn_ceil_div(s->N, values[ROWS]);
     tn_options_int(&options, "ROWS", values[ROWS]);
-    TN_TRY(tn_kernel_get(dev, "route_gate",
+    TN_TRY(tn_kernel_get(dev, "route_gate_threads",
                          pass == TN_ROUTE_GATE_FORWARD ? "route_gate_forward" : "route_gate_backward",
                          &options, &p->kernel));
     p->range = tn_range_1d((size_t)p->items, tn_kernel_group(p->kernel, (size_t)values[LOCAL]));

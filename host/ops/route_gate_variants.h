@@ -23,6 +23,6 @@ typedef struct tn_route_gate_args {
     const tn_buffer *u, *w;
 } tn_route_gate_args;
 
-extern const tn_variant tn_route_gate_threads;
+extern const tn_variant tn_route_gate_threads, tn_route_gate_groups;
 
 #endif

@@ -1,4 +1,4 @@
-/* The two tracks of a routed layer put together (kernels/route_mix.cl): y = res + c + g·(o − c).
+/* The two tracks of a routed layer put together (kernels/route_mix): y = res + c + g·(o − c).
  * Soft: g = p, o holds every row. Hard: g = h, y = res + o or res + c exactly; o holds every row (slot NULL)
  * or the routed ones (slot from route_compact). */
 #ifndef TN_ROUTE_MIX_H
