@@ -3,7 +3,8 @@
 #include "causal_conv_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_causal_conv_wide, &tn_causal_conv_threads, NULL};
+static const tn_variant *const variants[] = {&tn_causal_conv_wide, &tn_causal_conv_groups,
+                                             &tn_causal_conv_threads, NULL};
 const tn_op tn_causal_conv_op = {
     .name = "causal_conv", .passes = passes, .shape_bytes = sizeof(tn_causal_conv_key), .variants = variants};
 
@@ -28,4 +29,25 @@ tn_status tn_causal_conv_backward(tn_device *dev, const tn_causal_conv_shape *s,
         dev, TN_CAUSAL_CONV_BACKWARD, s,
         &(tn_causal_conv_args){
             .du = du, .dw = dw, .db = db, .dy = dy, .add = add, .u = u, .w = w, .b = b, .later = later});
+}
+
+tn_status tn_causal_conv_launch_forward(tn_device *dev, const tn_causal_conv_key *s, tn_kernel *kernel,
+                                        tn_range range, const tn_causal_conv_args *a) {
+    return tn_launch(dev, kernel, range, tn_arg_buffer(a->y), tn_arg_buffer(a->u), tn_arg_buffer(a->w),
+                     tn_arg_buffer(a->b), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D));
+}
+
+tn_status tn_causal_conv_launch_backward(tn_device *dev, const tn_causal_conv_key *s, tn_kernel *kernel,
+                                         tn_range range, int64_t parts, const tn_causal_conv_args *a) {
+    const int64_t each = (s->K + 1) * s->D;
+    const tn_partial_sums_shape taps = {parts, s->K * s->D, each}, bias = {parts, s->D, each};
+    tn_buffer *partial;
+    int64_t at;
+    TN_TRY(tn_partial_sums_place(dev, a->later, parts * each, 0, &partial, &at));
+    TN_TRY(tn_launch(dev, kernel, range, tn_arg_buffer(a->du), tn_arg_buffer(partial), tn_arg_buffer(a->dy),
+                     tn_arg_buffer(a->u), tn_arg_buffer(a->w), tn_arg_buffer(a->b),
+                     tn_arg_buffer(a->add ? a->add : a->dy), tn_arg_i32(a->add != NULL), tn_arg_i32(at),
+                     tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D)));
+    TN_TRY(tn_partial_sums_add(dev, a->later, &taps, a->dw, partial, at));
+    return tn_partial_sums_add(dev, a->later, &bias, a->db, partial, at + s->K * s->D);
 }

@@ -1,4 +1,4 @@
-/* Depthwise causal convolution (kernels/causal_conv.cl): z[t,d] = b[d] + Σ_{j<K} w[d,j]·u[t-j,d], zero before
+/* Depthwise causal convolution (kernels/causal_conv/): z[t,d] = b[d] + Σ_{j<K} w[d,j]·u[t-j,d], zero before
  * the start of a sequence; y = silu(z) = z/(1+e^-z), or z. */
 #ifndef TN_CAUSAL_CONV_H
 #define TN_CAUSAL_CONV_H

@@ -38,7 +38,7 @@ static tn_status make(tn_device *dev, const tn_causal_conv_key *s, const int *va
     tn_options_rows(&options, values[LANES], values[STREAM], s->B * s->T, s->D);
     tn_options_int(&options, "IN_PLACE", s->in_place != 0);
     tn_options_int(&options, "SIDE", (long)side);
-    TN_TRY(tn_kernel_get(dev, "causal_conv", name, &options, &p->kernel));
+    TN_TRY(tn_kernel_get(dev, "causal_conv_threads", name, &options, &p->kernel));
     p->range =
         tn_range_2d((size_t)chunks, (size_t)p->tiles, tn_kernel_group(p->kernel, (size_t)values[LOCAL]), 1);
     return TN_OK;
@@ -49,29 +49,11 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
                 pass == TN_CAUSAL_CONV_FORWARD ? "causal_conv_forward" : "causal_conv_backward", 1, out);
 }
 
-static tn_status forward(tn_device *dev, const tn_causal_conv_key *s, const plan *p,
-                         const tn_causal_conv_args *a) {
-    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->u), tn_arg_buffer(a->w),
-                     tn_arg_buffer(a->b), tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D));
-}
-
-static tn_status backward(tn_device *dev, const tn_causal_conv_key *s, const plan *p,
-                          const tn_causal_conv_args *a) {
-    const int64_t each = (s->K + 1) * s->D;
-    const tn_partial_sums_shape taps = {p->tiles, s->K * s->D, each}, bias = {p->tiles, s->D, each};
-    tn_buffer *partial;
-    int64_t at;
-    TN_TRY(tn_partial_sums_place(dev, a->later, p->tiles * each, 0, &partial, &at));
-    TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->du), tn_arg_buffer(partial),
-                     tn_arg_buffer(a->dy), tn_arg_buffer(a->u), tn_arg_buffer(a->w), tn_arg_buffer(a->b),
-                     tn_arg_buffer(a->add ? a->add : a->dy), tn_arg_i32(a->add != NULL), tn_arg_i32(at),
-                     tn_arg_i32(s->B), tn_arg_i32(s->T), tn_arg_i32(s->D)));
-    TN_TRY(tn_partial_sums_add(dev, a->later, &taps, a->dw, partial, at));
-    return tn_partial_sums_add(dev, a->later, &bias, a->db, partial, at + s->K * s->D);
-}
-
-static tn_status run(tn_device *dev, int pass, const void *shape, const void *p, const void *args) {
-    return pass == TN_CAUSAL_CONV_FORWARD ? forward(dev, shape, p, args) : backward(dev, shape, p, args);
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
+    const plan *p = plan_;
+    return pass == TN_CAUSAL_CONV_FORWARD
+               ? tn_causal_conv_launch_forward(dev, shape, p->kernel, p->range, args)
+               : tn_causal_conv_launch_backward(dev, shape, p->kernel, p->range, p->tiles, args);
 }
 
 const tn_variant tn_causal_conv_threads = {.name = "threads",

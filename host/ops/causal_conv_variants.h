@@ -21,6 +21,12 @@ typedef struct tn_causal_conv_args {
     tn_partial_sums *later; /* NULL: sums are done at once */
 } tn_causal_conv_args;
 
-extern const tn_variant tn_causal_conv_wide, tn_causal_conv_threads;
+/* The launches of any variant's kernels. `parts`: partial sums of the gradients of taps and bias. */
+tn_status tn_causal_conv_launch_forward(tn_device *dev, const tn_causal_conv_key *s, tn_kernel *kernel,
+                                        tn_range range, const tn_causal_conv_args *a);
+tn_status tn_causal_conv_launch_backward(tn_device *dev, const tn_causal_conv_key *s, tn_kernel *kernel,
+                                         tn_range range, int64_t parts, const tn_causal_conv_args *a);
+
+extern const tn_variant tn_causal_conv_wide, tn_causal_conv_groups, tn_causal_conv_threads;
 
 #endif
