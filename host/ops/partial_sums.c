@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const passes[] = {"forward", NULL};
-static const tn_variant *const variants[] = {&tn_partial_sums_threads, NULL};
+static const tn_variant *const variants[] = {&tn_partial_sums_groups, &tn_partial_sums_threads, NULL};
 const tn_op tn_partial_sums_op = {.name = "partial_sums",
                                   .passes = passes,
                                   .shape_bytes = sizeof(tn_partial_sums_key),
@@ -61,6 +61,16 @@ void tn_partial_sums_destroy(tn_partial_sums *sums) {
 void tn_partial_sums_begin(tn_partial_sums *sums) {
     sums->used = 0;
     sums->count = sums->flush = 0;
+}
+
+tn_status tn_partial_sums_write(const tn_partial_sums_args *a) {
+    const size_t bytes = (size_t)a->count * TN_PARTIAL_SUMS_FIELDS * sizeof(int32_t);
+    const int64_t first = a->slot * TN_PARTIAL_SUMS_MOST;
+    if (memcmp(a->written, a->waiting, bytes) == 0)
+        return TN_OK;
+    memcpy(a->written, a->waiting, bytes);
+    return tn_buffer_write(a->table, (size_t)first * TN_PARTIAL_SUMS_FIELDS * sizeof(int32_t), bytes,
+                           a->waiting);
 }
 
 /* Does what waits. */
@@ -120,7 +130,8 @@ tn_status tn_partial_sums_add(tn_device *dev, tn_partial_sums *later, const tn_p
                                                  (int32_t)at,
                                                  (int32_t)s->parts,
                                                  (int32_t)s->stride,
-                                                 (int32_t)s->count};
+                                                 (int32_t)s->count,
+                                                 0};
     memcpy(later->waiting + later->count++ * TN_PARTIAL_SUMS_FIELDS, row, sizeof row);
     return TN_OK;
 }

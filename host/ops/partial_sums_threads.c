@@ -1,11 +1,9 @@
 /* An item owns a block of neighbouring results. */
 #include "partial_sums_variants.h"
 
-#include <string.h>
-
 enum { LANES, VECTORS, LOCAL };
 static const tn_tunable tunables[] = {
-    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 1, 0, 1, 4, 8, 16),
+    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 16, 4, 0, 1, 4, 8, 16),
     [VECTORS] = TN_TUNABLE("VECTORS", "vectors of a work-item", 16, 1, 0, 1, 4, 16, 64),
     [LOCAL] = TN_TUNABLE_LOCAL(64),
 };
@@ -33,18 +31,13 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
 
 static tn_status many(tn_device *dev, const plan *p, const tn_partial_sums_args *a) {
     const int64_t first = a->slot * TN_PARTIAL_SUMS_MOST;
-    const size_t bytes = (size_t)a->count * TN_PARTIAL_SUMS_FIELDS * sizeof(int32_t);
     int64_t blocks = 0;
     for (int i = 0; i < a->count; i++) {
         int32_t *row = a->waiting + i * TN_PARTIAL_SUMS_FIELDS;
         blocks += tn_ceil_div(row[5], p->block);
         row[0] = (int32_t)blocks;
     }
-    if (memcmp(a->written, a->waiting, bytes) != 0) {
-        memcpy(a->written, a->waiting, bytes);
-        TN_TRY(tn_buffer_write(a->table, (size_t)first * TN_PARTIAL_SUMS_FIELDS * sizeof(int32_t), bytes,
-                               a->waiting));
-    }
+    TN_TRY(tn_partial_sums_write(a));
     return tn_launch(dev, p->kernel, tn_range_1d((size_t)blocks, p->local), tn_arg_buffer(a->out),
                      tn_arg_buffer(a->partial), tn_arg_buffer(a->table), tn_arg_i32(first),
                      tn_arg_i32(a->count));

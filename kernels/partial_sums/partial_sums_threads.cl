@@ -29,15 +29,15 @@ kernel void partial_sums_forward(global float *restrict out,           /* [count
 }
 
 /* Several sums in one launch. A row of the table: blocks of this sum and of those before it; floats to skip
- * in out and in partial; parts, stride, count. Grid: blocks of all. */
+ * in out and in partial; parts, stride, count; one that is not read. Grid: blocks of all. */
 kernel void partial_sums_many(global float *restrict out, const global float *restrict partial,
-                              const global int *restrict table /* [sums,6] from row `row` on */, int row,
+                              const global int *restrict table /* [sums,7] from row `row` on */, int row,
                               int sums) {
     const int block = get_global_id(0);
-    const global int *entry = table + row * 6;
+    const global int *entry = table + row * 7;
     int before = 0;
-    for (int s = 0; s < sums && entry[0] <= block; s++, entry += 6)
+    for (int s = 0; s < sums && entry[0] <= block; s++, entry += 7)
         before = entry[0];
-    if (entry < table + (row + sums) * 6)
+    if (entry < table + (row + sums) * 7)
         add_block(out + entry[1], partial + entry[2], entry[3], entry[4], (block - before) * BLOCK, entry[5]);
 }
