@@ -1,4 +1,4 @@
-/* Clipping by the norm of the whole gradient (kernels/grad_clip.cl); Pascanu, Mikolov and Bengio, "On the
+/* Clipping by the norm of the whole gradient (kernels/grad_clip); Pascanu, Mikolov and Bengio, "On the
  * difficulty of training recurrent neural networks", 2013. The gradient itself is left alone: scale is for
  * the optimizer. */
 #ifndef TN_GRAD_CLIP_H

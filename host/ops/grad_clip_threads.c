@@ -1,5 +1,4 @@
-/* Both variants: items sum squares, one item sums the sums. An item owns a run of vectors; of "groups", every
- * items-th vector, so that the items of a work-group read neighbours. */
+/* An item sums the squares of a run of vectors, and one item the sums. */
 #include "grad_clip_variants.h"
 
 enum { LANES, ITEMS, SHARE, LOCAL };
@@ -14,32 +13,23 @@ static const tn_tunable tunables[] = {
 typedef struct plan {
     tn_kernel *squares, *finish;
     tn_range range;
-    int64_t items, share; /* share: vectors of an item; 0: every items-th */
+    int64_t items, share; /* share: vectors of an item */
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "grad_clip's plan");
 
-static tn_status make(tn_device *dev, const tn_grad_clip_key *s, const int *values, bool groups, plan *p) {
-    const int64_t vectors = tn_ceil_div(s->n, values[LANES]), even = tn_ceil_div(vectors, values[ITEMS]),
-                  share = even < values[SHARE] ? values[SHARE] : even;
+static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
+    const tn_grad_clip_key *s = shape;
+    const int64_t vectors = tn_ceil_div(s->n, values[LANES]), even = tn_ceil_div(vectors, values[ITEMS]);
     tn_options options = {""};
-    p->items = tn_ceil_div(vectors, share);
-    p->share = groups ? 0 : share;
+    plan *p = out;
+    (void)pass;
+    p->share = even < values[SHARE] ? values[SHARE] : even;
+    p->items = tn_ceil_div(vectors, p->share);
     tn_options_int(&options, "LANES", values[LANES]);
-    TN_TRY(tn_kernel_get(dev, "grad_clip", groups ? "grad_clip_squares_groups" : "grad_clip_squares",
-                         &options, &p->squares));
-    TN_TRY(tn_kernel_get(dev, "grad_clip", "grad_clip_scale", &options, &p->finish));
+    TN_TRY(tn_kernel_get(dev, "grad_clip_threads", "grad_clip_squares", &options, &p->squares));
+    TN_TRY(tn_kernel_get(dev, "grad_clip_threads", "grad_clip_scale", &options, &p->finish));
     p->range = tn_range_1d((size_t)p->items, tn_kernel_group(p->squares, (size_t)values[LOCAL]));
     return TN_OK;
-}
-
-static tn_status threads_plan(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
-    (void)pass;
-    return make(dev, shape, values, false, out);
-}
-
-static tn_status groups_plan(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
-    (void)pass;
-    return make(dev, shape, values, true, out);
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
@@ -49,12 +39,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     tn_buffer *partial;
     (void)pass;
     TN_TRY(tn_device_scratch(dev, 0, (size_t)p->items * sizeof(float), &partial));
-    if (p->share)
-        TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
-                         tn_arg_i32(p->items), tn_arg_i32(p->share), tn_arg_i32(s->n)));
-    else
-        TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
-                         tn_arg_i32(p->items), tn_arg_i32(s->n)));
+    TN_TRY(tn_launch(dev, p->squares, p->range, tn_arg_buffer(partial), tn_arg_buffer(a->g),
+                     tn_arg_i32(p->items), tn_arg_i32(p->share), tn_arg_i32(s->n)));
     return tn_launch(dev, p->finish, tn_range_1d(1, 1), tn_arg_buffer(a->scale), tn_arg_buffer(a->norm),
                      tn_arg_buffer(partial), tn_arg_i32(p->items), tn_arg_f32(a->max_norm));
 }
@@ -64,12 +50,5 @@ const tn_variant tn_grad_clip_threads = {.name = "threads",
                                          .portable = true,
                                          .tunable_count = sizeof tunables / sizeof tunables[0],
                                          .tunables = tunables,
-                                         .plan = threads_plan,
+                                         .plan = make,
                                          .run = run};
-
-const tn_variant tn_grad_clip_groups = {.name = "groups",
-                                        .style = TN_STYLE_GROUPS,
-                                        .tunable_count = sizeof tunables / sizeof tunables[0],
-                                        .tunables = tunables,
-                                        .plan = groups_plan,
-                                        .run = run};
