@@ -71,6 +71,7 @@ static const char *const environment[][2] = {
     {"TURNOUT_KERNELS", "a folder of kernels to read instead of those built in"},
     {"TURNOUT_CACHE", "the folder of built kernels, or off"},
     {"TURNOUT_VARIANT", "variants of ops, \"gemm=clblast,mlp=composed\", over what is tuned"},
+    {"TURNOUT_COUNT", "auto, host or device: who knows how many rows a layer routes; the host waits for it"},
     {"TURNOUT_TRACE", "1 prints the time by kernel, events that of measured launches by their events"},
     {"TURNOUT_POWERCAP, TURNOUT_HWMON", "folders in place of /sys/class/powercap and /sys/class/hwmon"},
     {"TURNOUT_NVML, TURNOUT_ROCM_SMI, TURNOUT_LEVEL_ZERO",

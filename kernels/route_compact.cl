@@ -196,3 +196,29 @@ kernel void route_compact_single(global int *restrict rows, global int *restrict
     }
     start[B] = at;
 }
+
+/* What the global track needs of keys: of each sequence all positions up to its last routed one, packed one
+ * sequence behind the other. And the two counts, where no host reads them. Grid: T × B. */
+kernel void route_compact_keys(global int *restrict kv_start, /* [B+1] */
+                               global int *restrict kv_rows,  /* [B·T]; what lies past kv_start[B] is left */
+                               global int *restrict rows_count,  /* [1] start[B] */
+                               global int *restrict keys_count,  /* [1] kv_start[B] */
+                               const global int *restrict start, /* [B+1] */
+                               const global int *restrict last,  /* [B] */
+                               int B, int T) {
+    const int t = get_global_id(0), b = get_global_id(1);
+    int at = 0;
+    if (t >= T || b >= B || (t > 0 && t > last[b]))
+        return;
+    for (int i = 0; i < b; i++)
+        at += last[i] + 1;
+    if (t <= last[b])
+        kv_rows[at + t] = b * T + t;
+    if (t > 0)
+        return;
+    kv_start[b] = at;
+    if (b == B - 1) {
+        kv_start[B] = keys_count[0] = at + last[b] + 1;
+        rows_count[0] = start[B];
+    }
+}

@@ -2,10 +2,12 @@
  * vector of each. Grid: vectors of a row, or 1 × items. */
 
 /* y[r] = x[rows[r]]. */
-kernel void row_gather_forward(global float *restrict y,       /* [R,D] */
-                               const global float *restrict x, /* [N,D] */
-                               const global int *restrict rows /* [R] */, int share, int R, int D) {
-    const int first = get_global_id(1) * share, last = min(R, first + share), soon = SOON(D);
+kernel void row_gather_forward(global float *restrict y,        /* [R,D] */
+                               const global float *restrict x,  /* [N,D] */
+                               const global int *restrict rows, /* [R] */
+                               const global int *count /* [1] or NULL */, int share, int R, int D) {
+    const int first = get_global_id(1) * share, last = min(rows_counted(count, R), first + share),
+              soon = SOON(D);
     for (int r = first; r < last; r++) {
         const global float *from = x + rows[r] * D, *next = x + rows[min(r + soon, last - 1)] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {
@@ -18,8 +20,10 @@ kernel void row_gather_forward(global float *restrict y,       /* [R,D] */
 /* dx[rows[r]] += dy[r]; rows are distinct. */
 kernel void row_gather_backward(global float *restrict dx,       /* [N,D] */
                                 const global float *restrict dy, /* [R,D] */
-                                const global int *restrict rows /* [R] */, int share, int R, int D) {
-    const int first = get_global_id(1) * share, last = min(R, first + share), soon = SOON(D);
+                                const global int *restrict rows, /* [R] */
+                                const global int *count /* [1] or NULL */, int share, int R, int D) {
+    const int first = get_global_id(1) * share, last = min(rows_counted(count, R), first + share),
+              soon = SOON(D);
     for (int r = first; r < last; r++) {
         global float *to = dx + rows[r] * D, *next = dx + rows[min(r + soon, last - 1)] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {

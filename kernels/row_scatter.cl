@@ -2,10 +2,11 @@
  * or a vector of each. Grid: vectors of a row, or 1 × items. */
 
 /* y[rows[r]] = x[r], other rows left alone; rows are distinct. */
-kernel void row_scatter_forward(global float *restrict y,       /* [N,D] */
-                                const global float *restrict x, /* [R,D] */
-                                const global int *restrict rows /* [R] */, int share, int R, int D) {
-    const int first = get_global_id(1) * share, last = min(R, first + share);
+kernel void row_scatter_forward(global float *restrict y,        /* [N,D] */
+                                const global float *restrict x,  /* [R,D] */
+                                const global int *restrict rows, /* [R] */
+                                const global int *count /* [1] or NULL */, int share, int R, int D) {
+    const int first = get_global_id(1) * share, last = min(rows_counted(count, R), first + share);
     for (int r = first; r < last; r++) {
         global float *to = y + rows[r] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES)
@@ -16,8 +17,10 @@ kernel void row_scatter_forward(global float *restrict y,       /* [N,D] */
 /* dx[r] = dy[rows[r]]. */
 kernel void row_scatter_backward(global float *restrict dx,       /* [R,D] */
                                  const global float *restrict dy, /* [N,D] */
-                                 const global int *restrict rows /* [R] */, int share, int R, int D) {
-    const int first = get_global_id(1) * share, last = min(R, first + share), soon = SOON(D);
+                                 const global int *restrict rows, /* [R] */
+                                 const global int *count /* [1] or NULL */, int share, int R, int D) {
+    const int first = get_global_id(1) * share, last = min(rows_counted(count, R), first + share),
+              soon = SOON(D);
     for (int r = first; r < last; r++) {
         const global float *from = dy + rows[r] * D, *next = dy + rows[min(r + soon, last - 1)] * D;
         for (int d = get_global_id(0) * LANES; d < D; d += get_global_size(0) * LANES) {

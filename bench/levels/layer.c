@@ -67,6 +67,7 @@ static tn_status time_it(layer_run *r, const tn_bench_options *options, tn_cost_
         TN_TRY(tn_measure_pair(r->dev, run, &r->mine, run, &r->dense, &measure, &pair));
         tn_row_set_dense(row, &pair, flops_of(r, &r->dense) / flops, &alone);
     }
+    TN_TRY(tn_mixer_count(r->mine.ws, 0));
     tn_row_set_choice(row, r->dev, NULL);
     tn_row_set_sample(row, &alone, flops, bytes_of(r, &r->mine), options->roofline);
     snprintf(row->schedule, sizeof row->schedule, "%s",
@@ -161,10 +162,12 @@ const tn_buffer *tn_layer_output(tn_layer *l) {
     return tn_mixer_last(l->run.mine.ws, 0).mid;
 }
 
-void tn_layer_work(const tn_layer *l, double *flops, double *bytes, const char **keys) {
+tn_status tn_layer_work(const tn_layer *l, double *flops, double *bytes, const char **keys) {
+    TN_TRY(tn_mixer_count(l->run.mine.ws, 0));
     *keys = keys_of(&l->run.mine);
     *flops = flops_of(&l->run, &l->run.mine);
     *bytes = bytes_of(&l->run, &l->run.mine);
+    return TN_OK;
 }
 
 const char *tn_layer_verified(const tn_layer *l) {

@@ -30,6 +30,6 @@ tn_status tn_layer_part(tn_layer *layer, tn_mixer_part part);
 tn_status tn_layer_parts_run(tn_layer *layer);     /* each of them, as checks watch it (tn_launch_watch) */
 const tn_buffer *tn_layer_output(tn_layer *layer); /* [B·T,D], borrowed */
 /* Of a whole forward pass; `keys` as the column of that name. */
-void tn_layer_work(const tn_layer *layer, double *flops, double *bytes, const char **keys);
+tn_status tn_layer_work(const tn_layer *layer, double *flops, double *bytes, const char **keys);
 
 #endif

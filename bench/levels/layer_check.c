@@ -204,6 +204,7 @@ cleanup:
 }
 
 static tn_status check_routed(const sample *s) {
+    TN_TRY(tn_mixer_count(s->side->ws, 0));
     const tn_mixer_pass pass = tn_mixer_last(s->side->ws, 0);
     int64_t N = s->r->shape->B * s->r->shape->T, wanted = 0;
     for (int64_t n = 0; n < N; n++)

@@ -193,7 +193,7 @@ static tn_status fill_whole(const rounds *r, const tn_bench_options *o, tn_cost_
         o->raw->wall = r->n;
         memcpy(o->raw->wall_ms, r->whole, sizeof r->whole[0] * (size_t)r->n);
     }
-    tn_layer_work(r->layer, &flops, &bytes, &keys);
+    TN_TRY(tn_layer_work(r->layer, &flops, &bytes, &keys));
     snprintf(row->keys, sizeof row->keys, "%s", keys);
     tn_row_set_sample(row, &sample, flops, bytes, o->roofline);
     return TN_OK;

@@ -336,6 +336,30 @@ tn_status tn_op_variant(tn_device *dev, const tn_op *op, int pass, const void *s
     return TN_OK;
 }
 
+tn_status tn_op_counts(tn_device *dev, const tn_op *op, int pass, const void *shape, bool *counts) {
+    const tn_variant *variant;
+    TN_TRY(tn_op_variant(dev, op, pass, shape, &variant));
+    *counts = variant->counted >> pass & 1u;
+    return TN_OK;
+}
+
+tn_status tn_op_rows(tn_device *dev, const tn_op *op, int pass, const void *shape, const tn_buffer **count,
+                     int64_t *rows) {
+    int32_t known;
+    bool counts = true;
+    if (*count)
+        TN_TRY(tn_op_counts(dev, op, pass, shape, &counts));
+    if (counts)
+        return TN_OK;
+    TN_TRY(tn_buffer_read(*count, 0, sizeof known, &known));
+    if (known < 0 || known > *rows)
+        return tn_fail(dev->ctx, TN_ERR_DEVICE, "%s: the device counts %d rows, and there are at most %lld",
+                       op->name, known, (long long)*rows);
+    *rows = known;
+    *count = NULL;
+    return TN_OK;
+}
+
 tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape, const void *args) {
     tn_plan_slot *slot, mine;
     TN_TRY(slot_of(dev, op, pass, shape, &slot));

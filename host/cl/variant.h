@@ -52,6 +52,7 @@ typedef struct tn_variant {
     tn_style style;
     bool portable;    /* fits every shape on every device; one an op */
     unsigned passes;  /* bit p: it has pass p; 0: it has all */
+    unsigned counted; /* bit p: in pass p it takes the number of rows from the device: tn_op_rows */
     bool not_default; /* taken where it is tried, asked for or tuned, never by itself */
     unsigned
         untuned; /* bit p: in pass p it is not tuned either, since it keeps less than the others promise */
@@ -90,6 +91,18 @@ tn_status tn_op_run(tn_device *dev, const tn_op *op, int pass, const void *shape
 
 /* Which one that is, by the plan that the next call of this shape will find: costs no more than a look-up. */
 tn_status tn_op_variant(tn_device *dev, const tn_op *op, int pass, const void *shape, const tn_variant **out);
+
+/* How many rows a call has may be known to the device alone, in a buffer of one int32 that a kernel before it
+ * wrote. The call's shape then has the most there can be, and a variant that can (`counted`) is launched over
+ * those: work-items and groups past the count leave at once, and results past it are not written. The bits
+ * are those of a call of so many rows.
+ *
+ * For an op's host side: *count as it is where the variant that is chosen for `shape` can; else the count is
+ * read, which waits for the device, *rows is what it was and *count NULL. *count of NULL: nothing to do. */
+tn_status tn_op_rows(tn_device *dev, const tn_op *op, int pass, const void *shape, const tn_buffer **count,
+                     int64_t *rows);
+/* Whether the variant that is chosen for `shape` can. */
+tn_status tn_op_counts(tn_device *dev, const tn_op *op, int pass, const void *shape, bool *counts);
 
 typedef struct tn_choice {
     const tn_variant *variant;

@@ -28,8 +28,14 @@ static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn
                                           .H = 1,
                                           .Dh = c->d_model,
                                           .scale = 1 / sqrt((double)Dh)};
-    return (tn_flash_attention_shape){
-        .B = in->B, .T = in->T, .R = st->R, .Rkv = st->P, .max_rows = st->max_rows, .H = c->heads, .Dh = Dh};
+    return (tn_flash_attention_shape){.B = in->B,
+                                      .T = in->T,
+                                      .R = st->R,
+                                      .Rkv = st->P,
+                                      .max_rows = st->max_rows,
+                                      .H = c->heads,
+                                      .Dh = Dh,
+                                      .at_most = st->rows_count != NULL};
 }
 
 /* The lists that the global track works from; borrowed. */
@@ -64,12 +70,12 @@ static tn_status project(tn_workspace *ws, const tn_layer_state *st, const tn_la
     if (lp->qkv && l->q_input == l->kv_input)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 3 * D, D}, 3, to, &l->kv_input,
                                lp->qkv, lp->qkv_packed, NULL, NULL);
-    TN_TRY(tn_linear(dev, st->R, lp->q, st->q, l->q_input, NULL, NULL));
+    TN_TRY(tn_linear(dev, st->R, st->rows_count, lp->q, st->q, l->q_input, NULL, NULL));
     if (lp->kv)
-        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * D, D}, 2, to + 1, &l->kv_input,
-                               lp->kv, lp->kv_packed, NULL, NULL);
-    TN_TRY(tn_linear(dev, st->P, lp->k, st->k, l->kv_input, NULL, NULL));
-    return tn_linear(dev, st->P, lp->v, st->v, l->kv_input, NULL, NULL);
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * D, D, st->keys_count}, 2, to + 1,
+                               &l->kv_input, lp->kv, lp->kv_packed, NULL, NULL);
+    TN_TRY(tn_linear(dev, st->P, st->keys_count, lp->k, st->k, l->kv_input, NULL, NULL));
+    return tn_linear(dev, st->P, st->keys_count, lp->v, st->v, l->kv_input, NULL, NULL);
 }
 
 tn_status tn_global_gather(tn_workspace *ws, const tn_input *in, int64_t layer) {
@@ -78,12 +84,14 @@ tn_status tn_global_gather(tn_workspace *ws, const tn_input *in, int64_t layer) 
     int64_t D = ws->m->config.d_model, N = in->B * in->T;
     if (!st->dense) {
         TN_TRY(tn_workspace_floats(ws, &st->uq, st->R, D));
-        TN_TRY(tn_row_gather_forward(dev, &(tn_row_gather_shape){st->R, N, D}, st->uq, st->u1, st->rows));
+        TN_TRY(tn_row_gather_forward(dev, &(tn_row_gather_shape){st->R, N, D, st->rows_count}, st->uq, st->u1,
+                                     st->rows));
     }
     if (!st->kv_gathered)
         return TN_OK;
     TN_TRY(tn_workspace_floats(ws, &st->ukv, st->P, D));
-    return tn_row_gather_forward(dev, &(tn_row_gather_shape){st->P, N, D}, st->ukv, st->u1, st->kv_rows);
+    return tn_row_gather_forward(dev, &(tn_row_gather_shape){st->P, N, D, st->keys_count}, st->ukv, st->u1,
+                                 st->kv_rows);
 }
 
 static tn_status absorbed_project(tn_workspace *ws, int64_t layer) {
@@ -193,7 +201,7 @@ tn_status tn_global_attend(tn_workspace *ws, const tn_input *in, int64_t layer) 
                    .kv_start = l.kv_start};
     double row_work = 2 * (double)(each * D) * (double)in->T; /* of the last row: at most */
     bool can = in->B == 1 && TN_PIECE_ROWS * sizeof(float) % tn_buffer_align(ws->m->dev) == 0;
-    if (!ws->m->training && can && (double)st->R * row_work > ws->piece_work)
+    if (!ws->m->training && can && !st->rows_count && (double)st->R * row_work > ws->piece_work)
         return attend_in_pieces(ws, layer, &s, &x, row_work, each);
     return attend(ws->m->dev, &s, &x);
 }
@@ -204,7 +212,7 @@ tn_status tn_global_output(tn_workspace *ws, int64_t layer, tn_buffer *out, cons
     const tn_absorbed *w = &ws->m->params.absorbed[layer];
     int64_t D = ws->m->config.d_model, H = ws->m->config.heads;
     if (!st->absorbed)
-        return tn_linear(dev, st->R, ws->m->params.layers[layer].o, out, st->a, NULL, add);
+        return tn_linear(dev, st->R, st->rows_count, ws->m->params.layers[layer].o, out, st->a, NULL, add);
     return tn_gemm_with_packed(dev, &(tn_gemm_shape){TN_GEMM_NT, st->R, D, H * D}, out, st->a, w->mo,
                                w->mo_packed, NULL, add);
 }

@@ -2,9 +2,9 @@
 
 #include "gemm.h"
 
-tn_status tn_linear(tn_device *dev, int64_t M, const tn_param *w, tn_buffer *y, const tn_buffer *x,
-                    const tn_buffer *bias, const tn_buffer *add) {
-    tn_gemm_shape s = {TN_GEMM_NT, M, w->dims[0], w->dims[1]};
+tn_status tn_linear(tn_device *dev, int64_t M, const tn_buffer *count, const tn_param *w, tn_buffer *y,
+                    const tn_buffer *x, const tn_buffer *bias, const tn_buffer *add) {
+    tn_gemm_shape s = {TN_GEMM_NT, M, w->dims[0], w->dims[1], count};
     return tn_gemm_with_packed(dev, &s, y, x, w->value, w->packed, bias, add);
 }
 

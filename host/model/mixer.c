@@ -56,7 +56,8 @@ static tn_status conv_track_forward(tn_workspace *ws, const tn_input *in, int64_
 static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
                                     tn_gate gate) {
     bool soft = tn_mixer_has_router(&ws->m->config) && gate == TN_GATE_SOFT;
-    return (tn_route_mix_shape){.N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft};
+    return (tn_route_mix_shape){
+        .N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft, .count = st->rows_count};
 }
 
 static tn_status normalise(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
@@ -95,6 +96,7 @@ tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, i
     TN_TRY(tn_workspace_floats(ws, &st->mid, room, D));
     if (c->mixer == TN_MIXER_CONV) {
         st->R = st->P = 0;
+        st->rows_count = st->keys_count = NULL;
         return conv_track_forward(ws, in, layer, x, st->mid, true);
     }
     TN_TRY(tn_route_begin(ws, in, gate, layer));
@@ -234,8 +236,8 @@ tn_mixer_pass tn_mixer_last(tn_workspace *ws, int64_t layer) {
     const tn_layer_state *st = tn_workspace_state(ws, layer);
     return (tn_mixer_pass){.mid = st->mid,
                            .p = st->p,
-                           .R = st->R,
-                           .P = st->P,
+                           .R = st->rows_count ? st->counted[0] : st->R,
+                           .P = st->rows_count ? st->counted[1] : st->P,
                            .block = st->block,
                            .dense = st->dense,
                            .absorbed = st->absorbed};

@@ -44,6 +44,8 @@ typedef struct tn_mixer_pass {
     bool dense;    /* all rows took the global track */
     bool absorbed; /* keys and values are rows of u (attention_absorb.h) */
 } tn_mixer_pass;
+/* Where the device alone knows R and P (they are −1 then): reads them, which waits for it. */
+tn_status tn_mixer_count(tn_workspace *ws, int64_t layer);
 tn_mixer_pass tn_mixer_last(tn_workspace *ws, int64_t layer);
 
 /* Writes 1000 over every float of every layer and of every gradient that is not a parameter's: what a pass

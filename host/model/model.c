@@ -6,33 +6,40 @@
 #include "mixer.h"
 #include "mlp.h"
 #include "rms_norm.h"
-#include "routed_rows.h"
 #include "row_gather.h"
 #include "softmax_cross_entropy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static tn_status absorb_wanted(tn_context *ctx, tn_absorb *out) {
-    const char *text = getenv("TURNOUT_ABSORB");
-    *out = TN_ABSORB_AUTO;
-    if (!text || !text[0] || strcmp(text, "auto") == 0)
+/* *out: which of the words the variable has; 0 where it is not set. */
+static tn_status wanted(tn_context *ctx, const char *variable, const char *const words[3], int *out) {
+    const char *text = getenv(variable);
+    for (*out = 0; text && text[0] && *out < 3; ++*out)
+        if (strcmp(text, words[*out]) == 0)
+            return TN_OK;
+    if (*out < 3)
         return TN_OK;
-    *out = strcmp(text, "never") == 0 ? TN_ABSORB_NEVER : TN_ABSORB_ALWAYS;
-    if (*out == TN_ABSORB_NEVER || strcmp(text, "always") == 0)
-        return TN_OK;
-    return tn_fail(ctx, TN_ERR_ARG, "TURNOUT_ABSORB=%s is unknown; there is auto, never and always", text);
+    return tn_fail(ctx, TN_ERR_ARG, "%s=%s is unknown; there is %s, %s and %s", variable, text, words[0],
+                   words[1], words[2]);
 }
 
 tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool training, tn_model **out) {
     tn_context *ctx = tn_device_context(dev);
     tn_model *m;
     *out = NULL;
-    tn_absorb absorb;
+    static const char *const absorbing[] = {"auto", "never", "always"}, *const counting[] = {"auto", "host",
+                                                                                             "device"};
+    int absorb, count;
     TN_TRY(tn_model_config_check(ctx, c));
-    TN_TRY(absorb_wanted(ctx, &absorb));
+    TN_TRY(wanted(ctx, "TURNOUT_ABSORB", absorbing, &absorb));
+    TN_TRY(wanted(ctx, "TURNOUT_COUNT", counting, &count));
     TN_TRY(tn_alloc(ctx, 1, sizeof *m, &m));
-    *m = (tn_model){.dev = dev, .config = *c, .training = training, .absorb = absorb};
+    *m = (tn_model){.dev = dev,
+                    .config = *c,
+                    .training = training,
+                    .absorb = (tn_absorb)absorb,
+                    .count = (tn_count)count};
     tn_status status = tn_params_create(dev, c, training, &m->params);
     if (status != TN_OK) {
         tn_free(ctx, m);
@@ -128,6 +135,15 @@ static tn_status mlp_backward(tn_workspace *ws, int64_t N, int64_t layer) {
     return tn_mlp_backward(m->dev, &shape, ws->dmid, &grads, ws->dx, st->mid, &weights, &saved, ws->sums);
 }
 
+/* What a pass through a layer leaves of its routing. */
+static void note_decisions(tn_workspace *ws, int64_t layer) {
+    const tn_layer_state *st = tn_workspace_state(ws, layer);
+    tn_decisions *d = &ws->decisions[layer];
+    d->R = st->rows_count ? -1 : st->R;
+    d->P = st->rows_count ? -1 : st->P;
+    d->absorbed = st->absorbed;
+}
+
 /* Final norm and head, on the labelled rows alone. */
 static tn_status head_forward(tn_workspace *ws, const tn_input *in, const tn_buffer *x) {
     tn_model *m = ws->m;
@@ -145,58 +161,7 @@ static tn_status head_forward(tn_workspace *ws, const tn_input *in, const tn_buf
     TN_TRY(tn_workspace_floats(ws, &ws->logits, L, m->config.vocab));
     tn_rms_norm_shape norm = {L, D, (float)m->config.rms_eps};
     TN_TRY(tn_rms_norm_forward(m->dev, &norm, ws->ul, ws->rstdl, rows, m->params.norm->value));
-    return tn_linear(m->dev, L, m->params.head, ws->logits, ws->ul, NULL, NULL);
-}
-
-/* Rows that the router would send in evaluation, of p [N]; `routed` of them went in this pass. */
-static int64_t decided(const tn_model_config *c, const tn_input *in, const float *p, int64_t routed) {
-    int64_t count = 0;
-    if (c->routing == TN_ROUTING_CAPACITY)
-        return in->by_threshold ? in->B * tn_routed_rows(c->capacity, in->T) : routed;
-    if (!(in->gate_margin > 0))
-        return routed;
-    for (int64_t n = 0; n < in->B * in->T; n++)
-        count += p[n] >= 0.5f;
-    return count;
-}
-
-/* What the layer's decisions were, read back from the device: for routes, and the numbers the host does not
- * know. */
-static tn_status observe(tn_workspace *ws, const tn_input *in, int64_t layer, uint8_t *routes,
-                         tn_layer_stats *stats) {
-    const tn_model_config *c = &ws->m->config;
-    tn_context *ctx = tn_device_context(ws->m->dev);
-    tn_layer_state *st = tn_workspace_state(ws, layer);
-    int64_t N = in->B * in->T;
-    uint8_t *h = ws->mask_host;
-    if (!routes && !stats)
-        return TN_OK;
-    if (c->mixer == TN_MIXER_CONV || c->mixer == TN_MIXER_ATTENTION)
-        memset(h, c->mixer == TN_MIXER_ATTENTION, (size_t)N);
-    else
-        TN_TRY(tn_buffer_read(st->h, 0, (size_t)N, h));
-    if (routes)
-        memcpy(routes + layer * N, h, (size_t)N);
-    if (!stats)
-        return TN_OK;
-    stats[layer] = (tn_layer_stats){.kv_rows = st->absorbed ? 0 : st->P, .absorbed_passes = st->absorbed};
-    for (int64_t n = 0; n < N; n++) {
-        stats[layer].routed += h[n];
-        stats[layer].pairs += h[n] ? (double)(n % in->T + 1) : 0;
-    }
-    stats[layer].decided = stats[layer].routed;
-    stats[layer].absorbed_rows = st->absorbed ? stats[layer].routed : 0;
-    stats[layer].absorbed_pairs = st->absorbed ? stats[layer].pairs : 0;
-    if (!tn_mixer_has_router(c))
-        return TN_OK;
-    float *p;
-    TN_TRY(tn_alloc(ctx, (size_t)N, sizeof *p, &p));
-    tn_status status = tn_buffer_read(st->p, 0, (size_t)N * sizeof *p, p);
-    for (int64_t n = 0; n < N; n++)
-        stats[layer].soft += p[n];
-    stats[layer].decided = decided(c, in, p, stats[layer].routed);
-    tn_free(ctx, p);
-    return status;
+    return tn_linear(m->dev, L, NULL, m->params.head, ws->logits, ws->ul, NULL, NULL);
 }
 
 /* Multiply-adds of a layer but for its attention. */
@@ -221,14 +186,14 @@ tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn
     for (int64_t i = 0; i < m->config.layers; i++) {
         TN_TRY(tn_mixer_forward(ws, in, gate, i, x));
         TN_TRY(mlp_forward(ws, N, i));
-        TN_TRY(observe(ws, in, i, routes, stats));
         if (ws->inspect)
             TN_TRY(tn_inspect_layer(ws, in, i));
         TN_TRY(tn_workspace_pause(ws, layer_work(&m->config, N)));
-        ws->routed[i] = tn_workspace_state(ws, i)->R;
+        note_decisions(ws, i);
         x = tn_workspace_state(ws, i)->out;
     }
     TN_TRY(head_forward(ws, in, x));
+    TN_TRY(tn_decisions_observe(ws, in, routes, stats));
     return ws->inspect ? tn_inspect_logits(ws, in) : TN_OK;
 }
 

@@ -16,11 +16,20 @@ typedef enum tn_absorb {
     TN_ABSORB_ALWAYS /* wherever it can be: no rotated positions, width 16 to 128 */
 } tn_absorb;
 
+/* Who knows how many rows of a layer are routed, in a pass for inference: the host, which waits for the
+ * device and sizes what follows exactly, or the device alone. The bits of a projected pass are the same. */
+typedef enum tn_count {
+    TN_COUNT_AUTO, /* the device where that is quicker: work-groups, and a layer that is small for it */
+    TN_COUNT_HOST,
+    TN_COUNT_DEVICE /* wherever it can be: no rotated positions, keys and values projected */
+} tn_count;
+
 typedef struct tn_model {
     tn_device *dev; /* borrowed */
     tn_model_config config;
     bool training;
     tn_absorb absorb; /* TURNOUT_ABSORB=auto|never|always, else AUTO */
+    tn_count count;   /* TURNOUT_COUNT=auto|host|device, else AUTO */
     tn_params params;
 } tn_model;
 
@@ -98,9 +107,9 @@ void tn_workspace_inspect(tn_workspace *ws, bool on);
 
 tn_buffer *tn_workspace_logits(tn_workspace *ws); /* [L,V]; borrowed */
 tn_buffer *tn_workspace_losses(tn_workspace *ws); /* [L], of each label; borrowed */
-/* Per-layer routed rows of the last compacted pass, known without reading anything back. [layers], borrowed.
- */
-const int64_t *tn_workspace_routed(const tn_workspace *ws);
+/* Routed rows of each layer in the last compacted pass, read back where the device alone knows them. *out:
+ * [layers], borrowed. */
+tn_status tn_workspace_routed(tn_workspace *ws, const int64_t **out);
 
 /* AdamW over all parameters after clipping the gradient's norm at `clip`. Step counts from 1. */
 typedef struct tn_optimizer {

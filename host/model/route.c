@@ -1,12 +1,13 @@
 /* Which rows of a layer take the global track, and what that needs of k and v.
  *
- * The device knows the number of routed rows before the host. Launches are sized by a read-back: one blocking
- * read of the 2·B+1 bounds a layer (start of each sequence's rows, last routed position). It costs one wait a
- * layer, measured by `bench --op route_compact`; in return every launch, product and k/v row after it has its
- * exact size. */
+ * The device knows the number of routed rows before the host. Either the host waits for it: one blocking read
+ * of the 2·B+1 bounds a layer (start of each sequence's rows, last routed position), and every launch,
+ * product and k/v row after it has its exact size. Or it does not (tn_route_counts): launches are over all
+ * rows that there can be, and kernels leave at the count. */
 #include "workspace.h"
 
 #include "flash_attention.h"
+#include "mixer.h"
 #include "route_capacity.h"
 #include "route_compact.h"
 #include "routed_rows.h"
@@ -114,14 +115,38 @@ static tn_status bounds_check(const tn_workspace *ws, const tn_input *in, const 
     return TN_OK;
 }
 
+/* Nothing is read back: launches are over all rows that there can be, and the kernels know how many there
+ * are. Keys and values are packed where there are several sequences. */
+static tn_status list_on_device(tn_workspace *ws, const tn_input *in, tn_layer_state *st, int64_t layer) {
+    const tn_route_compact_shape shape = {in->B, in->T, 1};
+    const tn_decisions *d = &ws->decisions[layer];
+    TN_TRY(tn_workspace_need(ws, &st->kv_start, (size_t)(ws->B + 1) * 4));
+    TN_TRY(tn_workspace_need(ws, &st->kv_rows, (size_t)(ws->B * ws->T) * 4));
+    TN_TRY(tn_route_compact_keys(ws->m->dev, &shape, st->kv_start, st->kv_rows, d->rows_count, d->keys_count,
+                                 st->start, st->last));
+    st->R = st->P = in->B * in->T;
+    st->max_rows = in->T;
+    st->rows_count = d->rows_count;
+    st->keys_count = d->keys_count;
+    st->counted[0] = st->counted[1] = -1;
+    st->kv_gathered = in->B > 1;
+    st->absorbed = false;
+    return TN_OK;
+}
+
 tn_status tn_route_list(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     size_t N = (size_t)(ws->B * ws->T);
+    bool counts;
     TN_TRY(tn_workspace_need(ws, &st->rows, N * 4));
     TN_TRY(tn_workspace_need(ws, &st->slot, N * 4));
     tn_route_compact_shape shape = {in->B, in->T, st->block};
     TN_TRY(tn_route_compact_forward(m->dev, &shape, st->rows, st->start, st->slot, st->last, st->h));
+    TN_TRY(tn_route_counts(ws, in, layer, &counts));
+    if (counts)
+        return list_on_device(ws, in, st, layer);
+    st->rows_count = st->keys_count = NULL;
     size_t bytes = tn_buffer_bytes(st->bounds);
     TN_TRY(tn_buffer_read(st->bounds, 0, bytes, ws->bounds_host));
     const int32_t *start = ws->bounds_host;
@@ -164,8 +189,10 @@ tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int
         TN_TRY(attention_block(ws, in, &st->block));
     if (c->mixer == TN_MIXER_ATTENTION)
         return TN_OK;
-    TN_TRY(tn_workspace_need(ws, &st->h, (size_t)(ws->B * ws->T)));
-    return tn_mixer_has_router(c) ? tn_workspace_floats(ws, &st->p, ws->B * ws->T, 1) : TN_OK;
+    TN_TRY(tn_decisions_make(ws));
+    st->h = ws->decisions[layer].h;
+    st->p = ws->decisions[layer].p;
+    return TN_OK;
 }
 
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer) {
@@ -176,6 +203,19 @@ tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer) {
         return tn_route_list(ws, in, layer);
     st->R = st->P = in->B * in->T;
     st->max_rows = in->T;
+    st->rows_count = st->keys_count = NULL;
     st->kv_gathered = st->absorbed = false;
+    return TN_OK;
+}
+
+tn_status tn_mixer_count(tn_workspace *ws, int64_t layer) {
+    tn_layer_state *st = tn_workspace_state(ws, layer);
+    int32_t counts[2];
+    if (!st->rows_count)
+        return TN_OK;
+    TN_TRY(tn_buffer_read(st->rows_count, 0, sizeof counts[0], &counts[0]));
+    TN_TRY(tn_buffer_read(st->keys_count, 0, sizeof counts[1], &counts[1]));
+    st->counted[0] = counts[0];
+    st->counted[1] = counts[1];
     return TN_OK;
 }

@@ -64,6 +64,7 @@ tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **
     ws->state_count = m->training ? (int)m->config.layers : 1;
     TN_GO(tn_alloc(ctx, (size_t)ws->state_count, sizeof *ws->states, &ws->states));
     TN_GO(tn_alloc(ctx, (size_t)m->config.layers, sizeof *ws->routed, &ws->routed));
+    TN_GO(tn_alloc(ctx, (size_t)m->config.layers, sizeof *ws->decisions, &ws->decisions));
     TN_GO(tn_alloc(ctx, last_offset(ws) + sequences * 4, 1, &ws->bounds_host));
     TN_GO(tn_alloc(ctx, sequences + 1, 4, &ws->kv_start_host));
     TN_GO(tn_alloc(ctx, N, 4, &ws->kv_rows_host));
@@ -108,7 +109,7 @@ static tn_status use_all(buffer_use use, tn_buffer **const *buffers, size_t coun
             sizeof((tn_buffer **const[]){__VA_ARGS__}) / sizeof(tn_buffer **))
 
 static tn_status state_floats(buffer_use use, tn_layer_state *s) {
-    TN_TRY(USE(use, &s->u1, &s->rstd1, &s->s, &s->c, &s->p, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a));
+    TN_TRY(USE(use, &s->u1, &s->rstd1, &s->s, &s->c, &s->uq, &s->ukv, &s->q, &s->k, &s->v, &s->a));
     return USE(use, &s->lse, &s->o, &s->mid, &s->u2, &s->rstd2, &s->up, &s->act, &s->out);
 }
 
@@ -121,11 +122,12 @@ static tn_status floats(buffer_use use, tn_workspace *ws) {
 }
 
 tn_status tn_workspace_spoil(tn_workspace *ws) {
-    return floats(spoil, ws);
+    TN_TRY(floats(spoil, ws));
+    return spoil(&ws->p_all);
 }
 
 static void state_release_lists(tn_layer_state *s) {
-    USE(release, &s->h, &s->rows, &s->slot, &s->start, &s->last, &s->bounds, &s->kv_start, &s->kv_rows,
+    USE(release, &s->rows, &s->slot, &s->start, &s->last, &s->bounds, &s->kv_start, &s->kv_rows,
         &s->query_rows, &s->query_start);
 }
 
@@ -134,6 +136,7 @@ void tn_workspace_destroy(tn_workspace *ws) {
         return;
     tn_context *ctx = tn_device_context(ws->m->dev);
     floats(release, ws);
+    tn_decisions_free(ws);
     for (int i = 0; ws->states && i < ws->state_count; i++)
         state_release_lists(&ws->states[i]);
     USE(release, &ws->tokens, &ws->iota, &ws->dense_start, &ws->label_rows, &ws->labels, &ws->predicted,
@@ -158,8 +161,12 @@ tn_buffer *tn_workspace_losses(tn_workspace *ws) {
     return ws->loss;
 }
 
-const int64_t *tn_workspace_routed(const tn_workspace *ws) {
-    return ws->routed;
+tn_status tn_workspace_routed(tn_workspace *ws, const int64_t **out) {
+    TN_TRY(tn_decisions_count(ws));
+    for (int64_t i = 0; i < ws->m->config.layers; i++)
+        ws->routed[i] = ws->decisions[i].R;
+    *out = ws->routed;
+    return TN_OK;
 }
 
 tn_status tn_workspace_pause(tn_workspace *ws, double work) {

@@ -9,7 +9,7 @@
  * noted. */
 typedef struct tn_layer_state {
     tn_buffer *u1, *rstd1 /* [N] */, *s /* where conv_track is not whole */, *c;
-    tn_buffer *p /* [N] */, *h /* u8 [N] */;
+    tn_buffer *p /* [N] */, *h /* u8 [N]; both borrowed, of the layer's decisions */;
     tn_buffer *rows /* i32 [N] */, *slot /* i32 [N] */, *bounds /* start [B+1], then last [B], aligned */;
     tn_buffer *start /* view of bounds */, *last /* view of bounds */;
     tn_buffer *kv_start /* i32 [B+1] */, *kv_rows /* i32 [P] */;
@@ -18,19 +18,30 @@ typedef struct tn_layer_state {
     /* absorbed; q and a are [R,H·D] then */
     tn_buffer *query_rows /* i32 [R·H] */, *query_start /* i32 [B+1] */;
     tn_buffer *mid, *u2, *rstd2 /* [N] */, *up, *act /* [N,F] */, *out;
-    int64_t R, P, max_rows; /* of the last pass */
-    int64_t block;          /* routing was rounded to blocks of so many positions; 1: not at all */
-    bool dense;             /* all rows took the global track: lists are the workspace's constant ones */
-    bool kv_gathered;       /* ukv holds gathered rows; else k and v rows are a prefix of u1's rows */
-    bool absorbed;          /* keys and values are rows of u; see attention_absorb.h */
+    int64_t R, P, max_rows; /* of the last pass; the most there can be where the device alone knows: */
+    const tn_buffer *rows_count, *keys_count; /* i32 [1]: R and P, of the layer's decisions; NULL: known */
+    int64_t counted[2];                       /* R and P as tn_mixer_count has read them, or −1 */
+    int64_t block;    /* routing was rounded to blocks of so many positions; 1: not at all */
+    bool dense;       /* all rows took the global track: lists are the workspace's constant ones */
+    bool kv_gathered; /* ukv holds gathered rows; else k and v rows are a prefix of u1's rows */
+    bool absorbed;    /* keys and values are rows of u; see attention_absorb.h */
 } tn_layer_state;
+
+/* What a layer's router decided; views that outlive the layer, for a pass is read back as a whole. */
+typedef struct tn_decisions {
+    tn_buffer *h /* u8 [N] */, *p /* [N] */, *rows_count, *keys_count /* i32 [1] */;
+    int64_t R, P; /* of the last pass; −1 until they are read, where the device alone knows */
+    bool absorbed;
+} tn_decisions;
 
 struct tn_workspace {
     tn_model *m;  /* borrowed */
     int64_t B, T; /* capacity */
     int state_count;
     tn_layer_state *states;                 /* one a layer in training, else one for all */
+    tn_decisions *decisions;                /* [layers] */
     int64_t *routed;                        /* [layers] */
+    tn_buffer *h_all, *p_all, *counts_all;  /* what decisions are views of, a layer behind the other */
     int32_t *bounds_host;                   /* start [B+1], padding, last [B] */
     int32_t *kv_start_host;                 /* [B+1] */
     int32_t *kv_rows_host;                  /* [B·T] */
@@ -65,6 +76,15 @@ tn_status tn_inspect_layer(tn_workspace *ws, const tn_input *in, int64_t layer);
 tn_status tn_inspect_logits(tn_workspace *ws, const tn_input *in);
 tn_status tn_inspect_loss(tn_workspace *ws, const tn_input *in);
 
+/* Room for the decisions of all layers, p where there are routers. */
+tn_status tn_decisions_make(tn_workspace *ws);
+void tn_decisions_free(tn_workspace *ws);
+/* The counts of the layers of the last pass that the device alone knows. */
+tn_status tn_decisions_count(tn_workspace *ws);
+/* What the layers' decisions were, read back from the device once for all of them: for routes [layers,B·T],
+ * and the numbers that the host does not know. Either may be NULL. */
+tn_status tn_decisions_observe(tn_workspace *ws, const tn_input *in, uint8_t *routes, tn_layer_stats *stats);
+
 /* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
 tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes);
 tn_status tn_workspace_floats(tn_workspace *ws, tn_buffer **buf, int64_t rows, int64_t columns);
@@ -87,6 +107,9 @@ tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer
 tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer);
 /* Routed rows of a layer: decisions → list, read back, and the plan of k and v rows. */
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer);
+/* Whether a layer's pass leaves the number of its routed rows to the device: as TURNOUT_COUNT says, and where
+ * all kernels that work from the list can (route_counts.c). */
+tn_status tn_route_counts(tn_workspace *ws, const tn_input *in, int64_t layer, bool *counts);
 /* Its two halves for a compacted pass: h by capacity or the control, by threshold it is there already; the
  * list and the plan. */
 tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer);

@@ -57,13 +57,42 @@ static tn_status check(tn_device *dev, const tn_flash_attention_shape *s) {
     return tn_elements_check(ctx, "flash_attention: a tensor of keys", s->Rkv + 32 * s->B, D);
 }
 
-tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *o,
+tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool *counts) {
+    const tn_flash_attention_key key = key_of(s);
+    return tn_op_counts(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, counts);
+}
+
+/* What the lists say, where the variant must know. */
+static tn_status read_lists(tn_device *dev, tn_flash_attention_shape *s, const tn_buffer *q_start,
+                            const tn_buffer *kv_start) {
+    const size_t count = (size_t)s->B + 1;
+    int32_t *start;
+    bool counts = true;
+    if (s->at_most)
+        TN_TRY(tn_flash_attention_counts(dev, s, &counts));
+    if (counts)
+        return TN_OK;
+    TN_TRY(tn_alloc(tn_device_context(dev), count, sizeof *start, &start));
+    tn_status status = tn_buffer_read(kv_start, 0, count * sizeof *start, start);
+    s->Rkv = start[s->B];
+    if (status == TN_OK)
+        status = tn_buffer_read(q_start, 0, count * sizeof *start, start);
+    s->R = start[s->B];
+    s->max_rows = 0;
+    for (int64_t b = 0; b < s->B; b++)
+        s->max_rows = start[b + 1] - start[b] > s->max_rows ? start[b + 1] - start[b] : s->max_rows;
+    s->at_most = false;
+    tn_free(tn_device_context(dev), start);
+    return status;
+}
+
+tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_shape *given, tn_buffer *o,
                                      tn_buffer *lse, const tn_buffer *q, const tn_buffer *k,
                                      const tn_buffer *v, const tn_buffer *rows, const tn_buffer *q_start,
                                      const tn_buffer *kv_start, const tn_buffer *segments,
                                      const tn_buffer *lengths) {
-    const tn_flash_attention_key key = key_of(s);
-    const tn_flash_attention_args args = {.s = s,
+    tn_flash_attention_shape s = *given;
+    const tn_flash_attention_args args = {.s = &s,
                                           .o = o,
                                           .lse = lse,
                                           .q = q,
@@ -74,7 +103,9 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                                           .kv_start = kv_start,
                                           .segments = segments,
                                           .lengths = lengths};
-    TN_TRY(check(dev, s));
+    TN_TRY(check(dev, &s));
+    TN_TRY(read_lists(dev, &s, q_start, kv_start));
+    const tn_flash_attention_key key = key_of(&s);
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, &args);
 }
 

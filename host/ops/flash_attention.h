@@ -4,7 +4,7 @@
  * Causal always; any of sliding window, segments (packed documents) and per-sequence lengths (padding) on
  * top. A position past its sequence's length attends to nothing. A row with nothing to attend to gives exact
  * zeros. Within a variant, a row's bits do not depend on which rows are listed beside it, nor on keys after
- * it. Launches are sized by max_rows, so the host must know it.
+ * it. Launches are sized by max_rows.
  *
  * Shapes are tuned in two classes, by T alone: "short" up to 1024 positions, where keys are a chunk or two
  * and work-items are many rows of tiles; "long" beyond, where keys stream and are split among work-items.
@@ -21,6 +21,8 @@ typedef struct tn_flash_attention_shape {
     int64_t H, Dh;    /* heads; head width: 16 to 128, a multiple of 4 */
     int64_t window;   /* a query sees its own and the window − 1 positions before it; 0: all before it */
     double scale;     /* of the scores; 0: 1/√Dh */
+    bool at_most;     /* R, Rkv and max_rows are the most there can be: the device alone knows, by q_start and
+                         kv_start, how many there are. Forward only; what no list has is left alone */
 } tn_flash_attention_shape;
 
 extern const struct tn_op tn_flash_attention_op;
@@ -44,6 +46,8 @@ typedef struct tn_flash_attention_layout {
 /* Fails as tn_variant_choose does. */
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,
                                        tn_flash_attention_layout *out);
+/* Whether the forward pass of this shape takes lists whose lengths the device alone knows (s->at_most). */
+tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool *counts);
 /* All of dq, dk and dv is written; zero where a key is not seen. */
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s,
                                       tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,H·Dh] */,

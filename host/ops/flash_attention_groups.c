@@ -97,6 +97,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 }
 
 const tn_variant tn_flash_attention_groups = {.name = "groups",
+                                              .counted = 1u << TN_FLASH_ATTENTION_FORWARD,
                                               .style = TN_STYLE_GROUPS,
                                               .passes = 1u << TN_FLASH_ATTENTION_FORWARD,
                                               .tunable_count = TUNABLES,

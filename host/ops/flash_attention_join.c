@@ -14,7 +14,8 @@ int64_t tn_flash_attention_chunks(const tn_device *dev, const tn_flash_attention
                                   int64_t items, int64_t wanted) {
     const int64_t chunks = tn_ceil_div(s->T, chunk);
     const double floats = (double)s->R * (double)s->H * (double)chunks * (double)(s->Dh + 2);
-    return chunks > 1 && s->B * s->H * items < wanted && tn_flash_attention_holds(dev, floats) ? chunks : 0;
+    const bool few = s->at_most || s->B * s->H * items < wanted; /* there may be but a row */
+    return chunks > 1 && few && tn_flash_attention_holds(dev, floats) ? chunks : 0;
 }
 
 tn_status tn_flash_attention_join_plan(tn_device *dev, const tn_flash_attention_key *key, int lanes,
@@ -40,6 +41,6 @@ tn_status tn_flash_attention_join_run(tn_device *dev, const tn_flash_attention_j
                                       const tn_buffer *partial) {
     return tn_launch(dev, join->kernel, tn_range_2d((size_t)sizes->R, (size_t)sizes->H, join->group, 1),
                      tn_arg_buffer(a->o), tn_arg_buffer(a->lse), tn_arg_buffer(partial),
-                     tn_arg_buffer(a->rows), tn_arg_buffer(a->kv_start), tn_arg_buffer(a->lengths),
-                     tn_arg_bytes(sizes, sizeof *sizes));
+                     tn_arg_buffer(a->rows), tn_arg_buffer(a->q_start), tn_arg_buffer(a->kv_start),
+                     tn_arg_buffer(a->lengths), tn_arg_bytes(sizes, sizeof *sizes));
 }

@@ -21,10 +21,11 @@ typedef struct tn_flash_attention_key {
 } tn_flash_attention_key;
 
 typedef struct tn_flash_attention_args {
-    const tn_flash_attention_shape *s;
-    tn_buffer *o, *lse;      /* forward */
-    tn_buffer *dq, *dk, *dv; /* backward */
-    const tn_buffer *dout;   /* backward */
+    const tn_flash_attention_shape *s; /* at_most only where the variant has the pass `counted`: q_start[B]
+                                          rows are there, and no other entry of `rows` may be read */
+    tn_buffer *o, *lse;                /* forward */
+    tn_buffer *dq, *dk, *dv;           /* backward */
+    const tn_buffer *dout;             /* backward */
     const tn_buffer *q, *k, *v;
     const tn_buffer *in_o, *in_lse; /* backward: what forward gave */
     const tn_buffer *rows, *q_start, *kv_start, *segments, *lengths;

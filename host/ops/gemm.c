@@ -32,14 +32,27 @@ static tn_status without_product(tn_device *dev, const tn_gemm_shape *s, const t
     return args->bias ? tn_gemm_bias_forward(dev, s->M, s->N, c, args->bias) : TN_OK;
 }
 
-static tn_status product(tn_device *dev, const tn_gemm_shape *s, tn_gemm_gelu gelu, int c_count, int a_count,
-                         const tn_gemm_args *args) {
-    const tn_gemm_key key = {s->M, s->N, s->K, c_count, a_count, args->packed != NULL, gelu};
-    if (s->M == 0 || s->N == 0)
+static tn_gemm_key key_of(const tn_gemm_shape *s, tn_gemm_gelu gelu, int c_count, int a_count,
+                          const tn_gemm_args *args) {
+    return (tn_gemm_key){s->M, s->N, s->K, c_count, a_count, args->packed != NULL, gelu};
+}
+
+static tn_status product(tn_device *dev, const tn_gemm_shape *given, tn_gemm_gelu gelu, int c_count,
+                         int a_count, const tn_gemm_args *wanted) {
+    tn_gemm_shape s = *given;
+    tn_gemm_args args = *wanted;
+    args.count = s.count;
+    tn_gemm_key key = key_of(&s, gelu, c_count, a_count, &args);
+    if (args.count && s.M > 0 && s.N > 0 && s.K > 0) {
+        TN_TRY(
+            tn_op_rows(dev, &tn_gemm_op, (int)s.form, &key, &args.count, s.form == TN_GEMM_TN ? &s.K : &s.M));
+        key = key_of(&s, gelu, c_count, a_count, &args);
+    }
+    if (s.M == 0 || s.N == 0)
         return TN_OK;
-    if (s->K == 0)
-        return without_product(dev, s, args);
-    return tn_op_run(dev, &tn_gemm_op, (int)s->form, &key, args);
+    if (s.K == 0)
+        return without_product(dev, &s, &args);
+    return tn_op_run(dev, &tn_gemm_op, (int)s.form, &key, &args);
 }
 
 tn_status tn_gemm_forward(tn_device *dev, const tn_gemm_shape *s, tn_buffer *c, const tn_buffer *a,
@@ -96,6 +109,11 @@ tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_
                        (long long)grouped, count);
     return product(dev, s, TN_GEMM_GELU_NONE, columns ? count : 1, columns ? 1 : count,
                    &(tn_gemm_args){.c = c, .a = a, .b = b, .packed = packed, .add = add, .later = later});
+}
+
+tn_status tn_gemm_counts(tn_device *dev, const tn_gemm_shape *s, int c_count, bool packed, bool *counts) {
+    return tn_op_counts(dev, &tn_gemm_op, (int)s->form,
+                        &(tn_gemm_key){s->M, s->N, s->K, c_count, 1, packed, TN_GEMM_GELU_NONE}, counts);
 }
 
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy,

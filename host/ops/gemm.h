@@ -18,6 +18,8 @@ typedef enum tn_gemm_form {
 typedef struct tn_gemm_shape {
     tn_gemm_form form;
     int64_t M, N, K;
+    const tn_buffer *count; /* i32 [1]: how many of the rows of A there are, M of NN and NT at most, K of TN;
+                               NULL: all (variant.h, tn_op_rows). Borrowed */
 } tn_gemm_shape;
 
 extern const struct tn_op tn_gemm_op; /* its passes: the forms, then bias_backward */
@@ -71,6 +73,10 @@ tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, t
 /* db[n] = Σ_m dy[m,n] */
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db /* [N] */,
                                 const tn_buffer *dy /* [M,N] */, tn_partial_sums *later);
+
+/* Whether the variant that such a product takes has its rows counted on the device (s->count); c_count: in
+ * how many tensors C lies. */
+tn_status tn_gemm_counts(tn_device *dev, const tn_gemm_shape *s, int c_count, bool packed, bool *counts);
 
 /* The product by CLBlast alone, whatever is chosen: what `bench --peers` holds ours against.
  * TN_ERR_UNSUPPORTED where it is not used on this device or refuses the shape. */

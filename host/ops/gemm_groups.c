@@ -163,12 +163,12 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     if (p->parts > 1)
         TN_TRY(tn_partial_sums_place(dev, a->later, p->parts * count, 1, &to, &at));
     sizes.c_at = (int)at;
-    TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(to),
-                     tn_arg_buffer(s->c_count > 1 ? a->c[1] : to),
-                     tn_arg_buffer(s->c_count > 2 ? a->c[2] : to), tn_arg_buffer(a->a[0]),
-                     tn_arg_buffer(a->a[s->a_count > 1 ? 1 : 0]), tn_arg_buffer(a->a[s->a_count > 2 ? 2 : 0]),
-                     tn_arg_buffer(a->b), tn_arg_buffer(a->bias), tn_arg_buffer(a->add),
-                     tn_arg_buffer(a->act ? a->act : a->at), tn_arg_bytes(&sizes, sizeof sizes)));
+    TN_TRY(tn_launch(
+        dev, p->kernel, p->range, tn_arg_buffer(to), tn_arg_buffer(s->c_count > 1 ? a->c[1] : to),
+        tn_arg_buffer(s->c_count > 2 ? a->c[2] : to), tn_arg_buffer(a->a[0]),
+        tn_arg_buffer(a->a[s->a_count > 1 ? 1 : 0]), tn_arg_buffer(a->a[s->a_count > 2 ? 2 : 0]),
+        tn_arg_buffer(a->b), tn_arg_buffer(a->bias), tn_arg_buffer(a->add),
+        tn_arg_buffer(a->act ? a->act : a->at), tn_arg_buffer(a->count), tn_arg_bytes(&sizes, sizeof sizes)));
     if (p->parts == 1)
         return TN_OK;
     return tn_partial_sums_add(dev, a->later, &(tn_partial_sums_shape){p->parts, count, count}, a->c[0], to,
@@ -178,6 +178,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 const tn_variant tn_gemm_groups = {.name = "groups",
                                    .style = TN_STYLE_GROUPS,
                                    .passes = 1u << TN_GEMM_NN | 1u << TN_GEMM_NT | 1u << TN_GEMM_TN,
+                                   .counted = 1u << TN_GEMM_NN | 1u << TN_GEMM_NT,
                                    .tunable_count = TUNABLES,
                                    .tunables = tunables,
                                    .fits = fits,

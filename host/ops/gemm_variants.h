@@ -25,6 +25,8 @@ typedef struct tn_gemm_args {
     tn_buffer *const *c;       /* [c_count]; of bias_backward db */
     const tn_buffer *const *a; /* [a_count]; of bias_backward dy */
     const tn_buffer *b, *packed, *bias, *add;
+    const tn_buffer *count; /* i32 [1], in passes that a variant has `counted`: rows of A, and of C but in TN,
+                               that there are; NULL: all */
     tn_buffer *act;         /* [M,N] where the product ends in a gelu; may be c */
     const tn_buffer *at;    /* [M,N] where it ends in a gelu's slope */
     tn_partial_sums *later; /* where the sums of a split k may wait, or NULL */

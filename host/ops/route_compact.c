@@ -39,7 +39,19 @@ tn_status tn_route_compact_widen_run(tn_device *dev, const tn_route_compact_key 
 tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape *s, tn_buffer *rows,
                                    tn_buffer *start, tn_buffer *slot, tn_buffer *last,
                                    const tn_buffer *mask) {
-    return tn_op_run(dev, &tn_route_compact_op, 0,
+    return tn_op_run(dev, &tn_route_compact_op, TN_ROUTE_COMPACT_FORWARD,
                      &(tn_route_compact_key){s->B, s->T, s->block > 1 ? s->block : 1},
                      &(tn_route_compact_args){rows, start, slot, last, mask});
+}
+
+tn_status tn_route_compact_keys(tn_device *dev, const tn_route_compact_shape *s, tn_buffer *kv_start,
+                                tn_buffer *kv_rows, tn_buffer *rows_count, tn_buffer *keys_count,
+                                tn_buffer *start, tn_buffer *last) {
+    return tn_op_run(dev, &tn_route_compact_op, TN_ROUTE_COMPACT_KEYS, &(tn_route_compact_key){s->B, s->T, 1},
+                     &(tn_route_compact_args){.start = start,
+                                              .last = last,
+                                              .kv_start = kv_start,
+                                              .kv_rows = kv_rows,
+                                              .rows_count = rows_count,
+                                              .keys_count = keys_count});
 }

@@ -23,4 +23,13 @@ tn_status tn_route_compact_forward(tn_device *dev, const tn_route_compact_shape 
                                    tn_buffer *slot /* i32 [B,T] */, tn_buffer *last /* i32 [B] */,
                                    const tn_buffer *mask /* u8 [B,T] */);
 
+/* From start and last as the pass above leaves them, where no host reads them: the rows that keys and values
+ * are needed of, of each sequence all up to its last routed one, packed: kv_rows, sequence b's from
+ * kv_start[b] on; and how many routed rows and how many of these there are (variant.h, tn_op_rows). s->block
+ * is not read. */
+tn_status tn_route_compact_keys(tn_device *dev, const tn_route_compact_shape *s,
+                                tn_buffer *kv_start /* i32 [B+1] */, tn_buffer *kv_rows /* i32 [B·T] */,
+                                tn_buffer *rows_count /* i32 [1] */, tn_buffer *keys_count /* i32 [1] */,
+                                tn_buffer *start /* i32 [B+1] */, tn_buffer *last /* i32 [B] */);
+
 #endif

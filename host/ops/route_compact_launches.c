@@ -10,20 +10,27 @@ static const tn_tunable tunables[] = {
 };
 
 typedef struct plan {
-    tn_kernel *count, *scan, *place;
-    tn_range over_count, over_scan, over_place;
+    tn_kernel *count, *scan, *place, *keys;
+    tn_range over_count, over_scan, over_place, over_keys;
     int64_t tiles;
     size_t scanners;
     tn_route_compact_widen widen;
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "route_compact's plan");
 
+static tn_status keys_plan(tn_device *dev, const tn_route_compact_key *s, size_t local, plan *p) {
+    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_keys", NULL, &p->keys));
+    p->over_keys = tn_range_2d((size_t)s->T, (size_t)s->B, tn_kernel_group(p->keys, local), 1);
+    return TN_OK;
+}
+
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_route_compact_key *s = shape;
     const size_t B = (size_t)s->B, local = (size_t)values[LOCAL];
     tn_options options = {""};
     plan *p = out;
-    (void)pass;
+    if (pass == TN_ROUTE_COMPACT_KEYS)
+        return keys_plan(dev, s, local, p);
     TN_TRY(tn_route_compact_widen_plan(dev, s, values[TILE], values[LOCAL], &p->widen));
     tn_options_int(&options, "TILE", values[TILE]);
     TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_count", &options, &p->count));
@@ -44,7 +51,10 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     const size_t bytes = (size_t)(s->B * p->tiles) * 4;
     const tn_buffer *mask = a->mask;
     tn_buffer *counts, *lasts;
-    (void)pass;
+    if (pass == TN_ROUTE_COMPACT_KEYS)
+        return tn_launch(dev, p->keys, p->over_keys, tn_arg_buffer(a->kv_start), tn_arg_buffer(a->kv_rows),
+                         tn_arg_buffer(a->rows_count), tn_arg_buffer(a->keys_count), tn_arg_buffer(a->start),
+                         tn_arg_buffer(a->last), tn_arg_i32(s->B), tn_arg_i32(s->T));
     TN_TRY(tn_route_compact_widen_run(dev, s, &p->widen, &mask));
     TN_TRY(tn_device_scratch(dev, 0, bytes, &counts));
     TN_TRY(tn_device_scratch(dev, 1, bytes, &lasts));

@@ -5,6 +5,9 @@
 #include "route_compact.h"
 #include "variant.h"
 
+/* KEYS belongs to the forward pass and has no name. */
+enum { TN_ROUTE_COMPACT_FORWARD, TN_ROUTE_COMPACT_KEYS };
+
 /* The key of a plan. */
 typedef struct tn_route_compact_key {
     int64_t B, T, block; /* block: 1 when positions are alone */
@@ -13,6 +16,7 @@ typedef struct tn_route_compact_key {
 typedef struct tn_route_compact_args {
     tn_buffer *rows, *start, *slot, *last;
     const tn_buffer *mask;
+    tn_buffer *kv_start, *kv_rows, *rows_count, *keys_count; /* KEYS, which reads start and last */
 } tn_route_compact_args;
 
 /* Rounding of the mask to blocks, a launch in front of either variant's: no kernel where positions are alone.

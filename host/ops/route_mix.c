@@ -18,11 +18,11 @@ tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_b
 tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y, const tn_buffer *res,
                            const tn_buffer *o, const tn_buffer *p, const tn_buffer *rows,
                            const tn_buffer *h) {
-    if (s->R == 0)
-        return TN_OK;
-    return tn_op_run(
-        dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW, &(tn_route_mix_key){s->N, s->D},
-        &(tn_route_mix_args){.R = s->R, .y = y, .res = res, .o = o, .p = p, .rows = rows, .h = h});
+    const tn_route_mix_key key = {s->N, s->D};
+    tn_route_mix_args args = {
+        .R = s->R, .y = y, .res = res, .o = o, .p = p, .rows = rows, .h = h, .count = s->count};
+    TN_TRY(tn_op_rows(dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW, &key, &args.count, &args.R));
+    return args.R > 0 ? tn_op_run(dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW, &key, &args) : TN_OK;
 }
 
 tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *dc, tn_buffer *dout,
@@ -39,4 +39,8 @@ tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_
                                           .p = p,
                                           .h = h,
                                           .slot = slot});
+}
+
+tn_status tn_route_mix_few_counts(tn_device *dev, const tn_route_mix_shape *s, bool *counts) {
+    return tn_op_counts(dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW, &(tn_route_mix_key){s->N, s->D}, counts);
 }

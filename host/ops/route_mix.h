@@ -11,6 +11,8 @@ extern const struct tn_op tn_route_mix_op;
 typedef struct tn_route_mix_shape {
     int64_t N, D, R; /* rows, width; rows of o */
     bool hard;
+    const tn_buffer *count; /* i32 [1], of tn_route_mix_few: listed rows that there are, at most R (variant.h,
+                               tn_op_rows); NULL: R. Borrowed */
 } tn_route_mix_shape;
 
 /* A routed row whose p is NaN gives NaN. */
@@ -24,6 +26,8 @@ tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffe
                            const tn_buffer *res /* [N,D] */, const tn_buffer *o /* [R,D] */,
                            const tn_buffer *p /* [N] or NULL */, const tn_buffer *rows /* i32 [R] */,
                            const tn_buffer *h /* u8 [N] or NULL */);
+/* Whether that pass has its rows counted on the device (s->count). */
+tn_status tn_route_mix_few_counts(tn_device *dev, const tn_route_mix_shape *s, bool *counts);
 /* Straight-through when hard: dp = Σ_d dy·(o − c) for every row whose o is known, 0 elsewhere. The gradient
  * at res is dy. */
 tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *dc /* [N,D] */,

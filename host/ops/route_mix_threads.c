@@ -32,7 +32,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     if (pass == TN_ROUTE_MIX_FEW)
         return tn_launch(dev, p->kernel, tn_range_1d((size_t)a->R, p->local), tn_arg_buffer(a->y),
                          tn_arg_buffer(a->res), tn_arg_buffer(a->o), tn_arg_buffer(a->p),
-                         tn_arg_buffer(a->rows), tn_arg_buffer(a->h), tn_arg_i32(a->R), tn_arg_i32(s->D));
+                         tn_arg_buffer(a->rows), tn_arg_buffer(a->h), tn_arg_buffer(a->count),
+                         tn_arg_i32(a->R), tn_arg_i32(s->D));
     const tn_range range = tn_range_1d(p->items, p->local);
     if (pass == TN_ROUTE_MIX_FORWARD)
         return tn_launch(dev, p->kernel, range, tn_arg_buffer(a->y), tn_arg_buffer(a->res),
@@ -47,6 +48,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 const tn_variant tn_route_mix_threads = {.name = "threads",
                                          .style = TN_STYLE_THREADS,
                                          .portable = true,
+                                         .counted = 1u << TN_ROUTE_MIX_FEW,
                                          .tunable_count = sizeof tunables / sizeof tunables[0],
                                          .tunables = tunables,
                                          .plan = make,

@@ -19,6 +19,7 @@ typedef struct tn_route_mix_args {
     tn_buffer *y; /* forward */
     const tn_buffer *res;
     const tn_buffer *rows;     /* FEW */
+    const tn_buffer *count;    /* FEW, where a variant has it `counted`: i32 [1] or NULL */
     tn_buffer *dc, *dout, *dp; /* backward */
     const tn_buffer *dy;
     const tn_buffer *c, *o, *p, *h, *slot;

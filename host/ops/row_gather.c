@@ -9,10 +9,8 @@ const tn_op tn_row_gather_op = {
 
 static tn_status run(tn_device *dev, int pass, const tn_row_gather_shape *s, tn_buffer *to,
                      const tn_buffer *from, const tn_buffer *rows) {
-    if (s->R == 0)
-        return TN_OK;
-    return tn_op_run(dev, &tn_row_gather_op, pass, &(tn_row_move_key){s->R, s->D},
-                     &(tn_row_move_args){to, from, rows});
+    return tn_row_move(dev, &tn_row_gather_op, pass, (tn_row_move_key){s->R, s->D},
+                       &(tn_row_move_args){to, from, rows, s->count});
 }
 
 tn_status tn_row_gather_forward(tn_device *dev, const tn_row_gather_shape *s, tn_buffer *y,
@@ -23,4 +21,8 @@ tn_status tn_row_gather_forward(tn_device *dev, const tn_row_gather_shape *s, tn
 tn_status tn_row_gather_backward(tn_device *dev, const tn_row_gather_shape *s, tn_buffer *dx,
                                  const tn_buffer *dy, const tn_buffer *rows) {
     return run(dev, TN_ROW_MOVE_BACKWARD, s, dx, dy, rows);
+}
+
+tn_status tn_row_gather_counts(tn_device *dev, const tn_row_gather_shape *s, bool *counts) {
+    return tn_op_counts(dev, &tn_row_gather_op, TN_ROW_MOVE_FORWARD, &(tn_row_move_key){s->R, s->D}, counts);
 }

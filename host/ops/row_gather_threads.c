@@ -10,6 +10,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
 const tn_variant tn_row_gather_threads = {.name = "threads",
                                           .style = TN_STYLE_THREADS,
                                           .portable = true,
+                                          .counted = 1u << TN_ROW_MOVE_FORWARD | 1u << TN_ROW_MOVE_BACKWARD,
                                           .tunable_count = TN_ROW_MOVE_TUNABLES,
                                           .tunables = tn_row_move_tunables,
                                           .plan = make,

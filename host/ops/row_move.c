@@ -9,6 +9,14 @@ const tn_tunable tn_row_move_tunables[] = {
     [LOCAL] = TN_TUNABLE_LOCAL(256),
 };
 
+tn_status tn_row_move(tn_device *dev, const tn_op *op, int pass, tn_row_move_key s,
+                      const tn_row_move_args *args) {
+    tn_row_move_args a = *args;
+    if (s.R > 0)
+        TN_TRY(tn_op_rows(dev, op, pass, &s, &a.count, &s.R));
+    return s.R > 0 ? tn_op_run(dev, op, pass, &s, &a) : TN_OK;
+}
+
 typedef struct plan {
     tn_kernel *kernel;
     tn_range range;
@@ -38,5 +46,6 @@ tn_status tn_row_move_run(tn_device *dev, int pass, const void *shape, const voi
     const plan *p = plan_;
     (void)pass;
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->to), tn_arg_buffer(a->from),
-                     tn_arg_buffer(a->rows), tn_arg_i32(p->share), tn_arg_i32(s->R), tn_arg_i32(s->D));
+                     tn_arg_buffer(a->rows), tn_arg_buffer(a->count), tn_arg_i32(p->share), tn_arg_i32(s->R),
+                     tn_arg_i32(s->D));
 }

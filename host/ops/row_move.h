@@ -16,7 +16,12 @@ typedef struct tn_row_move_key {
 typedef struct tn_row_move_args {
     tn_buffer *to;
     const tn_buffer *from, *rows;
+    const tn_buffer *count; /* i32 [1], where a variant is `counted`: listed rows that there are; NULL: R */
 } tn_row_move_args;
+
+/* One pass of `op`; nothing where R is 0. */
+tn_status tn_row_move(tn_device *dev, const tn_op *op, int pass, tn_row_move_key s,
+                      const tn_row_move_args *args);
 
 enum { TN_ROW_MOVE_TUNABLES = 5 };
 extern const tn_tunable tn_row_move_tunables[TN_ROW_MOVE_TUNABLES];

@@ -9,10 +9,8 @@ const tn_op tn_row_scatter_op = {
 
 static tn_status run(tn_device *dev, int pass, const tn_row_scatter_shape *s, tn_buffer *to,
                      const tn_buffer *from, const tn_buffer *rows) {
-    if (s->R == 0)
-        return TN_OK;
-    return tn_op_run(dev, &tn_row_scatter_op, pass, &(tn_row_move_key){s->R, s->D},
-                     &(tn_row_move_args){to, from, rows});
+    return tn_row_move(dev, &tn_row_scatter_op, pass, (tn_row_move_key){s->R, s->D},
+                       &(tn_row_move_args){to, from, rows, s->count});
 }
 
 tn_status tn_row_scatter_forward(tn_device *dev, const tn_row_scatter_shape *s, tn_buffer *y,

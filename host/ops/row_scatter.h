@@ -1,5 +1,4 @@
-/* Rows of a list put into a tensor (kernels/row_scatter.cl). The host must know R; nothing is launched when
- * it is 0. */
+/* Rows of a list put into a tensor (kernels/row_scatter.cl). Nothing is launched when R is 0. */
 #ifndef TN_ROW_SCATTER_H
 #define TN_ROW_SCATTER_H
 
@@ -8,7 +7,9 @@
 extern const struct tn_op tn_row_scatter_op;
 
 typedef struct tn_row_scatter_shape {
-    int64_t R, N, D; /* listed rows; rows and width of the tensor */
+    int64_t R, N, D;        /* listed rows; rows and width of the tensor */
+    const tn_buffer *count; /* i32 [1]: listed rows that there are, at most R (variant.h, tn_op_rows); NULL:
+                               R. Borrowed */
 } tn_row_scatter_shape;
 
 /* y[rows[r]] = x[r], other rows left alone; rows must be distinct. */

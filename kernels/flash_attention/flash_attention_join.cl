@@ -6,11 +6,12 @@ kernel void flash_attention_join(global float *restrict o,             /* [R,H·
                                  global float *restrict lse,           /* [R,H] */
                                  const global float *restrict partial, /* [R,H,chunks,DH+2] */
                                  const global int *restrict rows,      /* [R] */
+                                 const global int *restrict q_start,   /* [B+1] */
                                  const global int *restrict kv_start,  /* [B+1] */
                                  const global int *lengths,            /* [B] or NULL */
                                  const attention_sizes sizes) {
     const int r = get_global_id(0), h = get_global_id(1);
-    if (r >= sizes.R || h >= sizes.H)
+    if (r >= q_start[sizes.B] || h >= sizes.H)
         return;
     const int b = rows[r] / sizes.T, t = rows[r] - b * sizes.T, from = first_key(t, sizes.window);
     const int to = min(last_key(t, b, sizes.T, lengths), kv_start[b + 1] - kv_start[b] - 1);

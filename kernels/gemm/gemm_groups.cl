@@ -86,8 +86,10 @@ ALWAYS_INLINE void put_quad(float4 v, global float *c, const global float *bias,
     TN_STORE_QUAD(C_QUADS, v, c + n, left);
 }
 
-/* Grid: groups of ITEMS, tiles of columns x tiles of rows x parts of k. With several parts C is s.c_at floats
- * and then [parts,M,N], for partial_sums; bias and add go to the first. */
+/* The first step is the short one. A group past the count takes one step of zeros and writes nothing:
+ * PoCL 3.1 makes wrong code of a return before these barriers. Grid: groups of ITEMS, tiles of columns x
+ * tiles of rows x parts of k. With several parts C is s.c_at floats and then [parts,M,N], for partial_sums;
+ * bias and add go to the first. */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
     global float *c, global float *c1, global float *c2, /* [M,c_width] each */
     const global float *a, const global float *a1,
@@ -96,19 +98,21 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
     global float *act,              /* [M,N] with ACT, one part and one C */
+    const global int *count, /* [1] or NULL: rows of C and A that there are, at most M; with A_TURNED */
     const gemm_groups_sizes given) {
     LOCAL_TILE(a_tiles, 2 * TILE_FLOATS(BM, BK));
     LOCAL_TILE(b_tiles, 2 * TILE_FLOATS(BN, BK));
     const gemm_groups_sizes s = given;
+    const int M = A_TURNED ? rows_counted(count, s.M) : s.M;
     const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM, z = get_group_id(2);
-    const int k0 = z * s.part, k1 = min(s.K, k0 + s.part), item = get_local_id(0);
-    const int across = tile_across(item, ACROSS), down = tile_down(item, ACROSS);
+    const int k0 = z * s.part, k1 = m0 < M ? min(s.K, k0 + s.part) : k0, left = max(1, M - m0);
+    const int item = get_local_id(0), across = tile_across(item, ACROSS), down = tile_down(item, ACROSS);
     float4 sums[TM][TN / 4], a_next[a_tile_QUADS], b_next[b_tile_QUADS];
     uint a_places[a_tile_QUADS], b_places[b_tile_QUADS];
-    int turn = 0, k = k0 + ((k1 - k0) % BK ? (k1 - k0) % BK : BK); /* the first step is the short one */
-    a_tile_places(a_places, s.lda, s.M - m0);
+    int turn = 0, k = k0 + ((k1 - k0) % BK ? (k1 - k0) % BK : min(BK, k1 - k0));
+    a_tile_places(a_places, s.lda, left);
     b_tile_places(b_places, s.ldb, s.N - n0);
-    a_tile_fetch_part(a_next, a_places, a_from(a, a1, a2, &s, m0, k0), s.M - m0, k - k0);
+    a_tile_fetch_part(a_next, a_places, a_from(a, a1, a2, &s, m0, k0), left, k - k0);
     b_tile_fetch_part(b_next, b_places, b_from(b, &s, n0, k0), s.N - n0, k - k0);
     UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < TN / 4; j++) sums[i][j] = quad_zero();
     for (;; k += BK) {
@@ -119,7 +123,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
         b_tile_put(b_now, b_next);
         barrier(CLK_LOCAL_MEM_FENCE);
         if (k < k1) { /* of the whole group */
-            a_tile_fetch(a_next, a_places, a_from(a, a1, a2, &s, m0, k), s.M - m0);
+            a_tile_fetch(a_next, a_places, a_from(a, a1, a2, &s, m0, k), left);
             b_tile_fetch(b_next, b_places, b_from(b, &s, n0, k), s.N - n0);
         }
         tiles_multiply(sums, a_now, b_now, down, across);
@@ -136,7 +140,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
 #endif
     UNROLL for (int i = 0; i < TM; i++) {
         const int m = m0 + tile_own(down, i, TM, BM), row = m * s.N + before;
-        if (m < s.M)
+        if (m < M)
             UNROLL for (int j = 0; j < TN / 4; j++) {
                 const int n = n0 - before + tile_own(across, 4 * j, TN, BN);
                 put_quad(sums[i][j], to + m * s.c_width, bias && z == 0 ? bias + before : 0,

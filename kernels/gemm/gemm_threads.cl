@@ -215,8 +215,10 @@ kernel void gemm_tiles(
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
     global float *act,              /* [M,N] with ACT, one part and one C */
+    const global int *row_count,    /* [1] or NULL: rows of C and A that there are, at most s.M */
     const gemm_sizes given) {
-    const gemm_sizes s = given; /* read before anything branches */
+    gemm_sizes s = given; /* read before anything branches */
+    s.M = rows_counted(row_count, s.M);
     const int m0 = get_global_id(0) * s.rows, p0 = get_global_id(1) * s.group, z = get_global_id(2);
     const int k0 = z * s.part, k1 = min(s.K, k0 + s.part);
     const int m1 = min(s.M, m0 + s.rows), p1 = min((s.N + PANEL - 1) / PANEL, p0 + s.group);

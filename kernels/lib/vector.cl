@@ -120,6 +120,11 @@ static inline void load_rows_turned(floatv *to, const global float *p, int width
 #endif
 #define LEFT(d, D) (WHOLE ? LANES : (D) - (d))
 
+/* Rows that there are: `most`, or what a kernel before this one has counted. */
+static inline int rows_counted(const global int *count, int most) {
+    return count ? min(most, count[0]) : most;
+}
+
 /* Sums in a fixed order, so that a device gives the same bits every time: halves onto halves, written by
  * component because Oclgrind 21.10 crashes on .lo and .hi when it looks for uninitialised values. */
 static inline float sum4(float4 v) {

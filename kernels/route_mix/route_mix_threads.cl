@@ -54,9 +54,10 @@ kernel void route_mix_few(global float *restrict y,         /* [N,D] */
                           const global float *p,            /* [N] or NULL */
                           const global int *restrict rows,  /* [R] */
                           const global uchar *h,            /* [N], or NULL: all of them */
+                          const global int *count,          /* [1] or NULL */
                           int R, int D) {
     const int r = get_global_id(0);
-    if (r >= R || (h && !h[rows[r]]))
+    if (r >= rows_counted(count, R) || (h && !h[rows[r]]))
         return;
     const int at = rows[r] * D;
     int d = 0;

@@ -1,0 +1,148 @@
+/* A pass that leaves the number of routed rows to the device: the logits, routes and statistics of one whose
+ * host reads it, bit for bit, and no wait; every mixer, one sequence and several, both styles. */
+#include "small_model.h"
+
+#include "workspace.h"
+
+#include <string.h>
+
+enum { LAYERS = 2 };
+
+typedef struct outcome {
+    float logits[N * V];
+    uint8_t routes[LAYERS * N];
+    tn_layer_stats stats[LAYERS];
+    int64_t routed[LAYERS];
+} outcome;
+
+static void run(tn_model *m, tn_workspace *ws, const tn_input *in, outcome *out) {
+    const int64_t *routed;
+    memset(out, 0, sizeof *out);
+    ck_ok(&ctx, tn_model_forward(m, ws, in, TN_GATE_COMPACT, out->routes, out->stats));
+    ck_ok(&ctx, tn_buffer_read(tn_workspace_logits(ws), 0, (size_t)(in->L * V) * 4, out->logits));
+    ck_ok(&ctx, tn_workspace_routed(ws, &routed));
+    memcpy(out->routed, routed, sizeof out->routed);
+}
+
+static int64_t waits_of(tn_model *m, tn_workspace *ws, const tn_input *in) {
+    const int64_t before = tn_device_counted(dev).waits;
+    ck_ok(&ctx, tn_model_forward(m, ws, in, TN_GATE_COMPACT, NULL, NULL));
+    return tn_device_counted(dev).waits - before;
+}
+
+static void check(const tn_model_config *c, int64_t sequences, int64_t length) {
+    static int32_t tokens[N];
+    static uint8_t oracle[N];
+    static outcome host, device;
+    tn_model *m = make(c, false, 5);
+    tn_workspace *ws;
+    tn_input in = {.B = sequences,
+                   .T = length,
+                   .tokens = tokens,
+                   .L = sequences * length,
+                   .oracle = oracle,
+                   .control_seed = 3,
+                   .control_index = 8};
+    oracle_rows(oracle);
+    ck_ok(&ctx, tn_workspace_create(m, sequences, length, &ws));
+    for (uint64_t seed = 1; seed <= 2; seed++) { /* the second finds what the first has left */
+        random_tokens(tokens, N, seed);
+        m->count = TN_COUNT_HOST;
+        run(m, ws, &in, &host);
+        const int64_t with_host = waits_of(m, ws, &in);
+        ck_ok(&ctx, tn_workspace_spoil(ws));
+        m->count = TN_COUNT_DEVICE;
+        run(m, ws, &in, &device);
+        ck_assert_msg(memcmp(host.logits, device.logits, sizeof host.logits) == 0, "not the same logits");
+        ck_assert_msg(memcmp(host.routes, device.routes, sizeof host.routes) == 0, "not the same routes");
+        ck_assert_msg(memcmp(host.stats, device.stats, sizeof host.stats) == 0, "not the same numbers");
+        ck_assert_msg(memcmp(host.routed, device.routed, sizeof host.routed) == 0, "not as many rows");
+        ck_assert_int_eq(waits_of(m, ws, &in), 0);
+        ck_assert_int_eq(with_host, tn_mixer_has_attention(c) && c->mixer != TN_MIXER_ATTENTION ? LAYERS : 0);
+    }
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+}
+
+START_TEST(test_every_mixer) {
+    if (_i >= MIXERS)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    open_device();
+    tn_model_config c = small(mixers[_i % MIXERS]);
+    c.layers = LAYERS;
+    way = TN_ABSORB_NEVER;
+    check(&c, B, T);
+    check(&c, 1, N);
+    if (tn_mixer_has_router(&c)) {
+        c.routing = TN_ROUTING_CAPACITY;
+        c.capacity = 0.1;
+        check(&c, B, T);
+    }
+    close_device();
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+/* Nothing is routed, in some sequences and in all of them. */
+START_TEST(test_no_rows) {
+    if (_i)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    open_device();
+    tn_model_config c = small("random:0");
+    way = TN_ABSORB_NEVER;
+    check(&c, B, T);
+    c = small("random:1");
+    check(&c, B, T);
+    close_device();
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+/* By itself: a small layer on a device of work-groups, and never where it trains or its keys are rotated. */
+START_TEST(test_when) {
+    static int32_t tokens[N];
+    tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N};
+    setenv("TURNOUT_KIND", "gpu", 1);
+    open_device();
+    for (int training = 0; training < 2; training++)
+        for (int rotated = 0; rotated < 2; rotated++) {
+            tn_model_config c = small("routed");
+            c.positions = rotated ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
+            way = TN_ABSORB_AUTO;
+            tn_model *m = make(&c, training, 5);
+            tn_workspace *ws;
+            ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+            ck_assert_int_eq(waits_of(m, ws, &in), training || rotated ? c.layers : 0);
+            m->count = TN_COUNT_HOST;
+            ck_assert_int_eq(waits_of(m, ws, &in), c.layers);
+            tn_workspace_destroy(ws);
+            tn_model_destroy(m);
+        }
+    close_device();
+    unsetenv("TURNOUT_KIND");
+    open_device(); /* threads */
+    tn_model_config c = small("routed");
+    tn_model *m = make(&c, false, 5);
+    tn_workspace *ws;
+    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
+    ck_assert_int_eq(waits_of(m, ws, &in), c.layers);
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+    setenv("TURNOUT_COUNT", "nobody", 1);
+    ck_assert_int_eq(tn_model_create(dev, &c, false, &m), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "TURNOUT_COUNT=nobody") && strstr(ctx.message, "device"));
+    unsetenv("TURNOUT_COUNT");
+    close_device();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("model_counts");
+    TCase *t = tcase_create("model_counts");
+    tcase_set_timeout(t, 240);
+    tcase_add_loop_test(t, test_every_mixer, 0, 2 * MIXERS);
+    tcase_add_loop_test(t, test_no_rows, 0, 2);
+    tcase_add_test(t, test_when);
+    suite_add_tcase(suite, t);
+    return tn_test_main(suite);
+}
