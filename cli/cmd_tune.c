@@ -130,19 +130,40 @@ static tn_status search_op(const tn_tune_apart *apart, const tn_case *c, double 
     return tn_tuned_store(apart->ctx, apart->info, c->op, report.entries, report.count);
 }
 
+/* Which op comes when, and its share of the time. */
+static tn_status order_ops(const tn_tune_apart *apart, const tune_plan *plan, int *order, double *shares) {
+    double weights[MOST_OPS], seconds[MOST_OPS];
+    for (int i = 0; i < tn_case_count; i++) {
+        weights[i] = weight_of(apart, op_at(plan, i));
+        seconds[i] = NAN;
+    }
+    if (!plan->op)
+        TN_TRY(tn_tune_apart_shares(apart, seconds));
+    tn_tune_order(weights, seconds, tn_case_count, order, shares);
+    return TN_OK;
+}
+
 static tn_status search_device(const tn_tune_apart *apart, tune_plan *plan) {
     static tn_tuned tuned;
     tn_context *ctx = apart->ctx;
-    double weights[MOST_OPS], left = 0, end = tn_clock_seconds() + plan->seconds;
-    char text[1200];
-    tn_status status = TN_OK;
+    double shares[MOST_OPS], left = 0, end = tn_clock_seconds() + plan->seconds;
+    int order[MOST_OPS];
+    char text[1200], untried[600] = "";
+    tn_status status = order_ops(apart, plan, order, shares);
     for (int i = 0; i < tn_case_count; i++)
-        left += weights[i] = weight_of(apart, op_at(plan, i));
-    for (int i = 0; i < tn_case_count && status == TN_OK; i++) {
-        if (weights[i] <= 0)
+        left += shares[i];
+    for (int k = 0; k < tn_case_count && status == TN_OK; k++) {
+        const int i = order[k];
+        const double time = end - tn_clock_seconds();
+        if (!(shares[i] > 0))
             continue;
-        status = search_op(apart, tn_cases[i], (end - tn_clock_seconds()) * weights[i] / left, plan);
-        left -= weights[i];
+        if (time <= 0) {
+            size_t used = strlen(untried);
+            snprintf(untried + used, sizeof untried - used, "%s%s", used ? ", " : "", tn_cases[i]->op);
+            continue;
+        }
+        status = search_op(apart, tn_cases[i], time * shares[i] / left, plan);
+        left -= shares[i];
         if (status == TN_ERR_DEVICE) { /* of this op: the others have processes of their own */
             tn_warn(ctx, "%s", ctx->message);
             plan->left_out++;
@@ -150,8 +171,14 @@ static tn_status search_device(const tn_tune_apart *apart, tune_plan *plan) {
         }
     }
     tn_progress_end(ctx);
-    if (status != TN_OK || plan->rows)
-        return status;
+    TN_TRY(status);
+    if (untried[0] && plan->rows)
+        tn_warn(ctx, "not tried, for the %g s were over: %s", plan->seconds, untried);
+    if (plan->rows)
+        return TN_OK;
+    if (untried[0])
+        printf("not tried, for the %g s were over: %s; a larger --seconds, or --op\n", plan->seconds,
+               untried);
     TN_TRY(tn_tuned_read(ctx, apart->info, &tuned));
     tn_tuned_describe(&tuned, text, sizeof text);
     printf("%s%s\n", text[0] ? "tuned values: " : "nothing beat the defaults", text);
@@ -238,7 +265,9 @@ static tn_status show_device(const tn_tune_apart *apart, const tune_plan *plan) 
     }
     if (!plan->verify_only && !plan->rows) {
         tn_show_time(plan->seconds, text, sizeof text);
-        printf("%s on this device, --seconds; what is not reached by then is said\n", text);
+        printf("shares by the number of sets; a search weighs them by each op's time in the model, too\n"
+               "%s on this device, --seconds; what is not reached by then is said\n",
+               text);
     }
     return tn_stdout_check(apart->ctx);
 }

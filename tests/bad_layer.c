@@ -11,7 +11,8 @@
  * too. CALL is clEnqueueNDRangeKernel, clFinish, clEnqueueReadBuffer, clEnqueueWriteBuffer, clBuildProgram
  * (which then leaves a build log, as a compiler does; BAD_LAYER_LOG is another; with BAD_LAYER_OPTIONS
  * only builds with these options count) or clCreateBuffer. A setting
- * that cannot be read aborts. */
+ * that cannot be read aborts. BAD_LAYER_PRIVATE, if set, says "BYTES OPTIONS": kernels built with these
+ * options report so much private memory; BAD_LAYER_GPU, if set: every device is a GPU. */
 #include "layer.h"
 
 #include <unistd.h>
@@ -130,6 +131,30 @@ static cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_flags flags, 
     return NULL;
 }
 
+static cl_int CL_API_CALL group_info(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what,
+                                     size_t size, void *value, size_t *size_out) {
+    const char *lie = getenv("BAD_LAYER_PRIVATE");
+    const cl_ulong bytes = lie ? strtoul(lie, NULL, 10) : 0;
+    char options[1024] = "";
+    cl_program program;
+    if (lie && what == CL_KERNEL_PRIVATE_MEM_SIZE &&
+        layer_target->clGetKernelInfo(kernel, CL_KERNEL_PROGRAM, sizeof program, &program, NULL) ==
+            CL_SUCCESS &&
+        layer_target->clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_OPTIONS, sizeof options,
+                                            options, NULL) == CL_SUCCESS &&
+        strstr(options, strchr(lie, ' ') + 1))
+        return layer_answer(&bytes, sizeof bytes, size, value, size_out);
+    return layer_target->clGetKernelWorkGroupInfo(kernel, device, what, size, value, size_out);
+}
+
+static cl_int CL_API_CALL device_info(cl_device_id device, cl_device_info what, size_t size, void *value,
+                                      size_t *size_out) {
+    const cl_device_type gpu = CL_DEVICE_TYPE_GPU;
+    return what == CL_DEVICE_TYPE && getenv("BAD_LAYER_GPU")
+               ? layer_answer(&gpu, sizeof gpu, size, value, size_out)
+               : layer_target->clGetDeviceInfo(device, what, size, value, size_out);
+}
+
 static void layer_start(void) {
     const char *text = getenv("BAD_LAYER");
     if (!text ||
@@ -144,4 +169,6 @@ static void layer_start(void) {
     layer_table.clBuildProgram = build;
     layer_table.clGetProgramBuildInfo = build_info;
     layer_table.clCreateBuffer = create_buffer;
+    layer_table.clGetKernelWorkGroupInfo = group_info;
+    layer_table.clGetDeviceInfo = device_info;
 }

@@ -3,7 +3,10 @@
 #include "folder.h"
 #include "program.h"
 #include "suite.h"
+#include "tune_apart.h"
 #include "tune_set.h"
+
+#include <math.h>
 
 static void set_up(void) {
     test_folder_make();
@@ -75,6 +78,61 @@ START_TEST(verify_only_goes_on) {
 }
 END_TEST
 
+/* On a GPU a set whose kernels hold far more private memory than the defaults' is refused before it runs;
+ * what would run it hangs. */
+START_TEST(sets_that_spill) {
+    int sets, refused, wrong;
+    setenv("BAD_LAYER", "clBuildProgram:1000000:hang:", 1);
+    setenv("BAD_LAYER_GPU", "1", 1);
+    setenv("BAD_LAYER_PRIVATE", _i ? "900 -DLANES=" : "5000 -DLANES=8 ", 1);
+    program_gives(0,
+                  _i ? "tune -d gpu --op " OP " --seconds 3 --cases 1"
+                     : "tune -d gpu --op " OP " --seconds 20 --cases 1",
+                  "\n" OP "  ");
+    const char *row = strstr(program_output, "\n" OP "  ");
+    ck_assert_msg(sscanf(row, " " OP " %d %d %d", &sets, &refused, &wrong) == 3, "%s", program_output);
+    ck_assert_msg(_i ? refused == 0 : refused > 0 && refused < sets, "%s", program_output);
+    ck_assert_int_eq(wrong, 0);
+    unsetenv("BAD_LAYER_GPU");
+    unsetenv("BAD_LAYER_PRIVATE");
+}
+END_TEST
+
+/* The longest op first; its part of the time is that of its sets, weighed by its time; what was not timed
+ * counts as the mean and comes last; what has nothing to try gets nothing. */
+START_TEST(order_of_ops) {
+    const double weights[] = {10, 10, 0, 20, 10}, seconds[] = {0.1, 0.6, 9, NAN, 0.3};
+    const double none[] = {NAN, NAN, NAN, NAN, NAN};
+    int order[5], at[5];
+    double shares[5];
+    tn_tune_order(weights, seconds, 5, order, shares);
+    for (int i = 0; i < 5; i++)
+        at[order[i]] = i;
+    ck_assert(at[1] < at[4] && at[4] < at[0] && at[0] < at[3]);
+    ck_assert_double_eq_tol(shares[1], 10 * 0.62, 1e-9);
+    ck_assert_double_eq_tol(shares[0], 10 * 0.12, 1e-9);
+    ck_assert_double_eq_tol(shares[3], 20 * (0.02 + 1.0 / 3), 1e-9);
+    ck_assert_double_eq(shares[2], 0);
+    tn_tune_order(weights, none, 5, order, shares);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(order[i], i);
+    ck_assert_double_eq_tol(shares[3] / shares[0], 2, 1e-9);
+    double read[64];
+    tn_tune_shares_read("noise\nshare gelu 0.25\nshare nosuchop 3\nshare gemm x\n", read);
+    for (int i = 0; i < tn_case_count; i++)
+        ck_assert(strcmp(tn_cases[i]->op, "gelu") == 0 ? read[i] == 0.25 : isnan(read[i]));
+}
+END_TEST
+
+/* Seconds that are over before the last op has had its turn: what was not tried is said, and it is what takes
+ * least. */
+START_TEST(time_is_over) {
+    setenv("BAD_LAYER", "clBuildProgram:1000000:hang:", 1);
+    program_gives(0, "tune -d cpu --seconds 1 --cases 1",
+                  "not tried, for the 1 s were over: ", "--seconds, or --op");
+}
+END_TEST
+
 START_TEST(sets_as_text) {
     tn_tune_space space = {.op = tn_op_find(OP), .variant = 0, .tunables = 3, .start = {0, {16, 1, 5}}};
     tn_tune_set set;
@@ -100,6 +158,9 @@ int main(void) {
     tcase_add_loop_test(tests, a_set_that_takes_its_process_along, 0, 3);
     tcase_add_test(tests, defaults_that_take_their_process_along);
     tcase_add_test(tests, verify_only_goes_on);
+    tcase_add_loop_test(tests, sets_that_spill, 0, 2);
+    tcase_add_test(tests, order_of_ops);
+    tcase_add_test(tests, time_is_over);
     tcase_add_test(tests, sets_as_text);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);

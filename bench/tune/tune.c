@@ -352,6 +352,14 @@ static tn_status replay(tuner *t) {
     return TN_OK;
 }
 
+/* A set whose kernels spill is not worth its time on a GPU: refused before it is launched. What the defaults,
+ * which have run by now, take is allowed twice, and 1 KiB anyway. */
+static void limit_private(tn_device *dev) {
+    const size_t twice = 2 * tn_kernels_private_seen(dev), usual = 1024;
+    if (tn_device_style(dev) == TN_STYLE_GROUPS)
+        tn_kernels_limit_private(dev, twice > usual ? twice : usual);
+}
+
 tn_status tn_tune_op(tn_device *dev, const tn_case *c, const tn_tune_options *options, tn_tune_report *out) {
     tn_context *ctx = tn_device_context(dev);
     const double start = tn_clock_seconds();
@@ -362,8 +370,10 @@ tn_status tn_tune_op(tn_device *dev, const tn_case *c, const tn_tune_options *op
     tn_status status = TN_OK;
     TN_GO(replay(&t));
     TN_GO(tn_tune_works_make(dev, c, options->seconds, options->seed, &t.works));
+    limit_private(dev);
     TN_GO(units(&t));
 cleanup:
+    tn_kernels_limit_private(dev, 0);
     out->whole = t.whole;
     out->workloads = t.works.count;
     out->seconds = tn_clock_seconds() - start;

@@ -33,18 +33,33 @@ static tn_status run(const tn_tune_apart *a, const tn_case *c, const char *job, 
                      tn_child_result *out) {
     char device[32], op[64], work[16];
     snprintf(device, sizeof device, "--device=%d:%d", a->info->platform, a->info->index);
-    snprintf(op, sizeof op, "--op=%s", c->op);
+    if (c)
+        snprintf(op, sizeof op, "--op=%s", c->op);
     snprintf(work, sizeof work, "--job=%s", job);
     char *argv[] = {(char *)a->program,
                     "trial",
                     device,
-                    op,
+                    c ? op : work,
                     work,
                     "--argument",
                     (char *)argument,
                     a->ctx->quiet ? "--quiet" : NULL,
                     NULL};
     return tn_child_watch(a->ctx, argv, a->silence_s, out);
+}
+
+static tn_status stopped(tn_context *ctx) {
+    return tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped while tuning");
+}
+
+tn_status tn_tune_apart_shares(const tn_tune_apart *apart, double *seconds) {
+    tn_child_result r = {0};
+    tn_status status = run(apart, NULL, "share", "", &r);
+    tn_tune_shares_read(status == TN_OK ? r.output : "", seconds);
+    if (status == TN_OK && r.interrupted)
+        status = stopped(apart->ctx);
+    tn_child_free(apart->ctx, &r);
+    return status;
 }
 
 /* The end of a child in words, where it is none that it should have; "" where it is. */
@@ -56,10 +71,6 @@ static void end_of(const tn_tune_apart *a, const tn_child_result *r, char *text,
         snprintf(text, size, "the process was ended by %s (%d)", tn_signal_name(r->signal), r->signal);
     else if (r->code)
         snprintf(text, size, "the process ended with code %d, as it says above", r->code);
-}
-
-static tn_status stopped(tn_context *ctx) {
-    return tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped while tuning");
 }
 
 /* A search over several processes. */

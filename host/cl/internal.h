@@ -17,7 +17,7 @@ typedef struct tn_program {
 struct tn_kernel {
     char *op, *name, *options;
     cl_kernel kernel;
-    size_t max_work_group, local_bytes;
+    size_t max_work_group, local_bytes, private_bytes;
     long trace_launches;
     double trace_seconds; /* trace.h */
 };
@@ -62,6 +62,7 @@ struct tn_device {
     tn_buffer *scratch[TN_SCRATCH_SLOTS];
     bool profiling;
     tn_device_counts counts;
+    size_t private_most, private_seen; /* launch.h: tn_kernels_limit_private; of what was launched */
     struct {
         unsigned char *bytes; /* copies of what is being written; NULL before the first */
         size_t used;

@@ -271,7 +271,7 @@ static tn_status kernel_make(tn_device *dev, const char *op, const char *name, c
         status = tn_device_fail(dev, code, "kernel %s of %s.cl", name, op);
         goto cleanup;
     }
-    cl_ulong local = 0;
+    cl_ulong local = 0, own = 0;
     code = clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_WORK_GROUP_SIZE,
                                     sizeof kernel->max_work_group, &kernel->max_work_group, NULL);
     if (code != CL_SUCCESS) {
@@ -285,6 +285,9 @@ static tn_status kernel_make(tn_device *dev, const char *op, const char *name, c
         kernel->max_work_group = dev->info.max_work_group;
         kernel->local_bytes /= 2;
     }
+    if (clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_PRIVATE_MEM_SIZE, sizeof own,
+                                 &own, NULL) == CL_SUCCESS)
+        kernel->private_bytes = (size_t)own;
     TN_GO(tn_kernel_check_local(dev, kernel, 0));
     *out = kernel;
     return TN_OK;
@@ -314,6 +317,14 @@ tn_status tn_kernel_get(tn_device *dev, const char *op, const char *name, const 
 
 size_t tn_kernel_max_work_group(const tn_kernel *kernel) {
     return kernel->max_work_group;
+}
+
+size_t tn_kernels_private_seen(const tn_device *dev) {
+    return dev->private_seen;
+}
+
+void tn_kernels_limit_private(tn_device *dev, size_t most) {
+    dev->private_most = most;
 }
 
 size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted) {

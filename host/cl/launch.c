@@ -63,6 +63,18 @@ static void range_text(const tn_range *range, char *text, size_t size) {
              range->global[2], range->local[0], range->local[1], range->local[2]);
 }
 
+static tn_status check_private(tn_device *dev, const tn_kernel *kernel) {
+    if (kernel->private_bytes > dev->private_seen)
+        dev->private_seen = kernel->private_bytes;
+    if (dev->private_most && kernel->private_bytes > dev->private_most)
+        return tn_fail(
+            dev->ctx, TN_ERR_UNSUPPORTED,
+            "kernel %s of %s holds %zu bytes of private memory an item, and what is tried may hold "
+            "%zu: it would spill",
+            kernel->name, kernel->op, kernel->private_bytes, dev->private_most);
+    return TN_OK;
+}
+
 tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, const tn_arg *args, int count) {
     char text[200];
     size_t group = 1, local = 0;
@@ -76,6 +88,7 @@ tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, cons
     }
     if (tn_launch_dropped(dev, kernel->name))
         return TN_OK;
+    TN_TRY(check_private(dev, kernel));
     if (group > kernel->max_work_group)
         return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED,
                        "kernel %s of %s: a work-group of %zu is past the %zu that %s allows", kernel->name,

@@ -42,6 +42,11 @@ tn_status tn_kernel_get_group(tn_device *dev, const char *op, const char *kernel
 /* Waits, then lets go of all built kernels: after trying many options, so that the list stays short. */
 void tn_kernels_forget(tn_device *dev);
 size_t tn_kernel_max_work_group(const tn_kernel *kernel); /* CL_KERNEL_WORK_GROUP_SIZE */
+/* Private memory an item as the driver reports it (CL_KERNEL_PRIVATE_MEM_SIZE): the most of the kernels
+ * launched since the device was opened; and a limit, past which a launch is TN_ERR_UNSUPPORTED before it is
+ * queued (0: none). For who tries kernels: on a GPU what is past its registers goes to memory. */
+size_t tn_kernels_private_seen(const tn_device *dev);
+void tn_kernels_limit_private(tn_device *dev, size_t most);
 /* `wanted` halved until the kernel allows it: for kernels whose result does not depend on the work-group. */
 size_t tn_kernel_group(const tn_kernel *kernel, size_t wanted);
 /* TN_ERR_UNSUPPORTED, saying why, where the device runs no work-group of `items` of it: for kernels that are
