@@ -22,7 +22,7 @@ typedef struct bench_plan {
     const char *pass, *shape, *variant; /* variant NULL: the one that is chosen */
     bool steps, layers;                 /* training steps, or routed layers and their parts, instead of ops */
     tn_bench_options options;
-    bool cold;
+    bool cold, energy;
     tn_roofline roofline;
     tn_row_format format;
     tn_outfile out, samples;
@@ -147,7 +147,8 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
     tn_evict *evict = NULL;
     tn_status status = TN_OK;
     TN_TRY(tn_device_open(ctx, info, &dev));
-    TN_GO(tn_energy_open(ctx, info, &energy));
+    if (plan->energy)
+        TN_GO(tn_energy_open(ctx, info, &energy));
     TN_GO(tn_energy_measure_idle(energy, dev)); /* before there is work */
     TN_GO(tn_roofline_measure(dev, &plan->roofline));
     plan->options.roofline = &plan->roofline;
@@ -239,6 +240,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     if (plan->layers && (tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
         return tn_fail(ctx, TN_ERR_ARG,
                        "no peer does the work of a routed layer's parts; --level op or step");
+    plan->energy = tn_cli_energy(args);
     plan->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
     if (plan->cold && (plan->layers || tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
         return tn_fail(
@@ -335,6 +337,7 @@ static const tn_cli_option options[] = {
     {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch, torch-compile"},
     {"python", 0, "PATH", TN_CLI_STRING, "Python that has PyTorch (TURNOUT_PYTHON, else python3)"},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a row at most (0.4)", 0.001, 3600},
+    TN_CLI_ENERGY,
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
     TN_CLI_CACHE,
     TN_CLI_SAMPLES,

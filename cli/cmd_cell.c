@@ -2,6 +2,7 @@
  * one line of numbers. */
 #include "commands.h"
 
+#include "common.h"
 #include "pairs.h"
 #include "sweep_cell.h"
 #include "samples.h"
@@ -41,20 +42,22 @@ static bool is_roofline(const tn_cli_args *args) {
     return strcmp(tn_cli_string(args, "level", ""), "roofline") == 0;
 }
 
-static tn_status ceilings(tn_device *dev) {
+static tn_status ceilings(tn_device *dev, const tn_cli_args *args) {
     tn_roofline r;
-    tn_energy *energy;
+    tn_energy *energy = NULL;
     double rate;
     char text[TN_ROOFLINE_TEXT];
-    TN_TRY(tn_energy_open(tn_device_context(dev), tn_device_get_info(dev), &energy));
-    tn_status status = tn_energy_measure_idle(energy, dev); /* before there is work */
-    double idle = tn_energy_idle(energy);
+    tn_status status = TN_OK;
+    if (tn_cli_energy(args))
+        TN_TRY(tn_energy_open(tn_device_context(dev), tn_device_get_info(dev), &energy));
+    status = tn_energy_measure_idle(energy, dev); /* before there is work */
+    const double idle = tn_energy_idle(energy), update = tn_energy_update(energy);
     tn_energy_close(energy);
     TN_TRY(status);
     TN_TRY(tn_roofline_measure(dev, &r));
     TN_TRY(tn_sweep_cell_attention_rate(dev, &rate));
     tn_roofline_print(&r, text);
-    printf("%s,%.17g,%.17g\n", text, rate, idle);
+    printf("%s,%.17g,%.17g,%.17g\n", text, rate, idle, update);
     return TN_OK;
 }
 
@@ -94,8 +97,11 @@ static tn_status measure(tn_device *dev, const tn_cli_args *args) {
     roofline.dev = dev;
     TN_TRY(cell_make(ctx, args, info, &cell));
     TN_TRY(tn_topology_read(ctx, &topology));
-    TN_TRY(tn_energy_open(ctx, info, &energy));
-    tn_energy_set_idle(energy, tn_cli_real(args, "idle", NAN));
+    if (tn_cli_energy(args))
+        TN_TRY(tn_energy_open(ctx, info, &energy));
+    if (tn_cli_given(args, "idle"))
+        tn_energy_set_idle(energy, tn_cli_real(args, "idle", 0) > 0 ? tn_cli_real(args, "idle", 0) : NAN,
+                           tn_cli_real(args, "update", 0));
     TN_GO(tn_energy_measure_idle(energy, dev));
     if (cell.cold && tn_evict_create(dev, &evict) != TN_OK) {
         status = row_of_failure(ctx, info, args, ctx->status);
@@ -135,7 +141,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     if (status != TN_OK)
         status = row_of_failure(ctx, info, args, status);
     else
-        status = is_roofline(args) ? ceilings(dev) : measure(dev, args);
+        status = is_roofline(args) ? ceilings(dev, args) : measure(dev, args);
 cleanup:
     tn_device_close(dev);
     tn_device_list_free(ctx, &list);
@@ -157,7 +163,10 @@ static const tn_cli_option options[] = {
     {"seconds", 0, "S", TN_CLI_REAL, "of timing", 0.001, 3600},
     {"ceilings", 0, "F,C,R,…", TN_CLI_STRING,
      "the device's flops, copied and read bytes a second, and those of working sets"},
-    {"idle", 0, "W", TN_CLI_REAL, "power of the idle device, else measured where it can be", 0, 100000},
+    TN_CLI_ENERGY,
+    {"idle", 0, "W", TN_CLI_REAL, "power of the idle device, 0 for unknown; else measured where it can be", 0,
+     100000},
+    {"update", 0, "S", TN_CLI_REAL, "with --idle: seconds between two moves of its counter", 0, 1000},
     {"samples", 0, NULL, TN_CLI_FLAG, "a line of raw samples behind the row"},
     TN_CLI_CACHE,
     TN_CLI_DEVICE,

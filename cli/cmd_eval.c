@@ -35,6 +35,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
     tn_train_config config;
     tn_run_summary summary;
     const tn_savings_options timing = {.seconds = tn_cli_real(args, "seconds", 0),
+                                       .no_energy = !tn_cli_energy(args),
                                        .longest_pass_s =
                                            tn_cli_real(args, "longest-pass", TN_SAVINGS_LONGEST_PASS_S)};
     tn_model *m = NULL;
@@ -60,6 +61,7 @@ static const tn_cli_option options[] = {
     {"sequences", 0, "M", TN_CLI_INT, "held-out sequences (1000)", 1, 1e8},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the sequences (99)"},
     {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings (2)", 0.01, 3600},
+    TN_CLI_ENERGY,
     {"longest-pass", 0, "X", TN_CLI_REAL,
      "the attention mixer is not timed where one pass of it would take longer, by this model's time and the "
      "operations of both (60 s)",

@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "common.h"
 #include "sweep_axes.h"
 #include "sweep_show.h"
 #include "topology.h"
@@ -44,6 +45,7 @@ static tn_status sweep(tn_context *ctx, const tn_device_list *list, const tn_cli
         .seed = tn_cli_uint64(args, "seed", 1),
         .timeout_s = tn_cli_real(args, "timeout", 60),
         .seconds = tn_cli_real(args, "seconds", 0),
+        .no_energy = !tn_cli_energy(args),
         .cpu_model = topology.cpu_model};
     TN_GO(tn_topology_read(ctx, &topology));
     TN_GO(tn_sweep_axes_read(ctx, args, topology.cores, &o.axes));
@@ -94,6 +96,7 @@ static const tn_cli_option options[] = {
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the order and of the data (1)"},
     {"timeout", 0, "S", TN_CLI_REAL, "seconds after which a cell is killed (60)", 0.1, 86400},
     {"seconds", 0, "S", TN_CLI_REAL, "of timing a cell at most (quick 0.2, full 0.4)", 0.001, 3600},
+    TN_CLI_ENERGY,
     TN_CLI_OUTPUT(
         "write rows to FILE, which grows as FILE.part, a CSV; one that was stopped leaves its rows in both; "
         "its ending chooses the format"),

@@ -133,3 +133,9 @@ tn_status tn_cli_print_rows(tn_context *ctx, tn_status status, json_t *rows) {
     const tn_status printed = tn_cli_print_json(status == TN_OK ? ctx : &aside, rows);
     return status == TN_OK ? printed : status;
 }
+
+const char *const tn_cli_on_off[] = {"on", "off", NULL};
+
+bool tn_cli_energy(const tn_cli_args *args) {
+    return strcmp(tn_cli_string(args, "energy", "on"), "on") == 0;
+}

@@ -16,6 +16,15 @@ tn_status tn_cli_variant(tn_context *ctx, const tn_case *op, const char *name);
 typedef tn_status (*tn_cli_each)(tn_context *ctx, const tn_device_info *info, void *data);
 tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each each, void *data);
 
+/* --energy off leaves counters alone: rows say "unmeasured: not asked for". */
+#define TN_CLI_ENERGY                                                                                        \
+    {                                                                                                        \
+        "energy", 0, "on|off", TN_CLI_STRING, "off: read no energy counter and measure no idle power (on)",  \
+            0, 0, tn_cli_on_off                                                                              \
+    }
+extern const char *const tn_cli_on_off[];
+bool tn_cli_energy(const tn_cli_args *args);
+
 /* `before`, then for how many ops a device has tuned values, and in which file; nothing where there are none.
  */
 void tn_cli_print_tuned(tn_context *ctx, const tn_device_info *info, const char *before, FILE *to);

@@ -125,6 +125,23 @@ START_TEST(bench_has_both_figures) {
 }
 END_TEST
 
+/* Nobody asked: no counter is read, no second is spent on the idle device, and the row says so. */
+START_TEST(off_is_off) {
+    char line[300], csv[100];
+    tn_cost_row row;
+    int status;
+    snprintf(csv, sizeof csv, "%s/cost.csv", tree);
+    snprintf(line, sizeof line,
+             "bench -q -d cpu --op gelu --pass forward --shape N=4096 --energy off --seconds 0.05 -o %s",
+             csv);
+    ck_assert_int_ge(waitpid(start(line), &status, 0), 0);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(rows_in(csv, &row), 1);
+    ck_assert(isnan(row.energy_j) && isnan(row.energy_net_j) && isnan(row.idle_w));
+    ck_assert_str_eq(row.energy_source, "unmeasured: not asked for");
+}
+END_TEST
+
 /* The first rows of a sweep, whose cells are processes and get the idle power handed down. */
 START_TEST(sweep_has_it_in_every_cell) {
     char line[300], part[100];
@@ -176,6 +193,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, start_meter, stop_meter);
     tcase_add_test(tests, devices_name_it);
     tcase_add_test(tests, bench_has_both_figures);
+    tcase_add_test(tests, off_is_off);
     tcase_add_test(tests, sweep_has_it_in_every_cell);
     tcase_add_test(tests, eval_saves_joules);
     suite_add_tcase(suite, tests);

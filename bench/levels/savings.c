@@ -23,6 +23,7 @@ typedef struct tn_savings_run {
     tn_batch batch;
     int32_t *label_rows, *labels;
     tn_input in;
+    bool no_energy;
 } tn_savings_run;
 
 /* The whole forward pass with the loss, as evaluation runs it; decisions are read back inside, as they must
@@ -66,7 +67,8 @@ static tn_status prepare_twin(tn_savings_run *r, tn_model *m) {
  * alike. */
 static tn_status energy_rounds(tn_device *dev, tn_savings_side *mine, tn_savings_side *dense,
                                tn_energy *energy, tn_savings *out) {
-    const tn_measure_options options = {.seconds = 0.4, .spread = 1e-9, .energy = energy};
+    const tn_measure_options options = {
+        .seconds = fmax(0.4, 1.01 * tn_energy_window(energy)), .spread = 1e-9, .energy = energy};
     double saved = 0, low = INFINITY, high = -INFINITY;
     for (int round = 0; round < ENERGY_ROUNDS; round++) {
         tn_sample a, b;
@@ -89,12 +91,18 @@ static tn_status energy_rounds(tn_device *dev, tn_savings_side *mine, tn_savings
     return TN_OK;
 }
 
-static tn_status energy_of(tn_device *dev, tn_savings_side *mine, tn_savings_side *dense, tn_savings *out) {
+static tn_status energy_of(tn_device *dev, tn_savings_side *mine, tn_savings_side *dense, bool no_energy,
+                           tn_savings *out) {
     tn_energy *energy;
     tn_status status = TN_OK;
+    snprintf(out->energy_source, sizeof out->energy_source, "%s", tn_energy_source_text(NULL));
+    if (no_energy)
+        return TN_OK;
     TN_TRY(tn_energy_open(tn_device_context(dev), tn_device_get_info(dev), &energy));
     snprintf(out->energy_source, sizeof out->energy_source, "%s", tn_energy_source_text(energy));
     if (tn_energy_measured(energy))
+        status = tn_energy_measure_idle(energy, dev); /* once a device: how often the counter moves */
+    if (status == TN_OK && tn_energy_measured(energy))
         status = energy_rounds(dev, mine, dense, energy, out);
     tn_energy_close(energy);
     return status;
@@ -114,7 +122,7 @@ static tn_status measure_both(tn_savings_run *r, tn_model *m, double seconds, tn
     const tn_measure_options options = {.seconds = seconds};
     tn_pair_sample pair;
     TN_TRY(tn_measure_pair(m->dev, forward, &mine, forward, &dense, &options, &pair));
-    TN_TRY(energy_of(m->dev, &mine, &dense, out));
+    TN_TRY(energy_of(m->dev, &mine, &dense, r->no_energy, out));
     out->ms_per_sequence = pair.a.wall_ms / (double)out->batch;
     out->dense_ms_per_sequence = pair.b.wall_ms / (double)out->batch;
     out->time_saved_pct = 100 * (1 - 1 / pair.ratio);
@@ -151,7 +159,7 @@ static tn_status choose(tn_savings_run *r, tn_model *m, const tn_savings_options
 
 tn_status tn_savings_measure(tn_model *m, const tn_task *task, const tn_savings_options *o, double work,
                              tn_savings *out) {
-    tn_savings_run r = {.ctx = tn_device_context(m->dev)};
+    tn_savings_run r = {.ctx = tn_device_context(m->dev), .no_energy = o->no_energy};
     double seconds = o->seconds > 0 ? o->seconds : 2;
     bool possible = false;
     *out = (tn_savings){.own = m->config.mixer == TN_MIXER_ATTENTION,

@@ -25,6 +25,7 @@ typedef struct tn_savings_options {
     double seconds;        /* of timing; 0: about two */
     double longest_pass_s; /* the attention mixer is left out where one pass of it would take longer; 0: no
                               limit */
+    bool no_energy;        /* not asked for */
     double pass_s; /* what a pass would take, where that is known better than by a guess; 0: it is not */
 } tn_savings_options;
 

@@ -117,8 +117,9 @@ bool tn_energy_between(const tn_energy *e, const tn_energy_mark *from, const tn_
     if (!from->valid || !to->valid)
         return tn_energy_no(why, "%.190s", from->valid ? to->why : from->why);
     if (!(seconds >= tn_energy_window(e)))
-        return tn_energy_no(why, "%.3g ms are less than %d updates of the counter, %.3g ms", 1e3 * seconds,
-                            UPDATES, 1e3 * tn_energy_window(e));
+        return tn_energy_no(why,
+                            "%.3g ms are less than %d updates of the counter, %.3g ms: a longer --seconds",
+                            1e3 * seconds, UPDATES, 1e3 * tn_energy_window(e));
     for (int i = 0; i < e->count; i++) {
         if (!moved(&e->counter[i], from->raw[i], to->raw[i], seconds, &part, why))
             return false;
@@ -155,48 +156,96 @@ void tn_energy_of_calls(const tn_energy *e, const tn_energy_mark *from, const tn
                  e->idle_w);
 }
 
-void tn_energy_set_idle(tn_energy *e, double watts) {
-    if (e)
-        e->idle_w = watts;
+void tn_energy_set_idle(tn_energy *e, double watts, double update_s) {
+    if (!e)
+        return;
+    e->idle_w = watts;
+    e->idle_tried = true;
+    if (update_s > 0)
+        e->update_s = update_s;
+}
+
+double tn_energy_update(const tn_energy *e) {
+    return tn_energy_measured(e) ? e->update_s : 0;
 }
 
 double tn_energy_idle(const tn_energy *e) {
     return e ? e->idle_w : NAN;
 }
 
-static tn_status rest(tn_context *ctx, double seconds) {
+/* Moves of a counter that is looked at again and again. */
+typedef struct moves {
+    uint64_t last;
+    int count;
+    double at, longest; /* the last one, and the longest time from one to the next */
+} moves;
+
+static void look(const tn_energy *e, moves *m) {
+    tn_energy_mark mark;
+    tn_energy_read((tn_energy *)e, &mark);
+    if (!mark.valid || (m->at > 0 && mark.raw[0] == m->last))
+        return;
+    if (m->count > 1) /* the first look is no move, and how long it was since the move before is not known */
+        m->longest = fmax(m->longest, mark.seconds - m->at);
+    m->last = mark.raw[0];
+    m->at = mark.seconds;
+    m->count++;
+}
+
+/* Waits; `seen`, where it is not NULL, gets the moves of the counter meanwhile. */
+static tn_status rest(const tn_energy *e, double seconds, moves *seen) {
+    const double step = seen ? 0.002 : 0.05;
     for (double end = tn_clock_seconds() + seconds, left = seconds; left > 0;
          left = end - tn_clock_seconds()) {
-        struct timespec t = {0, left > 0.05 ? 50000000L : (long)(1e9 * left)};
+        struct timespec t = {0, (long)(1e9 * fmin(left, step))};
         if (tn_interrupted())
-            return tn_fail(ctx, TN_ERR_INTERRUPTED, "stopped while measuring idle power");
+            return tn_fail(e->ctx, TN_ERR_INTERRUPTED, "stopped while measuring idle power");
         nanosleep(&t, NULL);
+        if (seen)
+            look(e, seen);
     }
     return TN_OK;
 }
 
+/* A quarter over the longest gap of several, and never above what its source says. */
+static double update_of(const tn_energy *e, const moves *m) {
+    enum { SEVERAL = 5 };
+    return m->count > SEVERAL && 1.25 * m->longest < e->update_s ? 1.25 * m->longest : e->update_s;
+}
+
 typedef struct known_idle {
-    bool known;
-    double watts;
+    bool tried;
+    double watts, update_s;
+    char why[TN_ENERGY_WHY];
 } known_idle;
+
+/* Where the source can tell no more than a safe rate, the counter is looked at. */
+static tn_status watch_idle(tn_energy *e, known_idle *known) {
+    const double is_rough = 0.05;
+    tn_energy_mark from, to;
+    moves seen = {0};
+    double joules;
+    TN_TRY(rest(e, 0.2, NULL)); /* clocks and threads of what ran before come down */
+    tn_energy_read(e, &from);
+    TN_TRY(rest(e, fmax(0.5, 1.01 * tn_energy_window(e)), e->update_s >= is_rough ? &seen : NULL));
+    tn_energy_read(e, &to);
+    *known = (known_idle){true, NAN, update_of(e, &seen), ""};
+    if (tn_energy_between(e, &from, &to, &joules, known->why))
+        known->watts = joules / (to.seconds - from.seconds);
+    return TN_OK;
+}
 
 tn_status tn_energy_measure_idle(tn_energy *e, tn_device *dev) {
     known_idle *known;
-    tn_energy_mark from, to;
-    double joules;
-    if (!tn_energy_measured(e) || !isnan(e->idle_w))
+    if (!tn_energy_measured(e) || e->idle_tried)
         return TN_OK;
     TN_TRY(tn_device_state(dev, "energy: idle power", sizeof *known, (void **)&known));
-    if (!known->known) {
+    if (!known->tried) {
         TN_TRY(tn_device_finish(dev));
-        TN_TRY(rest(e->ctx, 0.2)); /* clocks and threads of what ran before come down */
-        tn_energy_read(e, &from);
-        TN_TRY(rest(e->ctx, fmax(0.5, 1.01 * tn_energy_window(e))));
-        tn_energy_read(e, &to);
-        if (!tn_energy_between(e, &from, &to, &joules, e->idle_why))
-            return TN_OK;
-        *known = (known_idle){true, joules / (to.seconds - from.seconds)};
+        TN_TRY(watch_idle(e, known));
     }
-    e->idle_w = known->watts;
+    tn_energy_set_idle(e, known->watts, known->update_s);
+    if (isnan(known->watts))
+        snprintf(e->idle_why, sizeof e->idle_why, "%s", known->why);
     return TN_OK;
 }

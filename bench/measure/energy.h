@@ -41,11 +41,14 @@ const char *tn_energy_source_text(const tn_energy *energy);
 double tn_energy_window(const tn_energy *energy);
 
 /* The power of the idle device, in half a second or a window without work, once an opened device: costs
- * nothing where there is no counter, or when it is known. Fails on Ctrl-C and when the device does. */
+ * nothing where there is no counter, or when it was tried before. How often the counter moves is watched
+ * meanwhile, and the window is as short as that allows. Fails on Ctrl-C and when the device does. */
 tn_status tn_energy_measure_idle(tn_energy *energy, tn_device *dev);
-/* The same as somebody else measured it, and back; NaN for unknown. */
-void tn_energy_set_idle(tn_energy *energy, double watts);
+/* What somebody else measured, and back: watts, NaN for unknown; seconds between two moves of the counter, 0
+ * for what its source says. It is not measured again. */
+void tn_energy_set_idle(tn_energy *energy, double watts, double update_s);
 double tn_energy_idle(const tn_energy *energy);
+double tn_energy_update(const tn_energy *energy); /* 0 without a counter */
 
 void tn_energy_read(tn_energy *energy, tn_energy_mark *out);
 /* Joules between two readings, or false and why: a reading that failed, too short a stretch, a counter that

@@ -33,7 +33,8 @@ struct tn_energy {
     void *library;   /* closed by energy.c, after close */
     void *state;     /* from tn_alloc, freed by energy.c */
     tn_sampler *sampler;
-    double idle_w; /* NaN: not measured, because: */
+    bool idle_tried; /* no second time */
+    double idle_w;   /* NaN: not measured, because: */
     char idle_why[TN_ENERGY_WHY];
 };
 

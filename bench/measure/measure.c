@@ -138,12 +138,13 @@ static tn_status events(tn_device *dev, const series *s, tn_sample *out) {
     return TN_OK;
 }
 
-/* Who asks for a short look is not kept waiting for a slow counter: beyond so many times the seconds that
- * were asked for, energy stays unmeasured. */
-static const double most_wait = 5;
+tn_status tn_measure_events(tn_device *dev, tn_measure_run run, void *data, int calls, tn_sample *out) {
+    const series s = {.run = run, .data = data, .calls = calls};
+    return events(dev, &s, out);
+}
 
 /* More calls, untimed, until the energy's counter has had its updates; *calls is how many there were in all.
- */
+ * Who asks for a shorter look than that is not kept waiting: energy stays unmeasured. */
 static tn_status fill_window(tn_device *dev, const series *s, const tn_energy *energy,
                              const tn_energy_mark *from, double most_s, double *calls) {
     double seconds;
@@ -169,7 +170,7 @@ tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_me
     do
         TN_TRY(add_batch(dev, &s));
     while (!settled(&s, o.spread) && !time_is_up(s.n, start, o.seconds));
-    TN_TRY(fill_window(dev, &s, o.energy, &from, most_wait * o.seconds, &calls));
+    TN_TRY(fill_window(dev, &s, o.energy, &from, o.seconds, &calls));
     tn_energy_read(o.energy, &to);
     fill_sample(&s, out);
     tn_energy_of_calls(o.energy, &from, &to, calls, &out->energy);

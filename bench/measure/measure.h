@@ -26,7 +26,7 @@ typedef struct tn_measure_options {
     double batch_seconds; /* calls are repeated until a batch lasts this long; 0: 0.005 */
     double spread;        /* stop when (q3 − q1) / median is at most this with ≥ 9 batches; 0: 0.01 */
     tn_energy *energy;    /* read around the batches, and calls go on until its window is full, if that is no
-                             longer than five times `seconds`; NULL: none */
+                             longer than `seconds`; NULL: none */
     tn_evict *evict; /* cold: run before every batch, outside its time, and a batch is one call; NULL: warm.
                         Energy is not measured then: its counter cannot leave the writing out */
     tn_raw *raw; /* gets the batches, and keeps what was not measured by this call; NULL: nobody wants them */
@@ -52,6 +52,10 @@ typedef struct tn_sample {
  * TN_ERR_INTERRUPTED after Ctrl-C. */
 tn_status tn_measure(tn_device *dev, tn_measure_run run, void *data, const tn_measure_options *options,
                      tn_sample *out);
+
+/* Event times of `calls` calls (64 at most), launches, copies and waits, into a sample that has none, as
+ * tn_measure takes them. */
+tn_status tn_measure_events(tn_device *dev, tn_measure_run run, void *data, int calls, tn_sample *out);
 
 typedef struct tn_pair_sample {
     tn_sample a, b; /* no event times and no energy */

@@ -26,6 +26,7 @@ typedef struct ceiling {
     tn_roofline roofline;
     double attention_rate; /* operations a second that attention reaches on a small shape */
     double idle_w;         /* power of the idle device; NaN where it was not measured */
+    double update_s;       /* between two moves of its counter */
     double spent_s;        /* on its cells in this run */
 } ceiling;
 
@@ -91,6 +92,8 @@ static void say_device(words *w, const sweep *s, const tn_device_info *info, int
     say(w, "--level=%s", level);
     say(w, "--seed=%llu", (unsigned long long)s->o->seed);
     say(w, "--seconds=%g", seconds_of(s->o));
+    if (s->o->no_energy)
+        say(w, "--energy=off");
 }
 
 static void say_cell(words *w, const tn_sweep_cell *c) {
@@ -178,7 +181,7 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
     say_device(&w, s, info, c->cores, "roofline");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &child));
     const char *rest = child.output ? tn_roofline_parse(child.output, r) : NULL;
-    c->known = rest && sscanf(rest, "%lg,%lg", &c->attention_rate, &c->idle_w) == 2;
+    c->known = rest && sscanf(rest, "%lg,%lg,%lg", &c->attention_rate, &c->idle_w, &c->update_s) == 3;
     if (!c->known && !child.interrupted) {
         end_of(&child, timeout_of(s), reason, sizeof reason);
         tn_warn(s->ctx, "%s: its ceilings could not be measured, and rows have no roofline_pct: %s",
@@ -241,8 +244,10 @@ static tn_status run_cell(sweep *s, const tn_sweep_cell *cell, tn_cost_row *row)
     tn_roofline_print(&c->roofline, ceilings);
     if (c->known)
         say(&w, "--ceilings=%s", ceilings);
-    if (c->known && c->idle_w > 0)
-        say(&w, "--idle=%.17g", c->idle_w);
+    if (c->known) { /* not measured again, where it could not be either */
+        say(&w, "--idle=%.17g", c->idle_w > 0 ? c->idle_w : 0);
+        say(&w, "--update=%.17g", c->update_s);
+    }
     if (s->samples.stream)
         say(&w, "--samples");
     TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));

@@ -23,6 +23,7 @@ typedef struct tn_sweep_options {
     uint64_t seed;        /* of order and data */
     double timeout_s;     /* a cell; 0: 60 */
     double seconds;       /* of timing a cell; 0: the preset's */
+    bool no_energy;       /* not asked for */
     const tn_device_info *const *devices;
     int device_count;
     const char *cpu_model;
