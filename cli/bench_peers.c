@@ -146,6 +146,8 @@ tn_status tn_bench_peers_run(tn_device *dev, const tn_bench_peers *plan) {
     folder_of_peers(plan->program, folder, sizeof folder);
     s.peers.folder = folder;
     s.peers.python = plan->python;
+    s.peers.on_card = tn_device_get_info(dev)->kind != TN_KIND_CPU;
+    snprintf(s.peers.card, sizeof s.peers.card, "%s", tn_device_get_info(dev)->pci);
     for (const tn_peer_task *t = tn_peer_tasks; t->op; t++) {
         shapes.count = -1; /* a shape that was given is one of the ops asked for */
         for (int k = 0; tn_peer_kinds[k].name; k++) {

@@ -1,13 +1,15 @@
 /* A peer that behaves as its argument or FAKE_PEER says. It "computes" the sum of its inputs, element by
  * element, or as "product" their product, which is a right matrix product of one by one. As "choosy" it can
  * be started in other ways: one that is wrong and very fast, one that is right and fast, one that is right
- * and slow, one that crashes, and one that is not there; left alone it is right and slower still. */
+ * and slow, one that crashes, and one that is not there; left alone it is right and slower still. As "card"
+ * it tells times by events, too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static float sum[4096];
+static char card[64]; /* its second argument, behind its name */
 static size_t count;
 
 static void add_file(const char *path, int multiply) {
@@ -69,10 +71,13 @@ static void answer(char *line, const char *how) {
             puts("unsupported install something");
             return;
         }
-        printf("ready Fake 1.0 %s%s\n", getenv("OPENBLAS_CORETYPE") ? "with a core type" : "clean",
-               strncmp(how, "way-", 4) == 0 ? how + 3 : "");
+        printf("ready Fake 1.0 %s%s%s\n", getenv("OPENBLAS_CORETYPE") ? "with a core type" : "clean",
+               strncmp(how, "way-", 4) == 0 ? how + 3 : "", card);
     } else if (strncmp(line, "run ", 4) == 0) {
         misbehave(how);
+        if (strncmp(how, "card", 4) == 0)
+            printf("seconds %.9g %s\n", 2e-3 * atoi(line + 4),
+                   strcmp(how, "card-odd") == 0 ? "0.5 x" : "0.001");
         if (strcmp(how, "right") == 0 || strcmp(how, "short") == 0 || multiplies(how) ||
             strcmp(how, "way-wrong") == 0)
             printf("seconds %.9g\n", seconds_of(how) * atoi(line + 4));
@@ -91,6 +96,8 @@ int main(int argc, char **argv) {
     char line[4096];
     const char *how = argc > 1 ? argv[1] : getenv("FAKE_PEER");
     how = how ? how : "right";
+    if (argc > 2)
+        snprintf(card, sizeof card, " %s", argv[2]);
     while (fgets(line, sizeof line, stdin) && strncmp(line, "quit", 4) != 0) {
         answer(line, how);
         fflush(stdout);

@@ -48,6 +48,48 @@ START_TEST(a_right_one) {
 }
 END_TEST
 
+START_TEST(one_on_a_card) {
+    double seconds, by_events;
+    tn_peer *p = started("card");
+    ck_assert_int_eq(tn_peer_run_events(p, 5, &seconds, &by_events), TN_OK);
+    ck_assert_double_eq_tol(seconds, 1e-2, 1e-12);
+    ck_assert_double_eq_tol(by_events, 1e-3, 1e-12);
+    stopped(p);
+    p = started("right");
+    ck_assert_int_eq(tn_peer_run_events(p, 5, &seconds, &by_events), TN_OK);
+    ck_assert(isnan(by_events));
+    stopped(p);
+    p = started("card-odd");
+    ck_assert_int_eq(tn_peer_run_events(p, 5, &seconds, &by_events), TN_ERR_DEVICE);
+    ck_assert_msg(strstr(ctx.message, "0.5 x") != NULL, "%s", ctx.message);
+    stopped(p);
+}
+END_TEST
+
+/* Beside a card a peer is told which, and one that knows the processor alone is none. */
+START_TEST(which_card) {
+    tn_peers peers = {.folder = "/nowhere", .python = FAKE_PEER, .on_card = true, .card = "0000:65:00.0"};
+    tn_peer *p;
+    ctx = (tn_context){.quiet = true};
+    for (int k = 0; tn_peer_kinds[k].name; k++) {
+        if (!tn_peer_kinds[k].program)
+            continue;
+        tn_status status = tn_peers_process(&ctx, &peers, k, 0, &p);
+        ck_assert_int_eq(status, tn_peer_kinds[k].cards ? TN_OK : TN_ERR_UNSUPPORTED);
+        ck_assert_int_eq(tn_peer_kinds[k].cards, strncmp(tn_peer_kinds[k].name, "torch", 5) == 0);
+        if (status != TN_OK) {
+            ck_assert_msg(strstr(ctx.message, "--peer torch") != NULL, "%s", ctx.message);
+            continue;
+        }
+        ck_assert_int_eq(tn_peer_input(p, inputs[0], 3), TN_OK);
+        ck_assert_msg(tn_peer_prepare(p, "sum forward N=3") == TN_OK, "%s", ctx.message);
+        ck_assert_msg(strstr(tn_peer_name(p), " card=0000:65:00.0") != NULL, "%s", tn_peer_name(p));
+    }
+    tn_peers_stop(&peers);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(one_that_writes_too_little) {
     tn_peer *p = started("short");
     float out[3];
@@ -254,6 +296,8 @@ int main(void) {
     TCase *tests = tcase_create("peer");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_right_one);
+    tcase_add_test(tests, one_on_a_card);
+    tcase_add_test(tests, which_card);
     tcase_add_test(tests, one_that_writes_too_little);
     tcase_add_loop_test(tests, those_that_are_not, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tests, one_that_is_not_there);

@@ -226,15 +226,26 @@ tn_status tn_peer_ask_ways(tn_peer *p, const char *python, int most, size_t size
     return TN_OK;
 }
 
-tn_status tn_peer_run(tn_peer *p, int calls, double *seconds) {
-    char question[40], rest[LINE], *stop;
+tn_status tn_peer_run_events(tn_peer *p, int calls, double *seconds, double *event_seconds) {
+    char question[40], rest[LINE], *stop, *end;
     snprintf(question, sizeof question, "run %d\n", calls);
     TN_TRY(ask(p, question, "seconds", p->limits.answer_s, rest));
     *seconds = strtod(rest, &stop);
-    if (stop == rest || *stop || !(*seconds > 0) || !isfinite(*seconds))
+    *event_seconds = NAN;
+    if (stop == rest || !(*seconds > 0) || !isfinite(*seconds))
         return nonsense(p, "run", rest);
+    if (*stop) {
+        *event_seconds = strtod(stop, &end);
+        if (end == stop || *end || !(*event_seconds >= 0) || !isfinite(*event_seconds))
+            return nonsense(p, "run", rest);
+    }
     wait_for_rest(p);
     return TN_OK;
+}
+
+tn_status tn_peer_run(tn_peer *p, int calls, double *seconds) {
+    double by_events;
+    return tn_peer_run_events(p, calls, seconds, &by_events);
 }
 
 tn_status tn_peer_output(tn_peer *p, float *values, size_t count) {

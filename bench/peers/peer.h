@@ -34,6 +34,8 @@ tn_status tn_peer_ask_ways(tn_peer *p, const char *python, int most, size_t size
 /* Seconds that `calls` calls took by the peer's clock. Returns once its threads have come to rest, so that
  * they take nothing from who runs next. */
 tn_status tn_peer_run(tn_peer *p, int calls, double *seconds);
+/* The same, and by the events of its card; NaN where it tells no such time. */
+tn_status tn_peer_run_events(tn_peer *p, int calls, double *seconds, double *event_seconds);
 /* The result of one call on the inputs as given: all outputs, one behind the other. */
 tn_status tn_peer_output(tn_peer *p, float *values, size_t count);
 

@@ -18,8 +18,13 @@ void tn_peers_stop(tn_peers *peers) {
 tn_status tn_peers_process(tn_context *ctx, tn_peers *peers, int kind, int way, tn_peer **out) {
     const tn_peer_kind *k = &tn_peer_kinds[kind];
     tn_peer_way *w = &peers->ways[kind][way];
-    char path[4200];
-    const char *argv[] = {peers->python, path, w->word[0] ? w->word : NULL, NULL};
+    char path[4200], card[32];
+    const char *argv[] = {peers->python, path, w->word[0] ? w->word : peers->on_card ? card : NULL, NULL};
+    snprintf(card, sizeof card, "card=%s", peers->card);
+    if (peers->on_card && !k->cards)
+        return tn_fail(ctx, TN_ERR_UNSUPPORTED,
+                       "%s runs on the processor; beside a card its vendor's library stands as --peer torch",
+                       k->name);
     if (w->running && !tn_peer_alive(w->running)) {
         w->deaths++;
         tn_peer_stop(w->running);

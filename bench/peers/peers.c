@@ -53,6 +53,18 @@ static tn_status verify(tn_device *dev, tn_peer_work *w, tn_cost_row *row) {
     return w->second.c ? tn_bench_verify(dev, &w->second, patience_s, row) : TN_OK;
 }
 
+/* Both sides once more by events of the card: what of the times is launching and waiting, and what is work.
+ */
+static tn_status time_events(tn_device *dev, other_side *other, tn_pair_sample *pair, tn_cost_row *row) {
+    double seconds, by_events;
+    TN_TRY(tn_measure_events(dev, tn_peer_work_run, other->work, pair->a.calls, &pair->a));
+    if (!other->process)
+        return TN_OK;
+    TN_TRY(tn_peer_run_events(other->process, pair->b.calls, &seconds, &by_events));
+    row->peer_event_ms = 1e3 * by_events / pair->b.calls;
+    return TN_OK;
+}
+
 static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_options *o, tn_cost_row *row) {
     tn_peer_work *w = other->work;
     tn_measure_options m = {.seconds = o->seconds, .raw = o->raw};
@@ -61,6 +73,8 @@ static tn_status time_it(tn_device *dev, other_side *other, const tn_bench_optio
         TN_TRY(tn_measure_against(dev, tn_peer_work_run, w, run_process, other, &m, &pair));
     else
         TN_TRY(tn_measure_pair(dev, tn_peer_work_run, w, run_clblast, other, &m, &pair));
+    if (tn_device_get_info(dev)->kind != TN_KIND_CPU)
+        TN_TRY(time_events(dev, other, &pair, row));
     tn_row_set_choice(row, dev, w->first.c->op);
     double flops, bytes;
     tn_peer_work_least(w, &flops, &bytes);
@@ -75,8 +89,7 @@ void tn_peers_doubt(tn_device *dev, const tn_roofline *r, tn_cost_row *row) {
     const double large = 1e9, share = 1.0 / 3;
     char reason[300];
     double rate = row->flops / (1e-3 * row->peer_wall_ms);
-    bool same_device = tn_device_get_info(dev)->kind == TN_KIND_CPU;
-    if (!r || !same_device || row->flops < large || !(rate < share * r->flops) ||
+    if (!r || row->flops < large || !(rate < share * r->flops) ||
         row->flops / r->flops < row->bytes / tn_roofline_bandwidth(r, row->bytes))
         return;
     snprintf(

@@ -11,6 +11,7 @@ typedef struct tn_peer_kind {
     const char *program;    /* in the folder of peers; NULL: in this process */
     bool script;            /* for Python */
     bool ways;              /* can be asked for several ways of doing its work */
+    bool cards;             /* works on cards too, by PCI address; else on the processor alone */
     const char *const *ops; /* what it can be asked for; NULL ends */
 } tn_peer_kind;
 
@@ -30,6 +31,8 @@ typedef struct tn_peer_way {
 typedef struct tn_peers {
     const char *folder; /* of the programs */
     const char *python; /* that runs the scripts */
+    bool on_card;       /* ours runs on a card: peers must, too, */
+    char card[24];      /* at this PCI address; "" where the driver tells none */
     tn_peer_way ways[TN_PEER_KINDS][TN_PEER_WAYS];
     int way_count[TN_PEER_KINDS]; /* 0: not asked yet */
 } tn_peers;

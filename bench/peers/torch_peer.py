@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""PyTorch behind the lines of bench/peers/README.md."""
+"""PyTorch behind the lines of bench/peers/README.md. With an argument card=ADDRESS it works on the card at that
+PCI address, by whatever its build has for it, else on the processor."""
 
+import ctypes
 import os
+import re
 import sys
 import time
 
@@ -21,8 +24,75 @@ class Refused(Exception):
 def floats(path, *shape):
     import numpy
 
-    values = numpy.fromfile(path, dtype=numpy.float32)
-    return torch.from_numpy(values).reshape(shape)
+    values = torch.from_numpy(numpy.fromfile(path, dtype=numpy.float32)).reshape(shape)
+    return values.to(card.device) if card else values
+
+
+def place(text):
+    """A PCI address as numbers: domain, bus, device."""
+    found = re.fullmatch(r"(?:([0-9a-fA-F]+):)?([0-9a-fA-F]+):([0-9a-fA-F]+)(?:\.[0-9a-fA-F]+)?", text)
+    return tuple(int(part or "0", 16) for part in found.groups()) if found else None
+
+
+def address_by_driver(library, function, index):
+    """What the driver says of the device that its runtime counts as `index`."""
+    try:
+        ask, text = getattr(ctypes.CDLL(library), function), ctypes.create_string_buffer(32)
+    except (OSError, AttributeError):
+        return None
+    return place(text.value.decode()) if ask(text, len(text), index) == 0 else None
+
+
+class Card:
+    """One of torch.cuda's devices (CUDA or ROCm) or torch.xpu's."""
+
+    def __init__(self, kind, index):
+        self.index = index
+        self.runtime = torch.xpu if kind == "xpu" else torch.cuda
+        self.properties = self.runtime.get_device_properties(index)
+        self.device = torch.device(kind, index)
+        hip = getattr(torch.version, "hip", None)
+        if kind == "xpu":
+            self.build, self.blas, self.driver = "XPU", "oneMKL", None
+        elif hip:
+            self.build, self.blas, self.driver = f"ROCm {hip}", "rocBLAS", ("libamdhip64.so", "hipDeviceGetPCIBusId")
+        else:
+            self.build, self.blas, self.driver = f"CUDA {torch.version.cuda}", "cuBLAS", ("libcuda.so.1", "cuDeviceGetPCIBusId")
+
+    def place(self):
+        """None where neither PyTorch nor the driver tells."""
+        p = self.properties
+        if getattr(p, "pci_bus_id", None) is not None:
+            return (getattr(p, "pci_domain_id", 0), p.pci_bus_id, getattr(p, "pci_device_id", 0))
+        return address_by_driver(*self.driver, self.index) if self.driver else None
+
+    def use(self):
+        """Full precision alone, and no work left from before."""
+        self.runtime.set_device(self.index)
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        self.runtime.synchronize()
+
+
+def find_card(address):
+    wanted = place(address)
+    if wanted is None:
+        raise Refused("the driver of this device tells no PCI address by which PyTorch's card could be found")
+    cards = []
+    for kind, runtime in (("cuda", torch.cuda), ("xpu", getattr(torch, "xpu", None))):
+        if runtime and runtime.is_available():
+            cards += [Card(kind, i) for i in range(runtime.device_count())]
+    seen = [(c, c.place()) for c in cards]
+    for c, at in seen:
+        if at == wanted:
+            return c
+    if len(seen) == 1 and seen[0][1] is None:
+        return cards[0]
+    if not cards:
+        raise Refused(f"this PyTorch ({torch.__version__}) sees no card; a build for CUDA, ROCm or XPU is needed")
+    shown = ", ".join(f"{c.properties.name} at " + ("an address it does not tell" if at is None else "%04x:%02x:%02x" % at) for c, at in seen)
+    raise Refused(f"PyTorch sees no card at {address}, but {shown}")
 
 
 def gemm(passes, dims, files):
@@ -32,12 +102,13 @@ def gemm(passes, dims, files):
     m, n, k = dims["M"], dims["N"], dims["K"]
     a = floats(files[0], k, m).t() if passes == "tn" else floats(files[0], m, k)
     b = floats(files[1], n, k).t() if passes == "nt" else floats(files[1], k, n)
-    c = torch.empty(m, n)
+    c = torch.empty(m, n, device=card.device) if card else torch.empty(m, n)
 
     def call():
         torch.mm(a, b, out=c)
         return [c]
 
+    call.note = f", {card.blas}" if card else ""
     return call
 
 
@@ -242,6 +313,10 @@ OPS = {
 
 
 def prepare(words):
+    global card
+    if asked_card is not None and not card:
+        card = find_card(asked_card)
+        card.use()
     op, passes = words[0], words[1]
     pairs = (w.split("=") for w in words[2:] if not w.startswith("/"))
     dims = {k: int(v) if v.lstrip("-").isdigit() and k not in REAL else float(v) for k, v in pairs}
@@ -252,8 +327,33 @@ def prepare(words):
     call = make(passes, dims, files)
     call()
     call()
-    answer(f"ready PyTorch {torch.__version__} {torch.get_num_threads()} threads{getattr(call, 'note', '')}")
+    if card:
+        card.runtime.synchronize()
+        at = card.place()
+        at = "the only card it sees" if at is None else "at %04x:%02x:%02x" % at
+        where = f"{card.properties.name} {at}, {card.build}, TF32 off"
+    else:
+        where = f"{torch.get_num_threads()} threads"
+    answer(f"ready PyTorch {torch.__version__} {where}{getattr(call, 'note', '')}")
     return call
+
+
+def timed(call, count):
+    """Seconds by the clock and, on a card, between two events of its own."""
+    if not card:
+        start = time.perf_counter()
+        for _ in range(count):
+            call()
+        return f"{time.perf_counter() - start:.9g}"
+    first, last = (card.runtime.Event(enable_timing=True) for _ in range(2))
+    card.runtime.synchronize()
+    start = time.perf_counter()
+    first.record()
+    for _ in range(count):
+        call()
+    last.record()
+    card.runtime.synchronize()
+    return f"{time.perf_counter() - start:.9g} {1e-3 * first.elapsed_time(last):.9g}"
 
 
 def handle(call, word, rest):
@@ -262,15 +362,11 @@ def handle(call, word, rest):
     if call is None:
         raise ValueError("nothing is prepared")
     if word == "run":
-        count = int(rest)
-        start = time.perf_counter()
-        for _ in range(count):
-            call()
-        answer(f"seconds {time.perf_counter() - start:.9g}")
+        answer(f"seconds {timed(call, int(rest))}")
     elif word == "output":
         with open(rest.strip(), "wb") as file:
             for x in getattr(call, "result", call)():
-                file.write(x.detach().contiguous().numpy().tobytes())
+                file.write(x.detach().contiguous().cpu().numpy().tobytes())
         answer("written")
     else:
         raise ValueError(f"'{word}' is not understood")
@@ -306,5 +402,7 @@ except ImportError as missing:
         )
     sys.exit(0)
 
+asked_card = next((word[len("card=") :] for word in sys.argv[1:] if word.startswith("card=")), None)
+card = None  # found at the first prepare, which can say why not
 torch.set_num_threads(len(os.sched_getaffinity(0)))
 main()

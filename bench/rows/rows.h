@@ -56,6 +56,7 @@ typedef struct tn_cost_row {
     double timing_s;             /* what the row was given for timing at most */
     char variant[24];            /* of an op: which one ran last; "" for layers, models and steps */
     int64_t copies, waits;       /* of a call: tn_device_counts */
+    double peer_event_ms;        /* of a peer on a card, by the card's events */
 } tn_cost_row;
 
 /* Which variant of `op` ran, and where that choice and the values of tunables came from; NULL: where those of

@@ -100,7 +100,8 @@ typedef enum tn_column_use {
     X(timing_s, POSITIVE, 0)                                                                                 \
     X(variant, TEXT, 0)                                                                                      \
     X(copies, COUNT, 0)                                                                                      \
-    X(waits, COUNT, 0)
+    X(waits, COUNT, 0)                                                                                       \
+    X(peer_event_ms, AMOUNT, 0)
 
 /* The number of each column, in the order of the file. */
 #define TN_COLUMN_NUMBER(name, kind, uses) TN_COLUMN_##name,
