@@ -1,5 +1,6 @@
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 tn_status tn_elements_check(tn_context *ctx, const char *what, int64_t rows, int64_t width) {
@@ -113,7 +114,9 @@ static tn_status stage(tn_device *dev, size_t bytes, const void *host, const voi
     if (bytes > TN_WRITE_STAGED)
         return TN_OK;
     if (!dev->staged.bytes)
-        TN_TRY(tn_alloc(dev->ctx, STAGE, 1, &dev->staged.bytes));
+        dev->staged.bytes = malloc(STAGE);
+    if (!dev->staged.bytes)
+        return tn_fail(dev->ctx, TN_ERR_MEMORY, "no memory for copies of what is written to the device");
     if (dev->staged.used + bytes > STAGE)
         TN_TRY(tn_device_finish(dev));
     unsigned char *at = dev->staged.bytes + dev->staged.used;
@@ -121,6 +124,16 @@ static tn_status stage(tn_device *dev, size_t bytes, const void *host, const voi
     dev->staged.used += (bytes + 63) / 64 * 64;
     *out = at;
     return TN_OK;
+}
+
+const unsigned char *tn_staged_kept;
+
+void tn_staged_free(tn_device *dev, bool done) {
+    if (done || dev->staged.used == 0)
+        free(dev->staged.bytes);
+    else
+        tn_staged_kept = dev->staged.bytes;
+    dev->staged.bytes = NULL;
 }
 
 tn_status tn_buffer_write(tn_buffer *buf, size_t offset, size_t bytes, const void *host) {

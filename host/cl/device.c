@@ -131,8 +131,7 @@ void tn_device_close(tn_device *dev) {
     if (!dev)
         return;
     tn_context *ctx = dev->ctx;
-    if (dev->queue)
-        clFinish(dev->queue);
+    const bool done = !dev->queue || clFinish(dev->queue) == CL_SUCCESS;
     while (dev->at_close_count > 0) {
         dev->at_close_count--;
         dev->at_close[dev->at_close_count].run(dev, dev->at_close[dev->at_close_count].data);
@@ -148,7 +147,7 @@ void tn_device_close(tn_device *dev) {
     tn_free(ctx, dev->tried_values);
     tn_free(ctx, dev->tuned);
     tn_free(ctx, dev->plans);
-    tn_free(ctx, dev->staged.bytes);
+    tn_staged_free(dev, done);
     tn_settings_free(dev);
     if (dev->queue)
         clReleaseCommandQueue(dev->queue);

@@ -129,6 +129,11 @@ static inline void tn_device_waited(tn_device *dev) {
     dev->staged.used = 0;
 }
 
+/* done: the queue is known to be empty. Of a lost device it is not, and its driver may read the copies yet:
+ * they stay until the process ends. */
+void tn_staged_free(tn_device *dev, bool done);
+extern const unsigned char *tn_staged_kept;
+
 void tn_events_release(tn_device *dev);
 void tn_kernels_release(tn_device *dev);
 /* TN_ERR_UNSUPPORTED where its local memory, and `more` bytes as arguments, are more than the device has. */
