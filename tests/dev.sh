@@ -17,6 +17,7 @@ echo 'mkdir -p build/tests/pocl build-asan/tests' | program cmake
 echo 'mkdir -p build/intel/opencl' | program ../tests/intel_runtime.sh
 mkdir "$folder/tests/check"
 echo 'mkdir -p build/nvidia/bin' | program ../tests/check/nvidia_tools.sh
+echo 'exit 1' | program ../tests/check/intel_tools.sh
 program ctest <<'TEXT'
 echo "ctest $*" >>asked
 [ "$3" = -N ] && { echo "  Test  #3: kills"; exit; }
@@ -58,6 +59,8 @@ run 0 test --all
 expect "$(cat "$folder/asked")" '-LE ^none$'
 [ -d "$folder/build/intel/opencl" ] || { echo "--all did not fetch Intel's run-time"; failed=1; }
 [ -d "$folder/build/nvidia/bin" ] || { echo "NVIDIA's assembler was not fetched"; failed=1; }
+expect "$said" "Intel's offline compiler into build/intel-gpu"
+expect "$said" 'it could not be fetched'
 echo 'echo "python3 $*" >>asked' | program python3
 run 0 check --op gemm
 expect "$(cat "$folder/asked")" 'python3 tests/check/check.py --op gemm'

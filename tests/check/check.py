@@ -20,7 +20,10 @@ import os
 import sys
 import tempfile
 
+import table
+import traffic
 from amd import Amd
+from intel import Intel
 from listing import Listing
 from nvidia import Nvidia
 from rules import Bars, Failure, Known, failures_of
@@ -35,6 +38,10 @@ def arguments():
     words.add_argument("--kernel", default="*", help="kernels of this name alone; * stands for anything")
     words.add_argument("--target", action="append", default=[], help="sm_75, sm_80, sm_90, …: this target alone")
     words.add_argument("--all", action="store_true", help="the further values of tunables too")
+    words.add_argument("--traffic", action="store_true", help="memory traffic under Oclgrind, in place of the compilers")
+    words.add_argument("--write", action="store_true", help="the table into docs/kernels.md")
+    words.add_argument("--current", action="store_true", help="fails where docs/kernels.md has another table")
+    words.add_argument("--short", action="store_true", help="of the traffic: the first shape of each op alone")
     words.add_argument("--quiet", action="store_true", help="what fails alone")
     words.add_argument("--build", default="build", help="the build folder (build)")
     return words.parse_args()
@@ -88,7 +95,8 @@ def compile_all(vendor, build, targets, cache):
 
 
 def describe(facts):
-    text = f"{facts['registers']:4d} registers, {facts['local'] / 1024:5.1f} KB local"
+    lanes = f"SIMD{facts['lanes']}, " if "lanes" in facts else ""
+    text = f"{lanes}{facts['registers']:4d} registers, {facts['local'] / 1024:5.1f} KB local"
     if "waves" in facts:
         text += f", {facts['waves']} waves"
     if facts["scratch"] or facts["spills"]:
@@ -128,8 +136,47 @@ def judge(build, vendor, results, bars):
     return failures
 
 
+def keep_table(name, text, asked):
+    """Writes it, or says whether docs/kernels.md has it, as asked."""
+    if asked.write and (asked.op or asked.target or asked.kernel != "*" or asked.short):
+        print("check: --write wants all ops and targets", file=sys.stderr)
+        return False
+    if asked.write:
+        table.write(name, text)
+    if asked.current and not table.is_current(name, text):
+        print(f"FAILED: the table \"{name}\" of docs/kernels.md is not what was found; `./dev check --write`"
+              " and `./dev check --traffic --write` renew it")
+        return False
+    return True
+
+
+def check_traffic(asked):
+    counter = traffic.Traffic(asked.build)
+    if counter.missing():
+        print(f"not held here: memory traffic ({counter.missing()})")
+        return 77
+    try:
+        results = counter.all(asked.op, asked.short)
+    except Failed as error:
+        print(f"FAILED: {error}")
+        return 1
+    failures = []
+    for result in results:
+        if not asked.quiet:
+            traffic.show(result, bool(asked.op))
+        failures += traffic.failures_of(result)
+    if not keep_table("traffic", table.traffic(results), asked):
+        return 1
+    judged = {kernel for result in results for kernel in result.kernels()}
+    return report([], failures, lambda kernel, vendor: vendor == traffic.VENDOR and kernel in judged and not asked.op
+                  and not asked.short, f"{len(results)} launches")
+
+
 def main():
     asked = arguments()
+    sys.stdout.reconfigure(line_buffering=True)  # what takes minutes is seen as it comes
+    if asked.traffic:
+        return check_traffic(asked)
     program = os.path.join(asked.build, "tests", "check", "check_builds")
     folder = os.path.join(asked.build, "check")
     try:
@@ -138,9 +185,9 @@ def main():
         print(f"check: the builds cannot be listed: {error}", file=sys.stderr)
         return 2
     builds = [b for b in listing.builds if (asked.all or any(b.is_default(k) for k in b.uses)) and any(fnmatch.fnmatch(k, asked.kernel) for k in b.uses)]
-    cache, bars, known = Cache(os.path.join(folder, "kept")), Bars(), Known()
-    failures, judged = [], set()
-    for vendor in [Nvidia(asked.build), Amd(asked.build)]:
+    cache, bars = Cache(os.path.join(folder, "kept")), Bars()
+    failures, judged, made = [], set(), {}
+    for vendor in [Nvidia(asked.build), Amd(asked.build), Intel(asked.build)]:
         targets = [t for t in vendor.targets if t in (asked.target or vendor.targets)]
         if not targets:
             continue
@@ -155,26 +202,37 @@ def main():
                     if not asked.quiet and fnmatch.fnmatch(kernel, asked.kernel):
                         show(build, kernel, results)
                 failures += judge(build, vendor, results, bars)
+                made.setdefault(vendor.name, {})[build.file, build.options] = results
                 judged |= {(kernel, vendor.name.lower()) for kernel in build.uses}
     if not judged and builds:
         return 77
-    return report(listing, failures, known, judged, not asked.target and not asked.op and asked.kernel == "*")
+    if asked.current and len(made) < len(table.SHOWN):
+        print("not held here: the table of docs/kernels.md (not every compiler is here)")
+    elif not keep_table("compilers", table.compiled(builds, made), asked):
+        return 1
+    every_kernel = not asked.op and asked.kernel == "*"
+    whole = every_kernel and not asked.target
+    kernels = {kernel for build in builds for kernel in build.uses if build.is_default(kernel)}
+    return report(listing.never_fitted, failures, lambda kernel, vendor: whole and (kernel, vendor) in judged,
+                  f"{len(builds)} builds", kernels if every_kernel else None)
 
 
-def report(listing, failures, known, judged, whole):
-    failures = list(dict.fromkeys(failures))
-    fresh, count = known.split(failures)
-    untrue = known.untrue(failures, lambda kernel, what, vendor: whole and (kernel, vendor) in judged)
-    for name in listing.never_fitted:
+def report(never_fitted, failures, was_judged, what, kernels=None):
+    known = Known()
+    fresh, count = known.split(list(dict.fromkeys(failures)))
+    untrue = known.untrue(failures, was_judged)
+    if kernels is not None:
+        untrue = list(dict.fromkeys(untrue + known.gone(kernels)))
+    for name in never_fitted:
         print(f"FAILED: {name} fitted none of the shapes: let the op's case draw one that it fits")
     for key in dict.fromkeys(failure[:3] for failure in fresh):
         same = [failure for failure in fresh if failure[:3] == key]
-        more = f" (and {len(same) - 1} builds and targets more)" if len(same) > 1 else ""
+        more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
         print(f"FAILED: {' '.join(key)}: {same[-1].detail}{more}")
     for line in untrue:
         print(f"FAILED: {line}")
-    print(f"{len(listing.builds)} builds listed; {count} known failures")
-    return 1 if fresh or untrue or listing.never_fitted else 0
+    print(f"{what}; {count} known failures")
+    return 1 if fresh or untrue or never_fitted else 0
 
 
 if __name__ == "__main__":

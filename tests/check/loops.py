@@ -2,11 +2,11 @@
 import collections
 import re
 
-LEAST_MULTIPLY_ADDS = 32  # of a loop that counts as hot
+LEAST_MULTIPLY_ADDS = 16  # of a loop that counts as hot
 
 
 class Loop:
-    """A loop with no other inside: how many instructions, and how many of each kind."""
+    """What a loop executes itself, without the loops inside it: how many instructions, and how many of each kind."""
 
     def __init__(self, kinds):
         self.size = len(kinds)
@@ -27,15 +27,21 @@ class Loop:
 
 def loops_of(code, labels, target_of, kind_of):
     """code: (opcode, operands) of a kernel; labels: name -> index in it; target_of: the label that an instruction jumps
-    to or None. The loops that hold no other loop and LEAST_MULTIPLY_ADDS or more, most multiply-adds first."""
-    spans = set()
+    to or None. The loops with LEAST_MULTIPLY_ADDS or more of their own, most of them first."""
+    end_of = {}  # where a loop begins -> its last jump back
     for i, (opcode, operands) in enumerate(code):
         target = labels.get(target_of(opcode, operands))
         if target is not None and target <= i:
-            spans.add((target, i))
-    inner = [s for s in spans if not any(o != s and s[0] <= o[0] and o[1] <= s[1] for o in spans)]
-    loops = [Loop([kind_of(*c) for c in code[first:last + 1]]) for first, last in sorted(inner)]
-    hot = [loop for loop in loops if loop.multiply_adds >= LEAST_MULTIPLY_ADDS]
+            end_of[target] = i
+    inside = [None] * len(code)  # of each instruction the innermost loop, by where it begins
+    for first, last in sorted(end_of.items(), key=lambda loop: loop[0] - loop[1]):  # long ones first
+        for i in range(first, last + 1):
+            inside[i] = first
+    own = {}
+    for i, first in enumerate(inside):
+        if first is not None:
+            own.setdefault(first, []).append(kind_of(*code[i]))
+    hot = [loop for loop in map(Loop, own.values()) if loop.multiply_adds >= LEAST_MULTIPLY_ADDS]
     return sorted(hot, key=lambda loop: -loop.multiply_adds)
 
 

@@ -4,6 +4,8 @@ import fnmatch
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+HOT = 128  # multiply-adds of a loop that wants a bar
+HELD = ("NVIDIA", "AMD")  # to no scratch and no spills; of Intel it is said
 Failure = collections.namedtuple("Failure", "kernel what vendor detail")  # detail: for people, no part of the key
 
 
@@ -27,11 +29,16 @@ class Known:
         fresh = [f for f in failures if f[:3] not in self.place]
         return fresh, len(failures) - len(fresh)
 
+    def gone(self, kernels):
+        """Places of lines whose kernel no build at defaults has any more."""
+        return [f"{place}: {' '.join(key)} is no longer true: take it out" for key, place in self.place.items()
+                if key[2] != "traffic" and key[0] not in kernels]
+
     def untrue(self, failures, was_judged):
-        """Places of lines whose kernel was looked at and did not fail. was_judged(kernel, what, vendor)."""
+        """Places of lines whose kernel was looked at and did not fail. was_judged(kernel, vendor)."""
         true = {f[:3] for f in failures}
         return [f"{place}: {' '.join(key)} is no longer true: take it out" for key, place in self.place.items()
-                if key not in true and was_judged(*key)]
+                if key not in true and was_judged(key[0], key[2])]
 
 
 class Bars:
@@ -76,27 +83,36 @@ def failures_of(build, vendor, target, facts_of_kernels, bars):
     found = []
     for kernel in build.uses:
         facts = facts_of_kernels.get(kernel)
-        where = f"{build.file} {build.short_options} on {target}"
-        if facts is None:
-            found.append(Failure(kernel, "absent", vendor.name.lower(), where))
-            continue
-        if not build.is_default(kernel):
-            continue
         def fail(what, detail):
-            found.append(Failure(kernel, what, vendor.name.lower(), f"{detail}; {where}"))
+            found.append(Failure(kernel, what, vendor.name.lower(),
+                                 f"{detail}; {build.file} {build.short_options} on {target}"))
+        if facts is None:
+            fail("absent", "it is launched, and there is no such kernel")
+            continue
+        if vendor.name == "NVIDIA":
+            for what, detail in under_bars(build, kernel, facts, bars):
+                fail(what, detail)
+        if vendor.name not in HELD or not build.is_default(kernel):
+            continue
         if facts["scratch"]:
             fail("scratch", f"{facts['scratch']} B of scratch an item")
         if facts["spills"]:
             fail("spills", f"{facts['spills']} spilled")
-        over = vendor.too_large(build, kernel, facts) if hasattr(vendor, "too_large") else None
+        over = vendor.too_large(build, kernel, facts)
         if over:
             fail("group", over)
-        if vendor.name != "NVIDIA":
-            continue
-        for place, _, what, least, _ in bars.of(kernel, build.short_options):
-            value = measured(what, facts)
-            if value is None:
-                fail(what, f"has no such loop or access, and {place} wants {least:g} %")
-            elif value < least:
-                fail(what, f"{value:.0f} %, and {place} wants {least:g} %")
     return found
+
+
+def under_bars(build, kernel, facts, bars):
+    """(what, detail) of each bar that the kernel is under; and where a variant for GPUs multiplies and has none."""
+    rows = bars.of(kernel, build.short_options)
+    for place, _, what, least, _ in rows:
+        value = measured(what, facts)
+        if value is None:
+            yield what, f"has no such loop or access, and {place} wants {least:g} %"
+        elif value < least:
+            yield what, f"{value:.0f} %, and {place} wants {least:g} %"
+    first = facts["loops"][0] if facts["loops"] else None
+    if not rows and build.is_default(kernel) and first and first["count"]["fma"] >= HOT and first["share"] >= 50:
+        yield "bar", "its loop multiplies, and bars.txt has no line for it"
