@@ -20,6 +20,8 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_D] = tn_rng_below(rng, 2) ? 16 * tn_rng_range(rng, 1, 8) : tn_rng_range(rng, 1, 100);
     s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? N : tn_rng_range(rng, 0, N);
     s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 5);
+    if (tn_rng_below(rng, 8) == 0) /* wider than what a work-group takes at once */
+        s->v[DIM_D] = tn_rng_range(rng, 130, 600);
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {

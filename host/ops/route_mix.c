@@ -3,7 +3,7 @@
 #include "route_mix_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_route_mix_threads, NULL};
+static const tn_variant *const variants[] = {&tn_route_mix_groups, &tn_route_mix_threads, NULL};
 const tn_op tn_route_mix_op = {
     .name = "route_mix", .passes = passes, .shape_bytes = sizeof(tn_route_mix_key), .variants = variants};
 

@@ -25,6 +25,6 @@ typedef struct tn_route_mix_args {
     const tn_buffer *c, *o, *p, *h, *slot;
 } tn_route_mix_args;
 
-extern const tn_variant tn_route_mix_threads;
+extern const tn_variant tn_route_mix_threads, tn_route_mix_groups;
 
 #endif
