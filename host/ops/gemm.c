@@ -14,8 +14,8 @@ static int class_of(int pass, const void *shape) {
     return (pass == TN_GEMM_NN || pass == TN_GEMM_NT) && s->M <= TN_GEMM_FEW_ROWS ? 0 : work <= SMALL ? 1 : 2;
 }
 
-static const tn_variant *const variants[] = {&tn_gemm_few, &tn_gemm_clblast, &tn_gemm_groups,
-                                             &tn_gemm_threads, NULL};
+static const tn_variant *const variants[] = {&tn_gemm_few,     &tn_gemm_clblast, &tn_gemm_groups,
+                                             &tn_gemm_columns, &tn_gemm_threads, NULL};
 const tn_op tn_gemm_op = {.name = "gemm",
                           .passes = passes,
                           .classes = classes,

@@ -32,7 +32,7 @@ typedef struct tn_gemm_args {
     tn_partial_sums *later; /* where the sums of a split k may wait, or NULL */
 } tn_gemm_args;
 
-extern const tn_variant tn_gemm_few, tn_gemm_threads, tn_gemm_groups, tn_gemm_clblast;
+extern const tn_variant tn_gemm_few, tn_gemm_threads, tn_gemm_groups, tn_gemm_clblast, tn_gemm_columns;
 
 /* c += bias, for products that come from elsewhere (gemm_bias.c). */
 tn_status tn_gemm_bias_forward(tn_device *dev, int64_t M, int64_t N, tn_buffer *c, const tn_buffer *bias);
