@@ -3,7 +3,7 @@
 #include "route_capacity_variants.h"
 
 static const char *const passes[] = {"forward", NULL};
-static const tn_variant *const variants[] = {&tn_route_capacity_threads, NULL};
+static const tn_variant *const variants[] = {&tn_route_capacity_groups, &tn_route_capacity_threads, NULL};
 const tn_op tn_route_capacity_op = {.name = "route_capacity",
                                     .passes = passes,
                                     .shape_bytes = sizeof(tn_route_capacity_key),

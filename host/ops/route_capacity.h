@@ -1,4 +1,4 @@
-/* Capacity routing (kernels/route_capacity.cl): exactly min(k, T) rows of each sequence, those with the
+/* Capacity routing (kernels/route_capacity/): exactly min(k, T) rows of each sequence, those with the
  * largest p, the earlier position winning a tie and a NaN above every number. Radix select, no sort. Up to
  * TILE positions a sequence is one work-item's (one launch of B items); longer ones take nine launches: ⌈T /
  * TILE⌉ × B items count and mark, a work-group a sequence picks. It ranks a whole sequence, so a decision

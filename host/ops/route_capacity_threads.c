@@ -28,14 +28,14 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_options_int(&options, "TILE", values[TILE]);
     tn_options_int(&options, "WAYS", values[WAYS]);
     if (p->tiles <= 1) {
-        TN_TRY(tn_kernel_get(dev, "route_capacity", "route_capacity_short", &options, &p->whole));
+        TN_TRY(tn_kernel_get(dev, "route_capacity_threads", "route_capacity_short", &options, &p->whole));
         p->over_whole = tn_range_1d(B, tn_kernel_group(p->whole, local));
         return TN_OK;
     }
     const size_t tiles = (size_t)p->tiles;
-    TN_TRY(tn_kernel_get(dev, "route_capacity", "route_capacity_count", &options, &p->count));
-    TN_TRY(tn_kernel_get(dev, "route_capacity", "route_capacity_pick", &options, &p->pick));
-    TN_TRY(tn_kernel_get(dev, "route_capacity", "route_capacity_mark", &options, &p->mark));
+    TN_TRY(tn_kernel_get(dev, "route_capacity_threads", "route_capacity_count", &options, &p->count));
+    TN_TRY(tn_kernel_get(dev, "route_capacity_threads", "route_capacity_pick", &options, &p->pick));
+    TN_TRY(tn_kernel_get(dev, "route_capacity_threads", "route_capacity_mark", &options, &p->mark));
     const size_t pickers = tn_kernel_group(p->pick, (size_t)values[PICK]);
     p->over_count = tn_range_2d(tiles, B, tn_kernel_group(p->count, local), 1);
     p->over_pick = tn_range_1d(B * pickers, pickers);

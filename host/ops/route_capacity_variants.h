@@ -16,6 +16,6 @@ typedef struct tn_route_capacity_args {
     const tn_buffer *p;
 } tn_route_capacity_args;
 
-extern const tn_variant tn_route_capacity_threads;
+extern const tn_variant tn_route_capacity_groups, tn_route_capacity_threads;
 
 #endif
