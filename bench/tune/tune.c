@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "launch.h"
+#include "tune_cards.h"
 #include "tune_work.h"
 
 #include <stdarg.h>
@@ -160,8 +161,12 @@ static tn_status confirm(tuner *t, const tn_tune_space *space, const tn_tune_set
 }
 
 static tn_status search(tuner *t, const tn_tune_space *space, int slot, tn_tune_set *best) {
-    const tn_tune_judge judge = {t, accept, compare, has_time, had_turn};
+    tn_tune_judge judge = {t, accept, compare, has_time, had_turn, NULL};
     tn_tune_found found;
+    tn_tune_card card;
+    tn_tune_set preset = space->start;
+    if (tn_tune_card_of(tn_device_get_info(t->dev)->name, &card) && tn_tune_card_set(&card, space, &preset))
+        judge.first = &preset;
     t->space = space;
     TN_TRY(tn_tune_search(context_of(t), space,
                           t->journal.has_best[slot] ? &t->journal.best[slot] : &space->start, &judge,

@@ -76,6 +76,9 @@ tn_status tn_tune_search(tn_context *ctx, const tn_tune_space *space, const tn_t
     bool won = true, is_new;
     *out = (tn_tune_found){.best = *start, .whole = true};
     tn_status status = note(&s, start, &is_new);
+    if (status == TN_OK && judge->first && judge->has_time(judge->data))
+        status = turn(&s, judge->first, &won);
+    won = true;
     while (status == TN_OK && won && out->whole) {
         won = false;
         for (int row = 0; row < space->tunables && status == TN_OK && out->whole; row++)

@@ -24,6 +24,7 @@ typedef struct tn_tune_judge {
                          tn_tune_gain *out);
     bool (*has_time)(void *data);
     bool (*had_turn)(void *data, const tn_tune_set *set); /* before this search began; NULL: none had */
+    const tn_tune_set *first;                             /* has its turn before all others; NULL: none */
 } tn_tune_judge;
 
 typedef struct tn_tune_found {
