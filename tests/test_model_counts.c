@@ -52,13 +52,18 @@ static void check(const tn_model_config *c, int64_t sequences, int64_t length) {
         const int64_t with_host = waits_of(m, ws, &in);
         ck_ok(&ctx, tn_workspace_spoil(ws));
         m->count = TN_COUNT_DEVICE;
+        const int64_t before = tn_device_counted(dev).waits;
         run(m, ws, &in, &device);
+        /* Decisions, p, counts and the logits, once for all layers. */
+        const bool lists = tn_mixer_has_attention(c) && c->mixer != TN_MIXER_ATTENTION;
+        ck_assert_int_eq(tn_device_counted(dev).waits - before,
+                         1 + (lists ? 2 + (tn_mixer_has_router(c) ? 1 : 0) : 0));
         ck_assert_msg(memcmp(host.logits, device.logits, sizeof host.logits) == 0, "not the same logits");
         ck_assert_msg(memcmp(host.routes, device.routes, sizeof host.routes) == 0, "not the same routes");
         ck_assert_msg(memcmp(host.stats, device.stats, sizeof host.stats) == 0, "not the same numbers");
         ck_assert_msg(memcmp(host.routed, device.routed, sizeof host.routed) == 0, "not as many rows");
         ck_assert_int_eq(waits_of(m, ws, &in), 0);
-        ck_assert_int_eq(with_host, tn_mixer_has_attention(c) && c->mixer != TN_MIXER_ATTENTION ? LAYERS : 0);
+        ck_assert_int_eq(with_host, lists ? LAYERS : 0);
     }
     tn_workspace_destroy(ws);
     tn_model_destroy(m);

@@ -31,7 +31,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         const size_t local = p->range.local[0], groups = (size_t)tn_ceil_div(a->R, p->rows);
         return tn_launch(dev, p->kernel, tn_range_1d(groups * local, local), tn_arg_buffer(a->y),
                          tn_arg_buffer(a->res), tn_arg_buffer(a->o), tn_arg_buffer(a->p),
-                         tn_arg_buffer(a->rows), tn_arg_buffer(a->h), tn_arg_i32(a->R), tn_arg_i32(s->D));
+                         tn_arg_buffer(a->rows), tn_arg_buffer(a->h), tn_arg_buffer(a->count),
+                         tn_arg_i32(a->R), tn_arg_i32(s->D));
     }
     if (pass == TN_ROUTE_MIX_FORWARD)
         return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->res),
@@ -46,6 +47,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 
 const tn_variant tn_route_mix_groups = {.name = "groups",
                                         .style = TN_STYLE_GROUPS,
+                                        .counted = 1u << TN_ROUTE_MIX_FEW,
                                         .tunable_count = sizeof tunables / sizeof tunables[0],
                                         .tunables = tunables,
                                         .plan = make,

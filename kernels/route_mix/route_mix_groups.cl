@@ -41,9 +41,10 @@ kernel void route_mix_few_groups(global float *restrict y,         /* [N,D] */
                                  const global float *p,            /* [N] or NULL */
                                  const global int *restrict rows,  /* [R] */
                                  const global uchar *h,            /* [N], or NULL: all of them */
+                                 const global int *count,          /* [1] or NULL */
                                  int R, int D) {
     const int r = get_group_id(0) * GROUP_ROWS + MY_ROW;
-    if (r >= R)
+    if (r >= rows_counted(count, R))
         return;
     const int n = rows[r];
     if (h && !h[n])
