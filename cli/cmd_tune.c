@@ -24,8 +24,8 @@ typedef struct tune_plan {
     tn_tune_cover_options cover;
     int devices, wrong, left_out; /* so far */
     char program[4096];
-    double silence_s;
-    json_t *rows; /* of all devices; NULL: they are printed as text */
+    double asked_silence_s, asked_s; /* 0: by the device's style */
+    json_t *rows;                    /* of all devices; NULL: they are printed as text */
 } tune_plan;
 
 static const tn_op *op_at(const tune_plan *plan, int i) {
@@ -266,15 +266,21 @@ static tn_status show_device(const tn_tune_apart *apart, const tune_plan *plan) 
     if (!plan->verify_only && !plan->rows) {
         tn_show_time(plan->seconds, text, sizeof text);
         printf("shares by the number of sets; a search weighs them by each op's time in the model, too\n"
-               "%s on this device, --seconds; what is not reached by then is said\n",
-               text);
+               "%s on this device, --seconds %g; what is not reached by then is said\n",
+               text, plan->seconds);
     }
     return tn_stdout_check(apart->ctx);
 }
 
 static tn_status tune_device(tn_context *ctx, const tn_device_info *info, void *data) {
     tune_plan *plan = data;
-    const tn_tune_apart apart = {ctx, info, tn_device_info_style(info), plan->program, plan->silence_s};
+    const bool groups = tn_device_info_style(info) == TN_STYLE_GROUPS;
+    const double silence = plan->asked_silence_s > 0 ? plan->asked_silence_s
+                           : groups && !plan->verify_only
+                               ? 60 /* a hang must not take all the time there is */
+                               : 300;
+    const tn_tune_apart apart = {ctx, info, tn_device_info_style(info), plan->program, silence};
+    plan->seconds = plan->asked_s > 0 ? plan->asked_s : groups ? 210 : 240; /* the last set may go over it */
     if (plan->dry_run) {
         print_head(info, plan, "op                       variant      one by one     all sets  time\n");
         return show_device(&apart, plan);
@@ -293,9 +299,9 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, tune_plan *
     static const char *const unwanted[] = {"TURNOUT_TUNE", "TURNOUT_KIND", "TURNOUT_VARIANT"};
     uint64_t seed = tn_cli_uint64(args, "seed", 1);
     int cases = (int)tn_cli_int(args, "cases", 2);
-    *plan = (tune_plan){.seconds = tn_cli_real(args, "seconds", 240),
+    *plan = (tune_plan){.asked_s = tn_cli_real(args, "seconds", 0),
                         .options = {.seed = seed, .cases = cases},
-                        .silence_s = tn_cli_real(args, "timeout", 300),
+                        .asked_silence_s = tn_cli_real(args, "timeout", 0),
                         .verify_only = tn_cli_given(args, "verify-only"),
                         .dry_run = tn_cli_given(args, "dry-run"),
                         .cover = {.most = (int)tn_cli_int(args, "sets", 0), .cases = cases, .seed = seed}};
@@ -336,10 +342,10 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
 
 static const tn_cli_option options[] = {
     {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
-    {"seconds", 0, "S", TN_CLI_REAL, "for a device, all ops together (240)", 1, 1e6},
+    {"seconds", 0, "S", TN_CLI_REAL, "for a device, all ops together (240, GPUs 210)", 1, 1e6},
     {"cases", 'n', "N", TN_CLI_INT, "random shapes that a set must be right on (2)", 1, 1000},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of shapes and data (1)"},
-    {"timeout", 0, "S", TN_CLI_REAL, "a set that takes longer than this is given up (300)", 1, 1e6},
+    {"timeout", 0, "S", TN_CLI_REAL, "a set that takes longer than this is given up (300, GPUs 60)", 1, 1e6},
     TN_CLI_LIST("variants, tunables, defaults by style and candidates"),
     TN_CLI_LIST_JSON,
     {"dry-run", 0, NULL, TN_CLI_FLAG,

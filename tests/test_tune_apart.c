@@ -126,6 +126,16 @@ END_TEST
 
 /* Seconds that are over before the last op has had its turn: what was not tried is said, and it is what takes
  * least. */
+START_TEST(a_card_takes_less_than_four_minutes) {
+    setenv("BAD_LAYER", "clBuildProgram:1000000:hang:", 1);
+    program_gives(0, "tune -d cpu --dry-run", "--seconds 240;");
+    setenv("BAD_LAYER_GPU", "1", 1);
+    program_gives(0, "tune -d gpu --dry-run", "--seconds 210;");
+    program_gives(0, "tune -d gpu --dry-run --seconds 60", "--seconds 60;");
+    unsetenv("BAD_LAYER_GPU");
+}
+END_TEST
+
 START_TEST(time_is_over) {
     setenv("BAD_LAYER", "clBuildProgram:1000000:hang:", 1);
     program_gives(0, "tune -d cpu --seconds 1 --cases 1",
@@ -160,6 +170,7 @@ int main(void) {
     tcase_add_test(tests, verify_only_goes_on);
     tcase_add_loop_test(tests, sets_that_spill, 0, 2);
     tcase_add_test(tests, order_of_ops);
+    tcase_add_test(tests, a_card_takes_less_than_four_minutes);
     tcase_add_test(tests, time_is_over);
     tcase_add_test(tests, sets_as_text);
     suite_add_tcase(suite, tests);
