@@ -12,7 +12,7 @@
 
 #define DIGITS 16
 #define PARTS  (GROUP / DIGITS)
-#define WIDE   (GROUP + 4)   /* counters of a digit: two banks on from those of the one before */
+#define WIDE   (GROUP + 32)  /* counters of a digit, 16 banks on from those of the one before */
 #define MOST   (252 / LANES) /* vectors until a counter of eight bits might overflow */
 
 /* Unsigned: a NaN, of either sign, is above every number. Past the end: above all that are. */
@@ -43,22 +43,20 @@ ALWAYS_INLINE void put_counts(local ushort (*counts)[WIDE], uint *packed) {
     UNROLL for (int w = 0; w < 4; w++) packed[w] = 0;
 }
 
-/* The sum of each digit over all items. */
-ALWAYS_INLINE void sum_counts(local uint *totals, local uint (*parts)[DIGITS], local ushort (*counts)[WIDE]) {
-    const int item = get_local_id(0), digit = item % DIGITS, part = item / DIGITS;
+/* The sum of each digit over all items: that of digit d in parts[d * PARTS]. */
+ALWAYS_INLINE void sum_counts(local uint *parts, local ushort (*counts)[WIDE]) {
+    const int item = get_local_id(0), digit = item / PARTS, part = item % PARTS;
     uint sum = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int i = part * 2; i < GROUP; i += 2 * PARTS)
         sum += counts[digit][i] + counts[digit][i + 1];
-    parts[part][digit] = sum;
+    parts[item] = sum;
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (item < DIGITS) {
-        sum = 0;
-        for (int i = 0; i < PARTS; i++)
-            sum += parts[i][item];
-        totals[item] = sum;
+    for (int n = PARTS / 2; n > 0; n /= 2) {
+        if (part < n)
+            parts[item] += parts[item + n];
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
 }
 
 /* The sum of v over the items before this one, and over all. */
@@ -99,7 +97,7 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void route_capacity_gr
     int k) {
     const int item = get_local_id(0) * LANES, b = get_group_id(0), stride = GROUP * LANES;
     local ushort counts[DIGITS][WIDE];
-    local uint parts[PARTS][DIGITS], totals[DIGITS];
+    local uint parts[GROUP];
     local int sums[2][GROUP];
     const global float *own = p + b * T;
     uint prefix = 0, known = 0x80000000u; /* no key has that bit, NONE has */
@@ -124,10 +122,10 @@ kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void route_capacity_gr
         }
 #endif
         put_counts(counts, packed);
-        sum_counts(totals, parts, counts);
-        while (digit > 0 && (int)totals[digit] < need)
-            need -= totals[digit--];
-        whole = (int)totals[digit] == need;
+        sum_counts(parts, counts);
+        while (digit > 0 && (int)parts[digit * PARTS] < need)
+            need -= parts[digit-- * PARTS];
+        whole = (int)parts[digit * PARTS] == need;
         prefix |= (uint)digit << shift;
         known |= 15u << shift;
         barrier(CLK_LOCAL_MEM_FENCE);
