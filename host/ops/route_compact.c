@@ -3,7 +3,8 @@
 #include "route_compact_variants.h"
 
 static const char *const passes[] = {"forward", NULL};
-static const tn_variant *const variants[] = {&tn_route_compact_single, &tn_route_compact_launches, NULL};
+static const tn_variant *const variants[] = {&tn_route_compact_groups, &tn_route_compact_single,
+                                             &tn_route_compact_launches, NULL};
 const tn_op tn_route_compact_op = {.name = "route_compact",
                                    .passes = passes,
                                    .shape_bytes = sizeof(tn_route_compact_key),
@@ -18,7 +19,7 @@ tn_status tn_route_compact_widen_plan(tn_device *dev, const tn_route_compact_key
     out->items = tn_ceil_div(s->T, share);
     tn_options_int(&options, "TILE", tile);
     tn_options_int(&options, "BLOCK", (long)s->block);
-    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_widen", &options, &out->kernel));
+    TN_TRY(tn_kernel_get(dev, "route_compact_threads", "route_compact_widen", &options, &out->kernel));
     out->range =
         tn_range_2d((size_t)out->items, (size_t)s->B, tn_kernel_group(out->kernel, (size_t)local), 1);
     return TN_OK;

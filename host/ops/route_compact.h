@@ -1,4 +1,4 @@
-/* Routing compaction (kernels/route_compact.cl): mask → count → scan → stable row list. Launches are sized by
+/* Routing compaction (kernels/route_compact/): mask → count → scan → stable row list. Launches are sized by
  * B and T alone: ⌈T / TILE⌉ × B items count and place, one work-group scans (variant launches); few positions
  * are one item's work where items are threads (variant single). How many rows came out stands in start[B] on
  * the device, and whoever launches over the list reads it back. */

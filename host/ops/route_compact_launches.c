@@ -19,7 +19,7 @@ typedef struct plan {
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "route_compact's plan");
 
 static tn_status keys_plan(tn_device *dev, const tn_route_compact_key *s, size_t local, plan *p) {
-    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_keys", NULL, &p->keys));
+    TN_TRY(tn_kernel_get(dev, "route_compact_threads", "route_compact_keys", NULL, &p->keys));
     p->over_keys = tn_range_2d((size_t)s->T, (size_t)s->B, tn_kernel_group(p->keys, local), 1);
     return TN_OK;
 }
@@ -33,9 +33,9 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
         return keys_plan(dev, s, local, p);
     TN_TRY(tn_route_compact_widen_plan(dev, s, values[TILE], values[LOCAL], &p->widen));
     tn_options_int(&options, "TILE", values[TILE]);
-    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_count", &options, &p->count));
-    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_scan", &options, &p->scan));
-    TN_TRY(tn_kernel_get(dev, "route_compact", "route_compact_place", &options, &p->place));
+    TN_TRY(tn_kernel_get(dev, "route_compact_threads", "route_compact_count", &options, &p->count));
+    TN_TRY(tn_kernel_get(dev, "route_compact_threads", "route_compact_scan", &options, &p->scan));
+    TN_TRY(tn_kernel_get(dev, "route_compact_threads", "route_compact_place", &options, &p->place));
     p->tiles = tn_ceil_div(s->T, values[TILE]);
     p->scanners = tn_kernel_group(p->scan, (size_t)values[SCAN]);
     p->over_count = tn_range_2d((size_t)p->tiles, B, tn_kernel_group(p->count, local), 1);

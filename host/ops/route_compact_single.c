@@ -34,7 +34,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     plan *p = out;
     (void)pass;
     TN_TRY(tn_route_compact_widen_plan(dev, shape, values[TILE], values[LOCAL], &p->widen));
-    return tn_kernel_get(dev, "route_compact", "route_compact_single", NULL, &p->kernel);
+    return tn_kernel_get(dev, "route_compact_threads", "route_compact_single", NULL, &p->kernel);
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {

@@ -32,6 +32,6 @@ tn_status tn_route_compact_widen_plan(tn_device *dev, const tn_route_compact_key
 tn_status tn_route_compact_widen_run(tn_device *dev, const tn_route_compact_key *s,
                                      const tn_route_compact_widen *p, const tn_buffer **mask);
 
-extern const tn_variant tn_route_compact_single, tn_route_compact_launches;
+extern const tn_variant tn_route_compact_groups, tn_route_compact_single, tn_route_compact_launches;
 
 #endif
