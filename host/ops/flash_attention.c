@@ -26,7 +26,11 @@ static tn_flash_attention_key key_of(const tn_flash_attention_shape *s) {
                                     .Dh = s->Dh,
                                     .tile = s->max_rows <= 2   ? 2
                                             : s->max_rows <= 6 ? 4
-                                                               : INT32_MAX};
+                                                               : INT32_MAX,
+                                    .rows = s->max_rows <= 8    ? 8
+                                            : s->max_rows <= 16 ? 16
+                                            : s->max_rows <= 32 ? 32
+                                                                : 64};
 }
 
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,

@@ -1,106 +1,144 @@
-/* Forward: a work-item owns a query row; its work-group stages blocks of keys and values in local memory. A
- * group has rows of one sequence only, so each list is padded to whole groups. */
-#include "flash_attention_variants.h"
+/* Forward by work-groups of 64 items (kernels/flash_attention/flash_attention_groups.cl): a group
+ * has up to 64 query rows of a head in local memory. Lists too short to fill a device are split over chunks
+ * of keys. How many rows a tile has changes no bits: short lists take flat ones. */
+#include "flash_attention_groups.h"
 
-/* VW and CHUNK: the order of a row's sums, as in threads. Staging pays only where groups are large, so the
- * defaults are the same in both styles. */
-enum { VW, CHUNK, LOCAL, TUNABLES };
-static const tn_tunable tunables[] = {
-    [VW] = TN_TUNABLE("VW", "lanes of a vector", 4, 4, TN_TUNABLE_BITS | TN_TUNABLE_LAYOUT, 4, 8, 16),
-    [CHUNK] = TN_TUNABLE("CHUNK", "keys that share partial sums", 1024, 1024,
-                         TN_TUNABLE_BITS | TN_TUNABLE_LAYOUT, 256, 512, 1024, 2048),
-    [LOCAL] =
-        TN_TUNABLE("LOCAL", "work-items of a work-group, a query row each", 64, 64, 0, 16, 32, 64, 128, 256),
+/* TB and CHUNK: the order of a row's sums. */
+static const tn_tunable tunables[TN_FLASH_GROUPS_TUNABLES] = {
+    [TN_FLASH_GROUPS_TB] = TN_TUNABLE("TB", "keys of a block, after which a row's maximum is looked at", 64,
+                                      64, TN_TUNABLE_BITS | TN_TUNABLE_LAYOUT, 32, 64),
+    [TN_FLASH_GROUPS_CHUNK] = TN_TUNABLE("CHUNK", "keys that share partial sums", 512, 512,
+                                         TN_TUNABLE_BITS | TN_TUNABLE_LAYOUT, 256, 512, 1024, 2048),
+    [TN_FLASH_GROUPS_TM] = TN_TUNABLE("TM", "query rows of a work-item, at most", 8, 8, 0, 1, 2, 4, 8),
+    [TN_FLASH_GROUPS_DP] = TN_TUNABLE(
+        "DP", "of the sum, in a piece that is brought to local memory; 0: by rows", 0, 0, 0, 8, 16),
 };
 
+enum { ITEMS = TN_FLASH_GROUPS_ITEMS };
+
 typedef struct plan {
-    int values[TUNABLES];
-    tn_kernel *staged;
-    size_t group;
-    tn_flash_attention_join join;
+    tn_kernel *kernel, *join; /* join NULL where a sequence is but one chunk */
+    int64_t rows;             /* of a tile */
+    int64_t chunk;
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "flash_attention's plan");
 
-/* q, sums and the sums of all chunks of a row; scores. */
-static size_t group_of(const tn_device *dev, const tn_flash_attention_key *key, const int *values) {
-    return tn_private_group(dev, (size_t)values[LOCAL], (size_t)(3 * key->Dh + 64) * sizeof(float));
+/* Eight rows an item leave registers for short pieces alone. */
+static int64_t piece_of(const int *v, int64_t tm) {
+    return v[TN_FLASH_GROUPS_DP] ? v[TN_FLASH_GROUPS_DP] : tm >= 8 ? 8 : 16;
 }
 
-static int64_t chunks_of(const tn_device *dev, const tn_flash_attention_shape *s,
-                         const tn_flash_attention_key *key, const int *values) {
-    const size_t units = tn_device_get_info(dev)->compute_units;
-    const int64_t wanted = 4 * (int64_t)(units * group_of(dev, key, values));
-    return tn_flash_attention_chunks(dev, s, values[CHUNK], s->max_rows, wanted);
+/* As the kernel declares it. */
+static size_t local_bytes(const tn_flash_attention_key *key, const int *v, int64_t tm) {
+    const int64_t rows = 8 * tm, dp = piece_of(v, tm), deep = tn_ceil_div(key->Dh, dp) * dp,
+                  wide = tn_ceil_div(key->Dh, 32) * 32, tb = v[TN_FLASH_GROUPS_TB];
+    const int64_t piece = dp * ((tb > wide ? tb : wide) + 4);
+    return (size_t)(deep * (rows + 4) + rows * (tb + 4) + 2 * piece + 10 * rows + ITEMS + 4) * sizeof(float);
+}
+
+/* Rows of a work-item: no more than the list fills, nor than there is local memory for, nor than registers
+ * hold beside a wide head's sums. 0: not even one. */
+static int64_t rows_an_item(const tn_device *dev, const tn_flash_attention_key *key, const int *v) {
+    int64_t tm = v[TN_FLASH_GROUPS_TM];
+    while (tm > 1 && 4 * tm >= key->rows)
+        tm /= 2;
+    while (tm > 4 && key->Dh != 32 && key->Dh != 64)
+        tm /= 2;
+    while (tm > 0 && local_bytes(key, v, tm) > tn_device_get_info(dev)->local_bytes)
+        tm /= 2;
+    return tm;
+}
+
+static int64_t chunks_of(const tn_device *dev, const tn_flash_attention_shape *s, int64_t rows,
+                         int64_t chunk) {
+    const int64_t wanted = 4 * (int64_t)tn_device_get_info(dev)->compute_units;
+    return tn_flash_attention_chunks(dev, s, chunk, tn_ceil_div(s->max_rows, rows), wanted);
 }
 
 void tn_flash_attention_groups_layout(const tn_device *dev, const tn_flash_attention_shape *s,
                                       const tn_flash_attention_key *key, const int *values,
                                       tn_flash_attention_layout *out) {
-    *out =
-        (tn_flash_attention_layout){.block = (int64_t)group_of(dev, key, values),
-                                    .partial = tn_flash_attention_partial(s, chunks_of(dev, s, key, values))};
+    const int64_t rows = 8 * rows_an_item(dev, key, values);
+    const int64_t chunks = chunks_of(dev, s, rows, values[TN_FLASH_GROUPS_CHUNK]);
+    *out = (tn_flash_attention_layout){.block = rows, .partial = tn_flash_attention_partial(s, chunks)};
 }
 
 static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
                  size_t size) {
-    const tn_flash_attention_key *key = shape;
-    const int64_t block = key->Dh > 64 ? 16 : 32; /* STAGE of the kernel */
-    const size_t bytes = (size_t)(2 * block * key->Dh) * sizeof(float);
+    const tn_device_info *info = tn_device_get_info(dev);
     (void)pass;
-    (void)values;
-    if (bytes <= tn_device_get_info(dev)->local_bytes)
+    if (info->max_work_group >= ITEMS && rows_an_item(dev, shape, values) > 0)
         return true;
-    snprintf(why, size, "it stages %zu bytes in local memory, and there are %zu", bytes,
-             tn_device_get_info(dev)->local_bytes);
+    snprintf(why, size,
+             "it takes work-groups of %d items and %zu bytes of local memory, and there are %zu and %zu",
+             ITEMS, local_bytes(shape, values, 1), info->max_work_group, info->local_bytes);
     return false;
+}
+
+void tn_flash_groups_options(tn_options *options, const tn_flash_attention_key *key, const int *values,
+                             int64_t tm) {
+    tn_options_int(options, "LANES", 4);
+    tn_options_int(options, "DH", (long)key->Dh);
+    tn_options_int(options, "TB", values[TN_FLASH_GROUPS_TB]);
+    tn_options_int(options, "CHUNK", values[TN_FLASH_GROUPS_CHUNK]);
+    tn_options_int(options, "DP", (long)piece_of(values, tm));
+    tn_options_int(options, "TM", (long)tm);
 }
 
 static tn_status plan_make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_flash_attention_key *key = shape;
-    const int lanes = tn_flash_attention_lanes(key->Dh, values[VW]);
-    const size_t group = group_of(dev, key, values);
-    tn_options options = {""};
+    const int64_t tm = rows_an_item(dev, key, values);
+    tn_options options = {""}, joining = {""};
     plan *p = out;
     (void)pass;
-    for (int i = 0; i < TUNABLES; i++)
-        p->values[i] = values[i];
-    tn_options_int(&options, "DH", (long)key->Dh);
-    tn_options_int(&options, "LANES", lanes);
-    tn_options_int(&options, "CHUNK", values[CHUNK]);
-    TN_TRY(tn_kernel_get(dev, "flash_attention_staged", "flash_attention_staged", &options, &p->staged));
-    p->group = tn_kernel_group(p->staged, group);
-    return tn_flash_attention_join_plan(dev, key, lanes, values[CHUNK], group, &p->join);
+    p->rows = 8 * tm;
+    p->chunk = values[TN_FLASH_GROUPS_CHUNK];
+    tn_flash_groups_options(&options, key, values, tm);
+    TN_TRY(tn_kernel_get(dev, "flash_attention_groups", "flash_attention_groups", &options, &p->kernel));
+    TN_TRY(tn_kernel_check_group(dev, p->kernel, ITEMS));
+    if (key->T <= p->chunk)
+        return TN_OK;
+    tn_options_int(&joining, "LANES", 4);
+    tn_options_int(&joining, "DH", (long)key->Dh);
+    tn_options_int(&joining, "CHUNK", (long)p->chunk);
+    return tn_kernel_get(dev, "flash_attention_groups_join", "flash_attention_groups_join", &joining,
+                         &p->join);
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
     const plan *p = planned;
     const tn_flash_attention_args *a = args;
     const tn_flash_attention_shape *s = a->s;
-    const int64_t groups = tn_ceil_div(s->max_rows, (int64_t)p->group);
-    const int64_t chunks = chunks_of(dev, s, shape, p->values);
+    const int64_t tiles = tn_ceil_div(s->max_rows, p->rows), chunks = chunks_of(dev, s, p->rows, p->chunk);
     tn_flash_attention_sizes sizes = tn_flash_attention_sizes_of(s);
     tn_buffer *partial = NULL;
+    (void)shape;
     if (s->R == 0)
         return tn_flash_attention_empty(pass, a);
-    sizes.tiles = (int32_t)groups;
+    sizes.tiles = (int32_t)tiles;
     sizes.chunks = (int32_t)chunks;
     if (chunks)
         TN_TRY(tn_flash_attention_join_scratch(dev, s, chunks, &partial));
-    TN_TRY(tn_launch(dev, p->staged,
-                     tn_range_3d((size_t)(s->B * groups) * p->group, (size_t)s->H,
-                                 chunks ? (size_t)chunks : 1, p->group, 1, 1),
-                     tn_arg_buffer(a->o), tn_arg_buffer(a->lse), tn_arg_buffer(partial), tn_arg_buffer(a->q),
-                     tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->rows),
-                     tn_arg_buffer(a->q_start), tn_arg_buffer(a->kv_start), tn_arg_buffer(a->segments),
-                     tn_arg_buffer(a->lengths), tn_arg_bytes(&sizes, sizeof sizes)));
-    return chunks ? tn_flash_attention_join_run(dev, &p->join, a, &sizes, partial) : TN_OK;
+    TN_TRY(tn_launch(
+        dev, p->kernel,
+        tn_range_3d((size_t)(s->B * tiles) * ITEMS, (size_t)s->H, chunks ? (size_t)chunks : 1, ITEMS, 1, 1),
+        tn_arg_buffer(a->o), tn_arg_buffer(a->lse), tn_arg_buffer(partial), tn_arg_buffer(a->q),
+        tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->rows), tn_arg_buffer(a->q_start),
+        tn_arg_buffer(a->kv_start), tn_arg_buffer(a->segments), tn_arg_buffer(a->lengths),
+        tn_arg_bytes(&sizes, sizeof sizes)));
+    if (!chunks)
+        return TN_OK;
+    return tn_launch(
+        dev, p->join, tn_range_1d((size_t)(s->R * s->H * (s->Dh / 4)), tn_kernel_group(p->join, ITEMS)),
+        tn_arg_buffer(a->o), tn_arg_buffer(a->lse), tn_arg_buffer(partial), tn_arg_buffer(a->rows),
+        tn_arg_buffer(a->kv_start), tn_arg_buffer(a->lengths), tn_arg_bytes(&sizes, sizeof sizes));
 }
 
 const tn_variant tn_flash_attention_groups = {.name = "groups",
                                               .counted = 1u << TN_FLASH_ATTENTION_FORWARD,
                                               .style = TN_STYLE_GROUPS,
                                               .passes = 1u << TN_FLASH_ATTENTION_FORWARD,
-                                              .tunable_count = TUNABLES,
+                                              .tunable_count = TN_FLASH_GROUPS_TUNABLES,
                                               .tunables = tunables,
                                               .fits = fits,
                                               .plan = plan_make,

@@ -1,7 +1,7 @@
 /* What the variants of flash_attention agree on. Private to host/ops.
  *
  *   forward    threads   tiles of query rows a work-item; split-K over chunks of keys where rows are few
- *              groups    a row a work-item; a work-group stages keys and values in local memory; split-K too
+ *              groups    tiles of query rows a work-group, whose items share keys and values; split-K too
  *   backward   onepass   all gradients from one pass over the keys, for vectors of 16 lanes
  *              threads   dq, then dk and dv, over packed panels: scores twice, small tiles */
 #ifndef TN_FLASH_ATTENTION_VARIANTS_H
@@ -18,6 +18,7 @@ enum { TN_FLASH_ATTENTION_FORWARD, TN_FLASH_ATTENTION_BACKWARD };
 typedef struct tn_flash_attention_key {
     int64_t T, Dh;
     int64_t tile; /* rows of a tile, at most: lists of one or a few rows fill no taller one */
+    int64_t rows; /* the longest list, up to the next of 8, 16, 32; 64 for all longer ones */
 } tn_flash_attention_key;
 
 typedef struct tn_flash_attention_args {

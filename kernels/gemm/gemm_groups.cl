@@ -4,6 +4,10 @@
  * that one barrier a step is enough. Each element is one chain of multiply-adds over k in ascending order,
  * whatever the tile; bias and add come behind it. The bits of a row do not depend on M. */
 
+#if LANES != 4
+#error "LANES is 4 in kernels of work-groups"
+#endif
+
 #ifndef BM
 #define BM 64 /* rows of a work-group's tile */
 #endif

@@ -3,9 +3,7 @@
  * moves in one access. Sizes are macros' arguments, since not every compiler sees a function's as constants.
  */
 
-#if LANES != 4
-#error "LANES is 4 in kernels of work-groups"
-#endif
+#if LANES == 4
 
 /* Local memory that is read by quads. */
 #define LOCAL_TILE(name, floats) local float name[floats] __attribute__((aligned(16)))
@@ -153,3 +151,4 @@ static inline void store_few(float4 v, global float *p, int left) {
             }                                                                                                \
         }                                                                                                    \
     }
+#endif

@@ -1,0 +1,190 @@
+/* What the kernels of variant groups share. A work-group of 64 items, 8 down by 8 across, has TILE_ROWS
+ * = 8.TM rows of one sequence and head; the other side streams by blocks of TB, which come to local memory in
+ * pieces, DP of the sum deep, two of them in turn: while one is multiplied, the next is on its way to
+ * registers. */
+
+#if LANES != 4
+#error "LANES is 4 in kernels of work-groups"
+#endif
+
+#ifndef TM
+#define TM 4 /* rows of an item */
+#endif
+#ifndef TB
+#define TB 64 /* keys of a block; 32 or 64 */
+#endif
+#ifndef DP
+#define DP 16 /* of the sum, in a piece */
+#endif
+
+#define ITEMS     64
+#define ACROSS    8
+#define TILE_ROWS (8 * TM)
+#define TN        (TB / ACROSS)
+#define DEEP      ((DH + DP - 1) / DP * DP) /* a head's width, whole pieces */
+#define WIDE      ((DH + 31) / 32 * 32)     /* the same, whole quads for all items across */
+#define ON        (WIDE / ACROSS)           /* columns of an item in tiles of rows by head's width */
+#define SCORE_LD  (TB + 4)
+
+/* Scores lie in local memory as [TILE_ROWS][SCORE_LD], an item's row i in slot 8.i + down: the slots of items
+ * that run together are neighbours, which no two of a bank's words are. */
+#define SLOT(i, down) ((i)*8 + (down))
+#define ROW_OF(slot)  tile_own((slot) % 8, (slot) / 8, TM, TILE_ROWS)
+
+static inline bool quad_is_finite(float4 v) {
+    const uint4 bits = as_uint4(v) & 0x7fffffffu;
+    return max(max(bits.s0, bits.s1), max(bits.s2, bits.s3)) < 0x7f800000u;
+}
+
+/* In place of what a chunk's sums, or those before it, are to be multiplied by. */
+#define SKIP  (-1.0f) /* there is nothing of the chunk */
+#define FIRST (-2.0f) /* there is nothing before it */
+
+/* Which keys a row may see. */
+typedef struct {
+    int low, high, own; /* first and last, its segment */
+} row_sight;
+
+/* [3][TILE_ROWS] in local memory. */
+#define SIGHT(sights, slot)                                                                                  \
+    ((row_sight){(sights)[slot], (sights)[TILE_ROWS + (slot)], (sights)[2 * TILE_ROWS + (slot)]})
+
+static inline bool is_seen(row_sight r, int key, const global int *seg) {
+    return key >= r.low && key <= r.high && (!seg || seg[key] == r.own);
+}
+
+#define FIRST_AGAIN (3 * TILE_ROWS)
+#define SIGHTS      (3 * TILE_ROWS + 1)
+
+/* Where a group stands, then an item's own place in it. */
+typedef struct {
+    int first, end, count; /* its rows of the list, none: nothing to do; keys of the sequence */
+    int first_t, last_t;   /* positions of the first row and of the last */
+    int from, to;          /* the keys that any of its rows may see, of this chunk */
+    int D, window, base;   /* base: floats in front of the sequence's keys of this head */
+    const global int *seg; /* of the sequence, or NULL */
+    bool masks;            /* is anything hidden but by position? */
+    int slot, part;        /* the row that the item sees to, and which of the row's items it is */
+    int across, down;
+} group_view;
+
+/* one: first key of the only chunk that the group takes; -1: it takes all. Groups in a row have tiles of a
+ * sequence from its end: those that see most come first, and what runs last is short. */
+ALWAYS_INLINE group_view view_of(const attention_lists *l, const attention_sizes *s, int one) {
+    const int item = get_local_id(0), b = get_group_id(0) / s->tiles, h = get_group_id(1);
+    const int first = l->q_start[b] + (s->tiles - 1 - (int)get_group_id(0) % s->tiles) * TILE_ROWS;
+    const int end = min(l->q_start[b + 1], first + TILE_ROWS), kv = l->kv_start[b];
+    group_view g = {.first = first, .end = end, .count = l->kv_start[b + 1] - kv};
+    if (first >= end)
+        return g;
+    g.D = s->H * DH;
+    g.window = s->window;
+    g.base = kv * g.D + h * DH;
+    g.first_t = l->rows[first] - b * s->T; /* rows ascend */
+    g.last_t = l->rows[end - 1] - b * s->T;
+    g.from = max(one, first_key(g.first_t, s->window));
+    g.to = min(one < 0 ? g.last_t : min(one + CHUNK - 1, g.last_t), g.count - 1);
+    g.seg = l->segments ? l->segments + b * s->T : l->segments;
+    g.masks = l->segments || l->lengths;
+    g.slot = item % TILE_ROWS;
+    g.part = item / TILE_ROWS;
+    g.across = tile_across(item, ACROSS);
+    g.down = tile_down(item, ACROSS);
+    return g;
+}
+
+ALWAYS_INLINE void sights_begin(local int *sights, const group_view *g, const attention_lists *l,
+                                const attention_sizes *s) {
+    const int b = get_group_id(0) / s->tiles, row = g->first + ROW_OF(g->slot), listed = row < g->end,
+              t = listed ? l->rows[row] - b * s->T : 0;
+    if (get_local_id(0) == 0)
+        sights[FIRST_AGAIN] = g->first;
+    if (g->part > 0)
+        return;
+    sights[g->slot] = first_key(t, s->window);
+    sights[TILE_ROWS + g->slot] = listed ? min(last_key(t, b, s->T, l->lengths), g->count - 1) : -1;
+    sights[2 * TILE_ROWS + g->slot] = g->seg ? g->seg[t] : 0;
+}
+
+/* May a row of the tile not see a key of the block? */
+static inline bool is_edge(const group_view *g, int block) {
+    return g->masks || block + TB - 1 > min(g->first_t, g->count - 1) ||
+           (g->window > 0 && block < first_key(g->last_t, g->window));
+}
+
+/* The tile's rows, from p on, to local memory, times a factor. */
+TN_TILE(own_rows, TILE_ROWS, DEEP, ITEMS, 1, 1)
+#define ROWS_BRING(to, p, factor)                                                                            \
+    do {                                                                                                     \
+        float4 quads[own_rows_QUADS];                                                                        \
+        uint places[own_rows_QUADS];                                                                         \
+        own_rows_places(places, g.D, g.end - g.first);                                                       \
+        own_rows_fetch_part(quads, places, p, g.end - g.first, DH);                                          \
+        UNROLL for (int j = 0; j < own_rows_QUADS; j++) quads[j] *= factor;                                  \
+        own_rows_put(to, quads);                                                                             \
+    } while (0)
+
+/* Registers to scores, rows as quads of keys. */
+ALWAYS_INLINE void scores_put(local float *to, float4 acc[TM][TN / 4], int down, int across) {
+    UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < TN / 4; j++) *
+        (local float4 *)(to + SLOT(i, down) * SCORE_LD + tile_own(across, 4 * j, TN, TB)) = acc[i][j];
+}
+
+/* acc[TM][ON / 4] += Σ over the DP of a piece of scores . rows of the piece [DP][WIDE + 4], in order; `from`
+ * is the first of them within the block. */
+ALWAYS_INLINE void rows_multiply(float4 acc[TM][ON / 4], const local float *scores, const local float *piece,
+                                 int from, int down, int across) {
+    UNROLL for (int d = 0; d < DP; d += 4) {
+        float4 x[TM];
+        UNROLL for (int i = 0; i < TM; i++) x[i] =
+            *(const local float4 *)(scores + SLOT(i, down) * SCORE_LD + from + d);
+#define ONE_OF_FOUR(c)                                                                                       \
+    UNROLL for (int j = 0; j < ON / 4; j++) {                                                                \
+        const float4 y =                                                                                     \
+            *(const local float4 *)(piece + (d + 0x##c) * (WIDE + 4) + tile_own(across, 4 * j, ON, WIDE));   \
+        UNROLL for (int i = 0; i < TM; i++) acc[i][j] += x[i].s##c * y;                                      \
+    }
+        ONE_OF_FOUR(0)
+        ONE_OF_FOUR(1)
+        ONE_OF_FOUR(2)
+        ONE_OF_FOUR(3)
+#undef ONE_OF_FOUR
+    }
+}
+
+/* The same where some pairs are masked: their score is 0, but what lies there may be NaN or infinite, and 0
+ * of that is no 0. */
+ALWAYS_INLINE void rows_multiply_seen(float4 acc[TM][ON / 4], const local float *scores,
+                                      const local float *piece, const local int *sights, int from, int block,
+                                      const group_view *g) {
+    for (int d = 0; d < DP; d++)
+        UNROLL for (int j = 0; j < ON / 4; j++) {
+            const float4 y =
+                *(const local float4 *)(piece + d * (WIDE + 4) + tile_own(g->across, 4 * j, ON, WIDE));
+            const bool finite = quad_is_finite(y);
+            UNROLL for (int i = 0; i < TM; i++) {
+                const int slot = SLOT(i, g->down);
+                if (finite || is_seen(SIGHT(sights, slot), block + from + d, g->seg))
+                    acc[i][j] += scores[slot * SCORE_LD + from + d] * y;
+            }
+        }
+}
+
+/* A row's chunk joins those before it: what their sums and the chunk's are to be multiplied by. */
+static inline float2 row_fold(float *all_weight, float *all_top, float weight, float top) {
+    if (weight == 0.0f)
+        return (float2)(1.0f, SKIP);
+    if (*all_weight == 0.0f) {
+        *all_weight = weight;
+        *all_top = top;
+        return (float2)(FIRST, 1.0f);
+    }
+    const float now = AT_LEAST(*all_top, top), old = exp2(*all_top - now), fresh = exp2(top - now);
+    *all_weight = fma(weight, fresh, *all_weight * old);
+    *all_top = now;
+    return (float2)(old, fresh);
+}
+
+static inline float4 quad_fold(float4 before, float4 sum, float2 by) {
+    return by.s1 == SKIP ? before : by.s0 == FIRST ? sum : fma(sum, (float4)(by.s1), before * by.s0);
+}
