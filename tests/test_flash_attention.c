@@ -207,9 +207,9 @@ START_TEST(test_sizes) {
         .B = 1, .T = 1 << 20, .H = 4, .Dh = 64, .R = 8192, .Rkv = 1 << 20, .max_rows = 8192};
     info->compute_units = 132;
     info->max_alloc_bytes = (size_t)64 << 30;
-    ck_assert_int_eq(partial_floats(f.dev, &s), 0); /* 2 214 592 512 would be too many */
-    s.R = s.max_rows = 7000;
-    ck_assert_int_eq(partial_floats(f.dev, &s), (int64_t)7000 * 4 * 1024 * 66);
+    ck_assert_int_eq(partial_floats(f.dev, &s), 0); /* 4 429 185 024 would be too many */
+    s.R = s.max_rows = 3500;
+    ck_assert_int_eq(partial_floats(f.dev, &s), (int64_t)3500 * 4 * 2048 * 66);
     info->max_alloc_bytes = (size_t)2 << 30; /* nor what the device does not hold */
     ck_assert_int_eq(partial_floats(f.dev, &s), 0);
     *info = own;

@@ -70,27 +70,28 @@ typedef struct {
 
 /* one: first key of the only chunk that the group takes; -1: it takes all. Groups in a row have tiles of a
  * sequence from its end: those that see most come first, and what runs last is short. */
-ALWAYS_INLINE group_view view_of(const attention_lists *l, const attention_sizes *s, int one) {
+ALWAYS_INLINE void view_of(group_view *to, const attention_lists *l, const attention_sizes *s, int one) {
     const int item = get_local_id(0), b = get_group_id(0) / s->tiles, h = get_group_id(1);
     const int first = l->q_start[b] + (s->tiles - 1 - (int)get_group_id(0) % s->tiles) * TILE_ROWS;
     const int end = min(l->q_start[b + 1], first + TILE_ROWS), kv = l->kv_start[b];
-    group_view g = {.first = first, .end = end, .count = l->kv_start[b + 1] - kv};
+    to->first = first;
+    to->end = end;
+    to->count = l->kv_start[b + 1] - kv;
     if (first >= end)
-        return g;
-    g.D = s->H * DH;
-    g.window = s->window;
-    g.base = kv * g.D + h * DH;
-    g.first_t = l->rows[first] - b * s->T; /* rows ascend */
-    g.last_t = l->rows[end - 1] - b * s->T;
-    g.from = max(one, first_key(g.first_t, s->window));
-    g.to = min(one < 0 ? g.last_t : min(one + CHUNK - 1, g.last_t), g.count - 1);
-    g.seg = l->segments ? l->segments + b * s->T : l->segments;
-    g.masks = l->segments || l->lengths;
-    g.slot = item % TILE_ROWS;
-    g.part = item / TILE_ROWS;
-    g.across = tile_across(item, ACROSS);
-    g.down = tile_down(item, ACROSS);
-    return g;
+        return;
+    to->D = s->H * DH;
+    to->window = s->window;
+    to->base = kv * to->D + h * DH;
+    to->first_t = l->rows[first] - b * s->T; /* rows ascend */
+    to->last_t = l->rows[end - 1] - b * s->T;
+    to->from = max(one, first_key(to->first_t, s->window));
+    to->to = min(one < 0 ? to->last_t : min(one + CHUNK - 1, to->last_t), to->count - 1);
+    to->seg = l->segments ? l->segments + b * s->T : l->segments;
+    to->masks = l->segments || l->lengths;
+    to->slot = item % TILE_ROWS;
+    to->part = item / TILE_ROWS;
+    to->across = tile_across(item, ACROSS);
+    to->down = tile_down(item, ACROSS);
 }
 
 ALWAYS_INLINE void sights_begin(local int *sights, const group_view *g, const attention_lists *l,

@@ -158,16 +158,19 @@ ALWAYS_INLINE void sums_leave(float4 sums[TM][ON / 4], const local float *states
 /* The end of a chunk, or of the keys, which end with `block`. */
 ALWAYS_INLINE void chunk_end(float4 sums[TM][ON / 4], local float *states, const local int *sights,
                              const group_results *to, const group_view *g, int block) {
-    const int begin = sights[FIRST_AGAIN], row = begin + ROW_OF(g->slot);
     barrier(CLK_LOCAL_MEM_FENCE); /* factors have been read */
-    if (g->part == 0 && !to->chunks)
+    if (g->part == 0 && !to->chunks) {
+        const int row = sights[FIRST_AGAIN] + ROW_OF(g->slot);
         row_join(states + g->slot, SIGHT(sights, g->slot), block + TB > g->to, row < g->end,
                  to->lse + row * to->H + to->h);
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
     if (to->chunks)
-        sums_leave(sums, states, to, g, begin);
+        sums_leave(sums, states, to, g, sights[FIRST_AGAIN]);
     else
-        sums_join(sums, states, to, g, begin, block - block % CHUNK <= g->from);
+        sums_join(sums, states, to, g, sights[FIRST_AGAIN], block - block % CHUNK <= g->from);
+    /* PoCL 3.1 takes the first item's way for all where a branch ends behind the last barrier of another. */
+    barrier(CLK_LOCAL_MEM_FENCE);
 }
 
 /* The piece of this block's keys that begins at d of the head's width; of its values, at key d. */
@@ -194,14 +197,16 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     const global float *restrict q, /* [R,H.DH] */
     const global float *restrict k, /* [Rkv,H.DH] */
     const global float *restrict v, /* [Rkv,H.DH] */
-    LIST_ARGUMENTS, const attention_sizes s) {
+    LIST_ARGUMENTS, const attention_sizes given) {
     LOCAL_TILE(queries, TILE_FLOATS(TILE_ROWS, DEEP));
     LOCAL_TILE(scores, TILE_ROWS * SCORE_LD);
     LOCAL_TILE(pieces, 2 * PIECE);
     local float states[STATES * TILE_ROWS], maxima[ITEMS];
     local int sights[SIGHTS];
+    const attention_sizes s = given; /* read before anything branches */
     const attention_lists lists = LISTS;
-    const group_view g = view_of(&lists, &s, s.chunks ? get_group_id(2) * CHUNK : -1);
+    group_view g;
+    view_of(&g, &lists, &s, s.chunks ? get_group_id(2) * CHUNK : -1);
     if (g.first >= g.end) /* a whole group leaves */
         return;
     const group_results to = {o, lse, partial, s.H, get_group_id(1), s.chunks, get_group_id(2)};

@@ -135,6 +135,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
             break;
         turn ^= 1;
     }
+    /* PoCL 3.1 takes the first item's way for all where a branch ends behind the last barrier of a loop. */
+    barrier(CLK_LOCAL_MEM_FENCE);
 #if C_COUNT > 1
     const int which = n0 / s.c_width, before = which * s.c_width;
     global float *const to = which == 0 ? c : which == 1 ? c1 : c2;
