@@ -96,8 +96,10 @@ ALWAYS_INLINE void row_join(local float *state, row_sight sight, bool last, bool
     state[WEIGHT * TILE_ROWS] = 0.0f;
 }
 
-/* The rows' states before the first block. */
-ALWAYS_INLINE void states_begin(local float *states, const group_view *g) {
+/* What is known of the rows before the first block. */
+ALWAYS_INLINE void states_begin(local float *states, local int *sights, const group_view *g,
+                                const attention_lists *l, const attention_sizes *s) {
+    sights_begin(sights, g, l, s);
     if (g->part > 0)
         return;
     states[TOP * TILE_ROWS + g->slot] = LOWEST;
@@ -105,7 +107,10 @@ ALWAYS_INLINE void states_begin(local float *states, const group_view *g) {
         states[ALL_WEIGHT * TILE_ROWS + g->slot] = 0.0f;
 }
 
-ALWAYS_INLINE void sums_scale(float4 sums[TM][ON / 4], const local float *by, int down) {
+/* The maximum was raised: once a block, with its first piece of values. */
+ALWAYS_INLINE void sums_scale(float4 sums[TM][ON / 4], const local float *by, int down, int d) {
+    if (d > 0)
+        return;
     UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < ON / 4; j++) sums[i][j] *=
         by[SLOT(i, down)];
 }
@@ -212,16 +217,15 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     const group_results to = {o, lse, partial, s.H, get_group_id(1), s.chunks, get_group_id(2)};
     float4 sums[TM][ON / 4], acc[TM][TN / 4], next[NEXT];
     uint k_places[k_piece_QUADS], v_places[v_piece_QUADS];
-    sights_begin(sights, &g, &lists, &s);
-    states_begin(states, &g);
+    states_begin(states, sights, &g, &lists, &s);
     ROWS_BRING(queries, q + g.first * g.D + to.h * DH, s.scale * LOG2E);
-    UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < ON / 4; j++) sums[i][j] = quad_zero();
+    TN_ZERO(sums, TM, ON);
     v_piece_places(v_places, g.D, DH);
     for (int block = g.from / TB * TB, turn = 0; block <= g.to; block += TB) {
         const bool edge = is_edge(&g, block);
         k_piece_places(k_places, g.D, g.count - block);
         FETCH_KEYS(0);
-        UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < TN / 4; j++) acc[i][j] = quad_zero();
+        TN_ZERO(acc, TM, TN);
         for (int d = 0; d < DEEP; d += DP, turn ^= 1) {
             k_piece_put(pieces + turn * PIECE, next);
             barrier(CLK_LOCAL_MEM_FENCE);
@@ -240,8 +244,7 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
             barrier(CLK_LOCAL_MEM_FENCE);
             if (d + DP < TB)
                 FETCH_VALUES(d + DP);
-            if (d == 0)
-                sums_scale(sums, states + BY * TILE_ROWS, g.down);
+            sums_scale(sums, states + BY * TILE_ROWS, g.down, d);
             if (edge)
                 rows_multiply_seen(sums, scores, pieces + turn * PIECE, sights, d, block, &g);
             else

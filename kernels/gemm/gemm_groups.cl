@@ -118,8 +118,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
     b_tile_places(b_places, s.ldb, s.N - n0);
     a_tile_fetch_part(a_next, a_places, a_from(a, a1, a2, &s, m0, k0), left, k - k0);
     b_tile_fetch_part(b_next, b_places, b_from(b, &s, n0, k0), s.N - n0, k - k0);
-    UNROLL for (int i = 0; i < TM; i++) UNROLL for (int j = 0; j < TN / 4; j++) sums[i][j] = quad_zero();
-    for (;; k += BK) {
+    TN_ZERO(sums, TM, TN);
+    for (;; k += BK, turn ^= 1) {
         local float *const a_now = a_tiles + turn * TILE_FLOATS(BM, BK), *const b_now =
                                                                              b_tiles +
                                                                              turn * TILE_FLOATS(BN, BK);
@@ -133,9 +133,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
         tiles_multiply(sums, a_now, b_now, down, across);
         if (k >= k1)
             break;
-        turn ^= 1;
     }
-    /* PoCL 3.1 takes the first item's way for all where a branch ends behind the last barrier of a loop. */
+    /* for PoCL 3.1, as in flash_attention_groups.cl: chunk_end */
     barrier(CLK_LOCAL_MEM_FENCE);
 #if C_COUNT > 1
     const int which = n0 / s.c_width, before = which * s.c_width;

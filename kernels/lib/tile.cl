@@ -118,6 +118,9 @@ static inline void store_few(float4 v, global float *p, int left) {
         }                                                                                                    \
     }
 
+#define TN_ZERO(acc, TM, TN)                                                                                 \
+    UNROLL for (int i = 0; i < (TM); i++) UNROLL for (int j = 0; j < (TN) / 4; j++) acc[i][j] = quad_zero()
+
 /* What an item owns of one row of a tile of WIDE, EACH floats at `place`, into float to[EACH]. */
 #define TN_OWN(to, row, place, EACH, WIDE)                                                                   \
     do {                                                                                                     \
