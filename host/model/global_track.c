@@ -146,6 +146,7 @@ static tn_status attend_piece(tn_workspace *ws, const tn_flash_attention_shape *
     for (int i = 0; i < 4; i++)
         TN_GO(tn_buffer_view(whole[i], (size_t)(first * floats[i]) * 4, (size_t)(count * floats[i]) * 4,
                              &views[i]));
+    TN_GO(tn_device_finish(ws->m->dev)); /* one piece at a time, so that Ctrl-C waits for one alone */
     TN_GO(tn_workspace_need(ws, &ws->piece_start, sizeof start));
     TN_GO(tn_buffer_write(ws->piece_start, 0, sizeof start, start));
     TN_GO(attend(
