@@ -215,18 +215,19 @@ enum { B = 2, T = MOST / 2, HEADS = 2, DH = 20 };
 
 typedef struct attention_data {
     tn_buffer *q, *k, *v, *lse, *rows, *q_start, *kv_start;
-    int64_t keys, longest;
+    int64_t sequences, length, keys, longest;
 } attention_data;
 
 static tn_status attend(const tn_buffer *count, int64_t rows, tn_buffer *to, int pass, void *data) {
     const attention_data *d = data;
-    tn_flash_attention_shape s = {.B = B, .T = T, .R = rows, .Rkv = d->keys, .max_rows = d->longest};
+    tn_flash_attention_shape s = {
+        .B = d->sequences, .T = d->length, .R = rows, .Rkv = d->keys, .max_rows = d->longest};
     (void)pass;
     s.H = HEADS;
     s.Dh = DH;
     if (count) {
-        s.Rkv = MOST;
-        s.max_rows = T;
+        s.Rkv = d->sequences * d->length;
+        s.max_rows = d->length < MOST ? d->length : MOST;
         s.at_most = true;
     }
     return tn_flash_attention_forward(dev, &s, to, d->lse, d->q, d->k, d->v, d->rows, d->q_start, d->kv_start,
@@ -250,8 +251,40 @@ START_TEST(test_attention) {
                             .rows = of(rows, sizeof rows),
                             .q_start = of(q_start, sizeof q_start),
                             .kv_start = of(kv_start, sizeof kv_start),
+                            .sequences = B,
+                            .length = T,
                             .keys = kv_start[B],
                             .longest = second};
+        ck_assert_int_gt(run_variants(&tn_flash_attention_op, 0, attend, WIDE, &d, counts[c]), 0);
+        tn_buffer *all[] = {d.q, d.k, d.v, d.lse, d.rows, d.q_start, d.kv_start};
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+            tn_buffer_destroy(all[i]);
+    }
+    close_device();
+}
+END_TEST
+
+/* The same of a sequence so long that its keys are split among work-items, whose sums a second kernel joins.
+ */
+START_TEST(test_split_attention) {
+    enum { LONG = 2300, STEP = LONG / MOST };
+    open_device(_i);
+    for (size_t c = 1; c < sizeof counts / sizeof counts[0]; c++) {
+        int32_t rows[MOST];
+        const int32_t start[] = {0, counts[c]}, keys[] = {0, (counts[c] - 1) * STEP + STEP};
+        for (int32_t i = 0; i < MOST; i++)
+            rows[i] = i < counts[c] ? i * STEP + STEP - 1 : INT32_MIN / 2;
+        attention_data d = {.q = random_floats(MOST * WIDE, (size_t)counts[c] * WIDE, 6),
+                            .k = random_floats(LONG * WIDE, (size_t)keys[1] * WIDE, 7),
+                            .v = random_floats(LONG * WIDE, (size_t)keys[1] * WIDE, 8),
+                            .lse = filled(MOST * HEADS, 7),
+                            .rows = of(rows, sizeof rows),
+                            .q_start = of(start, sizeof start),
+                            .kv_start = of(keys, sizeof keys),
+                            .sequences = 1,
+                            .length = LONG,
+                            .keys = keys[1],
+                            .longest = counts[c]};
         ck_assert_int_gt(run_variants(&tn_flash_attention_op, 0, attend, WIDE, &d, counts[c]), 0);
         tn_buffer *all[] = {d.q, d.k, d.v, d.lse, d.rows, d.q_start, d.kv_start};
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -299,6 +332,7 @@ int main(void) {
     tcase_add_loop_test(t, test_sums_over_rows, 0, 2);
     tcase_add_loop_test(t, test_lists, 0, 2);
     tcase_add_loop_test(t, test_attention, 0, 2);
+    tcase_add_loop_test(t, test_split_attention, 0, 2);
     tcase_add_test(t, test_waits);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

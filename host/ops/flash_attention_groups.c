@@ -128,10 +128,11 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         tn_arg_bytes(&sizes, sizeof sizes)));
     if (!chunks)
         return TN_OK;
-    return tn_launch(
-        dev, p->join, tn_range_1d((size_t)(s->R * s->H * (s->Dh / 4)), tn_kernel_group(p->join, ITEMS)),
-        tn_arg_buffer(a->o), tn_arg_buffer(a->lse), tn_arg_buffer(partial), tn_arg_buffer(a->rows),
-        tn_arg_buffer(a->kv_start), tn_arg_buffer(a->lengths), tn_arg_bytes(&sizes, sizeof sizes));
+    return tn_launch(dev, p->join,
+                     tn_range_1d((size_t)(s->R * s->H * (s->Dh / 4)), tn_kernel_group(p->join, ITEMS)),
+                     tn_arg_buffer(a->o), tn_arg_buffer(a->lse), tn_arg_buffer(partial),
+                     tn_arg_buffer(a->rows), tn_arg_buffer(a->q_start), tn_arg_buffer(a->kv_start),
+                     tn_arg_buffer(a->lengths), tn_arg_bytes(&sizes, sizeof sizes));
 }
 
 const tn_variant tn_flash_attention_groups = {.name = "groups",

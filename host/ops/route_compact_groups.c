@@ -56,6 +56,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 
 const tn_variant tn_route_compact_groups = {.name = "groups",
                                             .style = TN_STYLE_GROUPS,
+                                            .passes = 1u << TN_ROUTE_COMPACT_FORWARD,
                                             .tunable_count = sizeof tunables / sizeof tunables[0],
                                             .tunables = tunables,
                                             .plan = make,

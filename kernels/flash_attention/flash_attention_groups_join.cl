@@ -5,11 +5,12 @@ kernel void flash_attention_groups_join(global float *restrict o,             /*
                                         global float *restrict lse,           /* [R,H] */
                                         const global float *restrict partial, /* [R,H,chunks,DH+2] */
                                         const global int *restrict rows,      /* [R] */
+                                        const global int *restrict q_start,   /* [B+1] */
                                         const global int *restrict kv_start,  /* [B+1] */
                                         const global int *lengths,            /* [B] or NULL */
                                         const attention_sizes s) {
     const int n = get_global_id(0) % (DH / 4) * 4, at = get_global_id(0) / (DH / 4), row = at / s.H;
-    if (row >= s.R)
+    if (row >= q_start[s.B])
         return;
     const int b = rows[row] / s.T, t = rows[row] - b * s.T, from = first_key(t, s.window);
     const int to = min(last_key(t, b, s.T, lengths), kv_start[b + 1] - kv_start[b] - 1);
