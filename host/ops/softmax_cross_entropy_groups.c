@@ -1,10 +1,10 @@
-/* A work-group shares a row. */
+/* Neighbouring items share a row; a work-group has several where rows are short. */
 #include "softmax_cross_entropy_variants.h"
 
-enum { LANES, GROUP };
+enum { GROUP };
 static const tn_tunable tunables[] = {
-    [LANES] = TN_TUNABLE("LANES", "lanes of a vector", 1, 1, TN_TUNABLE_BITS, 1, 4, 8, 16),
-    [GROUP] = TN_TUNABLE("GROUP", "work-items of a row", 64, 64, TN_TUNABLE_BITS, 16, 32, 64, 128, 256),
+    [GROUP] = TN_TUNABLE("GROUP", "work-items of a work-group, and of a row at most", 256, 256,
+                         TN_TUNABLE_BITS, 32, 64, 128, 256, 512),
 };
 
 /* The work-group is part of the kernel (reqd_work_group_size), and what a device allows is known only after
@@ -12,17 +12,22 @@ static const tn_tunable tunables[] = {
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const bool forward = pass == TN_SOFTMAX_CROSS_ENTROPY_FORWARD;
     const tn_softmax_cross_entropy_key *s = shape;
+    const int lanes = tn_quads(s->V);
     tn_launch_plan *p = out;
     for (size_t group = (size_t)values[GROUP];; group /= 2) {
+        const size_t items = tn_group_across(group, s->V / lanes), rows = group / items;
         tn_options options = {""};
-        tn_options_int(&options, "LANES", values[LANES]);
-        tn_options_int(&options, "GROUP", (long)group);
+        tn_options_vectors(&options, lanes, s->V);
+        if (forward) {
+            tn_options_int(&options, "GROUP", (long)group);
+            tn_options_int(&options, "ITEMS", (long)items);
+        }
         TN_TRY(
             tn_kernel_get(dev, forward ? "softmax_cross_entropy_groups" : "softmax_cross_entropy",
                           forward ? "softmax_cross_entropy_forward_groups" : "softmax_cross_entropy_backward",
                           &options, &p->kernel));
-        p->range =
-            forward ? tn_range_1d((size_t)s->L * group, group) : tn_range_2d(group, (size_t)s->L, group, 1);
+        p->range = forward ? tn_range_1d((size_t)tn_ceil_div(s->L, (int64_t)rows) * group, group)
+                           : tn_range_2d(items, (size_t)s->L, items, rows);
         if (group <= 1 || group <= tn_kernel_max_work_group(p->kernel))
             return TN_OK;
     }
@@ -32,7 +37,7 @@ static tn_status forward(tn_device *dev, const tn_softmax_cross_entropy_key *s, 
                          const tn_softmax_cross_entropy_args *a) {
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->loss), tn_arg_buffer(a->lse_out),
                      tn_arg_buffer(a->predicted), tn_arg_buffer(a->logits), tn_arg_buffer(a->labels),
-                     tn_arg_i32(s->V));
+                     tn_arg_i32(s->L), tn_arg_i32(s->V));
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *p, const void *args) {
