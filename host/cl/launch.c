@@ -36,9 +36,13 @@ tn_range tn_range_2d(size_t global0, size_t global1, size_t local0, size_t local
     return (tn_range){.dims = 2, .global = {global0, global1, 1}, .local = {local0, local1, 1}};
 }
 
-size_t tn_group_across(size_t local, int64_t vectors) {
+size_t tn_group_across(size_t local, int64_t vectors, int lanes) {
+    const size_t least = lanes > 1 ? 4 : 32;
     size_t across = local;
-    while (across > 4 && (tn_ceil_div(vectors, (int64_t)across) * (int64_t)across - vectors) * 8 > vectors)
+    while (across > 1 && (int64_t)across / 2 >= vectors)
+        across /= 2;
+    while (across > least &&
+           (tn_ceil_div(vectors, (int64_t)across) * (int64_t)across - vectors) * 8 > vectors)
         across /= 2;
     return across;
 }

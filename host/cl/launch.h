@@ -100,10 +100,10 @@ tn_range tn_range_2d(size_t global0, size_t global1, size_t local0, size_t local
 tn_range tn_range_3d(size_t global0, size_t global1, size_t global2, size_t local0, size_t local1,
                      size_t local2);
 
-/* Of a work-group of `local` items (a power of two), how many stand side by side on a row of `vectors`: as
- * many as leave no more than an eighth of a row's items idle, or 4 where rows are that short. The others take
- * the next rows. */
-size_t tn_group_across(size_t local, int64_t vectors);
+/* Of a work-group of `local` items (a power of two), how many stand side by side on a row of `vectors` of
+ * `lanes` floats: as many as leave no more than an eighth of a row's items idle, but runs of 64 bytes, or of
+ * 128 where rows begin anywhere, are not cut further. The others take the next rows. */
+size_t tn_group_across(size_t local, int64_t vectors, int lanes);
 
 /* Queues the kernel. Nothing is launched when a global size is 0. A local size past what the kernel allows is
  * TN_ERR_UNSUPPORTED; every failure names op, kernel, argument, range and the OpenCL error. */

@@ -45,7 +45,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     const bool forward = pass == TN_CAUSAL_CONV_FORWARD;
     const int lanes = tn_quads(s->D);
     const int64_t vectors = s->D / lanes;
-    const size_t across = tn_group_across((size_t)values[ACROSS], vectors);
+    const size_t across = tn_group_across((size_t)values[ACROSS], vectors, lanes);
     int64_t tile = values[TILE];
     size_t group = (size_t)values[GROUP];
     tn_options options = {""};

@@ -23,7 +23,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     const tn_embedding_key *s = shape;
     const int lanes = tn_quads(s->D);
     const int64_t vectors = s->D / lanes;
-    const size_t across = tn_group_across((size_t)values[ACROSS], vectors);
+    const size_t across = tn_group_across((size_t)values[ACROSS], vectors, lanes);
     size_t group = (size_t)values[GROUP];
     tn_options options = {""};
     tn_launch_plan *p = out;

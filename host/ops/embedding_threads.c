@@ -20,7 +20,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     TN_TRY(tn_kernel_get(dev, "embedding_threads", forward ? "embedding_forward" : "embedding_backward",
                          &options, &p->kernel));
     const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
-    const size_t across = tn_group_across(local, vectors);
+    const size_t across = tn_group_across(local, vectors, lanes);
     p->range = tn_range_2d((size_t)vectors, (size_t)(forward ? tn_ceil_div(s->N, values[ROWS]) : s->V),
                            across, local / across);
     return TN_OK;

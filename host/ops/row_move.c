@@ -35,7 +35,7 @@ tn_status tn_row_move_plan(tn_device *dev, const char *op, const char *name, con
     tn_options_int(&options, "ALIGNED", lanes == 4 && s->D % 4 == 0);
     TN_TRY(tn_kernel_get(dev, op, name, &options, &p->kernel));
     const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
-    const size_t across = tn_group_across(local, vectors);
+    const size_t across = tn_group_across(local, vectors, lanes);
     p->range = tn_range_2d((size_t)vectors, (size_t)tn_ceil_div(s->R, p->share), across, local / across);
     return TN_OK;
 }

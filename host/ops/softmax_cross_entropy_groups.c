@@ -15,7 +15,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     const int lanes = tn_quads(s->V);
     tn_launch_plan *p = out;
     for (size_t group = (size_t)values[GROUP];; group /= 2) {
-        const size_t items = tn_group_across(group, s->V / lanes), rows = group / items;
+        const size_t items = tn_group_across(group, s->V / lanes, lanes), rows = group / items;
         tn_options options = {""};
         tn_options_vectors(&options, lanes, s->V);
         if (forward) {
