@@ -21,11 +21,14 @@ kernel __attribute__((reqd_work_group_size(ACROSS, SLICES, 1))) void embedding_b
     const int v = get_group_id(1), d = get_global_id(0) * LANES, left = LEFT(d, D);
     const int item = get_local_id(0), slice = get_local_id(1);
     local floatv parts[SLICES][ACROSS] __attribute__((aligned(16)));
+    local int list[2]; /* its first entry, and the first behind it: read once a work-group */
     floatv sum = 0.0f;
+    if (slice * ACROSS + item < 2)
+        list[slice * ACROSS + item] = start[v + slice * ACROSS + item];
+    barrier(CLK_LOCAL_MEM_FENCE);
     if (d < D) {
-        const int last = start[v + 1];
 #pragma unroll 4
-        for (int i = start[v] + slice; i < last; i += SLICES)
+        for (int i = list[0] + slice; i < list[1]; i += SLICES)
             sum += load_part(dy + order[i] * D + d, left);
     }
     parts[slice][item] = sum;
