@@ -150,7 +150,7 @@ START_TEST(test_gradient_bits) {
         ck_assert_msg(memcmp(some, whole, sizeof whole) == 0, "dq differs when an item has all chunks");
         ck_assert_msg(memcmp(dk, whole_dk, sizeof dk) == 0, "dk differs when an item has all chunks");
     }
-    ck_assert_str_eq(tn_variant_ran(f.dev, "flash_attention")->name, _i ? "threads" : "onepass");
+    ck_assert_str_eq(tn_variant_ran(f.dev, "flash_attention")->name, _i ? "groups" : "onepass");
     teardown(&f);
     unsetenv("TURNOUT_KIND");
 }

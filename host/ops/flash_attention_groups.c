@@ -1,4 +1,4 @@
-/* Forward by work-groups of 64 items (kernels/flash_attention/flash_attention_groups.cl): a group
+/* By work-groups of 64 items (kernels/flash_attention/flash_attention_groups*.cl): a group
  * has up to 64 query rows of a head in local memory. Lists too short to fill a device are split over chunks
  * of keys. How many rows a tile has changes no bits: short lists take flat ones. */
 #include "flash_attention_groups.h"
@@ -20,6 +20,7 @@ typedef struct plan {
     tn_kernel *kernel, *join; /* join NULL where a sequence is but one chunk */
     int64_t rows;             /* of a tile */
     int64_t chunk;
+    tn_flash_groups_backward backward; /* of that pass alone */
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "flash_attention's plan");
 
@@ -66,23 +67,14 @@ void tn_flash_attention_groups_layout(const tn_device *dev, const tn_flash_atten
 static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
                  size_t size) {
     const tn_device_info *info = tn_device_get_info(dev);
-    (void)pass;
-    if (info->max_work_group >= ITEMS && rows_an_item(dev, shape, values) > 0)
+    const bool forward = pass == TN_FLASH_ATTENTION_FORWARD;
+    if (info->max_work_group >= ITEMS &&
+        (forward ? rows_an_item(dev, shape, values) : tn_flash_groups_backward_rows(dev, shape, values)) > 0)
         return true;
     snprintf(why, size,
-             "it takes work-groups of %d items and %zu bytes of local memory, and there are %zu and %zu",
-             ITEMS, local_bytes(shape, values, 1), info->max_work_group, info->local_bytes);
+             "work-groups of %zu items and %zu bytes of local memory are too small for heads of this width",
+             info->max_work_group, info->local_bytes);
     return false;
-}
-
-void tn_flash_groups_options(tn_options *options, const tn_flash_attention_key *key, const int *values,
-                             int64_t tm) {
-    tn_options_int(options, "LANES", 4);
-    tn_options_int(options, "DH", (long)key->Dh);
-    tn_options_int(options, "TB", values[TN_FLASH_GROUPS_TB]);
-    tn_options_int(options, "CHUNK", values[TN_FLASH_GROUPS_CHUNK]);
-    tn_options_int(options, "DP", (long)piece_of(values, tm));
-    tn_options_int(options, "TM", (long)tm);
 }
 
 static tn_status plan_make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
@@ -90,10 +82,11 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     const int64_t tm = rows_an_item(dev, key, values);
     tn_options options = {""}, joining = {""};
     plan *p = out;
-    (void)pass;
+    if (pass == TN_FLASH_ATTENTION_BACKWARD)
+        return tn_flash_groups_backward_plan(dev, key, values, &p->backward);
     p->rows = 8 * tm;
     p->chunk = values[TN_FLASH_GROUPS_CHUNK];
-    tn_flash_groups_options(&options, key, values, tm);
+    tn_flash_groups_options(&options, key, values, tm, piece_of(values, tm));
     TN_TRY(tn_kernel_get(dev, "flash_attention_groups", "flash_attention_groups", &options, &p->kernel));
     TN_TRY(tn_kernel_check_group(dev, p->kernel, ITEMS));
     if (key->T <= p->chunk)
@@ -105,16 +98,11 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
                          &p->join);
 }
 
-static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
-    const plan *p = planned;
-    const tn_flash_attention_args *a = args;
+static tn_status forward(tn_device *dev, const plan *p, const tn_flash_attention_args *a) {
     const tn_flash_attention_shape *s = a->s;
     const int64_t tiles = tn_ceil_div(s->max_rows, p->rows), chunks = chunks_of(dev, s, p->rows, p->chunk);
     tn_flash_attention_sizes sizes = tn_flash_attention_sizes_of(s);
     tn_buffer *partial = NULL;
-    (void)shape;
-    if (s->R == 0)
-        return tn_flash_attention_empty(pass, a);
     sizes.tiles = (int32_t)tiles;
     sizes.chunks = (int32_t)chunks;
     if (chunks)
@@ -135,10 +123,19 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
                      tn_arg_buffer(a->lengths), tn_arg_bytes(&sizes, sizeof sizes));
 }
 
+static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
+    const plan *p = planned;
+    const tn_flash_attention_args *a = args;
+    (void)shape;
+    if (a->s->R == 0)
+        return tn_flash_attention_empty(pass, a);
+    return pass == TN_FLASH_ATTENTION_FORWARD ? forward(dev, p, a)
+                                              : tn_flash_groups_backward_run(dev, &p->backward, a);
+}
+
 const tn_variant tn_flash_attention_groups = {.name = "groups",
                                               .counted = 1u << TN_FLASH_ATTENTION_FORWARD,
                                               .style = TN_STYLE_GROUPS,
-                                              .passes = 1u << TN_FLASH_ATTENTION_FORWARD,
                                               .tunable_count = TN_FLASH_GROUPS_TUNABLES,
                                               .tunables = tunables,
                                               .fits = fits,

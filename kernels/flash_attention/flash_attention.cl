@@ -115,6 +115,19 @@ static inline int first_key(int t, int window) {
     return window > 0 ? max(0, t - window + 1) : 0;
 }
 
+/* Binary search: the first of the ascending rows[first … end − 1] that is `row` or later; `end` when none is.
+ */
+static inline int row_at(const global int *rows, int first, int end, int row) {
+    while (first < end) {
+        const int middle = (first + end) / 2;
+        if (rows[middle] < row)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
 /* turn(to, from, n, D): n ≤ 32 rows at `from`, D apart, transposed into a panel [DH][32], padded with zeros;
  * by blocks of 16×16 in registers. */
 #if LANES == 16

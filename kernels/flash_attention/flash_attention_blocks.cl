@@ -117,12 +117,35 @@ static inline bool is_edge(const group_view *g, int block) {
 TN_TILE(own_rows, TILE_ROWS, DEEP, ITEMS, 1, 1)
 #define ROWS_BRING(to, p, factor)                                                                            \
     do {                                                                                                     \
-        float4 quads[own_rows_QUADS];                                                                        \
-        uint places[own_rows_QUADS];                                                                         \
-        own_rows_places(places, g.D, g.end - g.first);                                                       \
-        own_rows_fetch_part(quads, places, p, g.end - g.first, DH);                                          \
-        UNROLL for (int j = 0; j < own_rows_QUADS; j++) quads[j] *= factor;                                  \
-        own_rows_put(to, quads);                                                                             \
+        float4 own_quads[own_rows_QUADS];                                                                    \
+        uint own_places[own_rows_QUADS];                                                                     \
+        own_rows_places(own_places, g.D, g.end - g.first);                                                   \
+        own_rows_fetch_part(own_quads, own_places, p, g.end - g.first, DH);                                  \
+        UNROLL for (int j = 0; j < own_rows_QUADS; j++) own_quads[j] *= factor;                              \
+        own_rows_put(to, own_quads);                                                                         \
+    } while (0)
+
+/* What streams, by pieces: those of a product's other side, over a head's width, and those of a sum's rows.
+ * `next` holds the one that is on its way. */
+TN_TILE(side_piece, TB, DP, ITEMS, 1, 1)
+TN_TILE(sum_piece, WIDE, DP, ITEMS, 0, 1)
+TN_MULTIPLY(pairs, TM, TN, DP, TILE_ROWS, TB)
+#define NEXT  ((int)side_piece_QUADS > (int)sum_piece_QUADS ? (int)side_piece_QUADS : (int)sum_piece_QUADS)
+#define PIECE TILE_FLOATS((TB > WIDE ? TB : WIDE), DP)
+
+/* For the backward passes: acc = tile . x' of the block's rows of x. */
+#define MULTIPLY_SIDE(acc, tile, x)                                                                          \
+    do {                                                                                                     \
+        TN_ZERO(acc, TM, TN);                                                                                \
+        side_piece_fetch_part(next, places, (x) + block * g.D, g.count - block, DH);                         \
+        for (int d = 0; d < DEEP; d += DP, turn ^= 1) {                                                      \
+            side_piece_put(pieces + turn * PIECE, next);                                                     \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
+            if (d + DP < DEEP)                                                                               \
+                side_piece_fetch_part(next, places, (x) + block * g.D + d + DP, g.count - block,             \
+                                      DH - d - DP);                                                          \
+            pairs_multiply(acc, (tile) + d * (TILE_ROWS + 4), pieces + turn * PIECE, g.down, g.across);      \
+        }                                                                                                    \
     } while (0)
 
 /* Registers to scores, rows as quads of keys. */
@@ -153,23 +176,25 @@ ALWAYS_INLINE void rows_multiply(float4 acc[TM][ON / 4], const local float *scor
     }
 }
 
-/* The same where some pairs are masked: their score is 0, but what lies there may be NaN or infinite, and 0
- * of that is no 0. */
-ALWAYS_INLINE void rows_multiply_seen(float4 acc[TM][ON / 4], const local float *scores,
-                                      const local float *piece, const local int *sights, int from, int block,
-                                      const group_view *g) {
-    for (int d = 0; d < DP; d++)
-        UNROLL for (int j = 0; j < ON / 4; j++) {
-            const float4 y =
-                *(const local float4 *)(piece + d * (WIDE + 4) + tile_own(g->across, 4 * j, ON, WIDE));
-            const bool finite = quad_is_finite(y);
-            UNROLL for (int i = 0; i < TM; i++) {
-                const int slot = SLOT(i, g->down);
-                if (finite || is_seen(SIGHT(sights, slot), block + from + d, g->seg))
-                    acc[i][j] += scores[slot * SCORE_LD + from + d] * y;
-            }
-        }
-}
+/* Defines the same for where some pairs are masked: their score is 0, but what lies there may be NaN or
+ * infinite, and 0 of that is no 0. SEEN says of a pair whether it is seen, by `slot` of the row and `d` of
+ * the block, from `pairs`. */
+#define DEFINE_MULTIPLY_SEEN(NAME, PAIRS, SEEN)                                                              \
+    ALWAYS_INLINE void NAME(float4 acc[TM][ON / 4], const local float *scores, const local float *piece,     \
+                            PAIRS pairs, int from, int block, const group_view *g) {                         \
+        for (int p = 0; p < DP; p++)                                                                         \
+            UNROLL for (int j = 0; j < ON / 4; j++) {                                                        \
+                const float4 y =                                                                             \
+                    *(const local float4 *)(piece + p * (WIDE + 4) + tile_own(g->across, 4 * j, ON, WIDE));  \
+                const bool finite = quad_is_finite(y);                                                       \
+                UNROLL for (int i = 0; i < TM; i++) {                                                        \
+                    const int slot = SLOT(i, g->down), d = from + p;                                         \
+                    if (finite || (SEEN))                                                                    \
+                        acc[i][j] += scores[slot * SCORE_LD + d] * y;                                        \
+                }                                                                                            \
+            }                                                                                                \
+    }
+DEFINE_MULTIPLY_SEEN(rows_multiply_seen, const local int *, is_seen(SIGHT(pairs, slot), block + d, g->seg))
 
 /* A row's chunk joins those before it: what their sums and the chunk's are to be multiplied by. */
 static inline float2 row_fold(float *all_weight, float *all_top, float weight, float top) {

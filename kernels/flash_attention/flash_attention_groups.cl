@@ -3,14 +3,7 @@
  * its maximum and makes weights of it, and the values are summed by these. Blocks, and what is done with a
  * row, do not depend on which rows share the tile. */
 
-TN_TILE(k_piece, TB, DP, ITEMS, 1, 1)
-TN_TILE(v_piece, WIDE, DP, ITEMS, 0, 1)
-TN_MULTIPLY(keys, TM, TN, DP, TILE_ROWS, TB)
-
-#define NEXT       ((int)k_piece_QUADS > (int)v_piece_QUADS ? (int)k_piece_QUADS : (int)v_piece_QUADS)
-#define PARTS      (ITEMS / TILE_ROWS) /* items that share a row's exponentials */
-#define PIECE_WIDE (TB > WIDE ? TB : WIDE)
-#define PIECE      TILE_FLOATS(PIECE_WIDE, DP)
+#define PARTS (ITEMS / TILE_ROWS) /* items that share a row's exponentials */
 
 /* What is known of a row between blocks, in local memory: [STATES][TILE_ROWS], by slot. */
 enum {
@@ -180,17 +173,18 @@ ALWAYS_INLINE void chunk_end(float4 sums[TM][ON / 4], local float *states, const
 
 /* The piece of this block's keys that begins at d of the head's width; of its values, at key d. */
 #if DH % DP == 0
-#define FETCH_KEYS(d) k_piece_fetch(next, k_places, k + g.base + block * g.D + (d), g.count - block)
+#define FETCH_KEYS(d) side_piece_fetch(next, k_places, k + g.base + block * g.D + (d), g.count - block)
 #else
 #define FETCH_KEYS(d)                                                                                        \
-    k_piece_fetch_part(next, k_places, k + g.base + block * g.D + (d), g.count - block, DH - (d))
+    side_piece_fetch_part(next, k_places, k + g.base + block * g.D + (d), g.count - block, DH - (d))
 #endif
 #define FETCH_VALUES(d)                                                                                      \
     do {                                                                                                     \
         if (block + TB <= g.count)                                                                           \
-            v_piece_fetch(next, v_places, v + g.base + (block + (d)) * g.D, DH);                             \
+            sum_piece_fetch(next, v_places, v + g.base + (block + (d)) * g.D, DH);                           \
         else                                                                                                 \
-            v_piece_fetch_part(next, v_places, v + g.base + (block + (d)) * g.D, DH, g.count - block - (d)); \
+            sum_piece_fetch_part(next, v_places, v + g.base + (block + (d)) * g.D, DH,                       \
+                                 g.count - block - (d));                                                     \
     } while (0)
 
 /* Grid: groups of ITEMS; B . tiles x H x chunks (1 where sizes.chunks is 0: then a group takes all of them
@@ -216,31 +210,31 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
         return;
     const group_results to = {o, lse, partial, s.H, get_group_id(1), s.chunks, get_group_id(2)};
     float4 sums[TM][ON / 4], acc[TM][TN / 4], next[NEXT];
-    uint k_places[k_piece_QUADS], v_places[v_piece_QUADS];
+    uint k_places[side_piece_QUADS], v_places[sum_piece_QUADS];
     states_begin(states, sights, &g, &lists, &s);
     ROWS_BRING(queries, q + g.first * g.D + to.h * DH, s.scale * LOG2E);
     TN_ZERO(sums, TM, ON);
-    v_piece_places(v_places, g.D, DH);
+    sum_piece_places(v_places, g.D, DH);
     for (int block = g.from / TB * TB, turn = 0; block <= g.to; block += TB) {
         const bool edge = is_edge(&g, block);
-        k_piece_places(k_places, g.D, g.count - block);
+        side_piece_places(k_places, g.D, g.count - block);
         FETCH_KEYS(0);
         TN_ZERO(acc, TM, TN);
         for (int d = 0; d < DEEP; d += DP, turn ^= 1) {
-            k_piece_put(pieces + turn * PIECE, next);
+            side_piece_put(pieces + turn * PIECE, next);
             barrier(CLK_LOCAL_MEM_FENCE);
             if (d + DP < DEEP)
                 FETCH_KEYS(d + DP);
             else
                 FETCH_VALUES(0);
-            keys_multiply(acc, queries + d * (TILE_ROWS + 4), pieces + turn * PIECE, g.down, g.across);
+            pairs_multiply(acc, queries + d * (TILE_ROWS + 4), pieces + turn * PIECE, g.down, g.across);
         }
         scores_put(scores, acc, g.down, g.across);
         barrier(CLK_LOCAL_MEM_FENCE);
         row_weigh(scores + g.slot * SCORE_LD, maxima, states + g.slot, SIGHT(sights, g.slot), g.part, block,
                   edge, g.seg);
         for (int d = 0; d < TB; d += DP, turn ^= 1) {
-            v_piece_put(pieces + turn * PIECE, next);
+            sum_piece_put(pieces + turn * PIECE, next);
             barrier(CLK_LOCAL_MEM_FENCE);
             if (d + DP < TB)
                 FETCH_VALUES(d + DP);

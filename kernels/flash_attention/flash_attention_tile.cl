@@ -62,19 +62,6 @@ static inline bool are_all_finite(uintv most) {
     return !any(most >= (uintv)(0x7f800000u));
 }
 
-/* Binary search: the first of the ascending rows[first … end − 1] that is `row` or later; `end` when none is.
- */
-static inline int row_at(const global int *rows, int first, int end, int row) {
-    while (first < end) {
-        const int middle = (first + end) / 2;
-        if (rows[middle] < row)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return first;
-}
-
 typedef struct {
     int b, first, count, keys;      /* sequence; first row; rows, 0: nothing to do; keys of the sequence */
     int low[TQ], high[TQ], own[TQ]; /* by row: first and last key that it may see, segment */
