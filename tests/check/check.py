@@ -231,7 +231,7 @@ def report(never_fitted, failures, was_judged, what, kernels=None):
         print(f"FAILED: {' '.join(key)}: {same[-1].detail}{more}")
     for line in untrue:
         print(f"FAILED: {line}")
-    print(f"{what}; {count} known failures")
+    print(f"{what}; {count} times over in a way that is known")
     return 1 if fresh or untrue or never_fitted else 0
 
 

@@ -113,6 +113,7 @@ def under_bars(build, kernel, facts, bars):
             yield what, f"has no such loop or access, and {place} wants {least:g} %"
         elif value < least:
             yield what, f"{value:.0f} %, and {place} wants {least:g} %"
-    first = facts["loops"][0] if facts["loops"] else None
-    if not rows and build.is_default(kernel) and first and first["count"]["fma"] >= HOT and first["share"] >= 50:
-        yield "bar", "its loop multiplies, and bars.txt has no line for it"
+    first = facts["loops"][0] if facts["loops"] else {"count": {"fma": 0}}
+    if (not rows and build.is_default(kernel) and first["count"]["fma"] >= HOT and first["share"] >= 50
+            and any(kind.startswith("LDS") for kind in first["count"])):
+        yield "bar", "its loop multiplies tiles in local memory, and bars.txt has no line for it"
