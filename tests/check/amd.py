@@ -12,6 +12,7 @@ BITCODE = "/usr/lib/clc/amdgcn--amdhsa.bc"
 
 class Amd:
     name = NAME
+    read_by = ("amd.py", "loops.py")
 
     def __init__(self, _folder):
         self.clang = first_of("clang-15")

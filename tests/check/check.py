@@ -53,15 +53,20 @@ class Cache:
     def __init__(self, folder):
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
-        digest = hashlib.sha256()
-        for name in sorted(os.listdir(HERE)):
-            if name in ("tools.py", "loops.py", "nvidia.py", "amd.py", "intel.py"):
+        self.readers = {}
+
+    def reader(self, names):
+        """A hash of the files that read what a compiler says."""
+        if names not in self.readers:
+            digest = hashlib.sha256()
+            for name in names:
                 with open(os.path.join(HERE, name), "rb") as file:
                     digest.update(file.read())
-        self.reader = digest.hexdigest()
+            self.readers[names] = digest.hexdigest()
+        return self.readers[names]
 
     def path(self, vendor, build, target):
-        key = "\0".join([self.reader, vendor.version(), build.source, build.options, target])
+        key = "\0".join([self.reader(vendor.read_by), vendor.version(), build.source, build.options, target])
         return os.path.join(self.folder, hashlib.sha256(key.encode()).hexdigest() + ".json")
 
     def load(self, vendor, build, target):

@@ -11,6 +11,7 @@ TARGETS = ["tgllp", "acm-g10", "pvc"]  # graphics of a processor, a card, a card
 
 class Intel:
     name = NAME
+    read_by = ("intel.py",)
     targets = TARGETS
     unknown = []
 

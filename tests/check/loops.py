@@ -2,11 +2,13 @@
 import collections
 import re
 
+BARRIERS = ("BAR", "s_barrier")
 LEAST_MULTIPLY_ADDS = 16  # of a loop that counts as hot
 
 
 class Loop:
-    """What a loop executes itself, without the loops inside it: how many instructions, and how many of each kind."""
+    """What a loop executes itself, without the loops inside it, or of that a stretch from barrier to barrier: how many
+    instructions, and how many of each kind."""
 
     def __init__(self, kinds):
         self.size = len(kinds)
@@ -27,7 +29,7 @@ class Loop:
 
 def loops_of(code, labels, target_of, kind_of):
     """code: (opcode, operands) of a kernel; labels: name -> index in it; target_of: the label that an instruction jumps
-    to or None. The loops with LEAST_MULTIPLY_ADDS or more of their own, most of them first."""
+    to or None. The stretches of loops with LEAST_MULTIPLY_ADDS or more, most of them first."""
     end_of = {}  # where a loop begins -> its last jump back
     for i, (opcode, operands) in enumerate(code):
         target = labels.get(target_of(opcode, operands))
@@ -41,8 +43,18 @@ def loops_of(code, labels, target_of, kind_of):
     for i, first in enumerate(inside):
         if first is not None:
             own.setdefault(first, []).append(kind_of(*code[i]))
-    hot = [loop for loop in map(Loop, own.values()) if loop.multiply_adds >= LEAST_MULTIPLY_ADDS]
+    stretches = [kinds for body in own.values() for kinds in between_barriers(body)]
+    hot = [loop for loop in map(Loop, stretches) if loop.multiply_adds >= LEAST_MULTIPLY_ADDS]
     return sorted(hot, key=lambda loop: -loop.multiply_adds)
+
+
+def between_barriers(kinds):
+    """A loop of one barrier is one stretch: behind its end comes its beginning."""
+    barriers = [i for i, kind in enumerate(kinds) if kind in BARRIERS]
+    if len(barriers) < 2:
+        return [kinds]
+    inner = [kinds[first:last] for first, last in zip(barriers, barriers[1:])]
+    return [*inner, kinds[barriers[-1]:] + kinds[:barriers[0]]]
 
 
 def read_listing(lines, label_pattern, code_pattern):

@@ -26,6 +26,7 @@ static inline float nvidia_log2(float x) { float y; __asm__("lg2.approx.f32 %0, 
 
 class Nvidia:
     name = NAME
+    read_by = ("nvidia.py", "loops.py")
     targets = TARGETS
     unknown = []
 

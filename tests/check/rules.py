@@ -4,6 +4,7 @@ import fnmatch
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PRODUCT = 50  # per cent of multiply-adds from which a loop is a product
 HOT = 128  # multiply-adds of a loop that wants a bar
 HELD = ("NVIDIA", "AMD")  # to no scratch and no spills; of Intel it is said
 Failure = collections.namedtuple("Failure", "kernel what vendor detail")  # detail: for people, no part of the key
@@ -45,8 +46,8 @@ class Bars:
     """Lines "KERNEL-PATTERN WHAT LEAST NAME=VALUE…": the least that WHAT may be of kernels built with these options.
 
     fma, fma2, fma3…   per cent of multiply-adds among the instructions of the loop that has most of them, of
-                       the one with the next most, …
-    wide               per cent of the hot loops' loads of local memory that are of 128 bits
+                       the one with the next most, …; of a loop of several barriers each stretch between two counts
+    wide               per cent of the loads of local memory that are of 128 bits, in loops that are products
     global             per cent of the kernel's accesses of global memory that are of 128 bits"""
 
     def __init__(self, name="bars.txt"):
@@ -70,7 +71,7 @@ def measured(what, facts):
         return loops[place]["share"] if place < len(loops) else None
     if what == "wide":
         counts = collections.Counter()
-        for loop in loops:
+        for loop in (loop for loop in loops if loop["share"] >= PRODUCT):
             counts.update(loop["count"])
         return share(counts, "128", "LDS")
     if what == "global":
@@ -114,6 +115,6 @@ def under_bars(build, kernel, facts, bars):
         elif value < least:
             yield what, f"{value:.0f} %, and {place} wants {least:g} %"
     first = facts["loops"][0] if facts["loops"] else {"count": {"fma": 0}}
-    if (not rows and build.is_default(kernel) and first["count"]["fma"] >= HOT and first["share"] >= 50
+    if (not rows and build.is_default(kernel) and first["count"]["fma"] >= HOT and first["share"] >= PRODUCT
             and any(kind.startswith("LDS") for kind in first["count"])):
         yield "bar", "its loop multiplies tiles in local memory, and bars.txt has no line for it"

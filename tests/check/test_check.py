@@ -114,6 +114,11 @@ class Rules(unittest.TestCase):
         loops = loops_of(code, {"L0": 0, "L1": 1}, lambda op, to: to if op == "jump" else None, lambda op, _: op)
         self.assertEqual([(loop.size, loop.multiply_adds) for loop in loops], [(41, 40), (37, 35)])
 
+    def test_barriers(self):
+        code = [("fma", "")] * 20 + [("BAR", "")] + [("add", "")] * 9 + [("BAR", ""), ("fma", ""), ("jump", "L0")]
+        loops = loops_of(code, {"L0": 0}, lambda op, to: to if op == "jump" else None, lambda op, _: op)
+        self.assertEqual([(loop.size, loop.multiply_adds) for loop in loops], [(23, 21)])
+
     def test_known(self):
         with tempfile.NamedTemporaryFile("w", dir=rules.HERE, suffix=".txt") as file:
             file.write("one scratch nvidia amd # as it is\ntwo spills amd\n")
