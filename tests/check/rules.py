@@ -113,7 +113,7 @@ def under_bars(build, kernel, facts, bars):
         if value is None:
             yield what, f"has no such loop or access, and {place} wants {least:g} %"
         elif value < least:
-            yield what, f"{value:.0f} %, and {place} wants {least:g} %"
+            yield what, f"{value:.1f} %, and {place} wants {least:g} %"
     first = facts["loops"][0] if facts["loops"] else {"count": {"fma": 0}}
     if (not rows and build.is_default(kernel) and first["count"]["fma"] >= HOT and first["share"] >= PRODUCT
             and any(kind.startswith("LDS") for kind in first["count"])):
