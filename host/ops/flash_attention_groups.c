@@ -9,7 +9,8 @@ static const tn_tunable tunables[TN_FLASH_GROUPS_TUNABLES] = {
                                       64, TN_TUNABLE_BITS | TN_TUNABLE_LAYOUT, 32, 64),
     [TN_FLASH_GROUPS_CHUNK] = TN_TUNABLE("CHUNK", "keys that share partial sums", 512, 512,
                                          TN_TUNABLE_BITS | TN_TUNABLE_LAYOUT, 256, 512, 1024, 2048),
-    [TN_FLASH_GROUPS_TM] = TN_TUNABLE("TM", "query rows of a work-item, at most", 8, 8, 0, 1, 2, 4, 8),
+    [TN_FLASH_GROUPS_TM] =
+        TN_TUNABLE("TM", "rows of a work-item, at most; 0: by the head's width", 0, 0, 0, 0, 1, 2, 4, 8),
     [TN_FLASH_GROUPS_DP] = TN_TUNABLE(
         "DP", "of the sum, in a piece that is brought to local memory; 0: by rows", 0, 0, 0, 8, 16),
 };
@@ -24,26 +25,27 @@ typedef struct plan {
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "flash_attention's plan");
 
-/* Eight rows an item leave registers for short pieces alone. */
-static int64_t piece_of(const int *v, int64_t tm) {
-    return v[TN_FLASH_GROUPS_DP] ? v[TN_FLASH_GROUPS_DP] : tm >= 8 ? 8 : 16;
+/* Registers decide: with these no compiler of NVIDIA's or AMD's spills (./dev check). */
+static int64_t piece_of(const tn_flash_attention_key *key, const int *v, int64_t tm) {
+    return v[TN_FLASH_GROUPS_DP] ? v[TN_FLASH_GROUPS_DP] : tm >= 8 || key->Dh > 64 ? 8 : 16;
+}
+
+static int64_t most_rows(const tn_flash_attention_key *key, const int *v) {
+    return v[TN_FLASH_GROUPS_TM] ? v[TN_FLASH_GROUPS_TM] : key->Dh <= 32 ? 8 : key->Dh <= 64 ? 4 : 2;
 }
 
 /* As the kernel declares it. */
 static size_t local_bytes(const tn_flash_attention_key *key, const int *v, int64_t tm) {
-    const int64_t rows = 8 * tm, dp = piece_of(v, tm), deep = tn_ceil_div(key->Dh, dp) * dp,
+    const int64_t rows = 8 * tm, dp = piece_of(key, v, tm), deep = tn_ceil_div(key->Dh, dp) * dp,
                   wide = tn_ceil_div(key->Dh, 32) * 32, tb = v[TN_FLASH_GROUPS_TB];
     const int64_t piece = dp * ((tb > wide ? tb : wide) + 4);
     return (size_t)(deep * (rows + 4) + rows * (tb + 4) + 2 * piece + 10 * rows + ITEMS + 4) * sizeof(float);
 }
 
-/* Rows of a work-item: no more than the list fills, nor than there is local memory for, nor than registers
- * hold beside a wide head's sums. 0: not even one. */
+/* Rows of a work-item: no more than the list fills, nor than there is local memory for. 0: not even one. */
 static int64_t rows_an_item(const tn_device *dev, const tn_flash_attention_key *key, const int *v) {
-    int64_t tm = v[TN_FLASH_GROUPS_TM];
+    int64_t tm = most_rows(key, v);
     while (tm > 1 && 4 * tm >= key->rows)
-        tm /= 2;
-    while (tm > 4 && key->Dh != 32 && key->Dh != 64)
         tm /= 2;
     while (tm > 0 && local_bytes(key, v, tm) > tn_device_get_info(dev)->local_bytes)
         tm /= 2;
@@ -86,7 +88,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
         return tn_flash_groups_backward_plan(dev, key, values, &p->backward);
     p->rows = 8 * tm;
     p->chunk = values[TN_FLASH_GROUPS_CHUNK];
-    tn_flash_groups_options(&options, key, values, tm, piece_of(values, tm));
+    tn_flash_groups_options(&options, key, values, tm, piece_of(key, values, tm));
     TN_TRY(tn_kernel_get(dev, "flash_attention_groups", "flash_attention_groups", &options, &p->kernel));
     TN_TRY(tn_kernel_check_group(dev, p->kernel, ITEMS));
     if (key->T <= p->chunk)

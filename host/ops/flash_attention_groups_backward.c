@@ -2,15 +2,21 @@
  * product of scores is made twice, and so no two groups add to the same gradient. */
 #include "flash_attention_groups.h"
 
-enum { ITEMS = TN_FLASH_GROUPS_ITEMS, SHORT_PIECE = 8, LONG_PIECE = 16, SHORT_BLOCK = 32, MOST_ROWS = 4 };
+enum { ITEMS = TN_FLASH_GROUPS_ITEMS, SHORT_BLOCK = 32 };
 
-static int64_t piece_of(const int *v, int64_t tm) {
-    return v[TN_FLASH_GROUPS_DP] ? v[TN_FLASH_GROUPS_DP] : tm >= MOST_ROWS ? SHORT_PIECE : LONG_PIECE;
+/* Registers decide, as in the forward pass. */
+static int64_t piece_of(const tn_flash_attention_key *key, const int *v, int64_t tm) {
+    return v[TN_FLASH_GROUPS_DP] ? v[TN_FLASH_GROUPS_DP] : tm >= 4 || key->Dh > 64 ? 8 : 16;
+}
+
+static int64_t most_rows(const tn_flash_attention_key *key, const int *v) {
+    const int64_t wanted = v[TN_FLASH_GROUPS_TM], most = key->Dh <= 64 ? 4 : key->Dh <= 96 ? 2 : 1;
+    return wanted && wanted < most ? wanted : most;
 }
 
 /* As the kernel of keys declares it, which has more than that of queries. */
 static size_t local_bytes(const tn_flash_attention_key *key, const int *v, int64_t tm) {
-    const int64_t rows = 8 * tm, dp = piece_of(v, tm), deep = tn_ceil_div(key->Dh, dp) * dp,
+    const int64_t rows = 8 * tm, dp = piece_of(key, v, tm), deep = tn_ceil_div(key->Dh, dp) * dp,
                   wide = tn_ceil_div(key->Dh, 32) * 32, tb = v[TN_FLASH_GROUPS_TB];
     const int64_t piece = dp * ((tb > wide ? tb : wide) + 4);
     return (size_t)(2 * deep * (rows + 4) + rows * (tb + 4) + 2 * piece + 5 * tb + 5 * rows + 4) *
@@ -19,7 +25,7 @@ static size_t local_bytes(const tn_flash_attention_key *key, const int *v, int64
 
 int64_t tn_flash_groups_backward_rows(const tn_device *dev, const tn_flash_attention_key *key,
                                       const int *values) {
-    int64_t tm = values[TN_FLASH_GROUPS_TM] < MOST_ROWS ? values[TN_FLASH_GROUPS_TM] : MOST_ROWS;
+    int64_t tm = most_rows(key, values);
     while (tm > 0 && local_bytes(key, values, tm) > tn_device_get_info(dev)->local_bytes)
         tm /= 2;
     return tm;
@@ -28,7 +34,7 @@ int64_t tn_flash_groups_backward_rows(const tn_device *dev, const tn_flash_atten
 static tn_status kernel_of(tn_device *dev, const char *name, const tn_flash_attention_key *key,
                            const int *values, int64_t tm, tn_kernel **out) {
     tn_options options = {""};
-    tn_flash_groups_options(&options, key, values, tm, piece_of(values, tm));
+    tn_flash_groups_options(&options, key, values, tm, piece_of(key, values, tm));
     TN_TRY(tn_kernel_get(dev, name, name, &options, out));
     return tn_kernel_check_group(dev, *out, ITEMS);
 }
@@ -52,7 +58,7 @@ tn_status tn_flash_groups_backward_plan(tn_device *dev, const tn_flash_attention
     TN_TRY(kernel_of(dev, "flash_attention_groups_dkv", key, blocks, tm, &out->to_kv));
     if (key->T <= out->chunk)
         return TN_OK;
-    tn_flash_groups_options(&joining, key, values, tq, piece_of(values, tq));
+    tn_flash_groups_options(&joining, key, values, tq, piece_of(key, values, tq));
     return tn_kernel_get(dev, "flash_attention_groups_dq", "flash_attention_groups_dq_join", &joining,
                          &out->join);
 }

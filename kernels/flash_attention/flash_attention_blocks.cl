@@ -158,7 +158,7 @@ ALWAYS_INLINE void scores_put(local float *to, float4 acc[TM][TN / 4], int down,
  * is the first of them within the block. */
 ALWAYS_INLINE void rows_multiply(float4 acc[TM][ON / 4], const local float *scores, const local float *piece,
                                  int from, int down, int across) {
-    UNROLL for (int d = 0; d < DP; d += 4) {
+    _Pragma("unroll 1") for (int d = 0; d < DP; d += 4) { /* as UNROLL_FOUR */
         float4 x[TM];
         UNROLL for (int i = 0; i < TM; i++) x[i] =
             *(const local float4 *)(scores + SLOT(i, down) * SCORE_LD + from + d);

@@ -5,6 +5,9 @@
 
 #if LANES == 4
 
+/* A few rounds, and not a tile's whole depth: compilers would bring all of it to registers first. */
+#define UNROLL_FOUR _Pragma("unroll 4")
+
 /* Local memory that is read by quads. */
 #define LOCAL_TILE(name, floats) local float name[floats] __attribute__((aligned(16)))
 
@@ -144,7 +147,7 @@ static inline void store_few(float4 v, global float *p, int left) {
 #define TN_MULTIPLY(name, TM, TN, DEPTH, A_WIDE, B_WIDE)                                                     \
     ALWAYS_INLINE void name##_multiply(float4 acc[TM][(TN) / 4], const local float *a, const local float *b, \
                                        int down, int across) {                                               \
-        UNROLL for (int d = 0; d < (DEPTH); d++) {                                                           \
+        UNROLL_FOUR for (int d = 0; d < (DEPTH); d++) {                                                      \
             float x[TM];                                                                                     \
             TN_OWN(x, a + d * ((A_WIDE) + 4), down, TM, A_WIDE);                                             \
             UNROLL for (int j = 0; j < (TN) / 4; j++) {                                                      \
