@@ -109,6 +109,8 @@ def under_bars(build, kernel, facts, bars):
     """(what, detail) of each bar that the kernel is under; and where a variant for GPUs multiplies and has none."""
     rows = bars.of(kernel, build.short_options)
     for place, _, what, least, _ in rows:
+        if what.startswith("fma") and not build.is_default(kernel):
+            continue  # a value to try may be a slow one
         value = measured(what, facts)
         if value is None:
             yield what, f"has no such loop or access, and {place} wants {least:g} %"
