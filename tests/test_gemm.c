@@ -24,7 +24,7 @@ START_TEST(test_blocks) {
     tn_verify_result result;
     setenv("TURNOUT_TUNE", sets[_i], 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
-    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 10, tn_test_seed(), &result));
+    ck_ok(&ctx, tn_verify_op(dev, tn_case_find("gemm"), 5, tn_test_seed(), &result));
     unsetenv("TURNOUT_TUNE");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -65,11 +65,10 @@ static void rows_do_not_depend_on_m(tn_gemm_form form) {
 }
 
 /* A tile of variant groups, whatever a shape would choose: edges on all sides, and a row's bits. Each takes
- * many kernels: one in four a run, drawn anew, and all with TURNOUT_TEST_ALL. */
+ * many kernels: one tile a run, drawn anew, and all with TURNOUT_TEST_ALL. */
 START_TEST(test_tiles) {
-    enum { SHARE = 4 };
     static tn_context ctx;
-    if (!getenv("TURNOUT_TEST_ALL") && _i % SHARE != (int)(tn_test_seed() % SHARE))
+    if (!getenv("TURNOUT_TEST_ALL") && _i != (int)(tn_test_seed() % TN_GEMM_TILES))
         return;
     char set[32];
     tn_device *dev;
@@ -246,7 +245,7 @@ START_TEST(test_clblast_by_name_alone) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("gemm", 12);
+    Suite *suite = tn_test_op_suite("gemm", 8);
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
