@@ -139,7 +139,7 @@ START_TEST(program_exit_codes) {
     ck_assert_int_eq(program("verify --op causal_conv --variant wide --cases 2 -q", out, sizeof out), 0);
     ck_assert_ptr_null(strstr(out, " threads "));
     ck_assert_int_eq(program("verify --op causal_conv --variant nonesuch", out, sizeof out), 2);
-    ck_assert_ptr_nonnull(strstr(out, "there is wide, threads"));
+    ck_assert_ptr_nonnull(strstr(out, "there is wide, groups, threads"));
     ck_assert_int_eq(
         program("bench --op causal_conv --pass forward --shape B=1,T=64,D=64,K=4,silu=1 --variant threads "
                 "--seconds 0.01 --format csv -q",
@@ -171,7 +171,7 @@ static void refuses_setting(const char *name, const char *value, const char *wor
 START_TEST(settings_are_held_against_what_there_is) {
     static char out[65536];
     refuses_setting("TURNOUT_VARIANT", "gem=few", "names no op; there is rms_norm");
-    refuses_setting("TURNOUT_VARIANT", "causal_conv=few", "no variant 'few'; there is wide, threads");
+    refuses_setting("TURNOUT_VARIANT", "causal_conv=few", "no variant 'few'; there is wide, groups, threads");
     refuses_setting("TURNOUT_VARIANT", "causal_conv", "is not OP=VARIANT");
     refuses_setting("TURNOUT_TUNE", "gem.LANES=4", "names no op; there is rms_norm");
     refuses_setting("TURNOUT_TUNE", "causal_conv.LANE=4", "no tunable 'LANE'; there is LANES, TILE");
@@ -212,7 +212,7 @@ START_TEST(lists_of_ops) {
     ck_assert_ptr_null(strstr(out, "gelu"));
     ck_assert_int_eq(program("bench --list --op causal_conv", out, sizeof out), 0);
     ck_assert_ptr_nonnull(strstr(out, "B T D K silu"));
-    ck_assert_ptr_nonnull(strstr(out, "wide threads"));
+    ck_assert_ptr_nonnull(strstr(out, "wide groups threads"));
     ck_assert_int_eq(program("verify --list --op nonesuch", out, sizeof out), 2);
 }
 END_TEST
