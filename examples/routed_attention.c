@@ -55,7 +55,7 @@ int main(void) {
 
     int R = start[1]; /* rows that are routed: queries for those, keys and values for all */
     tn_buffer *queries = buffer(sizeof q, q), *few = buffer(R * D * sizeof(float), NULL);
-    must(tn_row_gather_forward(dev, &(tn_row_gather_shape){R, T, D}, few, queries, list));
+    must(tn_row_gather_forward(dev, &(tn_row_gather_shape){.R = R, .N = T, .D = D}, few, queries, list));
     tn_buffer *out = buffer(R * D * sizeof(float), NULL), *lse = buffer(R * H * sizeof(float), NULL);
     tn_buffer *keys = buffer(sizeof k, k), *values = buffer(sizeof v, v);
     tn_buffer *kv_start = buffer(sizeof dense, dense);
