@@ -31,6 +31,16 @@
 #define SLOT(i, down) ((i)*8 + (down))
 #define ROW_OF(slot)  tile_own((slot) % 8, (slot) / 8, TM, TILE_ROWS)
 
+static inline float4 quad_exp2(float4 v) {
+    return (float4)(exp2(v.s0), exp2(v.s1), exp2(v.s2), exp2(v.s3));
+}
+
+/* P of the backward passes, at most 2: 2^(score - lse) is at most 1 but for rounding. */
+static inline float4 quad_probability(float4 v) {
+    return quad_exp2(
+        (float4)(AT_MOST(v.s0, 1.0f), AT_MOST(v.s1, 1.0f), AT_MOST(v.s2, 1.0f), AT_MOST(v.s3, 1.0f)));
+}
+
 static inline bool quad_is_finite(float4 v) {
     const uint4 bits = as_uint4(v) & 0x7fffffffu;
     return max(max(bits.s0, bits.s1), max(bits.s2, bits.s3)) < 0x7f800000u;

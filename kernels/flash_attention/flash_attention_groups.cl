@@ -49,7 +49,7 @@ ALWAYS_INLINE void row_weigh(local float *row, local float *maxima, local float 
     float weight = state[WEIGHT * TILE_ROWS] * shrink;
     for (int s = 4 * part; s < TB; s += 4 * PARTS) {
         float4 v = *(local float4 *)(row + s) - top;
-        v = (float4)(exp2(v.s0), exp2(v.s1), exp2(v.s2), exp2(v.s3));
+        v = quad_exp2(v);
         *(local float4 *)(row + s) = v;
 #if PARTS == 1
         weight = (((weight + v.s0) + v.s1) + v.s2) + v.s3;

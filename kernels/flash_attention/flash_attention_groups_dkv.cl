@@ -69,8 +69,7 @@ ALWAYS_INLINE void to_weights(float4 acc[TM][TN / 4], float4 dp[TM][TN / 4], con
         const float4 lse2 = vload4(0, p->lse2 + d), shift = vload4(0, p->shift + d);
         UNROLL for (int i = 0; i < TM; i++) {
             float4 v = acc[i][j] - lse2, w;
-            v = (float4)(exp2(AT_MOST(v.s0, 1.0f)), exp2(AT_MOST(v.s1, 1.0f)), exp2(AT_MOST(v.s2, 1.0f)),
-                         exp2(AT_MOST(v.s3, 1.0f)));
+            v = quad_probability(v);
             w = v * (dp[i][j] - shift);
             if (edge) {
                 const int key = g->first_t + tile_own(g->down, i, TM, TILE_ROWS),

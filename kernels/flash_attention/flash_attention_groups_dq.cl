@@ -32,8 +32,7 @@ ALWAYS_INLINE void to_gradients(float4 acc[TM][TN / 4], float4 dp[TM][TN / 4], c
         UNROLL for (int j = 0; j < TN / 4; j++) {
             const int key = block + tile_own(g->across, 4 * j, TN, TB);
             float4 v = acc[i][j] - lse2;
-            v = (float4)(exp2(AT_MOST(v.s0, 1.0f)), exp2(AT_MOST(v.s1, 1.0f)), exp2(AT_MOST(v.s2, 1.0f)),
-                         exp2(AT_MOST(v.s3, 1.0f)));
+            v = quad_probability(v);
             v *= dp[i][j] - shift;
             if (edge) {
                 const row_sight r = SIGHT(sights, slot);

@@ -1,5 +1,5 @@
-/* Tiles that a work-group shares: global to local memory, the outer-product micro-kernel over two of them,
- * and sums and maxima over the items of a row. Behind lib/tile_index.cl. Quads, not wider vectors: what a GPU
+/* Tiles that a work-group shares: global to local memory, and the outer-product micro-kernel over two of
+ * them. Behind lib/tile_index.cl. Quads, not wider vectors: what a GPU
  * moves in one access. Sizes are macros' arguments, since not every compiler sees a function's as constants.
  */
 
