@@ -3,7 +3,7 @@
 #include "attention_absorb_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_attention_absorb_threads, NULL};
+static const tn_variant *const variants[] = {&tn_attention_absorb_groups, &tn_attention_absorb_threads, NULL};
 const tn_op tn_attention_absorb_op = {.name = "attention_absorb",
                                       .passes = passes,
                                       .shape_bytes = sizeof(tn_attention_absorb_key),

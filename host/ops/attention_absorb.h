@@ -1,4 +1,4 @@
-/* Products of attention's weights (kernels/attention_absorb.cl): M_h = W_kʰᵀ·W_qʰ and C_h = W_oʰ·W_vʰ, as
+/* Products of attention's weights (kernels/attention_absorb): M_h = W_kʰᵀ·W_qʰ and C_h = W_oʰ·W_vʰ, as
  * DeepSeek-AI: DeepSeek-V2, 2024, section 2.1 absorbs up-projections. Then q·k = (M_h·u_t)·u_s and o =
  * Σ_h C_h·Σ_s p·u_s: keys and values are the rows u themselves, so rows that are only attended to need no W_k
  * and W_v; but scores are D wide instead of Dh. It pays where queries are few. */

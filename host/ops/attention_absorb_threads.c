@@ -24,7 +24,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     while (lanes > 4 && D % lanes != 0)
         lanes /= 2;
     tn_options_int(&options, "LANES", lanes);
-    TN_TRY(tn_kernel_get(dev, "attention_absorb",
+    TN_TRY(tn_kernel_get(dev, "attention_absorb_threads",
                          backward ? "attention_absorb_backward" : "attention_absorb_forward", &options,
                          &p->kernel));
     p->range =
@@ -32,7 +32,8 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
                     tn_kernel_group(p->kernel, (size_t)values[LOCAL]), 1, 1);
     if (!backward)
         return TN_OK;
-    TN_TRY(tn_kernel_get(dev, "attention_absorb", "attention_absorb_transposed", &options, &p->transposed));
+    TN_TRY(tn_kernel_get(dev, "attention_absorb_threads", "attention_absorb_transposed", &options,
+                         &p->transposed));
     p->transposed_range = tn_range_2d((size_t)D, 2, tn_kernel_group(p->transposed, (size_t)values[LOCAL]), 1);
     return TN_OK;
 }
@@ -73,7 +74,7 @@ static tn_status list_plan_make(tn_device *dev, int pass, const void *shape, con
     (void)pass;
     (void)shape;
     tn_options_int(&options, "LANES", 4);
-    TN_TRY(tn_kernel_get(dev, "attention_absorb", "attention_absorb_rows", &options, &p->kernel));
+    TN_TRY(tn_kernel_get(dev, "attention_absorb_threads", "attention_absorb_rows", &options, &p->kernel));
     p->group = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
     return TN_OK;
 }

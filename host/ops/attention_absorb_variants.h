@@ -20,7 +20,7 @@ typedef struct tn_attention_absorb_args {
     const tn_buffer *wq, *wk, *wv, *wo;
 } tn_attention_absorb_args;
 
-extern const tn_variant tn_attention_absorb_threads;
+extern const tn_variant tn_attention_absorb_groups, tn_attention_absorb_threads;
 
 /* The lists of queries (tn_attention_absorb_rows): a key of nothing, for the kernel is the same for all. */
 typedef struct tn_attention_absorb_lists {
