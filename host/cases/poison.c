@@ -174,6 +174,9 @@ tn_status tn_problem_poison(tn_context *ctx, tn_problem *p, unsigned char *const
     tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 11);
     tn_status status = TN_OK;
     int hidden = 0;
+    for (int i = 0; i < p->tensor_count; i++) /* what sees what is asked of the inputs, not of results */
+        if (p->tensors[i].count && p->tensors[i].role == TN_INOUT && p->tensors[i].type != TN_F32)
+            memcpy(p->tensors[i].i32, p->initial[i], p->tensors[i].count * sizeof *p->tensors[i].i32);
     TN_GO(clean_make(ctx, p, &clean));
     p->has_reference = false;
     for (int i = 0; i < p->tensor_count; i++)

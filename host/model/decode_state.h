@@ -1,0 +1,46 @@
+/* Inside host/model: what decode.c and decode_prefill.c know of a decoder. */
+#ifndef TN_DECODE_STATE_H
+#define TN_DECODE_STATE_H
+
+#include "decode.h"
+#include "decode_step.h"
+#include "launch.h"
+
+/* Activations of the piece of a prompt that is being read, [rows,D] unless noted. */
+typedef struct tn_decoder_rows {
+    tn_buffer *tokens /* i32 */, *x, *u, *rstd, *reach /* of u, with rows before the piece in front */, *s,
+        *conv /* silu(dwconv(u)) of reach */, *mid, *p, *h /* u8 */, *list /* i32 */, *uq, *q, *a, *lse, *o,
+        *waiting /* of u, whose keys are made */, *k, *v /* [..,width] */, *positions /* i32, of those */,
+        *starts /* i32 [4] */, *u2, *rstd2, *act /* [..,F] */, *out, *last /* [1,D] */, *normed, *logits;
+    int64_t rows;      /* there is room for; 0: nothing is there */
+    uint8_t *h_host;   /* [rows] */
+    int32_t *int_host; /* [rows + ring_rows] */
+} tn_decoder_rows;
+
+struct tn_decoder {
+    tn_model *m;                         /* borrowed */
+    int64_t slots, capacity;             /* sequences; positions */
+    int64_t width, ring_rows;            /* of keys and values, 0 without attention; of u that are kept */
+    int64_t *lengths;                    /* [slots] */
+    tn_buffer *table;                    /* as decode_step has it */
+    tn_buffer *ring, *k, *v, *projected; /* state, as decode_step has it */
+    tn_buffer *steps, *given, *logits, *routes;
+    int32_t *steps_host;
+    size_t steps_room;
+    int64_t count, rows; /* of the last call of tn_decoder_step */
+    tn_decoder_rows piece;
+};
+
+/* TODO-KV */
+static inline int64_t tn_model_kv_heads(const tn_model_config *c) {
+    return c->heads;
+}
+
+tn_status tn_decoder_slot_check(const tn_decoder *d, int64_t slot);
+/* Room for `positions` of each sequence. */
+tn_status tn_decoder_reserve(tn_decoder *d, int64_t positions);
+/* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
+tn_status tn_decoder_need(const tn_decoder *d, tn_buffer **buf, size_t bytes);
+void tn_decoder_rows_free(tn_decoder *d);
+
+#endif

@@ -1,0 +1,108 @@
+#include "decode_step.h"
+
+#include "decode_step_variants.h"
+
+#include "decode_step/decode_step_sizes.cl"
+
+_Static_assert((int)TN_DECODE_STEP_WEIGHTS == (int)WEIGHTS_OF_LAYER &&
+                   (int)TN_DECODE_STEP_BESIDE == (int)WEIGHTS_BESIDE,
+               "the table as kernels see it");
+
+const char *const tn_decode_step_weights[] = {
+    [AT_NORM1] = "norm1.weight",
+    [AT_CONV] = "mixer.conv.weight",
+    [AT_CONV_BIAS] = "mixer.conv.bias",
+    [AT_CONV_OUT] = "mixer.conv_out.weight",
+    [AT_Q] = "mixer.q.weight",
+    [AT_K] = "mixer.k.weight",
+    [AT_V] = "mixer.v.weight",
+    [AT_O] = "mixer.o.weight",
+    [AT_ROUTER] = "mixer.router.weight",
+    [AT_ROUTER_BIAS] = "mixer.router.bias",
+    [AT_NORM2] = "norm2.weight",
+    [AT_UP] = "mlp.up.weight",
+    [AT_UP_BIAS] = "mlp.up.bias",
+    [AT_DOWN] = "mlp.down.weight",
+    [AT_DOWN_BIAS] = "mlp.down.bias",
+    [WEIGHTS_OF_LAYER + AT_EMBED] = "embed.weight",
+    [WEIGHTS_OF_LAYER + AT_NORM] = "norm.weight",
+    [WEIGHTS_OF_LAYER + AT_HEAD] = "head.weight",
+};
+
+static const char *const passes[] = {"forward", NULL};
+static const tn_variant *const variants[] = {&tn_decode_step_walk, NULL};
+const tn_op tn_decode_step_op = {
+    .name = "decode_step", .passes = passes, .shape_bytes = sizeof(tn_decode_step_key), .variants = variants};
+
+int64_t tn_decode_step_ring(int64_t K) {
+    int64_t rows = TN_DECODE_STEP_PENDING;
+    while (rows < TN_DECODE_STEP_PENDING + K - 1)
+        rows *= 2;
+    return rows;
+}
+
+int tn_decode_step_lanes(const tn_decode_step_key *s, int most) {
+    int lanes = most;
+    while (lanes > 1 && (s->D % lanes || s->F % lanes || (s->attention && s->D / s->H % lanes)))
+        lanes = lanes > 4 ? 4 : 1;
+    return lanes;
+}
+
+void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, tn_options *options) {
+    tn_options_int(options, "LANES", lanes);
+    tn_options_int(options, "D", (long)s->D);
+    tn_options_int(options, "HEADS", (long)s->H);
+    tn_options_int(options, "KV_HEADS", (long)s->Hkv);
+    tn_options_int(options, "K", (long)s->K);
+    tn_options_int(options, "F", (long)s->F);
+    tn_options_int(options, "V", (long)s->V);
+    tn_options_int(options, "HAS_CONV", (long)s->conv);
+    tn_options_int(options, "HAS_ATTENTION", (long)s->attention);
+    tn_options_int(options, "HAS_ROUTER", (long)s->router);
+    tn_options_int(options, "TURNED", (long)s->rope);
+    tn_options_int(options, "RING", (long)tn_decode_step_ring(s->K));
+    tn_options_int(options, "PENDING", TN_DECODE_STEP_PENDING);
+    tn_options_int(options, "CHUNK", chunk);
+}
+
+int64_t tn_decode_step_floats(const tn_decode_step_key *s) {
+    const int64_t width = s->D / s->H * s->Hkv, global = 2 * s->D * s->D + 2 * s->D * width;
+    return s->layers * (2 * s->D * s->F + (s->conv ? s->D * s->D : 0) + (s->attention ? global : 0)) +
+           s->V * s->D;
+}
+
+static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a) {
+    tn_context *ctx = tn_device_context(dev);
+    if (s->H < 1 || s->D % s->H || s->Hkv < 1 || s->H % s->Hkv || s->K < 1 || s->rows > s->slots ||
+        (!s->conv && !s->attention) || (s->router && !(s->conv && s->attention)) ||
+        (s->rope && s->D / s->H % 2))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "decode_step: D=%lld in H=%lld heads on Hkv=%lld of keys, K=%lld taps, %lld rows of "
+                       "%lld sequences do not go together",
+                       (long long)s->D, (long long)s->H, (long long)s->Hkv, (long long)s->K,
+                       (long long)s->rows, (long long)s->slots);
+    if (s->rows > 0 && (a->context < 1 || a->context > s->capacity))
+        return tn_fail(ctx, TN_ERR_ARG, "decode_step: position %lld of a state with room for %lld",
+                       (long long)a->context, (long long)s->capacity);
+    return TN_OK;
+}
+
+static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
+    return (tn_decode_step_key){s->rows, s->layers, s->D,    s->H,         s->Hkv,    s->K,
+                                s->F,    s->V,      s->conv, s->attention, s->router, s->rope};
+}
+
+tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,
+                                 const tn_decode_step_args *a) {
+    const tn_decode_step_key key = key_of(s);
+    TN_TRY(check(dev, s, a));
+    return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){s, a, NULL});
+}
+
+tn_status tn_decode_step_launches(tn_device *dev, const tn_decode_step_shape *s, int64_t context,
+                                  int64_t *out) {
+    const tn_decode_step_key key = key_of(s);
+    const tn_decode_step_args a = {.context = context};
+    *out = 0;
+    return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){s, &a, out});
+}

@@ -1,0 +1,58 @@
+/* A token at a time: one position of each of some sequences through all layers of a model
+ * (kernels/decode_step), from what earlier positions left in a state. A row that is not routed reads no key
+ * and no value, nor the weights of attention: its cost does not depend on the context. Keys and values of
+ * rows that are not routed are made later, of many positions at once: when a row is routed, or
+ * TN_DECODE_STEP_PENDING of them wait. */
+#ifndef TN_DECODE_STEP_H
+#define TN_DECODE_STEP_H
+
+#include "buffer.h"
+
+enum {
+    TN_DECODE_STEP_PENDING = 64, /* positions whose keys and values may wait */
+    TN_DECODE_STEP_WEIGHTS = 15, /* tensors of a layer, and */
+    TN_DECODE_STEP_BESIDE = 3,   /* beside layers */
+    TN_DECODE_STEP_ROUTER = 2    /* in `given`: the router's own decision */
+};
+
+typedef struct tn_decode_step_shape {
+    int64_t rows;                          /* tokens of this step, each of another sequence */
+    int64_t slots, capacity;               /* sequences, and positions of each, that the state has room for */
+    int64_t layers, D, H, Hkv, K, F;       /* Hkv: heads of keys and values; F: hidden width, 0: no mlp */
+    int64_t V;                             /* vocabulary; 0: rows of x come in and go out */
+    int64_t conv, attention, router, rope; /* 1: has it. Without conv all rows take attention */
+} tn_decode_step_shape;
+
+extern const struct tn_op tn_decode_step_op;
+
+/* Positions of u that a state keeps of each sequence: a power of two, TN_DECODE_STEP_PENDING + K − 1 or more.
+ */
+int64_t tn_decode_step_ring(int64_t K);
+/* Names of the tensors of a row of the table, as a checkpoint has them behind "layers.i.": 15, and behind
+ * those the 3 beside layers. */
+extern const char *const tn_decode_step_weights[TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE];
+
+typedef struct tn_decode_step_args {
+    tn_buffer *out;       /* [count,rows,V] logits; V = 0: [count,rows,D] */
+    tn_buffer *routes;    /* u8 [count,layers,rows]: 1 where a row took attention */
+    tn_buffer *ring;      /* [layers,slots,tn_decode_step_ring(K),D], state: u of position t at t mod that */
+    tn_buffer *k, *v;     /* [layers,slots,capacity,Hkv·D/H], state; NULL without attention */
+    tn_buffer *projected; /* i32 [layers,slots], state: positions that k and v have; likewise. More than
+                             the row's own position: as much as that */
+    const tn_buffer *x;   /* [rows,D], with V = 0 alone */
+    const tn_buffer
+        *steps; /* i32 [count,3,rows]: tokens, positions (from 0, below capacity), slots (each once) */
+    const tn_buffer *given;  /* u8 [count,layers,rows]: decisions, or NULL: the router's */
+    const tn_buffer *values; /* weights, floats */
+    const tn_buffer *table;  /* i32 [layers,15], then [3]: floats in front of each tensor in values */
+    int64_t step;            /* which of `count` steps this is: 0 to count − 1 */
+    int64_t context;         /* the largest position of the step + 1: launches are sized by it */
+    double eps;              /* of the norms */
+} tn_decode_step_args;
+
+tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a);
+/* How many launches of kernels a step takes, by the variant that is chosen. */
+tn_status tn_decode_step_launches(tn_device *dev, const tn_decode_step_shape *s, int64_t context,
+                                  int64_t *out);
+
+#endif

@@ -1,0 +1,29 @@
+/* What the variants of decode_step agree on. Private to host/ops. */
+#ifndef TN_DECODE_STEP_VARIANTS_H
+#define TN_DECODE_STEP_VARIANTS_H
+
+#include "decode_step.h"
+#include "variant.h"
+
+/* The key of a plan: a shape but for the room of the state, which grows. */
+typedef struct tn_decode_step_key {
+    int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope;
+} tn_decode_step_key;
+_Static_assert(sizeof(tn_decode_step_key) <= TN_SHAPE_BYTES, "decode_step's key");
+
+typedef struct tn_decode_step_call {
+    const tn_decode_step_shape *shape;
+    const tn_decode_step_args *args;
+    int64_t *launches; /* counts alone, nothing is run, where it is not NULL */
+} tn_decode_step_call;
+
+/* The most lanes, of 16, 4 and 1, that end where rows, heads and the hidden width do. */
+int tn_decode_step_lanes(const tn_decode_step_key *s, int most);
+/* What all its kernels are built with. */
+void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, tn_options *options);
+/* Floats of weights that a step reads of layers and head. */
+int64_t tn_decode_step_floats(const tn_decode_step_key *s);
+
+extern const tn_variant tn_decode_step_walk;
+
+#endif

@@ -1,0 +1,285 @@
+/* A token at a time: one position of each of some sequences through layers of the model, with what earlier
+ * positions left in a state. This file: what the programs are made of, for one row.
+ *
+ * The state of a sequence, in each layer: the last RING rows of u, the normed input of the mixer, where
+ * position t is row t modulo RING; keys and values of its first `projected` positions, [capacity,KV]. A row
+ * that is not routed needs no key, so u waits in the ring until a row is routed, or PENDING of them have come
+ * together: their products then read the weights once. */
+
+#ifndef D
+#define D 64 /* width */
+#endif
+#ifndef HEADS
+#define HEADS 2
+#endif
+#ifndef KV_HEADS
+#define KV_HEADS 2 /* heads of keys and values; HEADS / KV_HEADS neighbouring heads share one */
+#endif
+#ifndef K
+#define K 4 /* taps */
+#endif
+#ifndef F
+#define F 128 /* hidden width of the mlp; 0: none */
+#endif
+#ifndef V
+#define V 192 /* vocabulary; 0: rows of x come in and go out, with no embedding and no head */
+#endif
+#ifndef HAS_CONV
+#define HAS_CONV 1 /* the convolution track */
+#endif
+#ifndef HAS_ATTENTION
+#define HAS_ATTENTION 1 /* the global track; alone, all rows take it */
+#endif
+#ifndef HAS_ROUTER
+#define HAS_ROUTER 1
+#endif
+#ifndef TURNED
+#define TURNED 0 /* 1: queries and keys are turned by their position (rope) */
+#endif
+#ifndef RING
+#define RING 128 /* rows of u that are kept: a power of two, at least PENDING + K - 1 */
+#endif
+#ifndef PENDING
+#define PENDING 64 /* rows of u that may wait for their keys and values */
+#endif
+#ifndef CHUNK
+#define CHUNK                                                                                                \
+    1024 /* keys that are summed before they are added to those of the chunks before: whole vectors */
+#endif
+
+#define DH    (D / HEADS)
+#define KV    (KV_HEADS * DH)
+#define WIDER (F > D ? F : D)
+/* Sums of a chunk of keys: of each head the largest score and the weight of all, then the values' sum. */
+#define PART_FLOATS (2 * HEADS + D)
+#define AT(p)       (*(private floatv_near *)(p))
+
+/* Of LANES vectors the sum of each. */
+ALWAYS_INLINE floatv turned_sum(floatv *acc) {
+#if LANES == 16
+    transpose16(acc);
+    UNROLL for (int n = 8; n > 0; n /= 2) UNROLL for (int i = 0; i < n; i++) acc[i] += acc[i + n];
+    return acc[0];
+#elif LANES == 1
+    return acc[0];
+#else
+    float sums[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) sums[i] = sumv(acc[i]);
+    return LOADV(sums);
+#endif
+}
+
+/* Rows n, n + 1, ... of w, `pitch` floats apart, times x, both `width` long, whole vectors. _end: of `count`
+ * rows, the last one standing for those behind it. */
+#define DEFINE_DOT(name, space, more, row)                                                                   \
+    ALWAYS_INLINE floatv name(const global float *w, int pitch, const space float *x, int width,             \
+                              int n more) {                                                                  \
+        floatv acc[LANES];                                                                                   \
+        UNROLL for (int i = 0; i < LANES; i++) acc[i] = 0.0f;                                                \
+        for (int k = 0; k < width; k += LANES) {                                                             \
+            const floatv v = *(const space floatv_near *)(x + k);                                            \
+            UNROLL for (int i = 0; i < LANES; i++) acc[i] += v * load_whole(w + (row)*pitch + k);            \
+        }                                                                                                    \
+        return turned_sum(acc);                                                                              \
+    }
+#define NO_COUNT
+#define UP_TO_COUNT , int count
+DEFINE_DOT(dot_rows, private, NO_COUNT, n + i)
+DEFINE_DOT(dot_rows_end, private, UP_TO_COUNT, min(n + i, count - 1))
+DEFINE_DOT(dot_rows_global, global, NO_COUNT, n + i)
+
+/* One row of a step: where its layer's weights and its sequence's state begin. */
+typedef struct decode_row {
+    const global float *values; /* weights of all layers */
+    const global int *at;       /* this layer's row of their table */
+    global float *ring;         /* [RING,D] */
+    global float *k, *v;        /* [capacity,KV] */
+    const global uint *turns;   /* [2,DH/2]: upper, then lower 32 bits of turns a position */
+    int t;                      /* position */
+} decode_row;
+
+#define WEIGHT(row, which) ((row)->values + (row)->at[which])
+
+static inline float rstd_of(const float *x, float eps) {
+    floatv squares = 0.0f;
+    for (int d = 0; d < D; d += LANES)
+        squares += AT(x + d) * AT(x + d);
+    return 1.0f / sqrt(sumv(squares) / D + eps);
+}
+
+static inline void norm_of(float *u, const float *x, const global float *w, float eps) {
+    const float rstd = rstd_of(x, eps);
+    for (int d = 0; d < D; d += LANES)
+        AT(u + d) = AT(x + d) * rstd * load_whole(w + d);
+}
+
+static inline void load_row(float *x, const global float *from) {
+    for (int d = 0; d < D; d += LANES)
+        AT(x + d) = load_whole(from + d);
+}
+
+static inline void store_row(const float *x, global float *to) {
+    for (int d = 0; d < D; d += LANES)
+        store_whole(AT(x + d), to + d);
+}
+
+/* The router's logit. */
+static inline float logit_of(const float *u, const global float *w, const global float *bias) {
+    floatv dots = 0.0f;
+    for (int d = 0; d < D; d += LANES)
+        dots += AT(u + d) * load_whole(w + d);
+    return sumv(dots) + bias[0];
+}
+
+/* s = silu(bias + sum of taps[j] times u of position t - j). */
+static inline void convolve(const decode_row *row, float *s, const float *u) {
+    const global float *const w = WEIGHT(row, AT_CONV), *const b = WEIGHT(row, AT_CONV_BIAS);
+    for (int d = 0; d < D; d += LANES) {
+        floatv taps[K], e;
+        load_rows_turned(taps, w + d * K, K, LANES);
+        floatv z = load_whole(b + d) + taps[0] * AT(u + d);
+        for (int j = 1; j < K && j <= row->t; j++)
+            z += taps[j] * load_whole(row->ring + (row->t - j) % RING * D + d);
+        AT(s + d) = z * sigmoidv(z, &e);
+    }
+}
+
+/* x += w·y, of LANES of the D columns of x from n on; y is `width` long. */
+ALWAYS_INLINE void add_product(float *x, const global float *w, const float *y, int width, int n) {
+    AT(x + n) += dot_rows(w, width, y, width, n);
+}
+
+#if TURNED
+/* The heads of z, in global memory or private, turned by `pos`; the pair of element i is i + DH/2. */
+#define DEFINE_TURN(name, space)                                                                             \
+    static inline void name(space float *z, int heads, uint pos, const global uint *turns) {                 \
+        for (int i = 0; i < DH / 2; i += LANES) {                                                            \
+            const int count = min(LANES, DH / 2 - i);                                                        \
+            uint upper[LANES], lower[LANES];                                                                 \
+            floatv sine, cosine;                                                                             \
+            for (int l = 0; l < LANES; l++) {                                                                \
+                upper[l] = turns[min(i + l, DH / 2 - 1)];                                                    \
+                lower[l] = turns[DH / 2 + min(i + l, DH / 2 - 1)];                                           \
+            }                                                                                                \
+            sin_cos_turn(turns_at(pos, upper, lower), &sine, &cosine);                                       \
+            for (int h = 0; h < heads; h++) {                                                                \
+                float a[LANES], b[LANES];                                                                    \
+                for (int l = 0; l < LANES; l++) {                                                            \
+                    a[l] = z[h * DH + min(i + l, DH / 2 - 1)];                                               \
+                    b[l] = z[h * DH + DH / 2 + min(i + l, DH / 2 - 1)];                                      \
+                }                                                                                            \
+                const floatv low = LOADV(a) * cosine - LOADV(b) * sine;                                      \
+                const floatv high = LOADV(a) * sine + LOADV(b) * cosine;                                     \
+                STOREV(low, a);                                                                              \
+                STOREV(high, b);                                                                             \
+                for (int l = 0; l < count; l++) {                                                            \
+                    z[h * DH + i + l] = a[l];                                                                \
+                    z[h * DH + DH / 2 + i + l] = b[l];                                                       \
+                }                                                                                            \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+DEFINE_TURN(turn_heads, private)
+DEFINE_TURN(turn_heads_global, global)
+#endif
+
+/* Keys, or values, of positions `first` to t: LANES of their KV columns from n on. */
+static inline void project(const decode_row *row, global float *to, const global float *w, int first, int n) {
+    for (int m = first; m <= row->t; m++)
+        store_whole(dot_rows_global(w, D, row->ring + m % RING * D, D, n), to + m * KV + n);
+}
+
+/* All columns of both, of the positions that wait. */
+static inline void project_all(const decode_row *row, int first) {
+    for (int n = 0; n < KV; n += LANES) {
+        project(row, row->k, WEIGHT(row, AT_K), first, n);
+        project(row, row->v, WEIGHT(row, AT_V), first, n);
+    }
+#if TURNED
+    for (int m = first; m <= row->t; m++)
+        turn_heads_global(row->k + m * KV, KV_HEADS, m, row->turns);
+#endif
+}
+
+/* Sums over keys: e^(score - top) of each head, and of those times the values. */
+static inline void sums_clear(float *sums) {
+    for (int h = 0; h < HEADS; h++) {
+        sums[h] = -INFINITY;
+        sums[HEADS + h] = 0.0f;
+    }
+    for (int d = 0; d < D; d++)
+        sums[2 * HEADS + d] = 0.0f;
+}
+
+/* What exponents are taken against: no score at all counts as 0. */
+static inline float base_of(float top) {
+    return top == -INFINITY ? 0.0f : top;
+}
+
+/* e^(score - top) of LANES keys of head h, zeros past `left` of them; how much the sums so far shrink. */
+ALWAYS_INLINE floatv weigh(float *sums, floatv scores, int h, int left, float *shrink) {
+    float lanes[LANES], top = sums[h];
+    STOREV(scores, lanes);
+    for (int l = 0; l < LANES; l++)
+        top = AT_LEAST(lanes[l], top);
+    const floatv p = expv(scores - base_of(top));
+    *shrink = exp1(sums[h] - base_of(top));
+    sums[h] = top;
+    STOREV(p, lanes);
+    for (int l = left; l < LANES; l++)
+        lanes[l] = 0.0f;
+    const floatv kept = LOADV(lanes);
+    sums[HEADS + h] = sums[HEADS + h] * *shrink + sumv(kept);
+    return kept;
+}
+
+/* Keys `from` to `to` - 1 of a sequence, one at least. */
+static inline void attend(float *sums, const float *q, const global float *k, const global float *v, int from,
+                          int to, float scale) {
+    sums_clear(sums);
+    for (int j = from; j < to; j += LANES) {
+        float p[HEADS * LANES], shrink[HEADS];
+        for (int h = 0; h < HEADS; h++) {
+            const global float *const keys = k + h / (HEADS / KV_HEADS) * DH;
+            const floatv scores = j + LANES <= to ? dot_rows(keys, KV, q + h * DH, DH, j)
+                                                  : dot_rows_end(keys, KV, q + h * DH, DH, j, to);
+            AT(p + h * LANES) = weigh(sums, scores * scale, h, to - j, shrink + h);
+        }
+        for (int d = 0; d < D; d += LANES) {
+            const int h = d / DH;
+            const global float *const rows = v + h / (HEADS / KV_HEADS) * DH + d % DH;
+            floatv sum = AT(sums + 2 * HEADS + d) * shrink[h];
+            if (j + LANES <= to) {
+                UNROLL for (int i = 0; i < LANES; i++) sum +=
+                    p[h * LANES + i] * load_whole(rows + (j + i) * KV);
+            } else
+                for (int i = 0; j + i < to; i++)
+                    sum += p[h * LANES + i] * load_whole(rows + (j + i) * KV);
+            AT(sums + 2 * HEADS + d) = sum;
+        }
+    }
+}
+
+/* The sums of one more chunk. */
+#define DEFINE_FOLD(name, space)                                                                             \
+    static inline void name(float *all, const space float *sums) {                                           \
+        for (int h = 0; h < HEADS; h++) {                                                                    \
+            const float top = AT_LEAST(sums[h], all[h]), base = base_of(top);                                \
+            const float before = exp1(all[h] - base), by = exp1(sums[h] - base);                             \
+            all[h] = top;                                                                                    \
+            all[HEADS + h] = all[HEADS + h] * before + sums[HEADS + h] * by;                                 \
+            for (int d = 0; d < DH; d += LANES) {                                                            \
+                const int at = 2 * HEADS + h * DH + d;                                                       \
+                AT(all + at) = AT(all + at) * before + *(const space floatv_near *)(sums + at) * by;         \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+DEFINE_FOLD(fold, private)
+DEFINE_FOLD(fold_global, global)
+
+/* The values' sums over their weights; `all` may be what a comes from. */
+static inline void divide(float *a, const float *all) {
+    for (int h = 0; h < HEADS; h++)
+        for (int d = 0; d < DH; d += LANES)
+            AT(a + h * DH + d) = AT(all + 2 * HEADS + h * DH + d) / all[HEADS + h];
+}

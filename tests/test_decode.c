@@ -1,0 +1,253 @@
+/* Decoding against the forward pass: logits and routes of every position, whatever the pieces that a prompt
+ * comes in; sequences of different lengths beside each other; cut back, copied, grown; what is refused. */
+#include "small_model.h"
+
+#include "decode.h"
+#include "decode_step.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LONG = 200, LAYERS = 2 }; /* past the ring's end, and past the rows that wait for their keys */
+
+static bool whole_test(void) {
+    const char *all = getenv("TURNOUT_TEST_ALL");
+    return all && strcmp(all, "1") == 0;
+}
+
+/* Every mixer without and with rope, and with fewer key heads. */
+static tn_model_config config_of(int i) {
+    tn_model_config c = small(mixers[i / 3]);
+    way = TN_ABSORB_NEVER;
+    c.mlp_width = i % 2 ? 40 : 48;
+    c.positions = i % 3 == 1 && tn_mixer_has_attention(&c) ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
+    return c;
+}
+
+/* What the forward pass says of a sequence. */
+typedef struct told {
+    int32_t tokens[LONG];
+    uint8_t oracle[LONG], routes[LAYERS * LONG];
+    float logits[LONG * V];
+    int T;
+} told;
+
+static void tell(tn_model *m, told *t, int T_, uint64_t seed) {
+    tn_workspace *ws;
+    t->T = T_;
+    random_tokens(t->tokens, T_, seed);
+    for (int n = 0; n < T_; n++)
+        t->oracle[n] = n % 7 == 3;
+    const tn_input in = {.B = 1,
+                         .T = T_,
+                         .tokens = t->tokens,
+                         .L = T_,
+                         .oracle = t->oracle,
+                         .control_seed = seed,
+                         .control_index = 2};
+    ck_ok(&ctx, tn_workspace_create(m, 1, T_, &ws));
+    logits_of(m, ws, &in, TN_GATE_COMPACT, t->routes, t->logits);
+    tn_workspace_destroy(ws);
+}
+
+static void near(const float *got, const float *want, int t) {
+    for (int v = 0; v < V; v++)
+        ck_assert_msg(fabs((double)got[v] - want[v]) <= 1e-5 * (1 + fabs((double)want[v])),
+                      "position %d, logit %d: %.9g, the forward pass has %.9g", t, v, (double)got[v],
+                      (double)want[v]);
+}
+
+/* Rows `from` … `from + count − 1` of the routes of a sequence, [layers,count] or, for steps, [count,layers].
+ */
+static void routes_of(const told *t, int from, int count, bool steps, uint8_t *out) {
+    for (int i = 0; i < LAYERS; i++)
+        for (int n = 0; n < count; n++)
+            out[steps ? n * LAYERS + i : i * count + n] = t->routes[i * t->T + from + n];
+}
+
+static void prefill(tn_decoder *d, int slot, const told *t, int from, int count) {
+    static uint8_t routes[LAYERS * LONG], want[LAYERS * LONG];
+    float logits[V];
+    routes_of(t, from, count, false, want);
+    ck_ok(&ctx, tn_decoder_prefill(d, slot, t->tokens + from, count, want, logits, routes));
+    near(logits, t->logits + (from + count - 1) * V, from + count - 1);
+    ck_assert_msg(memcmp(routes, want, (size_t)(LAYERS * count)) == 0, "routes of a prompt differ");
+    ck_assert_int_eq(tn_decoder_length(d, slot), from + count);
+}
+
+/* `count` steps of one sequence in one call; masks are given to controls alone. */
+static void steps(tn_decoder *d, const tn_model_config *c, int64_t slot, const told *t, int from, int count) {
+    static uint8_t routes[LAYERS * LONG], want[LAYERS * LONG];
+    static float logits[LONG * V];
+    routes_of(t, from, count, true, want);
+    const tn_decoder_steps s = {.count = count,
+                                .rows = 1,
+                                .slots = &slot,
+                                .tokens = t->tokens + from,
+                                .given = tn_mixer_has_mask(c) ? want : NULL};
+    ck_ok(&ctx, tn_decoder_step(d, &s));
+    ck_ok(&ctx, tn_decoder_read(d, logits, routes));
+    for (int n = 0; n < count; n++)
+        near(logits + n * V, t->logits + (from + n) * V, from + n);
+    ck_assert_msg(memcmp(routes, want, (size_t)(LAYERS * count)) == 0, "routes of steps from %d on differ",
+                  from);
+}
+
+/* A prompt in pieces, then steps, then a prompt again, then steps. */
+static void check_sequence(const tn_model_config *c, uint64_t seed) {
+    tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 5);
+    static told t;
+    tn_decoder *d;
+    tn_model *m = make(c, false, seed);
+    tell(m, &t, (int)tn_rng_range(&rng, 1, LONG), seed);
+    ck_ok(&ctx, tn_decoder_create(m, 2, 1, &d));
+    for (int at = 0, n; at < t.T; at += n) {
+        n = (int)tn_rng_range(&rng, 1, tn_rng_below(&rng, 3) ? 12 : 90);
+        n = n < t.T - at ? n : t.T - at;
+        if (tn_rng_below(&rng, 2))
+            prefill(d, 1, &t, at, n);
+        else
+            steps(d, c, 1, &t, at, n);
+    }
+    ck_assert_int_eq(tn_decoder_length(d, 1), t.T);
+    ck_assert_int_ge(tn_decoder_capacity(d), t.T);
+    tn_decoder_destroy(d);
+    tn_model_destroy(m);
+}
+
+START_TEST(test_as_forward) {
+    open_device();
+    const tn_model_config c = config_of(_i);
+    const uint64_t seed = tn_test_seed();
+    for (int n = 0; n < (whole_test() ? 200 : 3); n++)
+        check_sequence(&c, seed + (uint64_t)n);
+    close_device();
+}
+END_TEST
+
+/* Sequences of different lengths in one step have the bits that each has alone. */
+START_TEST(test_ragged) {
+    enum { SLOTS = 5 };
+    static const int lengths[SLOTS] = {1, 70, 3, 130, 64};
+    static told t[SLOTS];
+    static uint8_t given[LAYERS * SLOTS];
+    float together[SLOTS * V], alone[V];
+    tn_decoder *d, *one;
+    open_device();
+    const tn_model_config c = config_of(_i);
+    tn_model *m = make(&c, false, 9);
+    ck_ok(&ctx, tn_decoder_create(m, SLOTS, LONG, &d));
+    ck_ok(&ctx, tn_decoder_create(m, 1, LONG, &one));
+    for (int i = 0; i < SLOTS; i++) {
+        tell(m, &t[i], lengths[i] + 3, 20 + (uint64_t)i);
+        prefill(d, i, &t[i], 0, lengths[i]);
+    }
+    for (int n = 0; n < 3; n++) { /* without the second and in another order */
+        const int64_t slots[] = {4, 0, 3, 2};
+        int32_t tokens[4];
+        for (int r = 0; r < 4; r++) {
+            tokens[r] = t[slots[r]].tokens[lengths[slots[r]] + n];
+            for (int i = 0; i < LAYERS; i++)
+                given[i * 4 + r] = t[slots[r]].routes[i * t[slots[r]].T + lengths[slots[r]] + n];
+        }
+        const tn_decoder_steps s = {1, 4, slots, tokens, tn_mixer_has_mask(&c) ? given : NULL};
+        ck_ok(&ctx, tn_decoder_step(d, &s));
+        ck_ok(&ctx, tn_decoder_read(d, together, NULL));
+        for (int r = 0; r < 4; r++)
+            near(together + r * V, t[slots[r]].logits + (lengths[slots[r]] + n) * V, lengths[slots[r]] + n);
+    }
+    prefill(one, 0, &t[3], 0, lengths[3]);
+    steps(one, &c, 0, &t[3], lengths[3], 3);
+    float last[3 * V];
+    ck_ok(&ctx, tn_decoder_read(one, last, NULL));
+    memcpy(alone, last + 2 * V, sizeof alone);
+    ck_assert_msg(memcmp(alone, together + 2 * V, sizeof alone) == 0, "a sequence alone has other bits");
+    ck_assert_int_eq(tn_decoder_length(d, 1), lengths[1]);
+    tn_decoder_destroy(one);
+    tn_decoder_destroy(d);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_cut_and_copy) {
+    static told t, other;
+    tn_decoder *d;
+    open_device();
+    const tn_model_config c = config_of(_i);
+    tn_model *m = make(&c, false, 31);
+    tell(m, &t, 180, 1);
+    tell(m, &other, 180, 2);
+    memcpy(other.tokens, t.tokens, 150 * sizeof *t.tokens); /* they part at 150 */
+    ck_ok(&ctx, tn_decoder_create(m, 2, 64, &d));
+    const int reach = (int)tn_decoder_reach(d);
+    ck_assert_int_ge(reach, 60);
+    prefill(d, 0, &t, 0, 140);
+    steps(d, &c, 0, &t, 140, 10);
+    ck_ok(&ctx, tn_decoder_copy(d, 1, 0));
+    steps(d, &c, 0, &t, 150, 30);
+    ck_assert_int_eq(tn_decoder_length(d, 1), 150);
+    steps(d, &c, 1, &t, 150, 30);
+    ck_ok(&ctx, tn_decoder_cut(d, 0, 180 - reach)); /* as far as it goes, and the same again */
+    steps(d, &c, 0, &t, 180 - reach, reach);
+    ck_assert_int_eq(tn_decoder_cut(d, 0, 180 - reach - 1), TN_ERR_ARG);
+    ck_assert_int_eq(tn_decoder_cut(d, 0, 181), TN_ERR_ARG);
+    ck_assert_int_eq(tn_decoder_length(d, 0), 180);
+    ck_ok(&ctx, tn_decoder_cut(d, 1, 0)); /* empty, and another one in its place */
+    prefill(d, 1, &t, 0, 20);
+    tn_decoder_destroy(d);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+static void refused(tn_status got, tn_status want, const char *word) {
+    ck_assert_int_eq(got, want);
+    ck_assert_msg(strstr(ctx.message, word), "'%s' says nothing of '%s'", ctx.message, word);
+}
+
+START_TEST(test_refused) {
+    const int32_t tokens[] = {1, V};
+    const int64_t slots[] = {0, 0};
+    tn_decoder *d;
+    open_device();
+    tn_model_config c = small("routed");
+    tn_model *m = make(&c, false, 1);
+    const int64_t live = ctx.live;
+    const double memory = (double)tn_device_get_info(dev)->global_bytes;
+    /* A little more than all of it; kernels cannot count what would fill a large one. */
+    const int64_t most = (int64_t)(memory / tn_decoder_bytes_of(&c, 1, 100000) * 101000);
+    const bool counted = most * LAYERS * c.d_model < TN_MOST_ELEMENTS;
+    refused(tn_decoder_create(m, 1, most, &d), counted ? TN_ERR_MEMORY : TN_ERR_ARG, counted ? "GB" : "keys");
+    refused(tn_decoder_create(m, 1, (int64_t)1 << 40, &d), TN_ERR_ARG, "of all layers");
+    refused(tn_decoder_create(m, 0, 1, &d), TN_ERR_ARG, "at least one");
+    ck_assert_int_eq(ctx.live, live);
+    ck_ok(&ctx, tn_decoder_create(m, 2, 1, &d));
+    refused(tn_decoder_prefill(d, 0, tokens, 2, NULL, NULL, NULL), TN_ERR_INPUT, "position 1");
+    refused(tn_decoder_prefill(d, 0, tokens, 0, NULL, NULL, NULL), TN_ERR_ARG, "empty");
+    refused(tn_decoder_prefill(d, 2, tokens, 1, NULL, NULL, NULL), TN_ERR_ARG, "sequence 2");
+    refused(tn_decoder_step(d, &(tn_decoder_steps){1, 2, slots, tokens, NULL}), TN_ERR_ARG, "twice");
+    refused(tn_decoder_step(d, &(tn_decoder_steps){1, 1, slots, tokens + 1, NULL}), TN_ERR_INPUT,
+            "vocabulary");
+    tn_decoder_destroy(d);
+    tn_model_destroy(m);
+    ck_ok(&ctx, tn_routing_parse(&ctx, "capacity:0.1", &c));
+    m = make(&c, false, 1);
+    refused(tn_decoder_create(m, 1, 1, &d), TN_ERR_ARG, "capacity");
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("decode");
+    TCase *tests = tcase_create("all");
+    tcase_set_timeout(tests, 600);
+    tcase_add_loop_test(tests, test_as_forward, 0, 3 * MIXERS);
+    tcase_add_loop_test(tests, test_ragged, 0, 3);
+    tcase_add_loop_test(tests, test_ragged, 6, 9);
+    tcase_add_loop_test(tests, test_cut_and_copy, 4, 9);
+    tcase_add_test(tests, test_refused);
+    suite_add_tcase(suite, tests);
+    return tn_test_main(suite);
+}
