@@ -28,19 +28,6 @@ typedef struct piece {
     int32_t projected[TN_MODEL_MAX_LAYERS]; /* positions that keys were made of, before the piece */
 } piece;
 
-void tn_decoder_rows_free(tn_decoder *d) {
-    tn_decoder_rows *w = &d->piece;
-    tn_buffer *const all[] = {w->tokens, w->x,   w->u,     w->rstd,    w->reach, w->s,      w->conv,
-                              w->mid,    w->p,   w->h,     w->list,    w->uq,    w->q,      w->a,
-                              w->lse,    w->o,   w->k,     w->waiting, w->v,     w->u2,     w->positions,
-                              w->starts, w->act, w->rstd2, w->out,     w->last,  w->normed, w->logits};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        tn_buffer_destroy(all[i]);
-    tn_free(tn_device_context(d->m->dev), w->h_host);
-    tn_free(tn_device_context(d->m->dev), w->int_host);
-    *w = (tn_decoder_rows){0};
-}
-
 static tn_status floats(tn_decoder *d, tn_buffer **buf, int64_t rows, int64_t columns) {
     return tn_decoder_need(d, buf, (size_t)(rows * columns) * sizeof(float));
 }

@@ -8,7 +8,7 @@ _Static_assert((int)TN_DECODE_STEP_WEIGHTS == (int)WEIGHTS_OF_LAYER &&
                    (int)TN_DECODE_STEP_BESIDE == (int)WEIGHTS_BESIDE,
                "the table as kernels see it");
 
-const char *const tn_decode_step_weights[] = {
+static const char *const weights[] = {
     [AT_NORM1] = "norm1.weight",
     [AT_CONV] = "mixer.conv.weight",
     [AT_CONV_BIAS] = "mixer.conv.bias",
@@ -28,6 +28,10 @@ const char *const tn_decode_step_weights[] = {
     [WEIGHTS_OF_LAYER + AT_NORM] = "norm.weight",
     [WEIGHTS_OF_LAYER + AT_HEAD] = "head.weight",
 };
+
+const char *tn_decode_step_weight(int i) {
+    return weights[i];
+}
 
 static const char *const passes[] = {"forward", NULL};
 static const tn_variant *const variants[] = {&tn_decode_step_walk, NULL};

@@ -28,9 +28,9 @@ extern const struct tn_op tn_decode_step_op;
 /* Positions of u that a state keeps of each sequence: a power of two, TN_DECODE_STEP_PENDING + K − 1 or more.
  */
 int64_t tn_decode_step_ring(int64_t K);
-/* Names of the tensors of a row of the table, as a checkpoint has them behind "layers.i.": 15, and behind
- * those the 3 beside layers. */
-extern const char *const tn_decode_step_weights[TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE];
+/* Name of tensor i of a row of the table, as a checkpoint has it behind "layers.N.": 15, and behind those the
+ * 3 beside layers. */
+const char *tn_decode_step_weight(int i);
 
 typedef struct tn_decode_step_args {
     tn_buffer *out;       /* [count,rows,V] logits; V = 0: [count,rows,D] */

@@ -106,7 +106,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
                         .capacity = (int)s->capacity,
                         .layers = (int)s->layers,
                         .to = 2 * (int)s->layers,
-                        .step = (int)call->args->step,
+                        .of_step = (int)call->args->step,
                         .chunks = (int)tn_ceil_div(call->args->context, p->chunk),
                         .eps = (float)call->args->eps,
                         .scale = (float)(1 / sqrt((double)(s->D / s->H)))}};

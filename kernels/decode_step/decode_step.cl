@@ -50,7 +50,7 @@
 #define DH    (D / HEADS)
 #define KV    (KV_HEADS * DH)
 #define WIDER (F > D ? F : D)
-/* Sums of a chunk of keys: of each head the largest score and the weight of all, then the values' sum. */
+/* Sums of a chunk of keys: of each head the largest score and the weight of sum, then the values' sum. */
 #define PART_FLOATS (2 * HEADS + D)
 #define AT(p)       (*(private floatv_near *)(p))
 
@@ -113,12 +113,12 @@ static inline void norm_of(float *u, const float *x, const global float *w, floa
         AT(u + d) = AT(x + d) * rstd * load_whole(w + d);
 }
 
-static inline void load_row(float *x, const global float *from) {
+static inline void take_row(float *x, const global float *from) {
     for (int d = 0; d < D; d += LANES)
         AT(x + d) = load_whole(from + d);
 }
 
-static inline void store_row(const float *x, global float *to) {
+static inline void leave_row(const float *x, global float *to) {
     for (int d = 0; d < D; d += LANES)
         store_whole(AT(x + d), to + d);
 }
@@ -262,24 +262,24 @@ static inline void attend(float *sums, const float *q, const global float *k, co
 
 /* The sums of one more chunk. */
 #define DEFINE_FOLD(name, space)                                                                             \
-    static inline void name(float *all, const space float *sums) {                                           \
+    static inline void name(float *sum, const space float *sums) {                                           \
         for (int h = 0; h < HEADS; h++) {                                                                    \
-            const float top = AT_LEAST(sums[h], all[h]), base = base_of(top);                                \
-            const float before = exp1(all[h] - base), by = exp1(sums[h] - base);                             \
-            all[h] = top;                                                                                    \
-            all[HEADS + h] = all[HEADS + h] * before + sums[HEADS + h] * by;                                 \
+            const float top = AT_LEAST(sums[h], sum[h]), base = base_of(top);                                \
+            const float before = exp1(sum[h] - base), by = exp1(sums[h] - base);                             \
+            sum[h] = top;                                                                                    \
+            sum[HEADS + h] = sum[HEADS + h] * before + sums[HEADS + h] * by;                                 \
             for (int d = 0; d < DH; d += LANES) {                                                            \
                 const int at = 2 * HEADS + h * DH + d;                                                       \
-                AT(all + at) = AT(all + at) * before + *(const space floatv_near *)(sums + at) * by;         \
+                AT(sum + at) = AT(sum + at) * before + *(const space floatv_near *)(sums + at) * by;         \
             }                                                                                                \
         }                                                                                                    \
     }
 DEFINE_FOLD(fold, private)
 DEFINE_FOLD(fold_global, global)
 
-/* The values' sums over their weights; `all` may be what a comes from. */
-static inline void divide(float *a, const float *all) {
+/* The values' sums over their weights; `sum` may be what a comes from. */
+static inline void divide(float *a, const float *sum) {
     for (int h = 0; h < HEADS; h++)
         for (int d = 0; d < DH; d += LANES)
-            AT(a + h * DH + d) = AT(all + 2 * HEADS + h * DH + d) / all[HEADS + h];
+            AT(a + h * DH + d) = AT(sum + 2 * HEADS + h * DH + d) / sum[HEADS + h];
 }

@@ -10,13 +10,13 @@ kernel void decode_step_attend(global float *restrict partial,      /* [rows,chu
                                const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int c = get_global_id(0), r = get_global_id(1), layer = s.from / 2;
-    steps += s.step * 3 * s.rows;
-    routes += s.step * s.layers * s.rows;
+    steps += s.of_step * 3 * s.rows;
+    routes += s.of_step * s.layers * s.rows;
     if (c >= s.chunks || r >= s.rows || !routes[layer * s.rows + r] || c * CHUNK > steps[s.rows + r])
         return;
     const int at = (layer * s.slots + steps[2 * s.rows + r]) * s.capacity * KV, t = steps[s.rows + r];
     float q[D], sums[PART_FLOATS];
-    load_row(q, work + (s.rows + r) * D);
+    take_row(q, work + (s.rows + r) * D);
     attend(sums, q, keys + at, values + at, c * CHUNK, min(t + 1, (c + 1) * CHUNK), s.scale);
     global float *const to = partial + (r * s.chunks + c) * PART_FLOATS;
     for (int h = 0; h < 2 * HEADS; h++)

@@ -7,7 +7,7 @@ typedef struct decode_step_sizes {
     int layers;
     /* Parts of the layers that are run: 2i, layer i up to its attention; 2i + 1, the rest of it. */
     int from, to;
-    int step;         /* which of the steps that `steps`, decisions and results have room for */
+    int of_step;      /* which of the steps that `steps`, decisions and results have room for */
     int chunks;       /* of keys, of the longest sequence that takes part */
     float eps, scale; /* of the norms; of scores */
 } decode_step_sizes;

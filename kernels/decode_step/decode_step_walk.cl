@@ -12,7 +12,7 @@ static inline int walk_before(const decode_row *row, float *x, float *q, global 
     float u[D], s[D];
     int h = !HAS_CONV;
     norm_of(u, x, WEIGHT(row, AT_NORM1), eps);
-    store_row(u, row->ring + row->t % RING * D);
+    leave_row(u, row->ring + row->t % RING * D);
 #if HAS_ROUTER
     const float z = logit_of(u, WEIGHT(row, AT_ROUTER), WEIGHT(row, AT_ROUTER_BIAS));
     h = !(z < 0.0f);
@@ -46,16 +46,16 @@ static inline int walk_before(const decode_row *row, float *x, float *q, global 
 
 #if HAS_ATTENTION
 /* The sums over all keys, of chunks that are made here or lie in `partial`. */
-static inline void walk_attend(const decode_row *row, float *all, const float *q, const global float *partial,
+static inline void walk_attend(const decode_row *row, float *sum, const float *q, const global float *partial,
                                float scale) {
-    sums_clear(all);
+    sums_clear(sum);
     for (int c = 0; c * CHUNK <= row->t; c++) {
 #if SPLIT
-        fold_global(all, partial + c * PART_FLOATS);
+        fold_global(sum, partial + c * PART_FLOATS);
 #else
         float sums[PART_FLOATS];
         attend(sums, q, row->k, row->v, c * CHUNK, min(row->t + 1, (c + 1) * CHUNK), scale);
-        fold(all, sums);
+        fold(sum, sums);
 #endif
     }
 }
@@ -74,6 +74,23 @@ static inline void walk_mlp(const decode_row *row, float *x, float eps) {
     }
 }
 #endif
+
+/* The rest of a layer: attention where the row takes it, and the mlp. */
+static inline void walk_after(const decode_row *row, float *x, float *q, int routed,
+                              const global float *partial, const decode_step_sizes *s) {
+#if HAS_ATTENTION
+    if (routed) {
+        float sum[PART_FLOATS];
+        walk_attend(row, sum, q, partial, s->scale);
+        divide(q, sum);
+        for (int n = 0; n < D; n += LANES)
+            add_product(x, WEIGHT(row, AT_O), q, D, n);
+    }
+#endif
+#if F > 0
+    walk_mlp(row, x, s->eps);
+#endif
+}
 
 #if V > 0
 static inline void walk_head(global float *logits, const float *x, const global float *values,
@@ -109,58 +126,35 @@ kernel void decode_step_walk(global float *logits,  /* [count,rows,V]; V = 0: x 
     float x[D], q[D];
     if (r >= s.rows)
         return;
-    steps += s.step * 3 * s.rows;
-    routes += s.step * s.layers * s.rows;
-    given += given ? s.step * s.layers * s.rows : 0;
-    logits += s.step * s.rows * (V > 0 ? V : D);
+    steps += s.of_step * 3 * s.rows;
+    routes += s.of_step * s.layers * s.rows;
+    given += given ? s.of_step * s.layers * s.rows : 0;
+    logits += s.of_step * s.rows * (V > 0 ? V : D);
     const int t = steps[s.rows + r], slot = steps[2 * s.rows + r];
-    if (s.from > 0)
-        load_row(x, work + r * D);
-    else
-#if V > 0
-        load_row(x, values + beside[AT_EMBED] + steps[r] * D);
-#else
-        load_row(x, x_in + r * D);
-#endif
+    take_row(x, s.from > 0 ? work + r * D : V > 0 ? values + beside[AT_EMBED] + steps[r] * D : x_in + r * D);
     for (int part = s.from; part < s.to; part++) {
         const int layer = part / 2, place = layer * s.slots + slot;
-        const decode_row row = {
-            .values = values,
-            .at = table + layer * WEIGHTS_OF_LAYER,
-            .ring = ring + place * RING * D,
-#if HAS_ATTENTION
-            .k = keys + place * s.capacity * KV,
-            .v = cached + place * s.capacity * KV,
-            .turns = turns,
-#endif
-            .t = t
-        };
+        global uchar *const h = routes + layer * s.rows + r;
+        const decode_row row = {.values = values,
+                                .at = table + layer * WEIGHTS_OF_LAYER,
+                                .ring = ring + place * RING * D,
+                                .k = keys ? keys + place * s.capacity * KV : 0,
+                                .v = cached ? cached + place * s.capacity * KV : 0,
+                                .turns = turns,
+                                .t = t};
         if (part % 2 == 0)
-            routes[layer * s.rows + r] =
-                walk_before(&row, x, q, projected, place, given ? given[layer * s.rows + r] : 2, s.eps);
-        else {
-#if HAS_ATTENTION
-            if (routes[layer * s.rows + r]) {
-                float all[PART_FLOATS];
-                walk_attend(&row, all, q, partial + r * s.chunks * PART_FLOATS, s.scale);
-                divide(q, all);
-                for (int n = 0; n < D; n += LANES)
-                    add_product(x, WEIGHT(&row, AT_O), q, D, n);
-            }
-#endif
-#if F > 0
-            walk_mlp(&row, x, s.eps);
-#endif
-        }
+            *h = walk_before(&row, x, q, projected, place, given ? given[layer * s.rows + r] : 2, s.eps);
+        else
+            walk_after(&row, x, q, *h, partial ? partial + r * s.chunks * PART_FLOATS : 0, &s);
     }
     if (s.to < 2 * s.layers) {
-        store_row(x, work + r * D);
-        store_row(q, work + (s.rows + r) * D);
+        leave_row(x, work + r * D);
+        leave_row(q, work + (s.rows + r) * D);
         return;
     }
 #if V > 0
     walk_head(logits + r * V, x, values, beside, s.eps);
 #else
-    store_row(x, logits + r * D);
+    leave_row(x, logits + r * D);
 #endif
 }
