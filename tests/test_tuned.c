@@ -123,6 +123,43 @@ START_TEST(what_ran_and_from_where) {
 }
 END_TEST
 
+static tn_status refuse(tn_device *device, int pass, const void *shape, const int *values, void *plan) {
+    (void)pass;
+    (void)shape;
+    (void)values;
+    (void)plan;
+    return tn_fail(tn_device_context(device), TN_ERR_UNSUPPORTED, "a kernel takes too much");
+}
+
+/* Kernels that take more than the device gives are found out when a plan is made. */
+START_TEST(a_plan_that_is_refused) {
+    const made_up_shape shape = {32};
+    tn_variant first = made_up_threads, last = made_up_threads;
+    const tn_variant *const both[] = {&first, &last, NULL};
+    tn_op refused = op;
+    first.name = "first";
+    first.portable = false;
+    first.plan = refuse;
+    refused.variants = both;
+    open_device();
+    set("TURNOUT_KIND", "cpu");
+    ck_ok(&ctx, tn_op_run(dev, &refused, 0, &shape, NULL));
+    ck_assert(tn_variant_ran(dev, "gelu") == &last);
+    set("TURNOUT_VARIANT", "gelu=first");
+    ck_ok(&ctx, tn_op_run(dev, &refused, 0, &shape, NULL));
+    ck_assert(tn_variant_ran(dev, "gelu") == &last);
+    ck_ok(&ctx, tn_variant_try(dev, &refused, &first)); /* that one and no other */
+    ck_assert_int_eq(tn_op_run(dev, &refused, 0, &shape, NULL), TN_ERR_UNSUPPORTED);
+    ck_assert(!tn_variant_unfit(dev, &refused));
+    tn_tunable_untry(dev, NULL);
+    last.plan = refuse;
+    ck_ok(&ctx, tn_device_settings_reload(dev)); /* no plan of before */
+    ck_assert_int_eq(tn_op_run(dev, &refused, 0, &shape, NULL), TN_ERR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(ctx.message, "a kernel takes too much"));
+    close_device();
+}
+END_TEST
+
 static const tn_tuned_entry entries[] = {
     {.op = "gelu", .count = 1, .values = {{"TILES", 4}}, .ratio = 1.1, .ratio_q1 = 1.05, .ratio_q3 = 1.2},
     {.op = "gelu",
@@ -357,6 +394,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, set_up, test_folder_remove);
     tcase_add_test(tests, precedence);
     tcase_add_test(tests, what_ran_and_from_where);
+    tcase_add_test(tests, a_plan_that_is_refused);
     tcase_add_test(tests, file_round_trip);
     tcase_add_test(tests, a_winner_is_taken);
     tcase_add_test(tests, a_file_of_the_first_schema_is_read);

@@ -285,6 +285,9 @@ static tn_status kernel_make(tn_device *dev, const char *op, const char *name, c
         kernel->max_work_group = dev->info.max_work_group;
         kernel->local_bytes /= 2;
     }
+    /* A driver may say more of a kernel than of the device that it is for. */
+    if (kernel->max_work_group > dev->info.max_work_group)
+        kernel->max_work_group = dev->info.max_work_group;
     if (clGetKernelWorkGroupInfo(kernel->kernel, dev->info.cl_device, CL_KERNEL_PRIVATE_MEM_SIZE, sizeof own,
                                  &own, NULL) == CL_SUCCESS)
         kernel->private_bytes = (size_t)own;

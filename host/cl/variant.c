@@ -192,6 +192,13 @@ static tn_status environment_variant(tn_device *dev, const tn_op *op, const tn_v
     return tn_variant_named(dev->ctx, "TURNOUT_VARIANT: ", op, name, out);
 }
 
+static unsigned bit_of(const tn_op *op, const tn_variant *variant) {
+    int i = 0;
+    while (op->variants[i] && op->variants[i] != variant)
+        i++;
+    return 1u << i;
+}
+
 /* A style that is asked for by name is that style's own choice. */
 static const tn_variant *tuned_variant(const tn_device *dev, const tn_op *op, int pass, const void *shape) {
     const tn_tuned_entry *winner = dev->settings.kind_forced
@@ -202,7 +209,9 @@ static const tn_variant *tuned_variant(const tn_device *dev, const tn_op *op, in
     return variant && tn_variant_is_tuned(variant, pass) ? variant : NULL;
 }
 
-tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out) {
+/* The first that fits; `refused` has a bit of each that turned out not to, by its place in the table. */
+static tn_status choose(tn_device *dev, const tn_op *op, int pass, const void *shape, unsigned refused,
+                        tn_choice *out) {
     char why[160];
     tn_tried_variant *tried = tried_row(dev, op);
     const tn_variant *wanted = tried ? tried->variant : NULL;
@@ -215,24 +224,33 @@ tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const voi
         return TN_OK;
     }
     TN_TRY(environment_variant(dev, op, &wanted));
-    if (wanted && fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
+    if (wanted && !(refused & bit_of(op, wanted)) &&
+        fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
         out->source = TN_TUNABLE_ENVIRONMENT > out->source ? TN_TUNABLE_ENVIRONMENT : out->source;
         return TN_OK;
     }
     wanted = tuned_variant(dev, op, op->pass_of_choice ? op->pass_of_choice(pass, shape) : pass, shape);
-    if (wanted && fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
+    if (wanted && !(refused & bit_of(op, wanted)) &&
+        fits(dev, op, wanted, pass, shape, out, why, sizeof why)) {
         out->source = TN_TUNABLE_TUNED > out->source ? TN_TUNABLE_TUNED : out->source;
         return TN_OK;
     }
     for (int i = 0; op->variants[i]; i++)
         if (op->variants[i]->style == tn_device_style(dev) && !op->variants[i]->not_default &&
-            fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
+            !(refused >> i & 1u) && fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
             return TN_OK;
     for (int i = 0; op->variants[i]; i++)
-        if (op->variants[i]->portable && fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
+        if (op->variants[i]->portable && !(refused >> i & 1u) &&
+            fits(dev, op, op->variants[i], pass, shape, out, why, sizeof why))
             return TN_OK;
+    if (refused)
+        return TN_ERR_UNSUPPORTED; /* in the words of the last that was refused */
     return tn_fail(dev->ctx, TN_ERR_UNSUPPORTED, "%s: none of its variants fits on %s%s%s", op->name,
                    dev->info.name, why[0] ? ": " : "", why);
+}
+
+tn_status tn_variant_choose(tn_device *dev, const tn_op *op, int pass, const void *shape, tn_choice *out) {
+    return choose(dev, op, pass, shape, 0, out);
 }
 
 tn_status tn_variant_try(tn_device *dev, const tn_op *op, const tn_variant *variant) {
@@ -297,19 +315,29 @@ void tn_variant_ran_forget(tn_device *dev, const char *op) {
         ran->variant = NULL;
 }
 
-/* Filled aside: choosing and planning may call other ops, whose plans may want the same slot. */
+/* Filled aside: choosing and planning may call other ops, whose plans may want the same slot. What a kernel
+ * takes of a device is known once it is built: a variant whose plan is refused leaves its turn to the next
+ * that fits. */
 static tn_status slot_fill(tn_device *dev, const tn_op *op, int pass, const void *shape, uint64_t hash,
                            tn_plan_slot *slot) {
     tn_choice choice;
-    tn_plan_slot fresh = {.hash = hash, .pass = pass};
-    TN_TRY(tn_variant_choose(dev, op, pass, shape, &choice));
+    tn_plan_slot fresh;
+    tn_status status;
+    unsigned refused = 0;
+    do {
+        fresh = (tn_plan_slot){.hash = hash, .pass = pass};
+        TN_TRY(choose(dev, op, pass, shape, refused, &choice));
+        status = choice.variant->plan
+                     ? choice.variant->plan(dev, pass, shape, choice.values, fresh.plan.bytes)
+                     : TN_OK;
+        refused |= bit_of(op, choice.variant);
+    } while (status == TN_ERR_UNSUPPORTED && !tried_row(dev, op));
+    TN_TRY(status);
     memcpy(fresh.shape, shape, op->shape_bytes);
     fresh.variant = choice.variant;
     fresh.source = choice.source;
     fresh.class_ = class_of(op, pass, shape);
     fresh.ran = ran_of(dev, op);
-    if (choice.variant->plan)
-        TN_TRY(choice.variant->plan(dev, pass, shape, choice.values, fresh.plan.bytes));
     fresh.op = op;
     fresh.epoch = dev->epoch;
     *slot = fresh;

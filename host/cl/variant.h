@@ -62,7 +62,8 @@ typedef struct tn_variant {
     bool (*fits)(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
                  size_t size);
     /* Fills the plan, at most TN_PLAN_BYTES and zeroed: kernels, geometry, whatever does not change from call
-     * to call. May be NULL. */
+     * to call. May be NULL. TN_ERR_UNSUPPORTED where the device gives a kernel, once it is built, less than
+     * it takes: then the next variant that fits has its turn. */
     tn_status (*plan)(tn_device *dev, int pass, const void *shape, const int *values, void *plan);
     tn_status (*run)(tn_device *dev, int pass, const void *shape, const void *plan, const void *args);
 } tn_variant;

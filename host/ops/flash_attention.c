@@ -36,12 +36,15 @@ static tn_flash_attention_key key_of(const tn_flash_attention_shape *s) {
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,
                                        tn_flash_attention_layout *out) {
     const tn_flash_attention_key key = key_of(s);
-    tn_choice choice;
-    TN_TRY(tn_variant_choose(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, &choice));
-    if (choice.variant == &tn_flash_attention_groups)
-        tn_flash_attention_groups_layout(dev, s, &key, choice.values, out);
+    const tn_variant *variant;
+    int values[TN_VARIANT_TUNABLES];
+    TN_TRY(tn_op_variant(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, &variant));
+    tn_variant_values(dev, &tn_flash_attention_op, variant, TN_FLASH_ATTENTION_FORWARD,
+                      class_of(TN_FLASH_ATTENTION_FORWARD, &key), values, NULL);
+    if (variant == &tn_flash_attention_groups)
+        tn_flash_attention_groups_layout(dev, s, &key, values, out);
     else
-        tn_flash_attention_threads_layout(dev, s, &key, choice.values, out);
+        tn_flash_attention_threads_layout(dev, s, &key, values, out);
     return TN_OK;
 }
 

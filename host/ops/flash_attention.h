@@ -43,7 +43,7 @@ typedef struct tn_flash_attention_layout {
                       a pass over all rows could skip at the least */
     int64_t partial; /* floats of scratch for partial sums of chunks of keys (split-K); 0: not split */
 } tn_flash_attention_layout;
-/* Fails as tn_variant_choose does. */
+/* Fails as tn_op_variant does. */
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,
                                        tn_flash_attention_layout *out);
 /* Whether the forward pass of this shape takes lists whose lengths the device alone knows (s->at_most). */
