@@ -1,7 +1,8 @@
 #!/bin/sh
 # second_device.sh TURNOUT IMPLEMENTATION [FOLDER]: every op on an OpenCL implementation, whatever else there is: pocl,
-# rusticl (on llvmpipe), intel (Intel's run-time for CPUs, of the system or in FOLDER). Exit 77 where it is absent.
-turnout=$1 cases=4
+# rusticl (on llvmpipe), intel (Intel's run-time for CPUs, of the system or in FOLDER; in both styles). Exit 77 where
+# it is absent.
+turnout=$1 cases=4 kinds=own
 absent() { # WHAT WHY
   echo "not held here: $1 ($2)"
   exit 77
@@ -27,7 +28,7 @@ rusticl)
   shows llvmpipe || absent "$name" "mesa-opencl-icd is not installed, or shows no device with RUSTICL_ENABLE=llvmpipe"
   ;;
 intel)
-  name="Intel's CPU run-time" platform="Intel(R) OpenCL" device="Intel(R) OpenCL" cases=1
+  name="Intel's CPU run-time" platform="Intel(R) OpenCL" device="Intel(R) OpenCL" cases=1 kinds="own gpu"
   if [ -d "$3/opencl" ]; then
     OCL_ICD_VENDORS=$3/opencl
     LD_LIBRARY_PATH=$(cat "$3/opencl/libraries")${LD_LIBRARY_PATH:-}
@@ -43,5 +44,8 @@ esac
 version=$("$turnout" devices 2>/dev/null | sed -n "s/^ *driver  $platform, \([^ ]*\) (.*/\1/p" | head -n 1)
 TURNOUT_CACHE=off TURNOUT_TUNED=0
 export TURNOUT_CACHE TURNOUT_TUNED
-[ $cases -eq 0 ] || "$turnout" verify -d "$device" --cases $cases --seed 7 --quiet || exit 1
+for kind in $kinds; do # of the device itself, or as a GPU would run it
+  [ "$kind" = own ] || export TURNOUT_KIND="$kind"
+  [ $cases -eq 0 ] || "$turnout" verify -d "$device" --cases $cases --seed 7 --quiet || exit 1
+done
 echo "held here: $name${version:+ $version}"
