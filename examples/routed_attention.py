@@ -9,7 +9,7 @@ class Context(Structure):  # tn_context
     _fields_ = [("status", c_int), ("message", c_char * 8192), ("live", c_long), ("quiet", c_bool)]
 
 class Shape(Structure):  # tn_flash_attention_shape
-    _fields_ = [(name, c_int64) for name in "B T R Rkv max_rows H Dh window".split()]
+    _fields_ = [(name, c_int64) for name in "B T R Rkv max_rows H Dh Hkv window".split()]
     _fields_ += [("scale", c_double), ("at_most", c_bool)]
 
 lib = CDLL(sys.argv[1] if len(sys.argv) > 1 else "libturnout.so.0.2")

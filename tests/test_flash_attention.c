@@ -17,6 +17,7 @@ typedef struct fixture {
     tn_device *dev;
     tn_buffer *q, *k, *v, *o, *lse, *rows, *q_start, *kv_start, *lengths;
     float host_q[T * D];
+    int64_t kv_heads; /* 0: H */
 } fixture;
 
 static tn_context ctx;
@@ -32,6 +33,7 @@ static tn_buffer *buffer(tn_device *dev, size_t bytes, const void *values) {
 static void setup(fixture *f) {
     static float values[T * D];
     tn_rng rng = tn_rng_make(3, TN_RNG_CASE, 0);
+    f->kv_heads = 0;
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &f->dev));
     for (int i = 0; i < T * D; i++)
         f->host_q[i] = (float)tn_rng_normal(&rng);
@@ -69,8 +71,14 @@ static void attend(fixture *f, const int32_t *rows, int count, int length, float
     ck_ok(&ctx, tn_buffer_write(f->q_start, 0, 8, q_start));
     ck_ok(&ctx, tn_buffer_write(f->kv_start, 0, 8, kv_start));
     ck_ok(&ctx, tn_buffer_write(f->lengths, 0, 4, &lengths));
-    tn_flash_attention_shape s = {
-        .B = 1, .T = T, .R = count, .Rkv = kv_start[1], .max_rows = count, .H = H, .Dh = DH};
+    tn_flash_attention_shape s = {.B = 1,
+                                  .T = T,
+                                  .R = count,
+                                  .Rkv = kv_start[1],
+                                  .max_rows = count,
+                                  .H = H,
+                                  .Dh = DH,
+                                  .Hkv = f->kv_heads};
     ck_ok(&ctx, tn_flash_attention_forward(f->dev, &s, f->o, f->lse, f->q, f->k, f->v, f->rows, f->q_start,
                                            f->kv_start, NULL, length < T ? f->lengths : NULL));
     ck_ok(&ctx, tn_buffer_read(f->o, 0, (size_t)count * D * 4, o));
@@ -112,7 +120,7 @@ static void differentiate(fixture *f, int count, int keys, float *dq, float *dk)
     for (int i = 0; i < 3; i++)
         d[i] = buffer(f->dev, T * D * 4, NULL);
     tn_flash_attention_shape s = {
-        .B = 1, .T = T, .R = count, .Rkv = keys, .max_rows = count, .H = H, .Dh = DH};
+        .B = 1, .T = T, .R = count, .Rkv = keys, .max_rows = count, .H = H, .Dh = DH, .Hkv = f->kv_heads};
     ck_ok(&ctx, tn_flash_attention_backward(f->dev, &s, d[0], d[1], d[2], f->q, f->q, f->k, f->v, f->o,
                                             f->lse, f->rows, f->q_start, f->kv_start, NULL, NULL));
     ck_ok(&ctx, tn_buffer_read(d[0], 0, (size_t)count * D * 4, dq));
@@ -151,6 +159,68 @@ START_TEST(test_gradient_bits) {
         ck_assert_msg(memcmp(dk, whole_dk, sizeof dk) == 0, "dk differs when an item has all chunks");
     }
     ck_assert_str_eq(tn_variant_ran(f.dev, "flash_attention")->name, _i ? "groups" : "onepass");
+    teardown(&f);
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+/* What one variant makes of `count` listed positions where all heads read the keys `shared` [T,DH], or have a
+ * copy each. A pass that it lacks is left as it is. */
+static void pass_both(fixture *f, const tn_variant *v, const int32_t *list, int count, bool copies,
+                      const float *shared, float *o, float *dq, float *dk) {
+    static float keys[T * D];
+    for (int t = 0; t < T; t++)
+        for (int h = 0; h < H; h++)
+            memcpy(keys + (t * H + h) * DH, shared + t * DH, DH * 4);
+    f->kv_heads = copies ? H : 1;
+    ck_ok(&ctx, tn_buffer_write(f->k, 0, (copies ? sizeof keys : T * DH * 4), copies ? keys : shared));
+    ck_ok(&ctx, tn_buffer_write(f->v, 0, (copies ? sizeof keys : T * DH * 4), copies ? keys : shared));
+    attend(f, list, count, T, o); /* by any variant: what the backward pass takes */
+    if (tn_variant_has_pass(v, 0)) {
+        ck_ok(&ctx, tn_variant_try(f->dev, &tn_flash_attention_op, v));
+        attend(f, list, count, T, o);
+    }
+    if (tn_variant_has_pass(v, 1)) {
+        ck_ok(&ctx, tn_variant_try(f->dev, &tn_flash_attention_op, v));
+        differentiate(f, count, list[count - 1] + 1, dq, dk);
+    }
+    tn_tunable_untry(f->dev, "flash_attention");
+}
+
+/* Heads that share keys have the o and dq, bit for bit, of heads that have a copy of them each, and the sum
+ * of the copies' gradients. */
+START_TEST(test_shared_keys) {
+    static fixture f;
+    static float shared[T * DH], o[2][T * D], dq[2][T * D], dk[2][T * D];
+    static int32_t list[T];
+    const int steps[] = {3, 700};
+    if (_i)
+        setenv("TURNOUT_KIND", "gpu", 1);
+    setup(&f);
+    ck_ok(&ctx, tn_buffer_read(f.k, 0, sizeof shared, shared));
+    const tn_op *op = &tn_flash_attention_op;
+    for (int i = 0; i < 2 * 3; i++) {
+        const char *name = op->variants[i / 2]->name;
+        int count = 0;
+        if (_i && strcmp(name, "onepass") == 0)
+            continue; /* it holds more than a GPU's items may */
+        for (int t = 0; t < T; t += steps[i % 2])
+            list[count++] = t;
+        for (int copies = 0; copies < 2; copies++)
+            pass_both(&f, op->variants[i / 2], list, count, copies, shared, o[copies], dq[copies],
+                      dk[copies]);
+        ck_assert_msg(memcmp(o[0], o[1], (size_t)count * D * 4) == 0, "%s: o differs", name);
+        ck_assert_msg(memcmp(dq[0], dq[1], (size_t)count * D * 4) == 0, "%s: dq differs", name);
+        for (int n = 0; n <= list[count - 1]; n++)
+            for (int d = 0; d < DH; d++) {
+                const float *both = dk[1] + n * D + d;
+                float got = dk[0][n * DH + d], sum = both[0] + both[DH];
+                ck_assert_msg(fabsf(got - sum) <= 1e-5f * (1 + fabsf(both[0]) + fabsf(both[DH])),
+                              "%s: dk of key %d, column %d is %g, not %g", name, n, d, (double)got,
+                              (double)sum);
+            }
+    }
+    ck_assert(op->variants[3] == NULL);
     teardown(&f);
     unsetenv("TURNOUT_KIND");
 }
@@ -330,6 +400,13 @@ START_TEST(test_bad_width) {
     ck_assert_int_eq(tn_flash_attention_forward(f.dev, &s, f.o, f.lse, f.q, f.k, f.v, f.rows, f.q_start,
                                                 f.kv_start, NULL, NULL),
                      TN_ERR_UNSUPPORTED);
+    s.H = 4;
+    s.Dh = 16;
+    s.Hkv = 3;
+    ck_assert_int_eq(tn_flash_attention_forward(f.dev, &s, f.o, f.lse, f.q, f.k, f.v, f.rows, f.q_start,
+                                                f.kv_start, NULL, NULL),
+                     TN_ERR_ARG);
+    ck_assert_ptr_nonnull(strstr(ctx.message, "3 heads of keys and values for 4 heads"));
     teardown(&f);
 }
 END_TEST
@@ -340,6 +417,7 @@ int main(void) {
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_row_bits, 0, 2);
     tcase_add_loop_test(more, test_gradient_bits, 0, 2);
+    tcase_add_loop_test(more, test_shared_keys, 0, 2);
     tcase_add_loop_test(more, test_many_chunks, 0, 2);
     tcase_add_test(more, test_nothing_allowed);
     tcase_add_test(more, test_sizes);

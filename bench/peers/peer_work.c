@@ -27,9 +27,10 @@ static tn_status comparable(tn_context *ctx, const tn_case *c, const tn_shape *s
                        "a product with bias or addition has no peer; epilogue=0 has");
     if (strcmp(c->op, "flash_attention") == 0 &&
         (value_of(c, s, "R") != value_of(c, s, "B") * value_of(c, s, "T") || value_of(c, s, "window") != 0 ||
-         value_of(c, s, "masks") != 0))
+         value_of(c, s, "masks") != 0 || value_of(c, s, "Hkv") % value_of(c, s, "H") != 0))
         return tn_fail(ctx, TN_ERR_UNSUPPORTED,
-                       "causal attention of every row has peers: R = B*T, window=0, masks=0");
+                       "causal attention of every row has peers: R = B*T, window=0, masks=0, no heads of "
+                       "keys that several heads read");
     if (strcmp(c->op, "causal_conv") == 0 && value_of(c, s, "silu") == 0)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED, "the convolution is compared with its activation: silu=1");
     return TN_OK;

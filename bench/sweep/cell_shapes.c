@@ -49,12 +49,14 @@ static void set(int64_t *to, int64_t value) {
 
 tn_status tn_cell_shape_apply(tn_context *ctx, const tn_case *c, const tn_cell_dims *d, tn_shape *shape) {
     double share = share_of(c, shape);
-    int64_t *H = dim(c, "H", shape), *Dh = dim(c, "Dh", shape);
+    int64_t *H = dim(c, "H", shape), *Dh = dim(c, "Dh", shape), *Hkv = dim(c, "Hkv", shape);
     int64_t before = positions(c, shape), D = H && Dh ? *H * *Dh : -1;
     set(dim(c, "B", shape), d->B);
     set(dim(c, "T", shape), d->T);
     set(dim(c, "D", shape), d->D);
     set(H, d->H);
+    if (H && Hkv && *Hkv > 0 && *H % *Hkv != 0)
+        *Hkv = 0; /* heads in a number that cannot share those of keys have their own */
     if (dim(c, "T", shape))
         set(dim(c, "K", shape), d->K);
     if (H && Dh && (d->D >= 0 || d->H >= 0)) {

@@ -18,6 +18,7 @@ typedef struct tn_shape {
 typedef struct tn_case {
     const char *op;
     const char *const *dims;   /* NULL-terminated names: "B", "T", "D", … */
+    int optional;              /* dims from here on may be left out, are 0 then, and not printed; 0: none */
     const char *const *passes; /* NULL-terminated, at most TN_CASE_PASSES: "forward", "backward", … */
     /* A random shape; small, and often an ugly one (1, odd, T < K, nothing, everything). */
     void (*draw)(tn_rng *rng, tn_shape *shape);
@@ -59,7 +60,8 @@ extern const int tn_case_count;
 const tn_case *tn_case_find(const char *op);          /* NULL when unknown */
 int tn_case_pass(const tn_case *c, const char *pass); /* −1 when unknown */
 
-/* "B=2 T=128 D=64" or with commas → shape; every dim must be there once. TN_ERR_ARG otherwise. */
+/* "B=2 T=128 D=64" or with commas → shape; every dim must be there once, unless it is optional. TN_ERR_ARG
+ * otherwise. */
 tn_status tn_shape_parse(tn_context *ctx, const tn_case *c, const char *text, tn_shape *shape);
 /* The same, and what is left out is as in `base`. */
 tn_status tn_shape_complete(tn_context *ctx, const tn_case *c, const char *text, const tn_shape *base,

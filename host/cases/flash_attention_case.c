@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { DIM_B, DIM_T, DIM_H, DIM_DH, DIM_R, DIM_WINDOW, DIM_MASKS, DIM_SEED };
+enum { DIM_B, DIM_T, DIM_H, DIM_DH, DIM_R, DIM_WINDOW, DIM_MASKS, DIM_SEED, DIM_HKV };
 enum { FORWARD, BACKWARD };
 /* bits of `masks`; KEYS_ALL: keys of every position, not only up to the last listed row; TWICE: two queries
  * of every listed position, and half the usual scale */
@@ -18,9 +18,13 @@ enum { L_ROWS, L_Q_START, L_KV_START, L_SEGMENTS, L_LENGTHS, L_COUNT };
 
 static void draw(tn_rng *rng, tn_shape *s) {
     static const int64_t widths[] = {16, 32, 64, 128, 20, 24, 40, 32};
+    static const int64_t heads[][2] = {{1, 0}, {1, 1}, {2, 0}, {3, 0}, {3, 3}, /* H, Hkv */
+                                       {2, 1}, {3, 1}, {4, 2}, {4, 1}, {6, 2}};
     s->v[DIM_B] = tn_rng_range(rng, 1, 3);
     s->v[DIM_T] = tn_rng_below(rng, 5) == 0 ? 1 : tn_rng_range(rng, 1, tn_rng_below(rng, 3) == 0 ? 250 : 80);
-    s->v[DIM_H] = tn_rng_range(rng, 1, 3);
+    const int64_t *pair = heads[tn_rng_below(rng, 10)];
+    s->v[DIM_H] = pair[0];
+    s->v[DIM_HKV] = pair[1];
     s->v[DIM_DH] = widths[tn_rng_below(rng, 8)];
     int64_t N = s->v[DIM_B] * s->v[DIM_T];
     uint32_t kind = tn_rng_below(rng, 6);
@@ -34,16 +38,21 @@ static void draw(tn_rng *rng, tn_shape *s) {
         s->v[DIM_WINDOW] = INT32_MAX - s->v[DIM_SEED] % 3;
 }
 
+/* Hkv of 0: H. */
+static int64_t kv_heads(const tn_shape *s) {
+    return s->v[DIM_HKV] ? s->v[DIM_HKV] : s->v[DIM_H];
+}
+
 static const int64_t most_positions = 1 << 26;
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
     int64_t Dh = s->v[DIM_DH];
     if (s->v[DIM_B] < 1 || s->v[DIM_T] < 1 || s->v[DIM_H] < 1 || s->v[DIM_R] > s->v[DIM_B] * s->v[DIM_T] ||
-        Dh < 16 || Dh > 128 || Dh % 4 != 0 || s->v[DIM_MASKS] > 15)
+        Dh < 16 || Dh > 128 || Dh % 4 != 0 || s->v[DIM_MASKS] > 15 || s->v[DIM_H] % kv_heads(s) != 0)
         return tn_fail(
             ctx, TN_ERR_ARG,
             "flash_attention: B, T, H at least 1, R at most B·T, Dh 16 to 128 and a multiple of 4, masks "
-            "0 to 15 (1 segments, 2 lengths, 4 all keys, 8 two queries a position)");
+            "0 to 15 (1 segments, 2 lengths, 4 all keys, 8 two queries a position), H a multiple of Hkv");
     if (s->v[DIM_B] > most_positions / s->v[DIM_T])
         return tn_fail(ctx, TN_ERR_ARG,
                        "flash_attention: B·T at most %lld here: rows are drawn from them one by one",
@@ -93,26 +102,27 @@ static int64_t plan(const tn_shape *s, int32_t *rows, int32_t *q_start, int32_t 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     size_t B = (size_t)s->v[DIM_B], T = (size_t)s->v[DIM_T], H = (size_t)s->v[DIM_H];
     size_t R = (size_t)(s->v[DIM_R] * queries(s));
-    size_t D = H * (size_t)s->v[DIM_DH], keys = (size_t)plan(s, NULL, NULL, NULL);
+    size_t D = H * (size_t)s->v[DIM_DH];
+    size_t keys = (size_t)(plan(s, NULL, NULL, NULL) * kv_heads(s) * s->v[DIM_DH]);
     tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
     if (pass == FORWARD) {
         t[F_O] = (tn_tensor){"o", TN_F32, TN_OUT, R * D, 1e-5};
         t[F_LSE] = (tn_tensor){"lse", TN_F32, TN_OUT, R * H, 4e-6};
         t[F_Q] = (tn_tensor){"q", TN_F32, TN_IN, R * D};
-        t[F_K] = (tn_tensor){"k", TN_F32, TN_IN, keys * D};
-        t[F_V] = (tn_tensor){"v", TN_F32, TN_IN, keys * D};
+        t[F_K] = (tn_tensor){"k", TN_F32, TN_IN, keys};
+        t[F_V] = (tn_tensor){"v", TN_F32, TN_IN, keys};
     } else {
         /* With one key, do·v and do·o are the same sum of Dh products by two roads and cancel to their
          * rounding: chains of Dh additions of normal products are off by about 2^-24 Dh/√6, times k/√Dh. A
          * multiple of that for the largest of many. */
         double floor = 3e-7 * sqrt((double)s->v[DIM_DH]);
         t[B_DQ] = (tn_tensor){"dq", TN_F32, TN_OUT, R * D, 2e-5, floor};
-        t[B_DK] = (tn_tensor){"dk", TN_F32, TN_OUT, keys * D, 2e-5, floor};
-        t[B_DV] = (tn_tensor){"dv", TN_F32, TN_OUT, keys * D, 2e-5};
+        t[B_DK] = (tn_tensor){"dk", TN_F32, TN_OUT, keys, 2e-5, floor};
+        t[B_DV] = (tn_tensor){"dv", TN_F32, TN_OUT, keys, 2e-5};
         t[B_DO] = (tn_tensor){"do", TN_F32, TN_IN, R * D};
         t[B_Q] = (tn_tensor){"q", TN_F32, TN_IN, R * D};
-        t[B_K] = (tn_tensor){"k", TN_F32, TN_IN, keys * D};
-        t[B_V] = (tn_tensor){"v", TN_F32, TN_IN, keys * D};
+        t[B_K] = (tn_tensor){"k", TN_F32, TN_IN, keys};
+        t[B_V] = (tn_tensor){"v", TN_F32, TN_IN, keys};
         t[B_O] = (tn_tensor){"o", TN_F32, TN_IN, R * D};
         t[B_LSE] = (tn_tensor){"lse", TN_F32, TN_IN, R * H};
     }
@@ -129,6 +139,7 @@ static tn_attention_rows rows_of(const tn_shape *s, const tn_tensor *l) {
                                .T = s->v[DIM_T],
                                .H = s->v[DIM_H],
                                .Dh = s->v[DIM_DH],
+                               .Hkv = s->v[DIM_HKV],
                                .window = s->v[DIM_WINDOW],
                                .scale = scale(s),
                                .rows = l[L_ROWS].i32,
@@ -189,6 +200,7 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
                                   .Rkv = l[L_KV_START].i32[shape->v[DIM_B]],
                                   .H = shape->v[DIM_H],
                                   .Dh = shape->v[DIM_DH],
+                                  .Hkv = shape->v[DIM_HKV],
                                   .window = shape->v[DIM_WINDOW],
                                   .scale = scale(shape)};
     for (int64_t b = 0; b < s.B; b++)
@@ -222,24 +234,25 @@ static int64_t sequence_of(const int32_t *start, int64_t row) {
 static double element(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t k) {
     const tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
     tn_attention_rows a = rows_of(s, l);
-    int64_t D = a.H * a.Dh, wide = pass == FORWARD && out == F_LSE ? a.H : D;
-    int64_t r = (int64_t)k / wide, at = (int64_t)k % wide, head = wide == D ? at - at % a.Dh : at * a.Dh;
-    bool of_key = pass == BACKWARD && out != B_DQ;
-    int64_t b = sequence_of(of_key ? a.kv_start : a.q_start, r);
-    int64_t first = a.kv_start[b] * D + head, query = r * D + head;
+    int64_t Hkv = tn_attention_kv_heads(&a), D = a.H * a.Dh;
+    bool of_key = pass == BACKWARD && out != B_DQ, is_lse = pass == FORWARD && out == F_LSE;
+    int64_t wide = is_lse ? a.H : of_key ? Hkv * a.Dh : D;
+    int64_t r = (int64_t)k / wide, at = (int64_t)k % wide, head = is_lse ? at : at / a.Dh;
+    int64_t b = sequence_of(of_key ? a.kv_start : a.q_start, r), query = r * D + head * a.Dh;
+    int64_t first = (a.kv_start[b] * Hkv + head / (a.H / Hkv)) * a.Dh;
     double row[128], lse;
     if (of_key)
         return tn_flash_attention_key_backward_ref(&a, b, r - a.kv_start[b], at, out == B_DV, t[B_DO].f64,
                                                    t[B_Q].f64, t[B_K].f64, t[B_V].f64, t[B_O].f64,
                                                    t[B_LSE].f64);
     if (pass == BACKWARD)
-        tn_flash_attention_row_backward_ref(&a, b, a.rows[r] - b * a.T, t[B_LSE].f64[r * a.H + head / a.Dh],
-                                            row, NULL, NULL, t[B_DO].f64 + query, t[B_Q].f64 + query,
+        tn_flash_attention_row_backward_ref(&a, b, a.rows[r] - b * a.T, t[B_LSE].f64[r * a.H + head], row,
+                                            NULL, NULL, t[B_DO].f64 + query, t[B_Q].f64 + query,
                                             t[B_K].f64 + first, t[B_V].f64 + first, t[B_O].f64 + query);
     else
         tn_flash_attention_row_ref(&a, b, a.rows[r] - b * a.T, row, &lse, t[F_Q].f64 + query,
                                    t[F_K].f64 + first, t[F_V].f64 + first);
-    return pass == FORWARD && out == F_LSE ? lse : row[at % a.Dh];
+    return is_lse ? lse : row[at % a.Dh];
 }
 
 /* May listed row r attend to key row n? */
@@ -266,27 +279,41 @@ static bool key_is_seen(const tn_attention_rows *a, int64_t n) {
     return false;
 }
 
+/* Row, head and column (0 of a log-sum) of element i of a tensor. `head` counts heads of keys, `own` those of
+ * queries: −1 of a tensor of keys, which all queries of its head see. */
+typedef struct place {
+    int64_t row, head, own, column;
+} place;
+
+static place place_of(const tn_attention_rows *a, bool of_keys, bool sums, size_t i) {
+    int64_t Hkv = tn_attention_kv_heads(a), H = of_keys ? Hkv : a->H, wide = sums ? 1 : a->Dh;
+    int64_t h = (int64_t)i / wide % H;
+    return (place){.row = (int64_t)i / wide / H,
+                   .head = of_keys ? h : h / (a->H / Hkv),
+                   .own = of_keys ? -1 : h,
+                   .column = (int64_t)i % wide};
+}
+
 static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
     tn_tensor *l = (tn_tensor *)t + (pass == FORWARD ? F_LISTS : B_LISTS);
     tn_attention_rows a = rows_of(s, l);
-    size_t H = (size_t)a.H, Dh = (size_t)a.Dh, D = H * Dh;
-    bool sums = pass == FORWARD ? out == F_LSE : false, of_sums = pass == BACKWARD && in == B_LSE;
-    size_t row = of_sums ? i / H : i / D, head = of_sums ? i % H : i % D / Dh;
     bool of_keys = pass == FORWARD ? in != F_Q : in == B_K || in == B_V;
+    bool to_keys = pass == BACKWARD && out != B_DQ, sums = pass == FORWARD && out == F_LSE;
+    place from = place_of(&a, of_keys, pass == BACKWARD && in == B_LSE, i), to = {0};
     if (out == TN_ANY_OUTPUT)
-        return of_keys ? key_is_seen(&a, (int64_t)row) : row_sees(&a, (int64_t)row);
-    size_t to = sums ? o / H : o / D;
-    if (head != (sums ? o % H : o % D / Dh))
+        return of_keys ? key_is_seen(&a, from.row) : row_sees(&a, from.row);
+    to = place_of(&a, to_keys, sums, o);
+    if (from.head != to.head || (from.own != to.own && !of_keys && !to_keys))
         return false;
     if (pass == FORWARD)
-        return in == F_Q   ? row == to
-               : in == F_K ? pair_sees(&a, (int64_t)to, (int64_t)row)
-                           : !sums && o % Dh == i % Dh && pair_sees(&a, (int64_t)to, (int64_t)row);
+        return in == F_Q   ? from.row == to.row
+               : in == F_K ? pair_sees(&a, to.row, from.row)
+                           : !sums && from.column == to.column && pair_sees(&a, to.row, from.row);
     if (out == B_DQ)
-        return of_keys ? pair_sees(&a, (int64_t)to, (int64_t)row) : row == to && row_sees(&a, (int64_t)row);
-    if (out == B_DV && (in == B_V || in == B_O || (in == B_DO && o % Dh != i % Dh)))
+        return of_keys ? pair_sees(&a, to.row, from.row) : from.row == to.row && row_sees(&a, from.row);
+    if (out == B_DV && (in == B_V || in == B_O || (in == B_DO && from.column != to.column)))
         return false;
-    return of_keys ? row == to : pair_sees(&a, (int64_t)row, (int64_t)to);
+    return of_keys ? from.row == to.row : pair_sees(&a, from.row, to.row);
 }
 
 /* Σ over listed rows of the keys that causality and the window leave; `least` counts the rest of the mask. */
@@ -312,8 +339,8 @@ static double flops(const tn_shape *s, int pass) {
 
 static double bytes(const tn_shape *s, int pass) {
     double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)(s->v[DIM_R] * queries(s)),
-           keys = (double)plan(s, NULL, NULL, NULL);
-    return 4 * D * (pass == FORWARD ? 2 * R + 2 * keys : 4 * R + 4 * keys);
+           keys = (double)plan(s, NULL, NULL, NULL), share = (double)(s->v[DIM_H] / kv_heads(s));
+    return 4 * D * (pass == FORWARD ? 2 * R + 2 * keys / share : 4 * R + 4 * keys / share);
 }
 
 /* First key that position t of sequence b sees; past t where it sees none. A segment is taken for the run of
@@ -347,6 +374,7 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
     const tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
     tn_attention_rows a = rows_of(s, l);
     double D = (double)(a.H * a.Dh), R = (double)l[L_ROWS].count, seen, rows, keys, all = a.kv_start[a.B];
+    double share = (double)(a.H / tn_attention_kv_heads(&a));
     int32_t *run_start = a.segments ? malloc(l[L_SEGMENTS].count * sizeof *run_start) : NULL;
     for (int64_t n = 0; run_start && n < (int64_t)l[L_SEGMENTS].count; n++) {
         bool same = n % a.T > 0 && a.segments[n] == a.segments[n - 1];
@@ -354,15 +382,18 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
     }
     count_seen(&a, run_start, &seen, &rows, &keys);
     *flops = seen * D * (pass == FORWARD ? 4 : 10);
-    *bytes = 4 * D * (pass == FORWARD ? rows + R + 2 * keys : 3 * rows + R + 2 * keys + 2 * all);
+    *bytes =
+        4 * D *
+        (pass == FORWARD ? rows + R + 2 * keys / share : 3 * rows + R + 2 * keys / share + 2 * all / share);
     free(run_start);
 }
 
-static const char *const dims[] = {"B", "T", "H", "Dh", "R", "window", "masks", "seed", NULL};
+static const char *const dims[] = {"B", "T", "H", "Dh", "R", "window", "masks", "seed", "Hkv", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 const tn_case tn_case_flash_attention = {.op = "flash_attention",
                                          .dims = dims,
+                                         .optional = DIM_HKV,
                                          .passes = passes,
                                          .draw = draw,
                                          .check = check,

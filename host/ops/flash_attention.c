@@ -21,6 +21,13 @@ const tn_op tn_flash_attention_op = {.name = "flash_attention",
                                      .shape_bytes = sizeof(tn_flash_attention_key),
                                      .variants = variants};
 
+static tn_flash_attention_shape with_kv_heads(const tn_flash_attention_shape *given) {
+    tn_flash_attention_shape s = *given;
+    s.Hkv = s.Hkv ? s.Hkv : s.H;
+    return s;
+}
+
+/* Of a shape that check has passed, or of one that has Hkv = 0. */
 static tn_flash_attention_key key_of(const tn_flash_attention_shape *s) {
     return (tn_flash_attention_key){.T = s->T,
                                     .Dh = s->Dh,
@@ -30,7 +37,8 @@ static tn_flash_attention_key key_of(const tn_flash_attention_shape *s) {
                                     .rows = s->max_rows <= 8    ? 8
                                             : s->max_rows <= 16 ? 16
                                             : s->max_rows <= 32 ? 32
-                                                                : 64};
+                                                                : 64,
+                                    .share = s->Hkv ? s->H / s->Hkv : 1};
 }
 
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,
@@ -50,7 +58,11 @@ tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_
 
 static tn_status check(tn_device *dev, const tn_flash_attention_shape *s) {
     tn_context *ctx = tn_device_context(dev);
-    int64_t D = s->H * s->Dh;
+    if (s->Hkv < 1 || s->H % s->Hkv != 0)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "flash_attention: %lld heads of keys and values for %lld heads; heads must be a "
+                       "multiple of them",
+                       (long long)s->Hkv, (long long)s->H);
     if (s->Dh < 16 || s->Dh > 128 || s->Dh % 4 != 0)
         return tn_fail(ctx, TN_ERR_UNSUPPORTED,
                        "flash_attention: a head width of %lld; it must be 16 to 128, a multiple of 4",
@@ -60,8 +72,8 @@ static tn_status check(tn_device *dev, const tn_flash_attention_shape *s) {
                        (long long)s->window);
     /* Positions are counted, whether or not a tensor has them all; packed rows are whole panels. */
     TN_TRY(tn_elements_check(ctx, "flash_attention: a batch of positions", s->B, s->T));
-    TN_TRY(tn_elements_check(ctx, "flash_attention: a tensor of queries", s->R + 32 * s->B, D));
-    return tn_elements_check(ctx, "flash_attention: a tensor of keys", s->Rkv + 32 * s->B, D);
+    TN_TRY(tn_elements_check(ctx, "flash_attention: a tensor of queries", s->R + 32 * s->B, s->H * s->Dh));
+    return tn_elements_check(ctx, "flash_attention: a tensor of keys", s->Rkv + 32 * s->B, s->Hkv * s->Dh);
 }
 
 tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool *counts) {
@@ -98,7 +110,7 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                                      const tn_buffer *v, const tn_buffer *rows, const tn_buffer *q_start,
                                      const tn_buffer *kv_start, const tn_buffer *segments,
                                      const tn_buffer *lengths) {
-    tn_flash_attention_shape s = *given;
+    tn_flash_attention_shape s = with_kv_heads(given);
     const tn_flash_attention_args args = {.s = &s,
                                           .o = o,
                                           .lse = lse,
@@ -116,14 +128,14 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, &args);
 }
 
-tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *dq,
+tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *given, tn_buffer *dq,
                                       tn_buffer *dk, tn_buffer *dv, const tn_buffer *dout, const tn_buffer *q,
                                       const tn_buffer *k, const tn_buffer *v, const tn_buffer *o,
                                       const tn_buffer *lse, const tn_buffer *rows, const tn_buffer *q_start,
                                       const tn_buffer *kv_start, const tn_buffer *segments,
                                       const tn_buffer *lengths) {
-    const tn_flash_attention_key key = key_of(s);
-    const tn_flash_attention_args args = {.s = s,
+    const tn_flash_attention_shape s = with_kv_heads(given);
+    const tn_flash_attention_args args = {.s = &s,
                                           .dq = dq,
                                           .dk = dk,
                                           .dv = dv,
@@ -138,6 +150,7 @@ tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_s
                                           .kv_start = kv_start,
                                           .segments = segments,
                                           .lengths = lengths};
-    TN_TRY(check(dev, s));
+    TN_TRY(check(dev, &s));
+    const tn_flash_attention_key key = key_of(&s);
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_BACKWARD, &key, &args);
 }

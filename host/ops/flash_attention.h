@@ -19,10 +19,11 @@ typedef struct tn_flash_attention_shape {
     int64_t R, Rkv;   /* listed query rows; key and value rows */
     int64_t max_rows; /* most query rows of one sequence */
     int64_t H, Dh;    /* heads; head width: 16 to 128, a multiple of 4 */
-    int64_t window;   /* a query sees its own and the window − 1 positions before it; 0: all before it */
-    double scale;     /* of the scores; 0: 1/√Dh */
-    bool at_most;     /* R, Rkv and max_rows are the most there can be: the device alone knows, by q_start and
-                         kv_start, how many there are. Forward only; what no list has is left alone */
+    int64_t Hkv; /* heads of keys and values, of which H is a multiple: head h reads head h / (H/Hkv). 0: H */
+    int64_t window; /* a query sees its own and the window − 1 positions before it; 0: all before it */
+    double scale;   /* of the scores; 0: 1/√Dh */
+    bool at_most;   /* R, Rkv and max_rows are the most there can be: the device alone knows, by q_start and
+                       kv_start, how many there are. Forward only; what no list has is left alone */
 } tn_flash_attention_shape;
 
 extern const struct tn_op tn_flash_attention_op;
@@ -33,8 +34,8 @@ extern const struct tn_op tn_flash_attention_op;
 tn_status tn_flash_attention_forward(
     tn_device *dev, const tn_flash_attention_shape *s, tn_buffer *o /* [R,H·Dh] */,
     tn_buffer *lse /* [R,H] natural log of Σ exp(score), 0 where nothing is allowed */,
-    const tn_buffer *q /* [R,H·Dh] */, const tn_buffer *k /* [Rkv,H·Dh] */,
-    const tn_buffer *v /* [Rkv,H·Dh] */, const tn_buffer *rows, const tn_buffer *q_start /* [B+1] */,
+    const tn_buffer *q /* [R,H·Dh] */, const tn_buffer *k /* [Rkv,Hkv·Dh] */,
+    const tn_buffer *v /* [Rkv,Hkv·Dh] */, const tn_buffer *rows, const tn_buffer *q_start /* [B+1] */,
     const tn_buffer *kv_start /* [B+1] */, const tn_buffer *segments /* i32 [B,T] or NULL */,
     const tn_buffer *lengths /* i32 [B] or NULL */);
 /* How the chosen variant of the forward pass goes about a shape. */
@@ -50,8 +51,8 @@ tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_
 tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool *counts);
 /* All of dq, dk and dv is written; zero where a key is not seen. */
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s,
-                                      tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,H·Dh] */,
-                                      tn_buffer *dv /* [Rkv,H·Dh] */, const tn_buffer *dout /* [R,H·Dh] */,
+                                      tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,Hkv·Dh] */,
+                                      tn_buffer *dv /* [Rkv,Hkv·Dh] */, const tn_buffer *dout /* [R,H·Dh] */,
                                       const tn_buffer *q, const tn_buffer *k, const tn_buffer *v,
                                       const tn_buffer *o, const tn_buffer *lse, const tn_buffer *rows,
                                       const tn_buffer *q_start, const tn_buffer *kv_start,

@@ -91,7 +91,7 @@ tn_status tn_flash_groups_backward_run(tn_device *dev, const tn_flash_groups_bac
                          tn_arg_buffer(a->kv_start), tn_arg_bytes(&sizes, sizeof sizes)));
     sizes.tiles = (int32_t)key_tiles;
     sizes.chunks = 0;
-    return tn_launch(dev, p->to_kv, tn_range_2d((size_t)(s->B * key_tiles) * ITEMS, (size_t)s->H, ITEMS, 1),
+    return tn_launch(dev, p->to_kv, tn_range_2d((size_t)(s->B * key_tiles) * ITEMS, (size_t)s->Hkv, ITEMS, 1),
                      tn_arg_buffer(a->dk), tn_arg_buffer(a->dv), tn_arg_buffer(delta), tn_arg_buffer(a->dout),
                      tn_arg_buffer(a->q), tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->in_lse),
                      tn_arg_buffer(a->rows), tn_arg_buffer(a->q_start), tn_arg_buffer(a->kv_start),

@@ -17,7 +17,7 @@ enum { LANES = 16, MOST_CHUNKS = 16, CHUNK_KEYS = 128, MOST_FLOATS = 1 << 26 };
 
 typedef struct plan {
     tn_kernel *delta, *backward, *sum;
-    int64_t tq, heads;
+    int64_t tq, heads, share;
     size_t group_delta, group_backward, group_sum;
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "flash_attention's plan");
@@ -56,11 +56,13 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     (void)pass;
     p->tq = tile_rows(key, values);
     p->heads = values[HEADS];
+    p->share = key->share;
     tn_options_int(&options, "DH", (long)key->Dh);
     tn_options_int(&options, "LANES", LANES);
     tn_options_int(&options, "TQ", (long)p->tq);
     tn_options_int(&options, "KW", values[KW]);
     tn_options_int(&options, "GROUP", values[GROUP]);
+    tn_options_int(&options, "SHARE", (long)key->share);
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_delta", &options, &p->delta));
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_backward", &options, &p->backward));
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_sum", &options, &p->sum));
@@ -70,12 +72,13 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     return TN_OK;
 }
 
-/* One launch for heads sizes->head … head + heads − 1, and the sum of its chunks. */
+/* One launch for query heads sizes->head … head + heads − 1, and the sum of its chunks. */
 static tn_status heads_run(tn_device *dev, const plan *p, const tn_flash_attention_args *a,
                            const tn_flash_attention_sizes *sizes, tn_buffer *partial,
                            const tn_buffer *delta) {
     const int64_t items = sizes->whole ? sizes->B : (int64_t)sizes->B * sizes->chunks;
-    TN_TRY(tn_launch(dev, p->backward, tn_range_2d((size_t)items, (size_t)sizes->heads, p->group_backward, 1),
+    TN_TRY(tn_launch(dev, p->backward,
+                     tn_range_2d((size_t)items, (size_t)(sizes->heads / p->share), p->group_backward, 1),
                      tn_arg_buffer(a->dk), tn_arg_buffer(a->dv), tn_arg_buffer(a->dq), tn_arg_buffer(partial),
                      tn_arg_buffer(delta), tn_arg_buffer(a->dout), tn_arg_buffer(a->q), tn_arg_buffer(a->k),
                      tn_arg_buffer(a->v), tn_arg_buffer(a->in_lse), tn_arg_buffer(a->rows),
@@ -88,18 +91,19 @@ static tn_status heads_run(tn_device *dev, const plan *p, const tn_flash_attenti
                      tn_arg_bytes(sizes, sizeof *sizes));
 }
 
-/* Chunks of keys depend on T alone, and with them the bits of dq. Where there are heads enough, a work-item
- * takes all chunks of one, and there is one partial sum; else heads go in as many launches as keep the
- * partial sums small. */
+/* Chunks of keys depend on T alone, and with them the bits of dq. Where there are heads of keys enough, a
+ * work-item takes all chunks of one, and there is one partial sum; else heads go in as many launches as keep
+ * the partial sums small. A head of keys goes with all that read it. */
 static tn_status heads_of_all(tn_device *dev, const plan *p, const tn_flash_attention_args *a,
                               const tn_buffer *delta) {
     const tn_flash_attention_shape *s = a->s;
     const int64_t chunk = tn_ceil_div(s->T, MOST_CHUNKS * CHUNK_KEYS) * CHUNK_KEYS;
     const int64_t chunks = tn_ceil_div(s->T, chunk), units = tn_device_get_info(dev)->compute_units;
-    const bool whole = chunks == 1 || s->B * s->H >= p->heads * units ||
-                       !tn_flash_attention_holds(dev, (double)(chunks * s->R * s->Dh));
-    const int64_t slots = whole ? 1 : chunks, each = slots * s->R * s->Dh, fit = MOST_FLOATS / each;
-    const int64_t heads = whole || fit > s->H ? s->H : fit < 1 ? 1 : fit;
+    const bool whole = chunks == 1 || s->B * s->Hkv >= p->heads * units ||
+                       !tn_flash_attention_holds(dev, (double)(chunks * s->R * p->share * s->Dh));
+    const int64_t slots = whole ? 1 : chunks, each = slots * s->R * p->share * s->Dh,
+                  fit = MOST_FLOATS / each;
+    const int64_t heads = p->share * (whole || fit > s->Hkv ? s->Hkv : fit < 1 ? 1 : fit);
     tn_flash_attention_sizes sizes = tn_flash_attention_sizes_of(s);
     tn_buffer *partial = a->dq;
     sizes.tiles = (int32_t)tn_ceil_div(s->max_rows, p->tq);
@@ -107,7 +111,7 @@ static tn_status heads_of_all(tn_device *dev, const plan *p, const tn_flash_atte
     sizes.chunks = (int32_t)chunks;
     sizes.whole = whole;
     if (chunks > 1)
-        TN_TRY(tn_device_scratch(dev, 0, (size_t)(each * heads) * sizeof(float), &partial));
+        TN_TRY(tn_device_scratch(dev, 0, (size_t)(each / p->share * heads) * sizeof(float), &partial));
     for (int64_t h = 0; h < s->H; h += heads) {
         sizes.head = (int32_t)h;
         sizes.heads = (int32_t)(h + heads > s->H ? s->H - h : heads);

@@ -19,7 +19,7 @@ int tn_flash_attention_lanes(int64_t Dh, int wanted) {
 }
 
 tn_status tn_flash_attention_empty(int pass, const tn_flash_attention_args *a) {
-    const size_t bytes = (size_t)(a->s->Rkv * a->s->H * a->s->Dh) * sizeof(float);
+    const size_t bytes = (size_t)(a->s->Rkv * a->s->Hkv * a->s->Dh) * sizeof(float);
     if (pass == TN_FLASH_ATTENTION_FORWARD || bytes == 0)
         return TN_OK;
     TN_TRY(tn_buffer_fill_u32(a->dk, 0, bytes, 0));
@@ -30,6 +30,7 @@ void tn_flash_groups_options(tn_options *options, const tn_flash_attention_key *
                              int64_t tm, int64_t piece) {
     tn_options_int(options, "LANES", 4);
     tn_options_int(options, "DH", (long)key->Dh);
+    tn_options_int(options, "SHARE", (long)key->share);
     tn_options_int(options, "TB", values[TN_FLASH_GROUPS_TB]);
     tn_options_int(options, "CHUNK", values[TN_FLASH_GROUPS_CHUNK]);
     tn_options_int(options, "DP", (long)piece);

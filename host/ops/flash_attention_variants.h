@@ -17,16 +17,18 @@ enum { TN_FLASH_ATTENTION_FORWARD, TN_FLASH_ATTENTION_BACKWARD };
  * from call to call, is worked out in each call. */
 typedef struct tn_flash_attention_key {
     int64_t T, Dh;
-    int64_t tile; /* rows of a tile, at most: lists of one or a few rows fill no taller one */
-    int64_t rows; /* the longest list, up to the next of 8, 16, 32; 64 for all longer ones */
+    int64_t tile;  /* rows of a tile, at most: lists of one or a few rows fill no taller one */
+    int64_t rows;  /* the longest list, up to the next of 8, 16, 32; 64 for all longer ones */
+    int64_t share; /* query heads that read one head of keys and values: H/Hkv */
 } tn_flash_attention_key;
 
 typedef struct tn_flash_attention_args {
-    const tn_flash_attention_shape *s; /* at_most only where the variant has the pass `counted`: q_start[B]
-                                          rows are there, and no other entry of `rows` may be read */
-    tn_buffer *o, *lse;                /* forward */
-    tn_buffer *dq, *dk, *dv;           /* backward */
-    const tn_buffer *dout;             /* backward */
+    /* Hkv is at least 1. at_most only where the variant has the pass `counted`: q_start[B] rows are there,
+     * and no other entry of `rows` may be read. */
+    const tn_flash_attention_shape *s;
+    tn_buffer *o, *lse;      /* forward */
+    tn_buffer *dq, *dk, *dv; /* backward */
+    const tn_buffer *dout;   /* backward */
     const tn_buffer *q, *k, *v;
     const tn_buffer *in_o, *in_lse; /* backward: what forward gave */
     const tn_buffer *rows, *q_start, *kv_start, *segments, *lengths;

@@ -14,6 +14,16 @@ bool tn_attention_allowed(const tn_attention_rows *a, int64_t b, int64_t t, int6
     return !a->segments || a->segments[b * a->T + s] == a->segments[b * a->T + t];
 }
 
+int64_t tn_attention_kv_heads(const tn_attention_rows *a) {
+    return a->Hkv ? a->Hkv : a->H;
+}
+
+/* From the start of k or v to the first key of sequence b in the head that query head h reads. */
+static int64_t keys_of(const tn_attention_rows *a, int64_t b, int64_t h) {
+    int64_t Hkv = tn_attention_kv_heads(a);
+    return (a->kv_start[b] * Hkv + h / (a->H / Hkv)) * a->Dh;
+}
+
 static double scale_of(const tn_attention_rows *a) {
     return a->scale > 0 ? a->scale : 1 / sqrt((double)a->Dh);
 }
@@ -29,7 +39,7 @@ static double score(const tn_attention_rows *a, const double *q, const double *k
 
 void tn_flash_attention_row_ref(const tn_attention_rows *a, int64_t b, int64_t t, double *o, double *lse,
                                 const double *q, const double *k, const double *v) {
-    int64_t D = a->H * a->Dh;
+    int64_t D = tn_attention_kv_heads(a) * a->Dh;
     double top = -INFINITY, sum = 0;
     int64_t seen = 0;
     for (int64_t s = 0; s <= t; s++)
@@ -62,7 +72,7 @@ void tn_flash_attention_forward_ref(const tn_attention_rows *a, double *o, doubl
     for (int64_t b = 0; b < a->B; b++)
         for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
             for (int64_t h = 0; h < a->H; h++) {
-                int64_t at = r * D + h * a->Dh, keys = a->kv_start[b] * D + h * a->Dh;
+                int64_t at = r * D + h * a->Dh, keys = keys_of(a, b, h);
                 tn_flash_attention_row_ref(a, b, a->rows[r] - b * a->T, o + at, lse + r * a->H + h, q + at,
                                            k + keys, v + keys);
             }
@@ -85,7 +95,7 @@ static void pair(const tn_attention_rows *a, double lse, double delta, const dou
 void tn_flash_attention_row_backward_ref(const tn_attention_rows *a, int64_t b, int64_t t, double lse,
                                          double *dq, double *dk, double *dv, const double *dout,
                                          const double *q, const double *k, const double *v, const double *o) {
-    int64_t D = a->H * a->Dh;
+    int64_t D = tn_attention_kv_heads(a) * a->Dh;
     double delta = dot(a->Dh, dout, o), p, ds;
     for (int64_t d = 0; d < a->Dh; d++)
         dq[d] = 0;
@@ -106,16 +116,18 @@ double tn_flash_attention_key_backward_ref(const tn_attention_rows *a, int64_t b
                                            bool of_value, const double *dout, const double *q,
                                            const double *k, const double *v, const double *o,
                                            const double *lse) {
-    int64_t D = a->H * a->Dh, head = at - at % a->Dh, key = (a->kv_start[b] + s) * D + head;
+    int64_t share = a->H / tn_attention_kv_heads(a), h = at / a->Dh * share, d = at % a->Dh;
+    int64_t key = keys_of(a, b, h) + s * (a->H / share) * a->Dh;
     double sum = 0, p, ds;
-    for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++) {
-        int64_t row = r * D + head;
-        if (!tn_attention_allowed(a, b, a->rows[r] - b * a->T, s))
-            continue;
-        pair(a, lse[r * a->H + head / a->Dh], dot(a->Dh, dout + row, o + row), dout + row, q + row, k + key,
-             v + key, &p, &ds);
-        sum += of_value ? p * dout[r * D + at] : ds * q[r * D + at];
-    }
+    for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
+        for (int64_t i = r * a->H + h; i < r * a->H + h + share;
+             i++) { /* rows of Dh, one a head that reads it */
+            int64_t row = i * a->Dh;
+            if (!tn_attention_allowed(a, b, a->rows[r] - b * a->T, s))
+                continue;
+            pair(a, lse[i], dot(a->Dh, dout + row, o + row), dout + row, q + row, k + key, v + key, &p, &ds);
+            sum += of_value ? p * dout[row + d] : ds * q[row + d];
+        }
     return sum;
 }
 
@@ -123,12 +135,12 @@ void tn_flash_attention_backward_ref(const tn_attention_rows *a, double *dq, dou
                                      const double *dout, const double *q, const double *k, const double *v,
                                      const double *o, const double *lse) {
     int64_t D = a->H * a->Dh;
-    for (int64_t i = 0; i < a->kv_start[a->B] * D; i++)
+    for (int64_t i = 0; i < a->kv_start[a->B] * tn_attention_kv_heads(a) * a->Dh; i++)
         dk[i] = dv[i] = 0;
     for (int64_t b = 0; b < a->B; b++)
         for (int64_t r = a->q_start[b]; r < a->q_start[b + 1]; r++)
             for (int64_t h = 0; h < a->H; h++) {
-                int64_t at = r * D + h * a->Dh, keys = a->kv_start[b] * D + h * a->Dh;
+                int64_t at = r * D + h * a->Dh, keys = keys_of(a, b, h);
                 tn_flash_attention_row_backward_ref(a, b, a->rows[r] - b * a->T, lse[r * a->H + h], dq + at,
                                                     dk + keys, dv + keys, dout + at, q + at, k + keys,
                                                     v + keys, o + at);

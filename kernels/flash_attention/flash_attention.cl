@@ -8,7 +8,8 @@
  *
  * Rows of sequence b: queries q_start[b] … q_start[b+1]−1, ascending, at positions rows[r] − b·T; keys and
  * values kv_start[b] … kv_start[b+1]−1 at positions 0, 1, …  Packed tensors hold panels of 32 rows of one
- * sequence as [panel][H][DH][32]; the first panel of sequence b is start[b]/32 + b. */
+ * sequence as [panel][its heads][DH][32]; the first panel of sequence b is start[b]/32 + b. SHARE query heads
+ * in a row read the same head of keys and values, of which there are HKV = H/SHARE. */
 
 #if LANES == 1
 #error "LANES is 4, 8 or 16"
@@ -28,6 +29,9 @@
 #endif
 #ifndef DH
 #define DH 32 /* width of a head: a multiple of LANES */
+#endif
+#ifndef SHARE
+#define SHARE 1 /* query heads that read one head of keys and values */
 #endif
 #define NV (32 / LANES)
 #define DV (DH / LANES)
@@ -49,12 +53,12 @@
 
 /* By value, for every kernel; the host's tn_flash_attention_sizes. */
 typedef struct {
-    int B, T, R, H;      /* sequences, positions of each, listed query rows, heads */
+    int B, T, R, H;      /* sequences, positions of each, listed query rows, query heads */
     int window;          /* keys that a query sees, its own included; 0: all up to its own */
     int tiles, per_item; /* tiles (work-groups, for staged) that the longest list of a sequence takes; tiles
                             of a work-item */
     int chunks, chunk;   /* chunks of keys of a sequence, 0: not split; keys of a chunk, backward */
-    int head, heads;     /* first head of this launch, heads */
+    int head, heads;     /* first query head of this launch, query heads: multiples of SHARE */
     int whole;           /* backward: a work-item takes all chunks of its head, in order */
     float scale;         /* of the scores */
 } attention_sizes;

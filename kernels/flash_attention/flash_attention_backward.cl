@@ -29,11 +29,11 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
                                        const global float *restrict q,    /* [R,H·DH] */
                                        const global float *restrict kp,   /* packed keys */
                                        const global float *restrict vp,   /* packed values */
-                                       const global float *restrict k,    /* [Rkv,H·DH] */
+                                       const global float *restrict k,    /* [Rkv,HKV·DH] */
                                        const global float *restrict o,    /* [R,H·DH] */
                                        const global float *restrict lse,  /* [R,H] */
                                        LIST_ARGUMENTS, const attention_sizes sizes) {
-    const int h = get_global_id(1), H = sizes.H, D = H * DH;
+    const int h = get_global_id(1), H = sizes.H, D = H * DH, D_kv = H / SHARE * DH;
     const attention_lists lists = LISTS;
     const tile_rows r = tile_of(get_global_id(0), &lists, &sizes);
     if (h >= H || r.count == 0)
@@ -55,12 +55,12 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
         delta[(r.first + i) * H + h] = shift[i];
         lse2[i] = lse[(r.first + i) * H + h] * LOG2E;
     }
-    const int base = panel_base(kv_start, r.b) * H + h;
-    const global float *keys = k + kv_start[r.b] * D + h * DH;
+    const int base = panel_base(kv_start, r.b) * (H / SHARE) + h / SHARE;
+    const global float *keys = k + kv_start[r.b] * D_kv + h / SHARE * DH;
     const global int *seg = segments ? segments + r.b * sizes.T : segments;
     for (int s0 = r.to < 0 ? 1 : r.from / 32 * 32; s0 <= r.to; s0 += 32) {
-        scores_q(p, 32, q_tile, kp + base * DH * 32 + s0 * D);
-        scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D);
+        scores_q(p, 32, q_tile, kp + base * DH * 32 + s0 * D_kv);
+        scores_q(dp, 32, do_tile, vp + base * DH * 32 + s0 * D_kv);
         for (int i = 0; i < TQ; i++)
             UNROLL for (int j = 0; j < NV; j++) {
                 const floatv e = probability(LOAD(j, p + i * 32) - lse2[i]);
@@ -69,10 +69,10 @@ kernel void flash_attention_backward_q(global float *restrict dq,         /* [R,
             }
         mask_panel(p, dp, HIDDEN, 32, s0, &r, seg, sizes.T);
         const int count = min(32, r.to - s0 + 1);
-        if (all_seen(&r, s0, count, seg) || are_finite(keys + s0 * D, count, D))
-            gather_q(sum, dp, 32, 1, count, keys + s0 * D, D);
+        if (all_seen(&r, s0, count, seg) || are_finite(keys + s0 * D_kv, count, D_kv))
+            gather_q(sum, dp, 32, 1, count, keys + s0 * D_kv, D_kv);
         else
-            gather_seen(sum, TQ, dp, p, 32, 1, count, keys + s0 * D, D);
+            gather_seen(sum, TQ, dp, p, 32, 1, count, keys + s0 * D_kv, D_kv);
     }
     for (int i = 0; i < r.count; i++)
         for (int j = 0; j < DH / LANES; j++)
@@ -121,59 +121,64 @@ static inline void panel_rows(int *t, float *lse2, float *shift, const global in
     }
 }
 
-/* dk and dv. Grid: B · tiles (of TK keys) × H. */
-kernel void flash_attention_backward_kv(global float *restrict dk,          /* [Rkv,H·DH] */
-                                        global float *restrict dv,          /* [Rkv,H·DH] */
+/* dk and dv, summed over the query heads that read a head in their order. Grid: B · tiles (of TK keys) × HKV.
+ */
+kernel void flash_attention_backward_kv(global float *restrict dk,          /* [Rkv,HKV·DH] */
+                                        global float *restrict dv,          /* [Rkv,HKV·DH] */
                                         const global float *restrict delta, /* [R,H] */
                                         const global float *restrict dout,  /* [R,H·DH] */
                                         const global float *restrict dop,   /* packed dout */
                                         const global float *restrict q,     /* [R,H·DH] */
                                         const global float *restrict qp,    /* packed queries */
-                                        const global float *restrict k,     /* [Rkv,H·DH] */
-                                        const global float *restrict v,     /* [Rkv,H·DH] */
+                                        const global float *restrict k,     /* [Rkv,HKV·DH] */
+                                        const global float *restrict v,     /* [Rkv,HKV·DH] */
                                         const global float *restrict lse,   /* [R,H] */
                                         LIST_ARGUMENTS, const attention_sizes sizes) {
-    const int h = get_global_id(1), H = sizes.H, T = sizes.T, window = sizes.window, D = H * DH;
+    const int h_kv = get_global_id(1), H = sizes.H, T = sizes.T, window = sizes.window, D = H * DH,
+              D_kv = H / SHARE * DH;
     const int b = get_global_id(0) / sizes.tiles, s0 = get_global_id(0) % sizes.tiles * TK;
     const int keys = b < sizes.B ? kv_start[b + 1] - kv_start[b] : 0;
     const int count = clamp(keys - s0, 0, TK);
-    if (h >= H || count == 0)
+    if (h_kv >= H / SHARE || count == 0)
         return;
     const int first = kv_start[b] + s0;
     float k_tile[DH * TK], v_tile[DH * TK], p[TK * 32], dp[TK * 32], dk_sum[TK * DH], dv_sum[TK * DH];
     for (int i = 0; i < TK * DH; i++)
         dk_sum[i] = dv_sum[i] = 0.0f;
-    keys_load(k_tile, k + first * D + h * DH, D, count, sizes.scale * LOG2E);
-    keys_load(v_tile, v + first * D + h * DH, D, count, 1.0f);
-    const int q0 = q_start[b], base = panel_base(q_start, b) * H + h;
+    keys_load(k_tile, k + first * D_kv + h_kv * DH, D_kv, count, sizes.scale * LOG2E);
+    keys_load(v_tile, v + first * D_kv + h_kv * DH, D_kv, count, 1.0f);
+    const int q0 = q_start[b];
     const int begin = row_at(rows, q0, q_start[b + 1], b * T + s0) - q0;
     /* positions from here on see none of the keys */
     const int seen = window > 0 && window <= T - s0 - count ? s0 + count - 1 + window : T;
     const int end = row_at(rows, q0, q_start[b + 1], b * T + seen) - q0;
     const global int *seg = segments ? segments + b * T : segments;
-    for (int i0 = begin / 32 * 32; i0 < end; i0 += 32) {
-        int t[32];
-        float lse2[32], shift[32];
-        const int n = min(32, end - i0);
-        panel_rows(t, lse2, shift, rows + q0 + i0, lse + (q0 + i0) * H + h, delta + (q0 + i0) * H + h, n, b,
-                   T, H, lengths);
-        scores_k(p, 32, k_tile, qp + base * DH * 32 + i0 * D);
-        scores_k(dp, 32, v_tile, dop + base * DH * 32 + i0 * D);
-        const bool edge = count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1;
-        for (int i = 0; i < TK; i++)
-            UNROLL for (int j = 0; j < NV; j++) {
-                const floatv e = probability(LOAD(j, p + i * 32) - LOAD(j, lse2));
-                STORE_TILE(e, j, p + i * 32);
-                STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
-            }
-        if (edge)
-            mask_queries(p, dp, t, s0, keys, window, seg);
-        keys_gather(dv_sum, p, p, dout + (q0 + i0) * D + h * DH, n, D, edge);
-        keys_gather(dk_sum, dp, p, q + (q0 + i0) * D + h * DH, n, D, edge);
+    for (int h = h_kv * SHARE; h < (h_kv + 1) * SHARE; h++) {
+        const int base = panel_base(q_start, b) * H + h;
+        for (int i0 = begin / 32 * 32; i0 < end; i0 += 32) {
+            int t[32];
+            float lse2[32], shift[32];
+            const int n = min(32, end - i0);
+            panel_rows(t, lse2, shift, rows + q0 + i0, lse + (q0 + i0) * H + h, delta + (q0 + i0) * H + h, n,
+                       b, T, H, lengths);
+            scores_k(p, 32, k_tile, qp + base * DH * 32 + i0 * D);
+            scores_k(dp, 32, v_tile, dop + base * DH * 32 + i0 * D);
+            const bool edge = count < TK || n < 32 || window > 0 || segments || lengths || t[0] < s0 + TK - 1;
+            for (int i = 0; i < TK; i++)
+                UNROLL for (int j = 0; j < NV; j++) {
+                    const floatv e = probability(LOAD(j, p + i * 32) - LOAD(j, lse2));
+                    STORE_TILE(e, j, p + i * 32);
+                    STORE_TILE(e * (LOAD(j, dp + i * 32) - LOAD(j, shift)), j, dp + i * 32);
+                }
+            if (edge)
+                mask_queries(p, dp, t, s0, keys, window, seg);
+            keys_gather(dv_sum, p, p, dout + (q0 + i0) * D + h * DH, n, D, edge);
+            keys_gather(dk_sum, dp, p, q + (q0 + i0) * D + h * DH, n, D, edge);
+        }
     }
     for (int i = 0; i < count; i++)
         for (int j = 0; j < DH / LANES; j++) {
-            STORE(LOAD(j, dk_sum + i * DH) * sizes.scale, j, dk + (first + i) * D + h * DH);
-            STORE(LOAD(j, dv_sum + i * DH), j, dv + (first + i) * D + h * DH);
+            STORE(LOAD(j, dk_sum + i * DH) * sizes.scale, j, dk + (first + i) * D_kv + h_kv * DH);
+            STORE(LOAD(j, dv_sum + i * DH), j, dv + (first + i) * D_kv + h_kv * DH);
         }
 }

@@ -71,7 +71,8 @@ typedef struct {
     int first, end, count; /* its rows of the list, none: nothing to do; keys of the sequence */
     int first_t, last_t;   /* positions of the first row and of the last */
     int from, to;          /* the keys that any of its rows may see, of this chunk */
-    int D, window, base;   /* base: floats in front of the sequence's keys of this head */
+    int D, window;         /* floats of a row of the tile's tensors, all heads */
+    int other_D, base;     /* the same of what streams; floats in front of what the group reads of it */
     const global int *seg; /* of the sequence, or NULL */
     bool masks;            /* is anything hidden but by position? */
     int slot, part;        /* the row that the item sees to, and which of the row's items it is */
@@ -90,8 +91,9 @@ ALWAYS_INLINE void view_of(group_view *to, const attention_lists *l, const atten
     if (first >= end)
         return;
     to->D = s->H * DH;
+    to->other_D = s->H / SHARE * DH;
     to->window = s->window;
-    to->base = kv * to->D + h * DH;
+    to->base = kv * to->other_D + h / SHARE * DH;
     to->first_t = l->rows[first] - b * s->T; /* rows ascend */
     to->last_t = l->rows[end - 1] - b * s->T;
     to->from = max(one, first_key(to->first_t, s->window));
@@ -147,12 +149,12 @@ TN_MULTIPLY(pairs, TM, TN, DP, TILE_ROWS, TB)
 #define MULTIPLY_SIDE(acc, tile, x)                                                                          \
     do {                                                                                                     \
         TN_ZERO(acc, TM, TN);                                                                                \
-        side_piece_fetch_part(next, places, (x) + block * g.D, g.count - block, DH);                         \
+        side_piece_fetch_part(next, places, (x) + block * g.other_D, g.count - block, DH);                   \
         for (int d = 0; d < DEEP; d += DP, turn ^= 1) {                                                      \
             side_piece_put(pieces + turn * PIECE, next);                                                     \
             barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
             if (d + DP < DEEP)                                                                               \
-                side_piece_fetch_part(next, places, (x) + block * g.D + d + DP, g.count - block,             \
+                side_piece_fetch_part(next, places, (x) + block * g.other_D + d + DP, g.count - block,       \
                                       DH - d - DP);                                                          \
             pairs_multiply(acc, (tile) + d * (TILE_ROWS + 4), pieces + turn * PIECE, g.down, g.across);      \
         }                                                                                                    \

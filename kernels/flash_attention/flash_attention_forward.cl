@@ -141,16 +141,16 @@ static inline int item_tiles(tile_state *states, int item, int h, const global f
 kernel void flash_attention_forward(global float *restrict o,       /* [R,H·DH] */
                                     global float *restrict lse,     /* [R,H] natural log of Σ exp(score) */
                                     const global float *restrict q, /* [R,H·DH] */
-                                    const global float *restrict k, /* [Rkv,H·DH] */
-                                    const global float *restrict v, /* [Rkv,H·DH] */
+                                    const global float *restrict k, /* [Rkv,HKV·DH] */
+                                    const global float *restrict v, /* [Rkv,HKV·DH] */
                                     LIST_ARGUMENTS, const attention_sizes sizes) {
     tile_state states[TILES];
     const attention_lists lists = LISTS;
     const int h = get_global_id(1), n = item_tiles(states, get_global_id(0), h, q, &lists, &sizes),
-              D = sizes.H * DH;
+              D = sizes.H * DH, D_kv = sizes.H / SHARE * DH;
     if (n == 0)
         return;
-    const int b = states[0].rows.b;
+    const int b = states[0].rows.b, base = kv_start[b] * D_kv + h / SHARE * DH;
     int from = INT_MAX, to = -1;
     for (int i = 0; i < n; i++) {
         from = min(from, states[i].rows.from);
@@ -163,8 +163,8 @@ kernel void flash_attention_forward(global float *restrict o,       /* [R,H·DH]
             STORE_TILE((floatv)(0.0f), j, states[i].all_sum);
     }
     for (int s0 = to < 0 ? 1 : from / CHUNK * CHUNK; s0 <= to; s0 += CHUNK) {
-        attend_chunk(states, n, s0, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,
-                     segments ? segments + b * sizes.T : segments, sizes.T);
+        attend_chunk(states, n, s0, k + base, v + base, D_kv, segments ? segments + b * sizes.T : segments,
+                     sizes.T);
         for (int i = 0; i < n; i++)
             for (int j = 0; j < TQ; j++)
                 fold(states[i].all_sum + j * DH, &states[i].all_weight[j], &states[i].all_top[j],
@@ -191,18 +191,18 @@ kernel void flash_attention_forward(global float *restrict o,       /* [R,H·DH]
  * hands out little. */
 kernel void flash_attention_split(global float *restrict partial, /* [R,H,chunks,DH+2] sum, weight, top */
                                   const global float *restrict q, /* [R,H·DH] */
-                                  const global float *restrict k, /* [Rkv,H·DH] */
-                                  const global float *restrict v, /* [Rkv,H·DH] */
+                                  const global float *restrict k, /* [Rkv,HKV·DH] */
+                                  const global float *restrict v, /* [Rkv,HKV·DH] */
                                   LIST_ARGUMENTS, const attention_sizes sizes) {
     tile_state states[TILES];
     const attention_lists lists = LISTS;
     const int h = get_global_id(1), n = item_tiles(states, get_global_id(0), h, q, &lists, &sizes),
-              D = sizes.H * DH;
+              D_kv = sizes.H / SHARE * DH;
     const int chunk = sizes.chunks - 1 - (int)get_global_id(2);
     if (n == 0 || chunk < 0)
         return;
-    const int b = states[0].rows.b;
-    attend_chunk(states, n, chunk * CHUNK, k + kv_start[b] * D + h * DH, v + kv_start[b] * D + h * DH, D,
+    const int b = states[0].rows.b, base = kv_start[b] * D_kv + h / SHARE * DH;
+    attend_chunk(states, n, chunk * CHUNK, k + base, v + base, D_kv,
                  segments ? segments + b * sizes.T : segments, sizes.T);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < states[i].rows.count; j++) {

@@ -173,17 +173,17 @@ ALWAYS_INLINE void chunk_end(float4 sums[TM][ON / 4], local float *states, const
 
 /* The piece of this block's keys that begins at d of the head's width; of its values, at key d. */
 #if DH % DP == 0
-#define FETCH_KEYS(d) side_piece_fetch(next, k_places, k + g.base + block * g.D + (d), g.count - block)
+#define FETCH_KEYS(d) side_piece_fetch(next, k_places, k + g.base + block * g.other_D + (d), g.count - block)
 #else
 #define FETCH_KEYS(d)                                                                                        \
-    side_piece_fetch_part(next, k_places, k + g.base + block * g.D + (d), g.count - block, DH - (d))
+    side_piece_fetch_part(next, k_places, k + g.base + block * g.other_D + (d), g.count - block, DH - (d))
 #endif
 #define FETCH_VALUES(d)                                                                                      \
     do {                                                                                                     \
         if (block + TB <= g.count)                                                                           \
-            sum_piece_fetch(next, v_places, v + g.base + (block + (d)) * g.D, DH);                           \
+            sum_piece_fetch(next, v_places, v + g.base + (block + (d)) * g.other_D, DH);                     \
         else                                                                                                 \
-            sum_piece_fetch_part(next, v_places, v + g.base + (block + (d)) * g.D, DH,                       \
+            sum_piece_fetch_part(next, v_places, v + g.base + (block + (d)) * g.other_D, DH,                 \
                                  g.count - block - (d));                                                     \
     } while (0)
 
@@ -194,8 +194,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     global float *restrict lse,     /* [R,H] */
     global float *restrict partial, /* [R,H,chunks,DH+2] or NULL */
     const global float *restrict q, /* [R,H.DH] */
-    const global float *restrict k, /* [Rkv,H.DH] */
-    const global float *restrict v, /* [Rkv,H.DH] */
+    const global float *restrict k, /* [Rkv,HKV.DH] */
+    const global float *restrict v, /* [Rkv,HKV.DH] */
     LIST_ARGUMENTS, const attention_sizes given) {
     LOCAL_TILE(queries, TILE_FLOATS(TILE_ROWS, DEEP));
     LOCAL_TILE(scores, TILE_ROWS * SCORE_LD);
@@ -214,10 +214,10 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     states_begin(states, sights, &g, &lists, &s);
     ROWS_BRING(queries, q + g.first * g.D + to.h * DH, s.scale * LOG2E);
     TN_ZERO(sums, TM, ON);
-    sum_piece_places(v_places, g.D, DH);
+    sum_piece_places(v_places, g.other_D, DH);
     for (int block = g.from / TB * TB, turn = 0; block <= g.to; block += TB) {
         const bool edge = is_edge(&g, block);
-        side_piece_places(k_places, g.D, g.count - block);
+        side_piece_places(k_places, g.other_D, g.count - block);
         FETCH_KEYS(0);
         TN_ZERO(acc, TM, TN);
         for (int d = 0; d < DEEP; d += DP, turn ^= 1) {

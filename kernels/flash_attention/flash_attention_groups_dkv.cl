@@ -18,7 +18,8 @@ static inline bool is_pair(int key, int low, int high, int own, int key_own) {
 DEFINE_MULTIPLY_SEEN(keys_multiply_seen, const query_block *, PAIR_SEEN)
 
 /* Here a group's rows are keys: first and end count rows of k, first_t is the position of the first. What
- * streams are rows of q: `count` of them, base floats in front of the first. */
+ * streams are rows of q: `count` of them, base floats in front of the first, in the first of the heads that
+ * read these keys. */
 ALWAYS_INLINE void key_view_of(group_view *to, const attention_lists *l, const attention_sizes *s) {
     const int item = get_local_id(0), b = get_group_id(0) / s->tiles, h = get_group_id(1);
     const int first_t = get_group_id(0) % s->tiles * TILE_ROWS, keys = l->kv_start[b + 1] - l->kv_start[b];
@@ -30,11 +31,12 @@ ALWAYS_INLINE void key_view_of(group_view *to, const attention_lists *l, const a
     /* positions from here on see none of the keys */
     const int unseen = window > 0 && window <= s->T - last - 1 ? last + window : s->T;
     const int begin = row_at(l->rows, l->q_start[b], l->q_start[b + 1], b * s->T + first_t);
-    g.D = s->H * DH;
+    g.D = s->H / SHARE * DH;
+    g.other_D = s->H * DH;
     g.window = window;
     g.first_t = first_t;
     g.last_t = last;
-    g.base = begin * g.D + h * DH;
+    g.base = begin * g.other_D + h * SHARE * DH;
     g.from = begin;
     g.count = row_at(l->rows, begin, l->q_start[b + 1], b * s->T + unseen) - begin;
     g.seg = l->segments ? l->segments + b * s->T : l->segments;
@@ -49,7 +51,7 @@ ALWAYS_INLINE void key_view_of(group_view *to, const attention_lists *l, const a
 /* An item a query: TB is at most ITEMS. */
 ALWAYS_INLINE void queries_begin(const query_block *p, const group_view *g, const attention_lists *l,
                                  const attention_sizes *s, const global float *lse, const global float *delta,
-                                 int block) {
+                                 int h, int block) {
     const int item = get_local_id(0), b = get_group_id(0) / s->tiles, listed = block + item < g->count,
               row = g->from + (listed ? block + item : 0), t = l->rows[row] - b * s->T;
     if (item >= TB)
@@ -57,8 +59,8 @@ ALWAYS_INLINE void queries_begin(const query_block *p, const group_view *g, cons
     p->low[item] = first_key(t, s->window);
     p->high[item] = listed ? last_key(t, b, s->T, l->lengths) : -1;
     p->own[item] = g->seg ? g->seg[t] : 0;
-    p->lse2[item] = lse[row * s->H + (int)get_group_id(1)] * LOG2E;
-    p->shift[item] = delta[row * s->H + (int)get_group_id(1)];
+    p->lse2[item] = lse[row * s->H + h] * LOG2E;
+    p->shift[item] = delta[row * s->H + h];
 }
 
 /* acc: scores to P; dp: do.v' to dS / scale. Both 0 where masked. */
@@ -103,12 +105,12 @@ ALWAYS_INLINE void keys_put(float4 sums[TM][ON / 4], global float *to, const gro
 /* sums += weights (in local memory) . x of the block's queries, by pieces over the queries. */
 #define MULTIPLY_SUMS(sums, x)                                                                               \
     do {                                                                                                     \
-        sum_piece_fetch_part(next, sum_places, (x) + block * g.D, DH, g.count - block);                      \
+        sum_piece_fetch_part(next, sum_places, (x) + block * g.other_D, DH, g.count - block);                \
         for (int d = 0; d < TB; d += DP, turn ^= 1) {                                                        \
             sum_piece_put(pieces + turn * PIECE, next);                                                      \
             barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
             if (d + DP < TB)                                                                                 \
-                sum_piece_fetch_part(next, sum_places, (x) + (block + d + DP) * g.D, DH,                     \
+                sum_piece_fetch_part(next, sum_places, (x) + (block + d + DP) * g.other_D, DH,               \
                                      g.count - block - d - DP);                                              \
             if (edge)                                                                                        \
                 keys_multiply_seen(sums, scores, pieces + turn * PIECE, &p, d, block, &g);                   \
@@ -117,15 +119,15 @@ ALWAYS_INLINE void keys_put(float4 sums[TM][ON / 4], global float *to, const gro
         }                                                                                                    \
     } while (0)
 
-/* Grid: groups of ITEMS; B . tiles (of TILE_ROWS keys) x H. */
+/* Grid: groups of ITEMS; B . tiles (of TILE_ROWS keys) x HKV. */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_groups_dkv(
-    global float *restrict dk,          /* [Rkv,H.DH] */
-    global float *restrict dv,          /* [Rkv,H.DH] */
+    global float *restrict dk,          /* [Rkv,HKV.DH] */
+    global float *restrict dv,          /* [Rkv,HKV.DH] */
     const global float *restrict delta, /* [R,H] */
     const global float *restrict dout,  /* [R,H.DH] */
     const global float *restrict q,     /* [R,H.DH] */
-    const global float *restrict k,     /* [Rkv,H.DH] */
-    const global float *restrict v,     /* [Rkv,H.DH] */
+    const global float *restrict k,     /* [Rkv,HKV.DH] */
+    const global float *restrict v,     /* [Rkv,HKV.DH] */
     const global float *restrict lse,   /* [R,H] */
     LIST_ARGUMENTS, const attention_sizes given) {
     LOCAL_TILE(keys, TILE_FLOATS(TILE_ROWS, DEEP));
@@ -149,22 +151,25 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     ROWS_BRING(values, v + g.first * g.D + (int)get_group_id(1) * DH, 1.0f);
     TN_ZERO(dk_sums, TM, ON);
     TN_ZERO(dv_sums, TM, ON);
-    sum_piece_places(sum_places, g.D, DH);
-    for (int block = 0, turn = 0; block < g.count; block += TB) {
-        barrier(CLK_LOCAL_MEM_FENCE); /* the block before has been read */
-        queries_begin(&p, &g, &lists, &s, lse, delta, block);
-        /* Does each query of the block see each key of the tile? */
-        const bool edge =
-            g.masks || block + TB > g.count || lists.rows[g.from + block] % s.T < g.first_t + TILE_ROWS - 1;
-        side_piece_places(places, g.D, g.count - block);
-        MULTIPLY_SIDE(acc, keys, q + g.base);
-        MULTIPLY_SIDE(dp, values, dout + g.base);
-        to_weights(acc, dp, &p, &g, edge);
-        scores_put(scores, acc, g.down, g.across);
-        MULTIPLY_SUMS(dv_sums, dout + g.base);
-        barrier(CLK_LOCAL_MEM_FENCE); /* P has been read */
-        scores_put(scores, dp, g.down, g.across);
-        MULTIPLY_SUMS(dk_sums, q + g.base);
+    sum_piece_places(sum_places, g.other_D, DH);
+    for (int reader = 0; reader < SHARE; reader++) {
+        const int h = (int)get_group_id(1) * SHARE + reader, base = g.base + reader * DH;
+        for (int block = 0, turn = 0; block < g.count; block += TB) {
+            barrier(CLK_LOCAL_MEM_FENCE); /* the block before has been read */
+            queries_begin(&p, &g, &lists, &s, lse, delta, h, block);
+            /* Does each query of the block see each key of the tile? */
+            const bool edge = g.masks || block + TB > g.count ||
+                              lists.rows[g.from + block] % s.T < g.first_t + TILE_ROWS - 1;
+            side_piece_places(places, g.other_D, g.count - block);
+            MULTIPLY_SIDE(acc, keys, q + base);
+            MULTIPLY_SIDE(dp, values, dout + base);
+            to_weights(acc, dp, &p, &g, edge);
+            scores_put(scores, acc, g.down, g.across);
+            MULTIPLY_SUMS(dv_sums, dout + base);
+            barrier(CLK_LOCAL_MEM_FENCE); /* P has been read */
+            scores_put(scores, dp, g.down, g.across);
+            MULTIPLY_SUMS(dk_sums, q + base);
+        }
     }
     barrier(CLK_LOCAL_MEM_FENCE); /* for PoCL 3.1, as in flash_attention_groups.cl: chunk_end */
     keys_put(dk_sums, dk, &g, s.scale);

@@ -71,8 +71,8 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     global float *restrict delta,      /* [R,H] */
     const global float *restrict dout, /* [R,H.DH] */
     const global float *restrict q,    /* [R,H.DH] */
-    const global float *restrict k,    /* [Rkv,H.DH] */
-    const global float *restrict v,    /* [Rkv,H.DH] */
+    const global float *restrict k,    /* [Rkv,HKV.DH] */
+    const global float *restrict v,    /* [Rkv,HKV.DH] */
     const global float *restrict o,    /* [R,H.DH] */
     const global float *restrict lse,  /* [R,H] */
     LIST_ARGUMENTS, const attention_sizes given) {
@@ -96,20 +96,20 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
     ROWS_BRING(queries, q + g.first * g.D + h * DH, s.scale * LOG2E);
     ROWS_BRING(douts, dout + g.first * g.D + h * DH, 1.0f);
     TN_ZERO(sums, TM, ON);
-    sum_piece_places(sum_places, g.D, DH);
+    sum_piece_places(sum_places, g.other_D, DH);
     for (int block = g.from / TB * TB, turn = 0; block <= g.to; block += TB) {
         const bool edge = is_edge(&g, block);
-        side_piece_places(places, g.D, g.count - block);
+        side_piece_places(places, g.other_D, g.count - block);
         MULTIPLY_SIDE(acc, queries, k + g.base);
         MULTIPLY_SIDE(dp, douts, v + g.base);
-        sum_piece_fetch_part(next, sum_places, k + g.base + block * g.D, DH, g.count - block);
+        sum_piece_fetch_part(next, sum_places, k + g.base + block * g.other_D, DH, g.count - block);
         to_gradients(acc, dp, rows_lse, rows_delta, sights, &g, block, edge);
         scores_put(scores, acc, g.down, g.across);
         for (int d = 0; d < TB; d += DP, turn ^= 1) {
             sum_piece_put(pieces + turn * PIECE, next);
             barrier(CLK_LOCAL_MEM_FENCE);
             if (d + DP < TB)
-                sum_piece_fetch_part(next, sum_places, k + g.base + (block + d + DP) * g.D, DH,
+                sum_piece_fetch_part(next, sum_places, k + g.base + (block + d + DP) * g.other_D, DH,
                                      g.count - block - d - DP);
             if (edge)
                 rows_multiply_seen(sums, scores, pieces + turn * PIECE, sights, d, block, &g);

@@ -2,8 +2,9 @@
  * With P = exp(S − lse) and δ = Σ_d do·o:  dv = Pᵀ·do,  dS = P·(do·vᵀ − δ)·scale,  dq = dS·k,  dk = dSᵀ·q.
  *
  * A work-item owns a chunk of keys of one head, or all chunks in order. It transposes KW keys at a time and
- * takes the queries that see them, by groups of tiles. Every chunk has a partial sum of dq; they are added in
- * the order of chunks, by the work-item or by flash_attention_sum, with the same bits. */
+ * takes the queries that see them, by groups of tiles, of each of the query heads that read them. Every chunk
+ * has a partial sum of dq; they are added in the order of chunks, by the work-item or by flash_attention_sum,
+ * with the same bits. */
 
 #ifndef KW
 #define KW 64 /* keys of a block: a multiple of 32 */
@@ -174,27 +175,27 @@ ALWAYS_INLINE void group_add(query_group *g, key_block *block, const query_sourc
     }
 }
 
-/* Grid: B · chunks × heads, or B × heads with sizes.whole. Late chunks are seen by few queries; they come
- * last, since run-times hand out many work-items first and few in the end. */
-kernel void flash_attention_backward(global float *restrict dk, /* [Rkv,H·DH] */
-                                     global float *restrict dv, /* [Rkv,H·DH] */
+/* Grid: B · chunks × heads/SHARE, or B × heads/SHARE with sizes.whole. Late chunks are seen by few queries;
+ * they come last, since run-times hand out many work-items first and few in the end. */
+kernel void flash_attention_backward(global float *restrict dk, /* [Rkv,HKV·DH] */
+                                     global float *restrict dv, /* [Rkv,HKV·DH] */
                                      global float *dq,          /* [R,H·DH], written with sizes.whole */
                                      global float *partial, /* [chunks, or 1 with sizes.whole][R,heads·DH]; dq
                                                                itself where there is but one chunk */
                                      const global float *restrict delta, /* [R,H] */
                                      const global float *restrict dout,  /* [R,H·DH] */
                                      const global float *restrict q,     /* [R,H·DH] */
-                                     const global float *restrict k,     /* [Rkv,H·DH] */
-                                     const global float *restrict v,     /* [Rkv,H·DH] */
+                                     const global float *restrict k,     /* [Rkv,HKV·DH] */
+                                     const global float *restrict v,     /* [Rkv,HKV·DH] */
                                      const global float *restrict lse,   /* [R,H] */
                                      LIST_ARGUMENTS, const attention_sizes sizes) {
-    const int id = get_global_id(0), b = sizes.whole ? id : id / sizes.chunks, at = get_global_id(1),
-              h = sizes.head + at;
+    const int id = get_global_id(0), b = sizes.whole ? id : id / sizes.chunks,
+              at = (int)get_global_id(1) * SHARE, h = sizes.head + at;
     if (b >= sizes.B || at >= sizes.heads)
         return;
     const attention_lists lists = LISTS;
-    const query_source w = {q + h * DH, dout + h * DH, lse + h, delta + h, &lists, &sizes, b};
-    const int D = sizes.H * DH, partial_D = sizes.heads * DH, base = kv_start[b] * D + h * DH;
+    const int D = sizes.H * DH, D_kv = sizes.H / SHARE * DH, partial_D = sizes.heads * DH,
+              base = kv_start[b] * D_kv + h / SHARE * DH;
     const int q0 = q_start[b], q1 = q_start[b + 1], keys = kv_start[b + 1] - kv_start[b];
     const int own = sizes.chunks - 1 - id % sizes.chunks;
     key_block block;
@@ -208,15 +209,21 @@ kernel void flash_attention_backward(global float *restrict dk, /* [Rkv,H·DH] *
                              : q1;
         for (block.first = from; block.first < end; block.first += KW) {
             block.count = min(KW, end - block.first);
-            block_load(&block, k + base, v + base, D, sizes.scale);
+            block_load(&block, k + base, v + base, D_kv, sizes.scale);
             const int begin = row_at(rows, q0, q1, b * sizes.T + block.first) - q0;
-            for (int t0 = begin / TQ; t0 * TQ < last - q0; t0 += GROUP)
-                group_add(&g, &block, &w, t0, block.first == from, sums, partial_D);
-            block_store(&block, dk + base, dv + base, D);
+            for (int i = 0; i < SHARE; i++) {
+                const int own_h = h + i;
+                const query_source w = {
+                    q + own_h * DH, dout + own_h * DH, lse + own_h, delta + own_h, &lists, &sizes, b};
+                for (int t0 = begin / TQ; t0 * TQ < last - q0; t0 += GROUP)
+                    group_add(&g, &block, &w, t0, block.first == from, sums + i * DH, partial_D);
+            }
+            block_store(&block, dk + base, dv + base, D_kv);
         }
         if (sizes.whole && sizes.chunks > 1 && from < end)
-            chunk_add(dq + h * DH, D, sums, partial_D, rows, row_at(rows, q0, q1, b * sizes.T + from), last,
-                      b * sizes.T, from, sizes.window);
+            for (int i = 0; i < SHARE; i++)
+                chunk_add(dq + (h + i) * DH, D, sums + i * DH, partial_D, rows,
+                          row_at(rows, q0, q1, b * sizes.T + from), last, b * sizes.T, from, sizes.window);
     }
 }
 
