@@ -30,6 +30,8 @@ static tn_status model_options(tn_context *ctx, const tn_cli_args *args, tn_mode
     m->d_model = tn_cli_int(args, "width", m->d_model);
     m->layers = tn_cli_int(args, "layers", m->layers);
     m->heads = tn_cli_int(args, "heads", m->heads);
+    m->kv_heads = tn_cli_int(args, "kv-heads", m->kv_heads);
+    tn_model_config_trim(m);
     m->conv_taps = tn_cli_int(args, "taps", m->conv_taps);
     m->mlp_width = tn_cli_int(args, "mlp", m->mlp_width);
     if (tn_cli_given(args, "mixer"))
@@ -206,6 +208,8 @@ static const tn_cli_option options[] = {
     {"layers", 0, "N", TN_CLI_INT, "layers (4)", 1, 64},
     {"width", 0, "D", TN_CLI_INT, "model width (64)", 1, 8192},
     {"heads", 0, "H", TN_CLI_INT, "attention heads (2; text 4)", 1, 128},
+    {"kv-heads", 0, "G", TN_CLI_INT,
+     "heads of keys and values, each of which H/G of the heads read (as many as heads)", 1, 128},
     {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (recall 4, mqar 2·P + 4 and 16 at least, text 2)",
      1, TN_CAUSAL_CONV_TAPS},
     {"mlp", 0, "F", TN_CLI_INT, "hidden width of the mlp (twice the width)", 1, 32768},

@@ -42,6 +42,7 @@ static tn_status measure(tn_device *dev, const tn_train_config *c, int64_t T, tn
                                 .T = T,
                                 .D = c->model.d_model,
                                 .H = c->model.heads,
+                                .G = c->model.kv_heads,
                                 .K = c->model.conv_taps,
                                 .rho = (double)routed[i] / (double)T,
                                 .mixer = "routed",

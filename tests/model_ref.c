@@ -44,17 +44,17 @@ static void rotate(double *x, int64_t H, int64_t Dh, int64_t t) {
         }
 }
 
-/* o of one row: attention of q over k, v of positions 0..t of its sequence. */
-static void attend(int64_t H, int64_t Dh, int64_t t, const double *q, const double *k, const double *v,
-                   double *out) {
-    int64_t D = H * Dh;
+/* o of one row: attention of q over k, v of positions 0..t of its sequence, which have G heads. */
+static void attend(int64_t H, int64_t G, int64_t Dh, int64_t t, const double *q, const double *k,
+                   const double *v, double *out) {
     double *score = room(t + 1);
     for (int64_t h = 0; h < H; h++) {
         double top = -INFINITY, sum = 0;
+        int64_t own = h / (H / G); /* of the heads of keys and values */
         for (int64_t s = 0; s <= t; s++) {
             score[s] = 0;
             for (int64_t i = 0; i < Dh; i++)
-                score[s] += q[h * Dh + i] * k[s * D + h * Dh + i] / sqrt((double)Dh);
+                score[s] += q[h * Dh + i] * k[(s * G + own) * Dh + i] / sqrt((double)Dh);
             top = fmax(top, score[s]);
         }
         for (int64_t s = 0; s <= t; s++)
@@ -62,7 +62,7 @@ static void attend(int64_t H, int64_t Dh, int64_t t, const double *q, const doub
         for (int64_t i = 0; i < Dh; i++) {
             out[h * Dh + i] = 0;
             for (int64_t s = 0; s <= t; s++)
-                out[h * Dh + i] += exp(score[s] - top) / sum * v[s * D + h * Dh + i];
+                out[h * Dh + i] += exp(score[s] - top) / sum * v[(s * G + own) * Dh + i];
         }
     }
     free(score);
@@ -90,19 +90,19 @@ static void cheap(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, i
 static void global(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, int64_t T, const double *u,
                    double *o) {
     const tn_model_config *cfg = &r->m->config;
-    int64_t D = cfg->d_model, H = cfg->heads, Dh = D / H, N = B * T;
-    double *q = room(N * D), *k = room(N * D), *v = room(N * D), *a = room(D);
+    int64_t D = cfg->d_model, H = cfg->heads, G = cfg->kv_heads, Dh = D / H, W = G * Dh, N = B * T;
+    double *q = room(N * D), *k = room(N * W), *v = room(N * W), *a = room(D);
     for (int64_t n = 0; n < N; n++) {
         linear(value(r, lp->q), NULL, D, D, u + n * D, q + n * D);
-        linear(value(r, lp->k), NULL, D, D, u + n * D, k + n * D);
-        linear(value(r, lp->v), NULL, D, D, u + n * D, v + n * D);
+        linear(value(r, lp->k), NULL, W, D, u + n * D, k + n * W);
+        linear(value(r, lp->v), NULL, W, D, u + n * D, v + n * W);
         if (cfg->positions == TN_POSITIONS_ROPE) {
             rotate(q + n * D, H, Dh, n % T);
-            rotate(k + n * D, H, Dh, n % T);
+            rotate(k + n * W, G, Dh, n % T);
         }
     }
     for (int64_t n = 0; n < N; n++) {
-        attend(H, Dh, n % T, q + n * D, k + n / T * T * D, v + n / T * T * D, a);
+        attend(H, G, Dh, n % T, q + n * D, k + n / T * T * W, v + n / T * T * W, a);
         linear(value(r, lp->o), NULL, D, D, a, o + n * D);
     }
     free(q);

@@ -169,8 +169,10 @@ START_TEST(config_against_model) {
         gives(2, "infer %s/a --tokens %s/in --logits %s/out", edits[i].field, edits[i].value);
         shell("mv kept a/config.json");
     }
-    /* a checkpoint that does not say which run it is of, as older ones, and one alone */
+    /* a checkpoint that does not say which run it is of, nor its heads of keys, as older ones, and one alone
+     */
     rewrite("a/model.safetensors", (change){.key = "run"});
+    rewrite("a/model.safetensors", (change){.key = "kv_heads"});
     gives(0, "eval %s/a --quiet --sequences 4 --seconds 0.02", "accuracy", "");
     shell("rm a/config.json");
     gives(0, "infer %s/a --tokens %s/in --logits %s/out", "", "");
@@ -200,6 +202,7 @@ START_TEST(hurt_checkpoints) {
                 {"mlp_width", "32768", "has F32 ["}, {"vocab", "1048576", "has F32 ["},
                 {"layers", "2", "missing"},          {"heads", "0", "heads"},
                 {"mixer", "random:nan", "0 to 1"},   {"mixer", "conv", "12"},
+                {"kv_heads", "2", "multiple"},       {"kv_heads", "-1", "kv_heads"},
                 {"conv_taps", NULL, "conv_taps"}};
     static const unsigned char lengths[][8] = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
                                                {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},

@@ -155,6 +155,55 @@ START_TEST(test_gradients) {
 }
 END_TEST
 
+/* Heads that share keys and values: one head of them, or two for four. */
+START_TEST(test_shared_heads) {
+    open_device();
+    tn_model_config c = small(mixers[_i / 2]);
+    c.d_model = 64;
+    c.heads = 4;
+    c.kv_heads = _i % 2 ? 2 : 1;
+    way = TN_ABSORB_ALWAYS; /* which these never are */
+    check_forward(&c, TN_GATE_COMPACT);
+    check_gradients(&c, TN_GATE_COMPACT);
+    if (c.mixer == TN_MIXER_ROUTED)
+        check_gradients(&c, TN_GATE_DENSE);
+    c.positions = TN_POSITIONS_ROPE;
+    check_forward(&c, TN_GATE_COMPACT);
+    if (c.mixer == TN_MIXER_ROUTED || c.mixer == TN_MIXER_ATTENTION)
+        check_gradients(&c, TN_GATE_COMPACT);
+    tn_model *m = make(&c, false, 5);
+    ck_assert_int_eq(tn_cost_parameters(&c), m->params.trainable);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+/* What is not said of heads of keys and values means as many as heads. */
+START_TEST(test_kv_heads_of_config) {
+    char text[TN_CONFIG_TEXT], other[TN_CONFIG_TEXT];
+    open_device();
+    tn_model_config c = small("routed"), same = c;
+    c.heads = same.heads = same.kv_heads = 2;
+    ck_assert(tn_model_config_differs(&c, &same, text, other) == NULL);
+    ck_assert_str_eq(tn_model_config_field(&c, TN_CONFIG_FIELDS - 1, text), "kv_heads");
+    ck_assert_str_eq(text, "2");
+    tn_model_config_trim(&same);
+    ck_assert_int_eq(same.kv_heads, 0);
+    ck_ok(&ctx, tn_model_config_set(&ctx, &c, "kv_heads", "1"));
+    ck_assert_int_eq(tn_model_config_kv_width(&c), 16);
+    ck_assert_str_eq(tn_model_config_differs(&c, &same, text, other), "kv_heads");
+    tn_model *m = make(&same, false, 1);
+    ck_assert_int_eq(m->config.kv_heads, 2);
+    tn_model_destroy(m);
+    for (int64_t bad = -1; bad <= 4; bad++) {
+        c.kv_heads = bad;
+        ck_assert_int_eq(tn_model_config_check(&ctx, &c),
+                         bad == 0 || bad == 1 || bad == 2 ? TN_OK : TN_ERR_ARG);
+    }
+    close_device();
+}
+END_TEST
+
 /* Changing tokens after t changes no logit at or before t, not by a bit. Oracle rows come from the task: left
  * as they are. */
 START_TEST(test_causality) {
@@ -374,6 +423,8 @@ int main(void) {
     tcase_add_loop_test(t, test_causality, 0, 2 * MIXERS);
     tcase_add_loop_test(t, test_batch_independence, 0, 2 * MIXERS);
     tcase_add_loop_test(t, test_parameters, 0, MIXERS);
+    tcase_add_loop_test(t, test_shared_heads, 2, 2 * MIXERS);
+    tcase_add_test(t, test_kv_heads_of_config);
     tcase_add_test(t, test_head_from_embedding);
     tcase_add_test(t, test_absorbing_pays);
     tcase_add_test(t, test_bad_input);

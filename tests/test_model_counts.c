@@ -78,6 +78,9 @@ START_TEST(test_every_mixer) {
     way = TN_ABSORB_NEVER;
     check(&c, B, T);
     check(&c, 1, N);
+    c.kv_heads = 1;
+    check(&c, B, T);
+    c.kv_heads = 0;
     if (tn_mixer_has_router(&c)) {
         c.routing = TN_ROUTING_CAPACITY;
         c.capacity = 0.1;

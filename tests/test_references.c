@@ -18,7 +18,12 @@ static const int32_t label_rows[L] = {4, 8, 15}, labels[L] = {7, 0, 22};
 static const struct {
     const char *mixer;
     bool soft;
-} cases[] = {{"conv", false}, {"attention", false}, {"routed", false}, {"routed", true}};
+    int64_t kv_heads;
+} cases[] = {{"conv", false, 0},
+             {"attention", false, 0},
+             {"routed", false, 0},
+             {"routed", true, 0},
+             {"routed", false, 1}};
 
 static double loss_of(const tn_model_ref *ref, double *logits) {
     double p[LAYERS * N], sum = 0;
@@ -79,6 +84,7 @@ START_TEST(test_gradients) {
     tn_device *dev;
     tn_model *m;
     tn_model_config c = small(cases[_i].mixer);
+    c.kv_heads = cases[_i].kv_heads;
     tn_rng rng = tn_rng_make(5, TN_RNG_CASE, (uint64_t)_i);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     ck_ok(&ctx, tn_model_create(dev, &c, false, &m));

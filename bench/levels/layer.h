@@ -8,6 +8,7 @@
 
 typedef struct tn_layer_shape {
     int64_t B, T, D, H, K;
+    int64_t G;  /* heads of keys and values; 0: H */
     double rho; /* exactly ⌈rho·T⌉ rows of every sequence are routed; ignored by other mixers */
     tn_execution execution; /* of a routed layer */
     const char *mixer;      /* "conv", "attention", "routed" */

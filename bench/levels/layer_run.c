@@ -123,6 +123,7 @@ static tn_status side_make(layer_run *r, const char *mixer, layer_side *side) {
     c.layers = 1;
     c.d_model = r->shape->D;
     c.heads = r->shape->H;
+    c.kv_heads = r->shape->G;
     c.conv_taps = r->shape->K;
     c.mlp_width = 1; /* not run */
     TN_TRY(tn_mixer_parse(r->ctx, mixer, &c));

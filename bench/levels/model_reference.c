@@ -62,6 +62,7 @@ static tn_status layer_make(model_pass *m, int64_t i) {
                                 m->in->T,
                                 D,
                                 m->c->heads,
+                                tn_model_config_kv_heads(m->c),
                                 m->c->conv_taps,
                                 m->c->rms_eps,
                                 .soft = !m->in->h && tn_mixer_has_router(m->c)};
@@ -190,7 +191,7 @@ tn_status tn_model_reference(tn_context *ctx, const tn_model_config *c, const tn
 
 double tn_model_reference_cost(const tn_model_config *c, int64_t B, int64_t T, double rho) {
     double N = (double)(B * T), D = (double)c->d_model, F = (double)c->mlp_width;
-    tn_mixer_shape_ref shape = {B, T, c->d_model, c->heads, c->conv_taps, c->rms_eps, false};
+    tn_mixer_shape_ref shape = {.B = B, .T = T, .D = c->d_model, .H = c->heads};
     double mixer = tn_mixer_ref_cost(&shape, B * T, rho * N * (double)(T + 1) / 2);
     return (double)c->layers * (mixer + 24 * N * D * F) + 24 * (double)B * D * (double)c->vocab;
 }

@@ -71,6 +71,8 @@ static tn_status config_of(tn_context *ctx, const char *path, const tn_safetenso
     for (int i = 0; i < TN_CONFIG_FIELDS; i++) {
         const char *key = tn_model_config_field(out, i, unused);
         const char *value = tn_safetensors_meta(file, key);
+        if (!value && i >= TN_CONFIG_REQUIRED)
+            continue;
         if (!value)
             return tn_fail(ctx, TN_ERR_INPUT, "%s is not a checkpoint of ours: its metadata lacks '%s'", path,
                            key);

@@ -19,6 +19,11 @@ tn_model_config tn_model_config_default(int64_t vocab) {
                              .rms_eps = 1e-5};
 }
 
+void tn_model_config_trim(tn_model_config *c) {
+    if (c->kv_heads == c->heads)
+        c->kv_heads = 0;
+}
+
 static tn_status in_range(tn_context *ctx, const char *name, int64_t value, int64_t low, int64_t high) {
     if (value >= low && value <= high)
         return TN_OK;
@@ -38,6 +43,10 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
         return tn_fail(ctx, TN_ERR_ARG,
                        "d_model %lld over %lld heads: a head must be 16 to 128 wide, a multiple of 4",
                        (long long)c->d_model, (long long)c->heads);
+    if (c->kv_heads != 0 && (c->kv_heads < 0 || c->heads % c->kv_heads != 0))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "%lld heads of keys and values for %lld heads: heads must be a multiple of them",
+                       (long long)c->kv_heads, (long long)c->heads);
     if (!(c->rms_eps > 0 && c->rms_eps < 1))
         return tn_fail(ctx, TN_ERR_ARG, "rms_eps is %g; it must lie between 0 and 1", c->rms_eps);
     return TN_OK;
@@ -89,9 +98,9 @@ tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config 
     return TN_OK;
 }
 
-static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model",   "layers", "heads",
-                                                          "conv_taps", "mlp_width", "mixer",  "routing",
-                                                          "positions", "rms_eps"};
+static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model",   "layers",  "heads",
+                                                          "conv_taps", "mlp_width", "mixer",   "routing",
+                                                          "positions", "rms_eps",   "kv_heads"};
 
 static int64_t *size_field(tn_model_config *c, int i) {
     int64_t *const sizes[] = {&c->vocab, &c->d_model, &c->layers, &c->heads, &c->conv_taps, &c->mlp_width};
@@ -115,8 +124,10 @@ const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_
         snprintf(text, TN_CONFIG_TEXT, "threshold");
     else if (i == 8)
         snprintf(text, TN_CONFIG_TEXT, "%s", c->positions == TN_POSITIONS_ROPE ? "rope" : "none");
-    else
+    else if (i == 9)
         snprintf(text, TN_CONFIG_TEXT, "%.9g", c->rms_eps);
+    else
+        snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)tn_model_config_kv_heads(c));
     return field_names[i];
 }
 
@@ -135,8 +146,10 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
         status = tn_routing_parse(ctx, text, c);
     else if (i == 8)
         status = tn_positions_parse(ctx, text, c);
-    else
+    else if (i == 9)
         status = tn_number_real(ctx, name, tn_slice_of(text), 0, 1, &c->rms_eps);
+    else
+        status = tn_number_int(ctx, name, tn_slice_of(text), 0, INT32_MAX, &c->kv_heads);
     return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
 }
 
@@ -149,6 +162,14 @@ const char *tn_model_config_differs(const tn_model_config *a, const tn_model_con
             return name;
     }
     return NULL;
+}
+
+int64_t tn_model_config_kv_heads(const tn_model_config *c) {
+    return c->kv_heads ? c->kv_heads : c->heads;
+}
+
+int64_t tn_model_config_kv_width(const tn_model_config *c) {
+    return c->d_model / c->heads * tn_model_config_kv_heads(c);
 }
 
 bool tn_mixer_has_conv(const tn_model_config *c) {

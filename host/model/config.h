@@ -19,6 +19,8 @@ typedef enum tn_positions { TN_POSITIONS_NONE, TN_POSITIONS_ROPE } tn_positions;
 
 typedef struct tn_model_config {
     int64_t vocab, d_model, layers, heads, conv_taps, mlp_width; /* V, D, layers, H, K, F */
+    int64_t kv_heads; /* G, heads of keys and values: query head h reads head h / (H/G). 0, but never in a
+                         tn_model: as many as heads */
     tn_mixer mixer;
     double random_rho;  /* of random:ρ, 0..1 */
     int64_t period;     /* of periodic:m, ≥ 1 */
@@ -30,6 +32,8 @@ typedef struct tn_model_config {
 
 /* The recall model: 4 layers, D 64, H 2, K 4, mlp 128, routed by threshold, no positions. */
 tn_model_config tn_model_config_default(int64_t vocab);
+/* kv_heads of 0 where there are as many as heads, so that there is one way to say it. */
+void tn_model_config_trim(tn_model_config *c);
 /* TN_ERR_ARG with a sentence when sizes do not fit each other. */
 tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c);
 
@@ -39,7 +43,8 @@ tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c);
 tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c);
 tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config *c); /* "none", "rope" */
 
-enum { TN_CONFIG_FIELDS = 10, TN_CONFIG_TEXT = 40 };
+/* Fields from TN_CONFIG_REQUIRED on may be absent from a checkpoint, which is then older than they are. */
+enum { TN_CONFIG_REQUIRED = 10, TN_CONFIG_FIELDS = 11, TN_CONFIG_TEXT = 40 };
 /* Name and text of field i (0..TN_CONFIG_FIELDS−1); what a checkpoint's metadata holds. */
 const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]);
 /* Sets one field from its text; TN_ERR_INPUT for an unknown name or a bad value. */
@@ -48,6 +53,9 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
 /* The first field in which the two differ, with both texts; NULL where they are the same. */
 const char *tn_model_config_differs(const tn_model_config *a, const tn_model_config *b,
                                     char mine[TN_CONFIG_TEXT], char theirs[TN_CONFIG_TEXT]);
+
+int64_t tn_model_config_kv_heads(const tn_model_config *c); /* G, at least 1 */
+int64_t tn_model_config_kv_width(const tn_model_config *c); /* G·D/H: of a row of keys or values */
 
 bool tn_mixer_has_conv(const tn_model_config *c);      /* convolution and W_c exist */
 bool tn_mixer_has_attention(const tn_model_config *c); /* q, k, v, o exist */

@@ -4,7 +4,7 @@
 
 tn_cost tn_cost_mixer(const tn_model_config *c, int64_t rows, const tn_layer_stats *s) {
     double N = (double)rows, D = (double)c->d_model, K = (double)c->conv_taps;
-    double R = (double)s->routed, P = (double)s->kv_rows;
+    double R = (double)s->routed, P = (double)s->kv_rows, width = (double)tn_model_config_kv_width(c);
     double flops = N * (4 * D + D); /* norm, residual */
     if (tn_mixer_has_conv(c))
         flops += N * (2 * K * D + 4 * D + 2 * D * D);
@@ -13,7 +13,7 @@ tn_cost tn_cost_mixer(const tn_model_config *c, int64_t rows, const tn_layer_sta
     double H = (double)c->heads, absorbed = (double)s->absorbed_rows;
     /* q·k and p·v: 2·D each, over all heads; with absorbed weights in each head */
     double scores = 4 * D * (s->pairs + (H - 1) * s->absorbed_pairs);
-    flops += 4 * D * D * (R + (H - 1) * absorbed + P + D * (double)s->absorbed_passes);
+    flops += 4 * D * (D * (R + (H - 1) * absorbed + D * (double)s->absorbed_passes) + width * P);
     return (tn_cost){flops + scores, scores};
 }
 
@@ -53,7 +53,7 @@ int64_t tn_cost_parameters(const tn_model_config *c) {
     if (tn_mixer_has_conv(c))
         layer += (c->conv_taps + 1 + D) * D;
     if (tn_mixer_has_attention(c))
-        layer += 4 * D * D;
+        layer += 2 * D * (D + tn_model_config_kv_width(c));
     if (tn_mixer_has_router(c))
         layer += D + 1;
     return c->layers * layer + (2 * c->vocab + 1) * D;

@@ -34,6 +34,7 @@ static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn
                                       .Rkv = st->P,
                                       .max_rows = st->max_rows,
                                       .H = c->heads,
+                                      .Hkv = c->kv_heads,
                                       .Dh = Dh,
                                       .at_most = st->rows_count != NULL};
 }
@@ -52,12 +53,13 @@ static tn_row_lists lists_of(const tn_workspace *ws, const tn_layer_state *st) {
                           st->kv_start, st->uq,    st->kv_gathered ? st->ukv : st->u1};
 }
 
-static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, const tn_buffer *rows,
-                        bool back) {
+/* x [R,H·Dh] of any number of heads, in place. */
+static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, int64_t H,
+                        const tn_buffer *rows, bool back) {
     const tn_model_config *c = &ws->m->config;
     if (c->positions != TN_POSITIONS_ROPE)
         return TN_OK;
-    tn_rope_shape s = {.R = R, .T = in->T, .H = c->heads, .Dh = c->d_model / c->heads, .base = 10000};
+    tn_rope_shape s = {.R = R, .T = in->T, .H = H, .Dh = c->d_model / c->heads, .base = 10000};
     return back ? tn_rope_backward(ws->m->dev, &s, x, x, rows) : tn_rope_forward(ws->m->dev, &s, x, x, rows);
 }
 
@@ -65,15 +67,15 @@ static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int6
 static tn_status project(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
                          const tn_row_lists *l) {
     tn_device *dev = ws->m->dev;
-    int64_t D = ws->m->config.d_model;
+    int64_t D = ws->m->config.d_model, width = tn_model_config_kv_width(&ws->m->config);
     tn_buffer *to[] = {st->q, st->k, st->v};
     if (lp->qkv && l->q_input == l->kv_input)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 3 * D, D}, 3, to, &l->kv_input,
                                lp->qkv, lp->qkv_packed, NULL, NULL);
     TN_TRY(tn_linear(dev, st->R, st->rows_count, lp->q, st->q, l->q_input, NULL, NULL));
     if (lp->kv)
-        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * D, D, st->keys_count}, 2, to + 1,
-                               &l->kv_input, lp->kv, lp->kv_packed, NULL, NULL);
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NT, st->P, 2 * width, D, st->keys_count}, 2,
+                               to + 1, &l->kv_input, lp->kv, lp->kv_packed, NULL, NULL);
     TN_TRY(tn_linear(dev, st->P, st->keys_count, lp->k, st->k, l->kv_input, NULL, NULL));
     return tn_linear(dev, st->P, st->keys_count, lp->v, st->v, l->kv_input, NULL, NULL);
 }
@@ -110,16 +112,17 @@ static tn_status absorbed_project(tn_workspace *ws, int64_t layer) {
 
 tn_status tn_global_project(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    int64_t D = ws->m->config.d_model;
+    const tn_model_config *c = &ws->m->config;
+    int64_t width = tn_model_config_kv_width(c);
     if (st->absorbed)
         return absorbed_project(ws, layer);
     tn_row_lists l = lists_of(ws, st);
-    TN_TRY(tn_workspace_floats(ws, &st->q, st->R, D));
-    TN_TRY(tn_workspace_floats(ws, &st->k, st->P, D));
-    TN_TRY(tn_workspace_floats(ws, &st->v, st->P, D));
+    TN_TRY(tn_workspace_floats(ws, &st->q, st->R, c->d_model));
+    TN_TRY(tn_workspace_floats(ws, &st->k, st->P, width));
+    TN_TRY(tn_workspace_floats(ws, &st->v, st->P, width));
     TN_TRY(project(ws, st, &ws->m->params.layers[layer], &l));
-    TN_TRY(rotate(ws, in, st->q, st->R, l.rows, false));
-    return rotate(ws, in, st->k, st->P, l.kv_rows, false);
+    TN_TRY(rotate(ws, in, st->q, st->R, c->heads, l.rows, false));
+    return rotate(ws, in, st->k, st->P, c->kv_heads, l.kv_rows, false);
 }
 
 /* What attention reads and writes: of the whole list, or of a piece of it. */
@@ -230,34 +233,42 @@ tn_status tn_global_forward(tn_workspace *ws, const tn_input *in, int64_t layer,
 static tn_status project_weight_grads(tn_workspace *ws, const tn_layer_state *st, const tn_layer_params *lp,
                                       const tn_row_lists *l) {
     tn_device *dev = ws->m->dev;
-    int64_t D = ws->m->config.d_model;
+    int64_t D = ws->m->config.d_model, width = tn_model_config_kv_width(&ws->m->config);
     const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
     if (lp->qkv && l->q_input == l->kv_input)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 3 * D, D, st->P}, 3, &lp->qkv_grad, from,
                                l->kv_input, NULL, NULL, ws->sums);
     TN_TRY(tn_linear_weight_grad(ws, st->R, lp->q, ws->dq, l->q_input));
     if (lp->kv)
-        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * D, D, st->P}, 2, &lp->kv_grad, from + 1,
-                               l->kv_input, NULL, NULL, ws->sums);
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * width, D, st->P}, 2, &lp->kv_grad,
+                               from + 1, l->kv_input, NULL, NULL, ws->sums);
     TN_TRY(tn_linear_weight_grad(ws, st->P, lp->k, ws->dk, l->kv_input));
     return tn_linear_weight_grad(ws, st->P, lp->v, ws->dv, l->kv_input);
 }
 
-/* du = gradient at the input of the last `count` of q, k, v, of `rows` rows (+ add, which may be du). */
-static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, int count,
-                                    tn_buffer *du, const tn_buffer *add) {
+/* du = gradient at the input of k and v, of `rows` rows (+ add, which may be du). */
+static tn_status keys_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, tn_buffer *du,
+                                 const tn_buffer *add) {
     tn_device *dev = ws->m->dev;
+    int64_t D = ws->m->config.d_model, width = tn_model_config_kv_width(&ws->m->config);
+    const tn_buffer *from[] = {ws->dk, ws->dv};
+    if (lp->kv)
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, 2 * width}, 2, &du, from, lp->kv,
+                               NULL, add, NULL);
+    TN_TRY(tn_linear_input_grad(dev, rows, lp->k, du, ws->dk, add));
+    return tn_linear_input_grad(dev, rows, lp->v, du, ws->dv, du);
+}
+
+/* The same of q, k and v. */
+static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, tn_buffer *du,
+                                    const tn_buffer *add) {
     int64_t D = ws->m->config.d_model;
     const tn_buffer *from[] = {ws->dq, ws->dk, ws->dv};
-    const tn_param *weights[] = {lp->q, lp->k, lp->v};
     if (lp->qkv)
-        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, count * D}, count, &du,
-                               from + 3 - count, count == 3 ? lp->qkv : lp->kv, NULL, add, NULL);
-    for (int i = 3 - count; i < 3; i++) {
-        TN_TRY(tn_linear_input_grad(dev, rows, weights[i], du, from[i], add));
-        add = du;
-    }
-    return TN_OK;
+        return tn_gemm_grouped(ws->m->dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, 3 * D}, 3, &du, from,
+                               lp->qkv, NULL, add, NULL);
+    TN_TRY(tn_linear_input_grad(ws->m->dev, rows, lp->q, du, ws->dq, add));
+    return keys_input_grad(ws, lp, rows, du, du);
 }
 
 /* M's and C's gradients from those of queries and output, and from them the weights'. */
@@ -306,30 +317,31 @@ tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer
     tn_model *m = ws->m;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
-    int64_t D = m->config.d_model, R = st->R, P = st->P, N = in->B * in->T;
+    int64_t D = m->config.d_model, width = tn_model_config_kv_width(&m->config);
+    int64_t R = st->R, P = st->P, N = in->B * in->T;
     if (st->absorbed)
         return absorbed_backward(ws, in, layer, du, do_);
     tn_row_lists l = lists_of(ws, st);
     TN_TRY(tn_workspace_floats(ws, &ws->da, R, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dq, R, D));
-    TN_TRY(tn_workspace_floats(ws, &ws->dk, P, D));
-    TN_TRY(tn_workspace_floats(ws, &ws->dv, P, D));
+    TN_TRY(tn_workspace_floats(ws, &ws->dk, P, width));
+    TN_TRY(tn_workspace_floats(ws, &ws->dv, P, width));
     TN_TRY(tn_linear_input_grad(m->dev, R, lp->o, ws->da, do_, NULL));
     TN_TRY(tn_linear_weight_grad(ws, R, lp->o, do_, st->a));
     tn_flash_attention_shape s = attention_shape(ws, in, st);
     TN_TRY(tn_flash_attention_backward(m->dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, st->k, st->v, st->a,
                                        st->lse, l.rows, l.q_start, l.kv_start, NULL, NULL));
-    TN_TRY(rotate(ws, in, ws->dq, R, l.rows, true));
-    TN_TRY(rotate(ws, in, ws->dk, P, l.kv_rows, true));
+    TN_TRY(rotate(ws, in, ws->dq, R, m->config.heads, l.rows, true));
+    TN_TRY(rotate(ws, in, ws->dk, P, m->config.kv_heads, l.kv_rows, true));
     TN_TRY(project_weight_grads(ws, st, lp, &l));
     if (st->dense)
-        return project_input_grad(ws, lp, N, 3, du, du_empty ? NULL : du);
+        return project_input_grad(ws, lp, N, du, du_empty ? NULL : du);
     TN_TRY(tn_workspace_floats(ws, &ws->duq, R, D));
     TN_TRY(tn_linear_input_grad(m->dev, R, lp->q, ws->duq, ws->dq, NULL));
     TN_TRY(tn_row_gather_backward(m->dev, &(tn_row_gather_shape){R, N, D}, du, ws->duq, l.rows));
     if (!st->kv_gathered)
-        return project_input_grad(ws, lp, P, 2, du, du);
+        return keys_input_grad(ws, lp, P, du, du);
     TN_TRY(tn_workspace_floats(ws, &ws->dukv, P, D));
-    TN_TRY(project_input_grad(ws, lp, P, 2, ws->dukv, NULL));
+    TN_TRY(keys_input_grad(ws, lp, P, ws->dukv, NULL));
     return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){P, N, D}, du, ws->dukv, l.kv_rows);
 }

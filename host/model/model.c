@@ -40,6 +40,7 @@ tn_status tn_model_create(tn_device *dev, const tn_model_config *c, bool trainin
                     .training = training,
                     .absorb = (tn_absorb)absorb,
                     .count = (tn_count)count};
+    m->config.kv_heads = tn_model_config_kv_heads(c);
     tn_status status = tn_params_create(dev, c, training, &m->params);
     if (status != TN_OK) {
         tn_free(ctx, m);

@@ -13,7 +13,7 @@ enum { TN_MODEL_MAX_LAYERS = 64 };
 typedef enum tn_absorb {
     TN_ABSORB_AUTO, /* what needs fewer multiply-adds, a layer and pass at a time */
     TN_ABSORB_NEVER,
-    TN_ABSORB_ALWAYS /* wherever it can be: no rotated positions, width 16 to 128 */
+    TN_ABSORB_ALWAYS /* wherever it can be: no rotated positions, width 16 to 128, keys of every head */
 } tn_absorb;
 
 /* Who knows how many rows of a layer are routed, in a pass for inference: the host, which waits for the

@@ -34,10 +34,11 @@ static tn_status plan_layer(tn_param_plan *plan, const tn_model_config *c, int64
         TN_TRY(add(plan, true, D, D, "mixer.conv_out.weight", i));
     }
     if (tn_mixer_has_attention(c)) {
-        static const char *const names[] = {"mixer.q.weight", "mixer.k.weight", "mixer.v.weight",
-                                            "mixer.o.weight"};
-        for (int n = 0; n < 4; n++)
-            TN_TRY(add(plan, true, D, D, names[n], i));
+        const int64_t width = tn_model_config_kv_width(c);
+        TN_TRY(add(plan, true, D, D, "mixer.q.weight", i));
+        TN_TRY(add(plan, true, width, D, "mixer.k.weight", i));
+        TN_TRY(add(plan, true, width, D, "mixer.v.weight", i));
+        TN_TRY(add(plan, true, D, D, "mixer.o.weight", i));
     }
     if (tn_mixer_has_router(c)) {
         TN_TRY(add(plan, false, D, 0, "mixer.router.weight", i));
@@ -185,9 +186,10 @@ static tn_status join(tn_params *p, const tn_param *t, int count, tn_buffer **va
 static tn_status join_layers(tn_params *p) {
     for (int64_t i = 0; i < p->layer_count; i++) {
         tn_layer_params *l = &p->layers[i];
-        if (!l->q || !tn_gemm_can_group(p->dev, l->q->dims[0]))
+        if (!l->q || !tn_gemm_can_group(p->dev, l->k->dims[0]))
             continue;
-        TN_TRY(join(p, l->q, 3, &l->qkv, &l->qkv_grad, &l->qkv_packed));
+        if (l->q->dims[0] == l->k->dims[0])
+            TN_TRY(join(p, l->q, 3, &l->qkv, &l->qkv_grad, &l->qkv_packed));
         TN_TRY(join(p, l->k, 2, &l->kv, &l->kv_grad, &l->kv_packed));
     }
     return TN_OK;

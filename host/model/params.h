@@ -21,7 +21,8 @@ typedef struct tn_param {
 typedef struct tn_layer_params {
     tn_param *norm1, *conv_weight, *conv_bias, *conv_out, *q, *k, *v, *o, *router_weight, *router_bias;
     tn_param *norm2, *up_weight, *up_bias, *down_weight, *down_bias;
-    /* q, k, v as one matrix [3D,D] and its gradient; NULL where padding stands between them. k, v: [2D,D]. */
+    /* q, k, v as one matrix [3D,D] and its gradient; k, v as one [2·G·Dh,D]. NULL where padding stands
+     * between them, or q is wider than k. */
     tn_buffer *qkv, *qkv_grad, *qkv_packed, *kv, *kv_grad, *kv_packed;
 } tn_layer_params;
 

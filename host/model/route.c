@@ -91,8 +91,8 @@ static bool absorbing_pays(const tn_model_config *c, int64_t B, const tn_layer_s
 static bool absorbed(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
                      const int32_t *start, const int32_t *last) {
     const tn_model_config *c = &ws->m->config;
-    bool can =
-        c->positions == TN_POSITIONS_NONE && c->d_model >= 16 && c->d_model <= 128 && c->d_model % 4 == 0;
+    bool can = c->positions == TN_POSITIONS_NONE && c->kv_heads == c->heads && c->d_model >= 16 &&
+               c->d_model <= 128 && c->d_model % 4 == 0;
     if (!can || st->R == 0 || ws->m->absorb == TN_ABSORB_NEVER)
         return false;
     return ws->m->absorb == TN_ABSORB_ALWAYS || absorbing_pays(c, in->B, st, start, last);
@@ -173,6 +173,7 @@ static tn_status attention_block(const tn_workspace *ws, const tn_input *in, int
                                                                     .Rkv = in->B * in->T,
                                                                     .max_rows = in->T,
                                                                     .H = c->heads,
+                                                                    .Hkv = c->kv_heads,
                                                                     .Dh = c->d_model / c->heads},
                                         &layout));
     *rows = layout.block;

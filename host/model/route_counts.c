@@ -13,18 +13,25 @@
 static tn_status kernels_count(const tn_workspace *ws, const tn_input *in, const tn_layer_params *lp,
                                bool *counts) {
     const tn_model_config *c = &ws->m->config;
-    const int64_t N = in->B * in->T, D = c->d_model;
+    const int64_t N = in->B * in->T, D = c->d_model, width = tn_model_config_kv_width(c);
     tn_device *dev = ws->m->dev;
-    const tn_gemm_shape one = {TN_GEMM_NT, N, D, D}, two = {TN_GEMM_NT, N, 2 * D, D};
-    const tn_flash_attention_shape attention = {
-        .B = in->B, .T = in->T, .R = N, .Rkv = N, .max_rows = in->T, .H = c->heads, .Dh = D / c->heads};
+    const tn_gemm_shape q = {TN_GEMM_NT, N, D, D}, k = {TN_GEMM_NT, N, width, D},
+                        kv = {TN_GEMM_NT, N, 2 * width, D};
+    const tn_flash_attention_shape attention = {.B = in->B,
+                                                .T = in->T,
+                                                .R = N,
+                                                .Rkv = N,
+                                                .max_rows = in->T,
+                                                .H = c->heads,
+                                                .Hkv = c->kv_heads,
+                                                .Dh = D / c->heads};
     bool all[5] = {false};
     TN_TRY(tn_row_gather_counts(dev, &(tn_row_gather_shape){N, N, D}, &all[0]));
-    TN_TRY(tn_gemm_counts(dev, &one, 1, lp->q->packed != NULL, &all[1]));
+    TN_TRY(tn_gemm_counts(dev, &q, 1, lp->q->packed != NULL, &all[1]));
     if (lp->kv)
-        TN_TRY(tn_gemm_counts(dev, &two, 2, lp->kv_packed != NULL, &all[2]));
+        TN_TRY(tn_gemm_counts(dev, &kv, 2, lp->kv_packed != NULL, &all[2]));
     else
-        all[2] = all[1];
+        TN_TRY(tn_gemm_counts(dev, &k, 1, lp->k->packed != NULL, &all[2]));
     TN_TRY(tn_flash_attention_counts(dev, &attention, &all[3]));
     TN_TRY(tn_route_mix_few_counts(dev, &(tn_route_mix_shape){.N = N, .D = D}, &all[4]));
     *counts = all[0] && all[1] && all[2] && all[3] && all[4];
@@ -36,9 +43,10 @@ static tn_status kernels_count(const tn_workspace *ws, const tn_input *in, const
 static bool is_small(const tn_workspace *ws, const tn_input *in) {
     enum { MICROSECONDS = 8, LANES = 64, USUAL_MHZ = 1000, SEQUENCES = 256 };
     const tn_device_info *info = tn_device_get_info(ws->m->dev);
-    const double D = (double)ws->m->config.d_model, clock = info->clock_mhz ? info->clock_mhz : USUAL_MHZ,
+    const double D = (double)ws->m->config.d_model, width = (double)tn_model_config_kv_width(&ws->m->config),
+                 clock = info->clock_mhz ? info->clock_mhz : USUAL_MHZ,
                  spare = (double)MICROSECONDS * LANES * clock * info->compute_units;
-    return in->B <= SEQUENCES && 2 * (double)(in->B * in->T) * D * D <= spare;
+    return in->B <= SEQUENCES && 2 * (double)(in->B * in->T) * D * width <= spare;
 }
 
 tn_status tn_route_counts(tn_workspace *ws, const tn_input *in, int64_t layer, bool *counts) {

@@ -13,7 +13,7 @@ typedef struct tn_layer_state {
     tn_buffer *rows /* i32 [N] */, *slot /* i32 [N] */, *bounds /* start [B+1], then last [B], aligned */;
     tn_buffer *start /* view of bounds */, *last /* view of bounds */;
     tn_buffer *kv_start /* i32 [B+1] */, *kv_rows /* i32 [P] */;
-    tn_buffer *uq /* [R,D] */, *ukv /* [P,D] */, *q /* [R,D] */, *k, *v /* [P,D] */, *a /* [R,D] */,
+    tn_buffer *uq /* [R,D] */, *ukv /* [P,D] */, *q /* [R,D] */, *k, *v /* [P,G·Dh] */, *a /* [R,D] */,
         *lse /* [R,H] */, *o;
     /* absorbed; q and a are [R,H·D] then */
     tn_buffer *query_rows /* i32 [R·H] */, *query_start /* i32 [B+1] */;

@@ -149,6 +149,11 @@ static void linear_weight(int64_t rows, int64_t out, int64_t in, double *dw, con
     tn_gemm_ref(true, false, out, in, rows, dw, dy, x, NULL, NULL);
 }
 
+static void linear_weight_add(int64_t rows, int64_t out, int64_t in, double *dw, const double *dy,
+                              const double *x) {
+    tn_gemm_ref(true, false, out, in, rows, dw, dy, x, NULL, dw);
+}
+
 /* Columns of head h of [R,D] as [R,Dh], and back. */
 static void head_get(const tn_mixer_ref *m, int64_t h, double *head, const double *all) {
     int64_t D = m->shape.D, Dh = D / m->shape.H;
@@ -175,6 +180,12 @@ static tn_attention_rows wide(const tn_mixer_ref *m) {
                                .kv_start = m->kv_start};
 }
 
+/* Where the rows of W_k and W_v begin that query head h reads. */
+static int64_t key_head(const tn_mixer_ref *m, int64_t h) {
+    const tn_mixer_shape_ref *s = &m->shape;
+    return h / (s->H / s->G) * (s->D / s->H) * s->D;
+}
+
 static void global_forward(tn_mixer_ref *m) {
     int64_t D = m->shape.D, Dh = D / m->shape.H, R = m->R;
     tn_attention_rows rows = wide(m);
@@ -183,9 +194,9 @@ static void global_forward(tn_mixer_ref *m) {
     for (int64_t h = 0; h < m->shape.H; h++) {
         double *q = m->wide_q + h * R * D, *a = m->wide_a + h * R * D;
         head_get(m, h, m->head, m->q);
-        linear_input(R, Dh, D, q, m->head, m->w.k + h * Dh * D);
+        linear_input(R, Dh, D, q, m->head, m->w.k + key_head(m, h));
         tn_flash_attention_forward_ref(&rows, a, m->lse + h * R, q, m->u, m->u);
-        linear(R, Dh, D, m->head, a, m->w.v + h * Dh * D);
+        linear(R, Dh, D, m->head, a, m->w.v + key_head(m, h));
         head_put(m, h, m->a, m->head);
     }
     linear(R, D, D, m->o, m->a, m->w.o);
@@ -194,16 +205,15 @@ static void global_forward(tn_mixer_ref *m) {
 static void global_backward(tn_mixer_ref *m, const tn_mixer_tensors_ref *g) {
     int64_t N = m->shape.B * m->shape.T, D = m->shape.D, Dh = D / m->shape.H, R = m->R;
     tn_attention_rows rows = wide(m);
+    for (int64_t i = 0; i < m->shape.G * Dh * D; i++)
+        g->k[i] = g->v[i] = 0;
     linear_weight(R, D, D, g->o, m->do_, m->a);
     linear_input(R, D, D, m->da, m->do_, m->w.o);
-    if (R == 0)
-        for (int64_t i = 0; i < D * D; i++)
-            g->k[i] = g->v[i] = 0;
     for (int64_t h = 0; R > 0 && h < m->shape.H; h++) {
         const double *q = m->wide_q + h * R * D, *a = m->wide_a + h * R * D;
-        int64_t at = h * Dh * D;
+        int64_t at = key_head(m, h);
         head_get(m, h, m->dhead, m->da);
-        linear_weight(R, Dh, D, g->v + at, m->dhead, a);
+        linear_weight_add(R, Dh, D, g->v + at, m->dhead, a);
         linear_input(R, Dh, D, m->dwide_a, m->dhead, m->w.v + at);
         /* One array takes the gradients of keys and values: they are the same rows. */
         tn_flash_attention_backward_ref(&rows, m->dwide_q, m->dkv, m->dkv, m->dwide_a, q, m->u, m->u, a,
@@ -211,7 +221,7 @@ static void global_backward(tn_mixer_ref *m, const tn_mixer_tensors_ref *g) {
         for (int64_t i = 0; i < N * D; i++)
             m->du[i] += m->dkv[i];
         head_get(m, h, m->head, m->q);
-        linear_weight(R, Dh, D, g->k + at, m->head, m->dwide_q);
+        linear_weight_add(R, Dh, D, g->k + at, m->head, m->dwide_q);
         linear(R, Dh, D, m->dhead, m->dwide_q, m->w.k + at);
         head_put(m, h, m->dq, m->dhead);
     }

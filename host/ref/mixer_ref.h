@@ -10,11 +10,11 @@
 /* Values, or gradients. NULL where the mixer has no such tensor. */
 typedef struct tn_mixer_tensors_ref {
     double *norm /* [D] */, *conv /* [D,K] */, *conv_bias /* [D] */, *conv_out /* [D,D] */;
-    double *q, *k, *v, *o /* [D,D] */, *router /* [D] */, *router_bias /* [1] */;
+    double *q, *o /* [D,D] */, *k, *v /* [G·D/H,D] */, *router /* [D] */, *router_bias /* [1] */;
 } tn_mixer_tensors_ref;
 
 typedef struct tn_mixer_shape_ref {
-    int64_t B, T, D, H, K;
+    int64_t B, T, D, H, G, K; /* G: heads of keys and values */
     double eps;
     bool soft; /* g = p; else g = h, its gradient passed straight through to p */
 } tn_mixer_shape_ref;

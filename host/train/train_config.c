@@ -58,6 +58,7 @@ static const tn_field fields[] = {
     FIELD("seed", FIELD_U64, seed),
     FIELD("log_every", FIELD_I64, log_every),
     FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
+    OPTIONAL("kv_heads", FIELD_I64, model.kv_heads),
     OPTIONAL("head_init", FIELD_F64, head_init),
     OPTIONAL("short_steps", FIELD_I64, shorter.steps),
     OPTIONAL("short_length", FIELD_I64, shorter.length),
@@ -362,6 +363,7 @@ static tn_status load(tn_context *ctx, const char *path, json_t *root, tn_train_
         TN_TRY(field_load(ctx, path, root, &fields[i], out));
     out->task.seed = out->seed;
     tn_task_config_trim(&out->task);
+    tn_model_config_trim(&out->model);
     if (tn_train_config_check(ctx, out) != TN_OK) {
         tn_fail_prefix(ctx, "%s", path);
         return ctx->status = TN_ERR_INPUT;
