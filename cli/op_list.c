@@ -20,10 +20,21 @@ static void variants_text(const tn_op *op, char *text, size_t size) {
     join(names, " ", text, size);
 }
 
+/* "B T H [Hkv]": what may be left out of a shape in brackets. */
+static void dims_text(const tn_case *c, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; c->dims[i] && used < size; i++) {
+        bool optional = tn_case_is_optional(c, i);
+        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", i ? " " : "", optional ? "[" : "",
+                                 c->dims[i], optional ? "]" : "");
+    }
+}
+
 static void print_op(const tn_case *c, const tn_op *op) {
     char passes[80], dims[120], variants[120];
     join(c->passes, " ", passes, sizeof passes);
-    join(c->dims, " ", dims, sizeof dims);
+    dims_text(c, dims, sizeof dims);
     variants_text(op, variants, sizeof variants);
     printf("%-24s %-34s %-40s %s\n", c->op, passes, dims, variants);
 }

@@ -181,6 +181,7 @@ static tn_attention_rows rows_of(const tn_problem *p) {
                                .T = p->shape.v[1],
                                .H = p->shape.v[2],
                                .Dh = p->shape.v[3],
+                               .Hkv = p->shape.v[8],
                                .window = p->shape.v[5],
                                .rows = l[0].i32,
                                .q_start = l[1].i32,
@@ -217,16 +218,17 @@ START_TEST(attention_counts_what_its_masks_leave) {
         for (int pass = 0; pass < 2; pass++) {
             tn_problem p = problem(c, pass, &shape, NULL);
             tn_attention_rows a = rows_of(&p);
-            double flops, bytes, pairs, rows, keys, D = (double)(a.H * a.Dh), R = a.q_start[a.B];
+            double flops, bytes, pairs, rows, keys, R = a.q_start[a.B];
+            double D = (double)(a.H * a.Dh), D_kv = (double)(tn_attention_kv_heads(&a) * a.Dh);
             tn_problem_least(&p, &flops, &bytes);
             count_pairs(&a, &pairs, &rows, &keys);
             if (R + (pass ? a.kv_start[a.B] : 0) == 0) {
                 ck_assert(flops == 0 && bytes == 0);
             } else {
                 ck_assert_double_eq(flops, (pass ? 10 : 4) * D * pairs);
-                ck_assert_double_eq(
-                    bytes,
-                    4 * D * (pass ? 3 * rows + R + 2 * keys + 2 * a.kv_start[a.B] : rows + R + 2 * keys));
+                ck_assert_double_eq(bytes,
+                                    4 * (pass ? D * (3 * rows + R) + 2 * D_kv * (keys + a.kv_start[a.B])
+                                              : D * (rows + R) + 2 * D_kv * keys));
             }
             tn_problem_free(&ctx, &p);
         }

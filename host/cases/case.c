@@ -49,7 +49,7 @@ static tn_status shape_read(tn_context *ctx, const tn_case *c, const char *text,
     return TN_OK;
 }
 
-static bool is_optional(const tn_case *c, int dim) {
+bool tn_case_is_optional(const tn_case *c, int dim) {
     return c->optional > 0 && dim >= c->optional;
 }
 
@@ -58,7 +58,7 @@ tn_status tn_shape_parse(tn_context *ctx, const tn_case *c, const char *text, tn
     *shape = (tn_shape){0};
     TN_TRY(shape_read(ctx, c, text, shape, seen));
     for (int i = 0; c->dims[i]; i++)
-        if (!seen[i] && !is_optional(c, i))
+        if (!seen[i] && !tn_case_is_optional(c, i))
             return tn_fail(ctx, TN_ERR_ARG, "shape '%s' of %s: its dimension %s is missing", text, c->op,
                            c->dims[i]);
     return c->check ? c->check(ctx, shape) : TN_OK;
@@ -86,7 +86,7 @@ void tn_shape_print(const tn_case *c, const tn_shape *shape, char *text, size_t 
     size_t used = 0;
     text[0] = '\0';
     for (int i = 0; c->dims[i] && used < size; i++)
-        if (shape->v[i] != 0 || !is_optional(c, i))
+        if (shape->v[i] != 0 || !tn_case_is_optional(c, i))
             used += (size_t)snprintf(text + used, size - used, "%s%s=%lld", i ? "," : "", c->dims[i],
                                      (long long)shape->v[i]);
 }

@@ -59,6 +59,7 @@ extern const tn_case *const tn_cases[]; /* in order of the list in kernels/CMake
 extern const int tn_case_count;
 const tn_case *tn_case_find(const char *op);          /* NULL when unknown */
 int tn_case_pass(const tn_case *c, const char *pass); /* −1 when unknown */
+bool tn_case_is_optional(const tn_case *c, int dim);
 
 /* "B=2 T=128 D=64" or with commas → shape; every dim must be there once, unless it is optional. TN_ERR_ARG
  * otherwise. */

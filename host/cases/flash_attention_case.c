@@ -338,9 +338,9 @@ static double flops(const tn_shape *s, int pass) {
 }
 
 static double bytes(const tn_shape *s, int pass) {
-    double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)(s->v[DIM_R] * queries(s)),
-           keys = (double)plan(s, NULL, NULL, NULL), share = (double)(s->v[DIM_H] / kv_heads(s));
-    return 4 * D * (pass == FORWARD ? 2 * R + 2 * keys / share : 4 * R + 4 * keys / share);
+    double D = (double)(s->v[DIM_H] * s->v[DIM_DH]), R = (double)(s->v[DIM_R] * queries(s));
+    double keys = (double)(plan(s, NULL, NULL, NULL) * kv_heads(s) * s->v[DIM_DH]);
+    return 4 * (pass == FORWARD ? 2 * D * R + 2 * keys : 4 * D * R + 4 * keys);
 }
 
 /* First key that position t of sequence b sees; past t where it sees none. A segment is taken for the run of
@@ -374,7 +374,7 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
     const tn_tensor *l = t + (pass == FORWARD ? F_LISTS : B_LISTS);
     tn_attention_rows a = rows_of(s, l);
     double D = (double)(a.H * a.Dh), R = (double)l[L_ROWS].count, seen, rows, keys, all = a.kv_start[a.B];
-    double share = (double)(a.H / tn_attention_kv_heads(&a));
+    double D_kv = (double)(tn_attention_kv_heads(&a) * a.Dh);
     int32_t *run_start = a.segments ? malloc(l[L_SEGMENTS].count * sizeof *run_start) : NULL;
     for (int64_t n = 0; run_start && n < (int64_t)l[L_SEGMENTS].count; n++) {
         bool same = n % a.T > 0 && a.segments[n] == a.segments[n - 1];
@@ -382,9 +382,8 @@ static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops
     }
     count_seen(&a, run_start, &seen, &rows, &keys);
     *flops = seen * D * (pass == FORWARD ? 4 : 10);
-    *bytes =
-        4 * D *
-        (pass == FORWARD ? rows + R + 2 * keys / share : 3 * rows + R + 2 * keys / share + 2 * all / share);
+    *bytes = 4 * (pass == FORWARD ? D * (rows + R) + 2 * D_kv * keys
+                                  : D * (3 * rows + R) + 2 * D_kv * (keys + all));
     free(run_start);
 }
 
