@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "bench_decode.h"
 #include "bench_peers.h"
 #include "common.h"
 #include "file.h"
@@ -20,7 +21,7 @@
 typedef struct bench_plan {
     const tn_case *op;                  /* NULL: all */
     const char *pass, *shape, *variant; /* variant NULL: the one that is chosen */
-    bool steps, layers;                 /* training steps, or routed layers and their parts, instead of ops */
+    bool steps, layers, decodes; /* training steps, routed layers and their parts, tokens, instead of ops */
     tn_bench_options options;
     bool cold, energy;
     tn_roofline roofline;
@@ -164,11 +165,14 @@ static tn_status bench_device(tn_context *ctx, const tn_device_info *info, void 
         TN_GO(bench_steps(dev, plan));
     if (plan->layers)
         TN_GO(bench_layers(dev, plan));
+    if (plan->decodes)
+        TN_GO(tn_bench_decode(dev, &(tn_bench_decode_plan){plan->shape, &plan->options, write_row, plan}));
     if (plan->compare) {
         plan->peers.options = plan->options;
         TN_GO(tn_bench_peers_run(dev, &plan->peers));
     }
-    for (int i = 0; i < tn_case_count && !plan->steps && !plan->layers && !plan->compare; i++)
+    const bool ops = !plan->steps && !plan->layers && !plan->decodes && !plan->compare;
+    for (int i = 0; i < tn_case_count && ops; i++)
         if (!plan->op || plan->op == tn_cases[i])
             TN_GO(bench_case(dev, tn_cases[i], plan));
 cleanup:
@@ -217,6 +221,48 @@ static tn_status plan_peers(tn_context *ctx, const tn_cli_args *args, bench_plan
     return plan->compare ? tn_bench_peers_check(ctx, &plan->peers) : check_pass(ctx, plan);
 }
 
+/* The level, and what does not go with it. */
+static tn_status plan_level(tn_context *ctx, const tn_cli_args *args, bench_plan *plan) {
+    const char *level = tn_cli_string(args, "level", "op");
+    const bool peers = tn_cli_given(args, "peers") || tn_cli_given(args, "peer");
+    plan->steps = strcmp(level, "step") == 0;
+    plan->layers = strcmp(level, "layer") == 0;
+    plan->decodes = strcmp(level, "decode") == 0;
+    const bool op = !plan->steps && !plan->layers && !plan->decodes;
+    if (!op && (plan->op || plan->pass))
+        return tn_fail(ctx, TN_ERR_ARG, "--level %s takes neither --op nor --pass", level);
+    if (plan->variant && (!op || peers))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "--variant goes with --level op and without peers; TURNOUT_VARIANT=OP=NAME holds for all");
+    if ((plan->layers || plan->decodes) && peers)
+        return tn_fail(ctx, TN_ERR_ARG, "no peer does the work of --level %s; --level op or step", level);
+    if (plan->cold && (plan->layers || plan->decodes || peers))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "--cache cold goes with --level op and step and without peers: the others time several calls "
+            "behind one another");
+    return TN_OK;
+}
+
+static tn_status check_shape(tn_context *ctx, const bench_plan *plan) {
+    tn_step_shape step;
+    tn_layer_shape layer;
+    tn_decoding_shape decoding;
+    tn_shape shape;
+    if (!plan->shape)
+        return TN_OK;
+    if (plan->steps)
+        return tn_step_shape_parse(ctx, plan->shape, &step);
+    if (plan->layers)
+        return tn_layer_parts_parse(ctx, plan->shape, &layer);
+    if (plan->decodes)
+        return tn_decoding_parse(ctx, plan->shape, &decoding);
+    if (!plan->op)
+        return tn_fail(ctx, TN_ERR_ARG, "--shape needs --op: every op has dimensions of its own");
+    return tn_shape_asked(ctx, plan->op, plan->shape, &shape);
+}
+
 static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan *plan) {
     const char *path = tn_cli_string(args, "output", NULL);
     plan->pass = tn_cli_string(args, "pass", NULL);
@@ -227,39 +273,12 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     plan->options.seed = tn_cli_uint64(args, "seed", 1);
     plan->format = tn_row_format_choose(tn_cli_format(args), path, path ? TN_ROW_CSV : TN_ROW_TABLE);
     TN_TRY(tn_cli_op(ctx, tn_cli_string(args, "op", NULL), &plan->op));
-    plan->steps = strcmp(tn_cli_string(args, "level", "op"), "step") == 0;
-    plan->layers = strcmp(tn_cli_string(args, "level", "op"), "layer") == 0;
-    if ((plan->steps || plan->layers) && (plan->op || plan->pass))
-        return tn_fail(ctx, TN_ERR_ARG, "--level step and --level layer take neither --op nor --pass");
-    TN_TRY(tn_cli_variant(ctx, plan->op, plan->variant));
-    if (plan->variant &&
-        (plan->steps || plan->layers || tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
-        return tn_fail(
-            ctx, TN_ERR_ARG,
-            "--variant goes with --level op and without peers; TURNOUT_VARIANT=OP=NAME holds for all");
-    if (plan->layers && (tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
-        return tn_fail(ctx, TN_ERR_ARG,
-                       "no peer does the work of a routed layer's parts; --level op or step");
-    plan->energy = tn_cli_energy(args);
     plan->cold = strcmp(tn_cli_string(args, "cache", "warm"), "cold") == 0;
-    if (plan->cold && (plan->layers || tn_cli_given(args, "peers") || tn_cli_given(args, "peer")))
-        return tn_fail(
-            ctx, TN_ERR_ARG,
-            "--cache cold goes with --level op and step and without peers: the others time several calls "
-            "behind one another");
+    plan->energy = tn_cli_energy(args);
+    TN_TRY(plan_level(ctx, args, plan));
+    TN_TRY(tn_cli_variant(ctx, plan->op, plan->variant));
     TN_TRY(plan_peers(ctx, args, plan));
-    if (plan->steps && plan->shape) {
-        tn_step_shape shape;
-        TN_TRY(tn_step_shape_parse(ctx, plan->shape, &shape));
-    } else if (plan->layers && plan->shape) {
-        tn_layer_shape shape;
-        TN_TRY(tn_layer_parts_parse(ctx, plan->shape, &shape));
-    } else if (plan->shape) {
-        tn_shape shape;
-        if (!plan->op)
-            return tn_fail(ctx, TN_ERR_ARG, "--shape needs --op: every op has dimensions of its own");
-        TN_TRY(tn_shape_asked(ctx, plan->op, plan->shape, &shape));
-    }
+    TN_TRY(check_shape(ctx, plan));
     if (tn_cli_given(args, "samples"))
         TN_TRY(tn_outfile_open(ctx, tn_cli_string(args, "samples", NULL), &plan->samples));
     return tn_outfile_open(ctx, path, &plan->out);
@@ -319,19 +338,22 @@ cleanup:
 }
 
 static const char *const formats[] = {"csv", "json", "md", NULL};
-static const char *const levels[] = {"op", "step", "layer", NULL};
+static const char *const levels[] = {"op", "step", "layer", "decode", NULL};
 static const tn_cli_option options[] = {
-    {"level", 0, "op|step|layer", TN_CLI_STRING,
+    {"level", 0, "LEVEL", TN_CLI_STRING,
      "op: kernels (default); step: whole training steps of the recall model, and what of them is spent "
-     "outside kernels; layer: the routed layer, whole and part by part",
+     "outside kernels; layer: the routed layer, whole and part by part; decode: its mixer a token at a time, "
+     "at contexts up to 262144",
      0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "one op instead of all"},
     {"pass", 0, "PASS", TN_CLI_STRING, "one pass: forward, backward, … as the op names it"},
     {"variant", 0, "NAME", TN_CLI_STRING,
      "the variant of that name, of ops that have it; a shape that it does not take is a row `unsupported`"},
     {"shape", 0, "K=V,...", TN_CLI_STRING,
-     "one shape, with --op or --level step or layer, instead of those of bench/shapes; what it leaves out is "
-     "as in the op's first shape there (step B=32,T=128; layer B=1,T=4096,D=64,K=4,rho=0.01)"},
+     "one shape, with --op or another level, instead of those of bench/shapes; what it leaves out is "
+     "as in the op's first shape there (step B=32,T=128; layer B=1,T=4096,D=64,K=4,rho=0.01; decode "
+     "context=4096,B=1,D=64,K=4, ragged=1 for contexts drawn between context/16 and context, rho for one "
+     "fraction instead of several)"},
     {"peers", 0, NULL, TN_CLI_FLAG,
      "the same work through other libraries, in turn with ours, on bench/peers"},
     {"peer", 0, "NAME", TN_CLI_STRING, "one of them: openblas, clblast, torch, torch-compile"},

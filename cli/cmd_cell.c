@@ -15,8 +15,12 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
                            tn_sweep_cell *cell) {
     *cell = (tn_sweep_cell){
         .info = info, .B = -1, .T = -1, .D = -1, .H = -1, .K = -1, .rho = tn_cli_real(args, "rho", NAN)};
+    const bool decode = strcmp(tn_cli_string(args, "level", "op"), "decode") == 0;
     tn_pair_field fields[] = {{.name = "B", .whole = &cell->B, .low = 1, .high = INT32_MAX},
-                              {.name = "T", .whole = &cell->T, .low = 1, .high = INT32_MAX},
+                              {.name = decode ? "context" : "T",
+                               .whole = decode ? &cell->context : &cell->T,
+                               .low = 1,
+                               .high = INT32_MAX},
                               {.name = "D", .whole = &cell->D, .low = 1, .high = INT32_MAX},
                               {.name = "H", .whole = &cell->H, .low = 1, .high = INT32_MAX},
                               {.name = "K", .whole = &cell->K, .low = 1, .high = INT32_MAX}};
@@ -24,7 +28,11 @@ static tn_status cell_make(tn_context *ctx, const tn_cli_args *args, const tn_de
     TN_TRY(tn_pairs_read(ctx, "--layer", layer, fields, sizeof fields / sizeof fields[0]));
     for (size_t i = 0; layer[0] && i < sizeof fields / sizeof fields[0]; i++)
         if (!fields[i].seen)
-            return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,T=…,D=…,H=…,K=…, not '%s'", layer);
+            return tn_fail(ctx, TN_ERR_ARG, "--layer wants B=…,%s=…,D=…,H=…,K=…, not '%s'", fields[1].name,
+                           layer);
+    if (decode && !layer[0])
+        return tn_fail(ctx, TN_ERR_ARG, "--level decode wants --layer");
+    cell->ragged = tn_cli_given(args, "ragged");
     if (!tn_execution_parse(tn_cli_string(args, "execution", "compacted"), &cell->execution))
         return tn_fail(ctx, TN_ERR_ARG, "--execution %s: there is none",
                        tn_cli_string(args, "execution", ""));
@@ -148,7 +156,7 @@ cleanup:
     return status;
 }
 
-static const char *const levels[] = {"op", "layer", "model", "test", "roofline", NULL};
+static const char *const levels[] = {"op", "layer", "model", "decode", "test", "roofline", NULL};
 static const tn_cli_option options[] = {
     {"level", 0, "LEVEL", TN_CLI_STRING, "what kind of cell", 0, 0, levels},
     {"op", 0, "OP", TN_CLI_STRING, "op of an op cell"},
@@ -156,6 +164,7 @@ static const tn_cli_option options[] = {
     {"shape", 0, "K=V,...", TN_CLI_STRING, "shape of the op"},
     {"mixer", 0, "MIXER", TN_CLI_STRING, "mixer of a layer cell"},
     {"layer", 0, "K=V,...", TN_CLI_STRING, "dimensions of the layer"},
+    {"ragged", 0, NULL, TN_CLI_FLAG, "sequences of other contexts in a decode cell"},
     {"execution", 0, "WAY", TN_CLI_STRING, "how a routed layer is run", 0, 0, tn_execution_names},
     {"rho", 0, "R", TN_CLI_REAL, "routed fraction of the layer", 0, 1},
     {"cores", 0, "N", TN_CLI_INT, "cores of a CPU device to run on", 1, 4096},

@@ -14,6 +14,8 @@ const tn_sweep_axis tn_sweep_axis_table[] = {
     {{"K", "2,4 or 1..16+1", 1, 16, true}, offsetof(tn_sweep_axes, K)},
     {{"batch", "1..32*2 or 1,8", 1, 1 << 16, true}, offsetof(tn_sweep_axes, batch)},
     {{"rho", "0,0.001..1*10 or 0..1+0.25", 0, 1, false}, offsetof(tn_sweep_axes, rho)},
+    {{"context", "1024..262144*4 or 4096,32768", 1, INT32_MAX, true}, offsetof(tn_sweep_axes, context)},
+    {{"ragged", "0,1", 0, 1, true}, offsetof(tn_sweep_axes, ragged)},
     {{"cores", "1..N*2 or 1,2", 1, 4096, true}, offsetof(tn_sweep_axes, cores)},
     {{NULL}, 0}};
 

@@ -7,15 +7,18 @@
 
 #define TN_SWEEP_AXES                                                                                        \
     {"level", 0, "LIST", TN_CLI_STRING,                                                                      \
-     "op, layer, model instead of the preset's levels (quick: op,layer; full: all)"},                        \
+     "op, layer, model, decode instead of the preset's levels (quick: op,layer; full: and model)"},          \
         {"op", 0, "LIST", TN_CLI_STRING, "ops; without --level, op cells alone"},                            \
         {"pass", 0, "LIST", TN_CLI_STRING, "forward, backward, step (both), or as an op names it"},          \
         {"T", 0, "LIST", TN_CLI_STRING, "positions in a sequence, as 256..65536*2"},                         \
         {"D", 0, "LIST", TN_CLI_STRING, "model widths"},                                                     \
         {"H", 0, "LIST", TN_CLI_STRING, "heads (2 below D = 128, else D / 64)"},                             \
         {"K", 0, "LIST", TN_CLI_STRING, "taps of the convolution (4)"},                                      \
-        {"batch", 0, "LIST", TN_CLI_STRING, "sequences in a batch (4096 / T, at least 1)"},                  \
-        {"rho", 0, "LIST", TN_CLI_STRING, "routed fractions, as 0,0.001..1*10; rounded up to whole rows"}, { \
+        {"batch", 0, "LIST", TN_CLI_STRING, "sequences in a batch (4096 / T, at least 1; decode 1)"},        \
+        {"rho", 0, "LIST", TN_CLI_STRING, "routed fractions, as 0,0.001..1*10; rounded up to whole rows"},   \
+        {"context", 0, "LIST", TN_CLI_STRING, "of decode: positions in the cache, as 1024..262144*4"},       \
+        {"ragged", 0, "LIST", TN_CLI_STRING, "of decode: 1, contexts of a batch drawn; 0, all alike; 0,1"},  \
+    {                                                                                                        \
         "cores", 0, "LIST", TN_CLI_STRING, "cores of CPU devices, N for all: 1..N*2; bound, on a sub-device" \
     }
 #define TN_SWEEP_AXES_HELP                                                                                   \

@@ -33,7 +33,10 @@ static const struct {
                    {"pass of layers", offsetof(tn_sweep_preset, layer_pass), true},
                    {"pass of models", offsetof(tn_sweep_preset, model_pass), true},
                    {"T of models", offsetof(tn_sweep_preset, model_T), false},
-                   {"D of models", offsetof(tn_sweep_preset, model_D), false}};
+                   {"D of models", offsetof(tn_sweep_preset, model_D), false},
+                   {"context", offsetof(tn_sweep_preset, context), false},
+                   {"D of decode", offsetof(tn_sweep_preset, decode_D), false},
+                   {"rho of decode", offsetof(tn_sweep_preset, decode_rho), false}};
 enum { PRESET_AXES = sizeof preset_axes / sizeof preset_axes[0] };
 
 static void preset_value(const tn_sweep_preset *p, int i, char *text, size_t size) {
@@ -154,9 +157,9 @@ tn_status tn_sweep_show_list(tn_context *ctx, bool json) {
 }
 
 static json_t *cells_json(const tn_sweep_options *o, const tn_cell_list *cells, double seconds) {
-    static const char *const names[] = {"selector", "device", "level", "op",    "pass", "mixer",
-                                        "B",        "T",      "D",     "H",     "K",    "rho",
-                                        "schedule", "shape",  "cores", "cache", NULL};
+    static const char *const names[] = {
+        "selector", "device", "level",    "op",    "pass",  "mixer", "B",       "T",        "D", "H",
+        "K",        "rho",    "schedule", "shape", "cores", "cache", "context", "contexts", NULL};
     json_t *array = json_array();
     for (size_t i = 0; i < cells->count; i++) {
         tn_cost_row row;
@@ -219,6 +222,8 @@ static int in_order(const void *x, const void *y) {
                     strcmp(a->pass, b->pass),
                     sign((double)a->D, (double)b->D) * (a->shape[0] == 0),
                     sign((double)a->T, (double)b->T) * (a->shape[0] == 0),
+                    sign((double)a->context, (double)b->context),
+                    strcmp(a->contexts, b->contexts),
                     strcmp(a->mixer, b->mixer),
                     strcmp(a->schedule, b->schedule),
                     sign(a->rho, b->rho),

@@ -198,7 +198,8 @@ END_TEST
 START_TEST(test_columns_taken_out) {
     for (size_t out = 0; out < TN_COLUMNS; out++) {
         const char *name = tn_cost_columns[out].name;
-        static const char *const apart[] = {"shape", "selector", "peer", "part", "cores", "cache"};
+        static const char *const apart[] = {"shape", "selector", "peer",    "part",
+                                            "cores", "cache",    "context", "contexts"};
         bool wanted = out < 38;
         for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
             wanted = wanted || strcmp(name, apart[i]) == 0;

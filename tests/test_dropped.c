@@ -14,15 +14,19 @@
 static tn_context ctx = {.quiet = true};
 static tn_device *dev;
 
-/* Layers in every execution, and the whole model. The shapes have sequences, heads and taps in other numbers;
- * of the second so few rows are routed that weights are multiplied out, and not every block is run. */
+/* Layers in every execution, the whole model, and tokens of a layer, T being their context. The shapes have
+ * sequences, heads and taps in other numbers; of the second so few rows are routed that weights are
+ * multiplied out, and not every block is run. */
 static const struct {
     const char *level;
     int64_t B, T, D, H, K;
     double rho;
-} shapes[] = {
-    {"layer", 3, 70, 64, 1, 2, 0.3}, {"layer", 1, 300, 32, 2, 4, 0.01}, {"model", 3, 24, 32, 2, 4, 0.1}};
-enum { FIRST_LAYER, LONG_LAYER, MODEL };
+} shapes[] = {{"layer", 3, 70, 64, 1, 2, 0.3},
+              {"layer", 1, 300, 32, 2, 4, 0.01},
+              {"model", 3, 24, 32, 2, 4, 0.1},
+              {"decode", 3, 70, 64, 2, 4, 0.5},
+              {"decode", 2, 500, 64, 2, 4, 0.5}};
+enum { FIRST_LAYER, LONG_LAYER, MODEL, FIRST_DECODE, LONG_DECODE };
 static const struct {
     const char *mixer;
     tn_execution execution;
@@ -74,6 +78,10 @@ static tn_sweep_cell cell_of(const target *t) {
     snprintf(cell.pass, sizeof cell.pass, "%s", passes[t->pass]);
     snprintf(cell.mixer, sizeof cell.mixer, "%s", ways[t->way].mixer);
     cell.rho = strcmp(cell.mixer, "routed") == 0 ? shapes[t->shape].rho : NAN;
+    if (t->shape >= FIRST_DECODE) {
+        cell.context = cell.T;
+        cell.T = -1;
+    }
     return cell;
 }
 
@@ -197,6 +205,21 @@ START_TEST(test_model) {
 }
 END_TEST
 
+/* A token at a time, where a launch takes all of it and where keys are shared among launches. */
+START_TEST(test_decode) {
+    target t = {.way = _i / 2, .as_gpu = _i % 2};
+    int dropped = 0;
+    if (ways[t.way].execution == TN_EXECUTION_BLOCKS)
+        return;
+    open_device(t.as_gpu);
+    for (t.shape = FIRST_DECODE; t.shape <= LONG_DECODE; t.shape++)
+        dropped += drop_each(&t);
+    printf("decode, %s %s%s: %d launches left out, all found\n", ways[t.way].mixer,
+           tn_execution_name(ways[t.way].execution), t.as_gpu ? ", as on a GPU" : "", dropped);
+    close_device();
+}
+END_TEST
+
 /* The parts of a layer, one by one. */
 START_TEST(test_parts) {
     target t = {.shape = FIRST_LAYER, .way = ROUTED, .pass = PARTS, .as_gpu = _i};
@@ -218,6 +241,10 @@ int main(int count, char **words) {
     tcase_add_loop_test(t, test_layer, 0, 2 * WAYS);
     tcase_add_loop_test(t, test_model, 0, 8);
     tcase_add_loop_test(t, test_parts, 0, 2);
+    TCase *decode = tcase_create("decode");
+    tcase_set_timeout(decode, 1200);
+    tcase_add_loop_test(decode, test_decode, 0, 2 * WAYS);
     suite_add_tcase(suite, t);
+    suite_add_tcase(suite, decode);
     return tn_test_main(suite);
 }

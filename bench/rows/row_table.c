@@ -87,6 +87,13 @@ __attribute__((format(printf, 3, 4))) static void remark(char *note, size_t size
     va_end(args);
 }
 
+static const char *dense_of(const tn_cost_row *r) {
+    return strcmp(r->level, "layer") == 0    ? "the dense layer"
+           : strcmp(r->level, "model") == 0  ? "the dense model"
+           : strcmp(r->level, "decode") == 0 ? "attention"
+                                             : "the dense step";
+}
+
 static void remarks(const tn_cost_row *r, char *note, size_t size) {
     const bool whole = strcmp(r->level, "op") != 0 && (!r->part[0] || strcmp(r->part, "whole") == 0);
     note[0] = '\0';
@@ -95,6 +102,11 @@ static void remarks(const tn_cost_row *r, char *note, size_t size) {
                r->peer, r->peer_ratio_q1, r->peer_ratio_q3, r->peer_wall_ms);
     if (r->reason[0])
         remark(note, size, "%s", r->reason);
+    if (isfinite(r->tokens_per_s))
+        remark(note, size, "%.4g tokens/s", r->tokens_per_s);
+    if (strcmp(r->contexts, "ragged") == 0 && r->context_min > 0)
+        remark(note, size, "contexts from %lld, half below %lld", (long long)r->context_min,
+               (long long)r->context_median);
     if (isfinite(r->energy_j))
         remark(note, size, "%.3g J a call", r->energy_j);
     if (isfinite(r->energy_net_j))
@@ -105,13 +117,17 @@ static void remarks(const tn_cost_row *r, char *note, size_t size) {
     if (whole && isfinite(r->outside_kernels_pct))
         remark(note, size, "%.1f %% of the time outside kernels", r->outside_kernels_pct);
     if (isfinite(r->dense_ratio))
-        remark(note, size, "%.2f times as fast as the dense %s (%.2f to %.2f), %.2f by operations",
-               r->dense_ratio, r->level, r->dense_ratio_q1, r->dense_ratio_q3, r->ideal_ratio);
+        remark(note, size, "%.2f times as fast as %s (%.2f to %.2f), %.2f by operations", r->dense_ratio,
+               dense_of(r), r->dense_ratio_q1, r->dense_ratio_q3, r->ideal_ratio);
 }
 
 /* A layer's shape stands in columns of its own. */
 static void shape_of(const tn_cost_row *r, char *text, size_t size) {
-    if (r->shape[0] || r->T < 0)
+    if (r->context >= 0)
+        snprintf(text, size, "context=%lld%s,B=%lld,D=%lld,H=%lld", (long long)r->context,
+                 strcmp(r->contexts, "ragged") == 0 ? " ragged" : "", (long long)r->B, (long long)r->D,
+                 (long long)r->H);
+    else if (r->shape[0] || r->T < 0)
         snprintf(text, size, "%s", r->shape);
     else
         snprintf(text, size, "B=%lld,T=%lld,D=%lld,H=%lld", (long long)r->B, (long long)r->T, (long long)r->D,
@@ -119,7 +135,8 @@ static void shape_of(const tn_cost_row *r, char *text, size_t size) {
     size_t used = strlen(text);
     if (!r->shape[0] && r->rho >= 0)
         used += (size_t)snprintf(text + used, size - used, ",rho=%.4g", r->rho);
-    if (!r->shape[0] && r->rho >= 0 && strcmp(r->schedule, "compacted") != 0)
+    if (!r->shape[0] && (r->rho >= 0 || r->context >= 0) && strcmp(r->schedule, "compacted") != 0 &&
+        strcmp(r->schedule, "dense") != 0)
         snprintf(text + used, size - used, ", %s", r->schedule);
 }
 
@@ -147,7 +164,8 @@ static void print_note(FILE *to, const layout *l, const char *note) {
 void tn_row_table_write(FILE *to, const tn_cost_row *r) {
     const layout l = layout_of(to);
     char wall[24], spread[24], gflops[24], gbs[24], roof[24], what[160], shape[280], note[1200], whole[1500];
-    bool layer = strcmp(r->level, "layer") == 0 || strcmp(r->level, "model") == 0,
+    bool layer = strcmp(r->level, "layer") == 0 || strcmp(r->level, "model") == 0 ||
+                 strcmp(r->level, "decode") == 0,
          kernel = !layer && strcmp(r->level, "step") != 0;
     snprintf(what, sizeof what, "%s%s%s %s%s%s", layer ? r->level : "", layer ? " " : "",
              kernel ? r->op : r->mixer, r->pass, r->part[0] ? ": " : "", r->part);

@@ -81,27 +81,45 @@ static void set_energy(tn_cost_row *row, const tn_energy_result *energy) {
 /* Past this share of the ceiling a row claims what the device cannot do. */
 static const double most_pct = 105;
 
-static void hold_to_roof(tn_cost_row *row, double flops, double bytes, double seconds, tn_roofline *r) {
+/* The least time of the works, one with the other, as percent of `seconds`. */
+static double share_of_roof(const tn_row_work *works, size_t count, double seconds, const tn_roofline *r) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += tn_roofline_pct(r, works[i].flops, works[i].bytes, seconds);
+    return sum / (double)count;
+}
+
+static void hold_to_roof(tn_cost_row *row, const tn_row_work *works, size_t count, tn_roofline *r) {
     char reason[300];
-    row->roofline_pct = tn_roofline_pct(r, flops, bytes, seconds);
+    const double seconds = 1e-3 * row->wall_ms;
+    row->roofline_pct = share_of_roof(works, count, seconds, r);
     while (row->roofline_pct > most_pct && tn_roofline_again(r))
-        row->roofline_pct = tn_roofline_pct(r, flops, bytes, seconds);
+        row->roofline_pct = share_of_roof(works, count, seconds, r);
     if (!(row->roofline_pct > most_pct))
         return;
-    bool arithmetic = flops / r->flops > bytes / tn_roofline_bandwidth(r, bytes);
+    bool arithmetic = row->flops / r->flops > row->bytes / tn_roofline_bandwidth(r, row->bytes);
     snprintf(
         reason, sizeof reason,
         "%.0f %% of the measured ceiling, %.4g %s: more than the device can do. Either less was done than "
         "the row counts, or the time is wrong, or the ceiling was measured beside other work: run it again "
         "on a quiet machine",
-        row->roofline_pct, 1e-9 * (arithmetic ? r->flops : tn_roofline_bandwidth(r, bytes)),
+        row->roofline_pct, 1e-9 * (arithmetic ? r->flops : tn_roofline_bandwidth(r, row->bytes)),
         arithmetic ? "GFLOP/s" : "GB/s");
     tn_row_set_status(row, "error", reason);
 }
 
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
                        tn_roofline *roofline) {
-    double seconds = 1e-3 * sample->wall_ms;
+    tn_row_set_works(row, sample, &(tn_row_work){flops, bytes}, 1, roofline);
+}
+
+void tn_row_set_works(tn_cost_row *row, const tn_sample *sample, const tn_row_work *works, size_t count,
+                      tn_roofline *roofline) {
+    double seconds = 1e-3 * sample->wall_ms, flops = 0, bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        flops += works[i].flops / (double)count;
+        bytes += works[i].bytes / (double)count;
+    }
     row->n = sample->n;
     row->wall_ms = sample->wall_ms;
     row->wall_ms_q1 = sample->q1_ms;
@@ -121,7 +139,7 @@ void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, 
         row->gflops = 1e-9 * flops / seconds;
         row->gbs = 1e-9 * bytes / seconds;
         if (roofline && roofline->flops > 0 && (flops > 0 || bytes > 0))
-            hold_to_roof(row, flops, bytes, seconds, roofline);
+            hold_to_roof(row, works, count, roofline);
     }
     set_energy(row, &sample->energy);
 }

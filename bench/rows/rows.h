@@ -57,6 +57,11 @@ typedef struct tn_cost_row {
     char variant[24];            /* of an op: which one ran last; "" for layers, models and steps */
     int64_t copies, waits;       /* of a call: tn_device_counts */
     double peer_event_ms;        /* of a peer on a card, by the card's events */
+    int64_t context;  /* of decoding: positions that a sequence has in the cache; the most of any */
+    char contexts[8]; /* "equal" or "ragged" */
+    int64_t context_min, context_median; /* of the sequences */
+    double state_bytes;                  /* of all sequences, on the device */
+    double tokens_per_s;                 /* of all sequences together */
 } tn_cost_row;
 
 /* Which variant of `op` ran, and where that choice and the values of tunables came from; NULL: where those of
@@ -72,6 +77,13 @@ void tn_row_set_shape(tn_cost_row *row, const tn_case *c, const tn_shape *shape)
  * first, for something else may have run then. */
 void tn_row_set_sample(tn_cost_row *row, const tn_sample *sample, double flops, double bytes,
                        tn_roofline *roofline);
+/* The same for calls that do works in turn, each as often as the others: the row has what a call does on
+ * average, and its least time is that of all of them. */
+typedef struct tn_row_work {
+    double flops, bytes;
+} tn_row_work;
+void tn_row_set_works(tn_cost_row *row, const tn_sample *sample, const tn_row_work *works, size_t count,
+                      tn_roofline *roofline);
 bool tn_row_past_roof(const tn_cost_row *row);
 /* Columns of the peer's times, ours being a of the pair. */
 void tn_row_set_pair(tn_cost_row *row, const tn_pair_sample *pair);

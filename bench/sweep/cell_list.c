@@ -16,7 +16,7 @@ typedef struct plan {
     bool tell, every_shape;
     int block_stride; /* of the fractions, one in so many is run in blocks too, the second first */
     const tn_sweep_axes *given;
-    tn_axis T, D, model_T, model_D, rho;
+    tn_axis T, D, model_T, model_D, rho, context, decode_D, decode_rho;
     tn_words level, layer_pass, model_pass;
     char last_told[400];
     tn_cell_list *list;
@@ -223,6 +223,82 @@ static tn_status add_sizes(plan *p, const char *level, const char *op, const tn_
     return TN_OK;
 }
 
+/* Convolution, attention and routed at every fraction that is another, and masked at one that stands for all.
+ */
+static tn_status add_decode_mixers(plan *p, const tn_sweep_cell *like) {
+    tn_sweep_cell cell = *like;
+    double rhos[TN_AXIS_MAX];
+    int count = 0;
+    snprintf(cell.mixer, sizeof cell.mixer, "conv");
+    TN_TRY(add(p, &cell));
+    snprintf(cell.mixer, sizeof cell.mixer, "attention");
+    TN_TRY(add(p, &cell));
+    snprintf(cell.mixer, sizeof cell.mixer, "routed");
+    for (int i = 0; i < p->decode_rho.count; i++) {
+        bool before = false;
+        cell.rho = tn_decoding_rho(p->decode_rho.v[i]);
+        for (int k = 0; k < count; k++)
+            before = before || rhos[k] == cell.rho;
+        if (before)
+            continue;
+        rhos[count++] = cell.rho;
+        TN_TRY(add(p, &cell));
+    }
+    cell.rho = rhos[count / 2];
+    cell.execution = TN_EXECUTION_MASKED;
+    return add(p, &cell);
+}
+
+static bool can_decode(plan *p, const tn_sweep_cell *cell) {
+    const tn_decoding_shape shape = {
+        .B = cell->B, .context = cell->context, .D = cell->D, .H = cell->H, .K = cell->K, .mixer = "conv"};
+    char what[100];
+    if (tn_decoding_check(p->ctx, &shape) == TN_OK)
+        return true;
+    snprintf(what, sizeof what, "context %lld, B=%lld, D=%lld, H=%lld, K=%lld", (long long)cell->context,
+             (long long)cell->B, (long long)cell->D, (long long)cell->H, (long long)cell->K);
+    leave_out(p, what);
+    return false;
+}
+
+static tn_status check_decode(const plan *p) {
+    if (p->given->cold)
+        return tn_fail(p->ctx, TN_ERR_ARG,
+                       "--cache cold does not go with --level decode: a span is many tokens, and only its "
+                       "first would find caches cold");
+    for (int i = 0; i < p->decode_rho.count; i++)
+        if (p->decode_rho.v[i] > 0 && p->decode_rho.v[i] < 1.0 / TN_DECODING_PERIOD)
+            return tn_fail(p->ctx, TN_ERR_ARG, "--rho %g: of decoding 0, or %g to 1", p->decode_rho.v[i],
+                           1.0 / TN_DECODING_PERIOD);
+    return TN_OK;
+}
+
+static tn_status add_decoding(plan *p) {
+    static const tn_axis equal = {{0}, 1};
+    const tn_sweep_axes *g = p->given;
+    const tn_axis *ragged = g->ragged.count ? &g->ragged : &equal;
+    crossing cross = {.axes = {&p->decode_D, &g->H, &g->K, &p->context, &g->batch}};
+    TN_TRY(check_decode(p));
+    for (; !cross.over; crossing_step(&cross))
+        for (int i = 0; i < ragged->count; i++) {
+            tn_cell_dims d = crossing_dims(&cross);
+            tn_sweep_cell cell = blank(p, "decode");
+            cell.ragged = ragged->v[i] > 0;
+            d.B = d.B > 0 ? d.B : cell.ragged ? 8 : 1;
+            complete(&d);
+            snprintf(cell.op, sizeof cell.op, "mixer");
+            snprintf(cell.pass, sizeof cell.pass, "token");
+            cell.B = d.B;
+            cell.context = d.T;
+            cell.D = d.D;
+            cell.H = d.H;
+            cell.K = d.K;
+            if (can_decode(p, &cell))
+                TN_TRY(add_decode_mixers(p, &cell));
+        }
+    return TN_OK;
+}
+
 static const char *const test_kinds[] = {"ok-1", "ok-2", "ok-3",   "slow",  "hang", "crash",
                                          "fail", "lost", "broken", "noise", NULL};
 
@@ -287,6 +363,9 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
               .model_T = axes->T.count ? axes->T : known->model_T,
               .model_D = axes->D.count ? axes->D : known->model_D,
               .rho = axes->rho.count ? axes->rho : known->rho,
+              .context = axes->context.count ? axes->context : known->context,
+              .decode_D = axes->D.count ? axes->D : known->decode_D,
+              .decode_rho = axes->rho.count ? axes->rho : known->decode_rho,
               .level = axes->level.count ? axes->level
                        : axes->op.count  ? op_level
                                          : known->level,
@@ -301,6 +380,8 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
         TN_TRY(add_sizes(&p, "layer", "mixer", &p.T, &p.D, &p.layer_pass));
     if (tn_words_allow(&p.level, "model"))
         TN_TRY(add_sizes(&p, "model", "model", &p.model_T, &p.model_D, &p.model_pass));
+    if (tn_words_allow(&p.level, "decode"))
+        TN_TRY(add_decoding(&p));
     if (list->count == before)
         return tn_fail(ctx, TN_ERR_ARG,
                        "no cell is left: nothing has these levels, ops, passes and sizes together; "

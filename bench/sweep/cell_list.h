@@ -10,12 +10,13 @@
  * rows where it names them beside its positions. */
 typedef struct tn_sweep_axes {
     tn_axis T, D, H, K, batch;
-    tn_axis rho;    /* of routed layers and models */
-    tn_axis cores;  /* of CPU devices, each with all the rest; other devices stay whole */
-    bool cold;      /* caches written over before each call */
-    tn_words level; /* op, layer, model */
-    tn_words op;    /* of op cells; without levels, op cells alone */
-    tn_words pass;  /* of an op those it has; of a layer forward, backward, step; of a model forward, step */
+    tn_axis rho;             /* of routed layers and models */
+    tn_axis context, ragged; /* of decoding: positions in the cache; 1: of sequences of other lengths */
+    tn_axis cores;           /* of CPU devices, each with all the rest; other devices stay whole */
+    bool cold;               /* caches written over before each call */
+    tn_words level;          /* op, layer, model, decode, which no preset has */
+    tn_words op;             /* of op cells; without levels, op cells alone */
+    tn_words pass; /* of an op those it has; of a layer forward, backward, step; of a model forward, step */
 } tn_sweep_axes;
 
 typedef struct tn_cell_list {

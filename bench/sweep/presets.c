@@ -9,7 +9,7 @@
 #define FRACTIONS                                                                                            \
     { {0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1}, 7 }
 
-const char *const tn_sweep_levels[] = {"op", "layer", "model", NULL};
+const char *const tn_sweep_levels[] = {"op", "layer", "model", "decode", NULL};
 const tn_words tn_sweep_layer_pass = ALL_LAYER_PASSES, tn_sweep_model_pass = ALL_MODEL_PASSES;
 
 const tn_sweep_preset tn_sweep_presets[] = {
@@ -23,6 +23,9 @@ const tn_sweep_preset tn_sweep_presets[] = {
      .model_T = {{256, 1024, 4096}, 3},
      .model_D = {{64}, 1},
      .rho = FRACTIONS,
+     .context = {{1024, 4096, 32768, 262144}, 4},
+     .decode_D = {{64}, 1},
+     .decode_rho = {{0, 0.01, 0.1, 1}, 4},
      .block_stride = 7,
      .seconds = 0.2},
     {.name = "full",
@@ -35,6 +38,9 @@ const tn_sweep_preset tn_sweep_presets[] = {
      .model_T = {{256, 1024, 4096}, 3},
      .model_D = {{64, 256}, 2},
      .rho = FRACTIONS,
+     .context = {{1024, 4096, 16384, 65536, 262144, 1048576}, 6},
+     .decode_D = {{64, 256}, 2},
+     .decode_rho = {{0, 0.001, 0.01, 0.1, 0.5, 1}, 6},
      .every_shape = true,
      .block_stride = 1,
      .seconds = 0.4},

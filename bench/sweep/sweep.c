@@ -72,7 +72,7 @@ static double seconds_of(const tn_sweep_options *o) {
 static const struct {
     const char *level;
     double alone_s, timings;
-} costs[] = {{"op", 0.5, 1}, {"layer", 0.9, 3}, {"model", 1.5, 3}};
+} costs[] = {{"op", 0.5, 1}, {"layer", 0.9, 3}, {"model", 1.5, 3}, {"decode", 0.9, 3}};
 
 double tn_sweep_estimate(const tn_sweep_options *options, const tn_cell_list *cells) {
     double sum = 0;
@@ -108,6 +108,11 @@ static void say_cell(words *w, const tn_sweep_cell *c) {
     if (c->T > 0)
         say(w, "--layer=B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", (long long)c->B, (long long)c->T,
             (long long)c->D, (long long)c->H, (long long)c->K);
+    if (c->context > 0)
+        say(w, "--layer=B=%lld,context=%lld,D=%lld,H=%lld,K=%lld", (long long)c->B, (long long)c->context,
+            (long long)c->D, (long long)c->H, (long long)c->K);
+    if (c->ragged)
+        say(w, "--ragged");
     if (c->execution != TN_EXECUTION_COMPACTED)
         say(w, "--execution=%s", tn_execution_name(c->execution));
     if (c->rho >= 0)

@@ -9,6 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
+static tn_decoding_shape decoding_of(const tn_sweep_cell *cell) {
+    return (tn_decoding_shape){.B = cell->B,
+                               .context = cell->context,
+                               .D = cell->D,
+                               .H = cell->H,
+                               .K = cell->K,
+                               .rho = cell->rho,
+                               .ragged = cell->ragged,
+                               .masked = cell->execution == TN_EXECUTION_MASKED,
+                               .mixer = cell->mixer};
+}
+
 void tn_sweep_cell_identify(const tn_sweep_cell *cell, uint64_t seed, const char *cpu_model,
                             tn_cost_row *row) {
     const tn_case *c = tn_case_find(cell->op);
@@ -33,6 +45,10 @@ void tn_sweep_cell_identify(const tn_sweep_cell *cell, uint64_t seed, const char
     row->Dh = cell->H > 0 ? cell->D / cell->H : -1;
     row->K = cell->K;
     row->rho = cell->rho;
+    if (cell->context > 0) {
+        const tn_decoding_shape decoding = decoding_of(cell);
+        tn_decoding_identify(&decoding, row);
+    }
     if (c && strcmp(cell->level, "op") == 0 && tn_shape_parse(&quiet, c, cell->shape, &shape) == TN_OK)
         tn_row_set_shape(row, c, &shape);
 }
@@ -47,7 +63,11 @@ void tn_sweep_cell_describe(const tn_sweep_cell *cell, char *text, size_t size) 
         strcat(cores, ", cold");
     if (cell->execution != TN_EXECUTION_COMPACTED)
         strcat(strcat(cores, ", "), tn_execution_name(cell->execution));
-    if (cell->T <= 0)
+    if (cell->context > 0)
+        snprintf(text, size, "decode %s at %s%lld B=%lld D=%lld H=%lld%s%s", cell->mixer,
+                 cell->ragged ? "up to " : "", (long long)cell->context, (long long)cell->B,
+                 (long long)cell->D, (long long)cell->H, rho, cores);
+    else if (cell->T <= 0)
         snprintf(text, size, "%s %s %s%s", cell->op, cell->pass, cell->shape, cores);
     else
         snprintf(text, size, "%s %s %s B=%lld T=%lld D=%lld H=%lld%s%s", cell->level, cell->mixer, cell->pass,
@@ -110,6 +130,12 @@ static tn_status run_layer(tn_device *dev, const tn_sweep_cell *cell, const tn_b
                             o, row);
 }
 
+static tn_status run_decoding(tn_device *dev, const tn_sweep_cell *cell, const tn_bench_options *o,
+                              tn_cost_row *row) {
+    const tn_decoding_shape shape = decoding_of(cell);
+    return tn_decoding_fill(dev, &shape, o, row);
+}
+
 static tn_status run_model(tn_device *dev, const tn_sweep_cell *cell, const tn_bench_options *o,
                            tn_cost_row *row) {
     tn_step_shape shape = {
@@ -141,6 +167,8 @@ tn_status tn_sweep_cell_run(tn_device *dev, const tn_sweep_cell *cell, const tn_
         status = run_test(ctx, cell->op, options->raw, row);
     else if (strcmp(cell->level, "model") == 0)
         status = run_model(dev, cell, options, row);
+    else if (strcmp(cell->level, "decode") == 0)
+        status = run_decoding(dev, cell, options, row);
     else
         status = run_layer(dev, cell, options, row);
     if (status == TN_ERR_ARG) { /* sizes that are right by themselves and too large together */

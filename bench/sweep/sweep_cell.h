@@ -2,13 +2,14 @@
 #ifndef TN_SWEEP_CELL_H
 #define TN_SWEEP_CELL_H
 
+#include "decoding.h"
 #include "execution.h"
 #include "layer.h"
 #include "bench_op.h"
 
 typedef struct tn_sweep_cell {
     const tn_device_info *info; /* borrowed */
-    char level[12];             /* "op", "layer", "model"; "test" in tests of the sweep itself */
+    char level[12];             /* "op", "layer", "model", "decode"; "test" in tests of the sweep itself */
     char op[48], pass[24];
     char shape[160]; /* of an op, as text */
     char mixer[24];  /* of a layer or model, and what follows too: */
@@ -17,6 +18,8 @@ typedef struct tn_sweep_cell {
     int cores;              /* of a CPU device; 0: the whole device */
     tn_execution execution; /* of a routed layer */
     double rho;             /* ⌈rho·T⌉/T exactly; NaN for other mixers than routed */
+    int64_t context;        /* of decoding, which has no T; 0: another level */
+    bool ragged;
 } tn_sweep_cell;
 
 /* The columns that say what the row is of; the rest is as tn_row_init leaves it. */

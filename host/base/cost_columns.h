@@ -101,7 +101,13 @@ typedef enum tn_column_use {
     X(variant, TEXT, 0)                                                                                      \
     X(copies, COUNT, 0)                                                                                      \
     X(waits, COUNT, 0)                                                                                       \
-    X(peer_event_ms, AMOUNT, 0)
+    X(peer_event_ms, AMOUNT, 0)                                                                              \
+    X(context, COUNT, TN_COL_APART | TN_COL_KEY | TN_COL_CURVE)                                              \
+    X(contexts, TEXT, TN_COL_APART | TN_COL_KEY | TN_COL_CURVE)                                              \
+    X(context_min, COUNT, 0)                                                                                 \
+    X(context_median, COUNT, 0)                                                                              \
+    X(state_bytes, AMOUNT, 0)                                                                                \
+    X(tokens_per_s, POSITIVE, 0)
 
 /* The number of each column, in the order of the file. */
 #define TN_COLUMN_NUMBER(name, kind, uses) TN_COLUMN_##name,
