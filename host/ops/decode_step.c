@@ -2,7 +2,7 @@
 
 #include "decode_step_variants.h"
 
-#include "decode_step/decode_step_sizes.cl"
+#include <math.h>
 
 _Static_assert((int)TN_DECODE_STEP_WEIGHTS == (int)WEIGHTS_OF_LAYER &&
                    (int)TN_DECODE_STEP_BESIDE == (int)WEIGHTS_BESIDE,
@@ -34,7 +34,7 @@ const char *tn_decode_step_weight(int i) {
 }
 
 static const char *const passes[] = {"forward", NULL};
-static const tn_variant *const variants[] = {&tn_decode_step_walk, NULL};
+static const tn_variant *const variants[] = {&tn_decode_step_staged, &tn_decode_step_walk, NULL};
 const tn_op tn_decode_step_op = {
     .name = "decode_step", .passes = passes, .shape_bytes = sizeof(tn_decode_step_key), .variants = variants};
 
@@ -73,6 +73,36 @@ int64_t tn_decode_step_floats(const tn_decode_step_key *s) {
     const int64_t width = s->D / s->H * s->Hkv, global = 2 * s->D * s->D + 2 * s->D * width;
     return s->layers * (2 * s->D * s->F + (s->conv ? s->D * s->D : 0) + (s->attention ? global : 0)) +
            s->V * s->D;
+}
+
+_Static_assert(sizeof(decode_step_sizes) == 10 * sizeof(int32_t), "decode_step_sizes as kernels see it");
+
+decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk) {
+    const tn_decode_step_shape *s = call->shape;
+    return (decode_step_sizes){.rows = (int)s->rows,
+                               .slots = (int)s->slots,
+                               .capacity = (int)s->capacity,
+                               .layers = (int)s->layers,
+                               .to = 2 * (int)s->layers,
+                               .of_step = (int)call->args->step,
+                               .chunks = (int)tn_ceil_div(call->args->context, chunk),
+                               .eps = (float)call->args->eps,
+                               .scale = (float)(1 / sqrt((double)(s->D / s->H)))};
+}
+
+tn_status tn_decode_step_sums(tn_device *dev, const tn_decode_step_call *call, const decode_step_sizes *sizes,
+                              tn_buffer **out) {
+    const int64_t chunks = (int64_t)sizes->rows * sizes->chunks, width = 2 * call->shape->H + call->shape->D;
+    TN_TRY(tn_elements_check(tn_device_context(dev), "sums of chunks of keys", chunks, width));
+    return tn_device_scratch(dev, 1, (size_t)(chunks * width) * sizeof(float), out);
+}
+
+tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_decode_step_call *call,
+                                const decode_step_sizes *sizes, const tn_buffer *work, tn_buffer *sums) {
+    const tn_decode_step_args *a = call->args;
+    return tn_launch(dev, kernel, tn_range_2d((size_t)sizes->chunks, (size_t)sizes->rows, 1, 1),
+                     tn_arg_buffer(sums), tn_arg_buffer(work), tn_arg_buffer(a->k), tn_arg_buffer(a->v),
+                     tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
 }
 
 static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a) {

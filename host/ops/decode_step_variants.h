@@ -5,6 +5,8 @@
 #include "decode_step.h"
 #include "variant.h"
 
+#include "decode_step/decode_step_sizes.cl"
+
 /* The key of a plan: a shape but for the room of the state, which grows. */
 typedef struct tn_decode_step_key {
     int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope;
@@ -23,7 +25,16 @@ int tn_decode_step_lanes(const tn_decode_step_key *s, int most);
 void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, tn_options *options);
 /* Floats of weights that a step reads of layers and head. */
 int64_t tn_decode_step_floats(const tn_decode_step_key *s);
+/* What all launches of a call are told; `chunk`: keys of a chunk. */
+decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk);
+/* Keys of rows that take attention, chunks side by side, of layer sizes->from / 2: to sums [rows,chunks,..].
+ */
+tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_decode_step_call *call,
+                                const decode_step_sizes *sizes, const tn_buffer *work, tn_buffer *sums);
+/* Room for the sums of chunks of keys; scratch. */
+tn_status tn_decode_step_sums(tn_device *dev, const tn_decode_step_call *call, const decode_step_sizes *sizes,
+                              tn_buffer **out);
 
-extern const tn_variant tn_decode_step_walk;
+extern const tn_variant tn_decode_step_staged, tn_decode_step_walk;
 
 #endif

@@ -10,30 +10,16 @@
 static inline int walk_before(const decode_row *row, float *x, float *q, global int *projected, int place,
                               int given, float eps) {
     float u[D], s[D];
-    int h = !HAS_CONV;
-    norm_of(u, x, WEIGHT(row, AT_NORM1), eps);
-    leave_row(u, row->ring + row->t % RING * D);
-#if HAS_ROUTER
-    const float z = logit_of(u, WEIGHT(row, AT_ROUTER), WEIGHT(row, AT_ROUTER_BIAS));
-    h = !(z < 0.0f);
-    for (int d = 0; z != z && given > 1 && d < D; d += LANES)
-        AT(x + d) += z; /* a gate that is no number makes the row none */
-#endif
+    const int h = mixer_front(row, x, u, s, given, eps);
 #if HAS_CONV
-#if HAS_ATTENTION
-    h = given > 1 ? h : given;
-#endif
-    if (!h) {
-        convolve(row, s, u);
-        for (int n = 0; n < D; n += LANES)
-            add_product(x, WEIGHT(row, AT_CONV_OUT), s, D, n);
-    }
+    for (int n = 0; !h && n < D; n += LANES)
+        add_product(x, WEIGHT(row, AT_CONV_OUT), s, D, n);
 #endif
 #if HAS_ATTENTION
-    const int first = min(projected[place], row->t), now = h || row->t + 1 - first >= PENDING;
-    if (now)
+    const int first = min(projected[place], row->t), due = keys_are_due(row, h, first);
+    if (due)
         project_all(row, first);
-    projected[place] = now ? row->t + 1 : first;
+    projected[place] = due ? row->t + 1 : first;
     for (int n = 0; h && n < D; n += LANES)
         AT(q + n) = dot_rows(WEIGHT(row, AT_Q), D, u, D, n);
 #if TURNED
