@@ -95,16 +95,26 @@ static int64_t weight_floats(const tn_decode_step_shape *s, int which) {
 
 enum { ALL_KINDS = TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE };
 
+/* Which of the kinds of tensors i of the table is. */
+static int kind_of(const tn_decode_step_shape *s, int64_t i) {
+    const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS;
+    return (int)(i < rows ? i % TN_DECODE_STEP_WEIGHTS : i - rows + TN_DECODE_STEP_WEIGHTS);
+}
+
+/* Floats up to where the next tensor begins, at a multiple of 4. */
+static int64_t room_of(const tn_decode_step_shape *s, int kind) {
+    return (weight_floats(s, kind) + 3) / 4 * 4;
+}
+
 /* Where tensor i of the table's begins; i = their number: where all end. */
 static int64_t place_of(const tn_decode_step_shape *s, int64_t i) {
     int64_t layer = 0, all = 0;
     for (int k = 0; k < TN_DECODE_STEP_WEIGHTS; k++)
-        layer += weight_floats(s, k);
+        layer += room_of(s, k);
     const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS,
                   layers = i < rows ? i / TN_DECODE_STEP_WEIGHTS : s->layers;
     for (int64_t k = layers * TN_DECODE_STEP_WEIGHTS; k < i; k++)
-        all += weight_floats(
-            s, (int)(k < rows ? k % TN_DECODE_STEP_WEIGHTS : k - rows + TN_DECODE_STEP_WEIGHTS));
+        all += room_of(s, kind_of(s, k));
     return layers * layer + all;
 }
 
@@ -143,10 +153,9 @@ static double weight_scale(const tn_decode_step_shape *s, int which) {
 
 static void fill(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *t) {
     const tn_decode_step_shape s = shape_of(shape);
-    const int64_t rows = s.layers * TN_DECODE_STEP_WEIGHTS;
     (void)pass;
     for (int64_t i = 0; i < table_length(&s); i++) {
-        const int which = (int)(i < rows ? i % TN_DECODE_STEP_WEIGHTS : i - rows + TN_DECODE_STEP_WEIGHTS);
+        const int which = kind_of(&s, i);
         const int64_t at = t[T_TABLE].i32[i] = (int32_t)place_of(&s, i);
         for (int64_t k = 0; k < weight_floats(&s, which); k++)
             t[T_VALUES].f64[at + k] *= weight_scale(&s, which);
@@ -247,12 +256,11 @@ static uses uses_of(const tn_decode_step_shape *s, const tn_tensor *t, int64_t l
 static bool weight_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, int64_t i) {
     const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS;
     int64_t of = table_length(s) - 1;
-    while (place_of(s, of) > i)
-        of--;
-    while (weight_floats(
-               s, (int)(of < rows ? of % TN_DECODE_STEP_WEIGHTS : of - rows + TN_DECODE_STEP_WEIGHTS)) == 0)
+    while (place_of(s, of) > i || weight_floats(s, kind_of(s, of)) == 0)
         of--;
     const int64_t within = i - place_of(s, of);
+    if (within >= weight_floats(s, kind_of(s, of)))
+        return false; /* between two tensors */
     if (of == rows) { /* the embedding */
         for (int64_t r = 0; r < s->rows; r++)
             if (t[T_STEPS].i32[r] == within / s->D)

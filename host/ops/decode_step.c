@@ -34,7 +34,8 @@ const char *tn_decode_step_weight(int i) {
 }
 
 static const char *const passes[] = {"forward", NULL};
-static const tn_variant *const variants[] = {&tn_decode_step_staged, &tn_decode_step_walk, NULL};
+static const tn_variant *const variants[] = {&tn_decode_step_staged, &tn_decode_step_groups,
+                                             &tn_decode_step_walk, NULL};
 const tn_op tn_decode_step_op = {
     .name = "decode_step", .passes = passes, .shape_bytes = sizeof(tn_decode_step_key), .variants = variants};
 

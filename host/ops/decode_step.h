@@ -44,7 +44,8 @@ typedef struct tn_decode_step_args {
         *steps; /* i32 [count,3,rows]: tokens, positions (from 0, below capacity), slots (each once) */
     const tn_buffer *given;  /* u8 [count,layers,rows]: decisions, or NULL: the router's */
     const tn_buffer *values; /* weights, floats */
-    const tn_buffer *table;  /* i32 [layers,15], then [3]: floats in front of each tensor in values */
+    const tn_buffer *table;  /* i32 [layers,15], then [3]: floats in front of each tensor in values: multiples
+                                 of 4 */
     int64_t step;            /* which of `count` steps this is: 0 to count − 1 */
     int64_t context;         /* the largest position of the step + 1: launches are sized by it */
     double eps;              /* of the norms */

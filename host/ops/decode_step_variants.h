@@ -35,6 +35,6 @@ tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_deco
 tn_status tn_decode_step_sums(tn_device *dev, const tn_decode_step_call *call, const decode_step_sizes *sizes,
                               tn_buffer **out);
 
-extern const tn_variant tn_decode_step_staged, tn_decode_step_walk;
+extern const tn_variant tn_decode_step_staged, tn_decode_step_groups, tn_decode_step_walk;
 
 #endif
