@@ -9,7 +9,7 @@ static tn_decode_step_shape shape_of(const tn_decoder *d, int64_t rows) {
                                   .layers = c->layers,
                                   .D = c->d_model,
                                   .H = c->heads,
-                                  .Hkv = tn_model_kv_heads(c),
+                                  .Hkv = tn_model_config_kv_heads(c),
                                   .K = c->conv_taps,
                                   .F = c->mlp_width,
                                   .V = c->vocab,

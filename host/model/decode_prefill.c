@@ -142,7 +142,7 @@ static tn_status project(piece *p, int64_t layer) {
     for (int64_t i = 0; i < rows; i++)
         w->int_host[i] = (int32_t)(first + i);
     TN_TRY(tn_buffer_write(w->positions, 0, (size_t)rows * sizeof(int32_t), w->int_host));
-    TN_TRY(rotate(d, w->k, rows, tn_model_kv_heads(&d->m->config), w->positions));
+    TN_TRY(rotate(d, w->k, rows, tn_model_config_kv_heads(&d->m->config), w->positions));
     TN_TRY(tn_buffer_copy(d->k, to, w->k, 0, (size_t)rows * wide));
     TN_TRY(tn_buffer_copy(d->v, to, w->v, 0, (size_t)rows * wide));
     return tn_buffer_write(d->projected, (size_t)place_of(p, layer) * sizeof now, sizeof now, &now);
@@ -157,8 +157,14 @@ static tn_status attend(const piece *p, int64_t layer, int64_t rows) {
     const int32_t starts[4] = {0, (int32_t)rows, 0, (int32_t)T};
     const size_t wide = (size_t)d->width * sizeof(float),
                  at = (size_t)(place_of(p, layer) * d->capacity) * wide, align = tn_buffer_align(d->m->dev);
-    const tn_flash_attention_shape s = {
-        .B = 1, .T = T, .R = rows, .Rkv = T, .max_rows = rows, .H = c->heads, .Dh = c->d_model / c->heads};
+    const tn_flash_attention_shape s = {.B = 1,
+                                        .T = T,
+                                        .R = rows,
+                                        .Rkv = T,
+                                        .max_rows = rows,
+                                        .H = c->heads,
+                                        .Hkv = tn_model_config_kv_heads(c),
+                                        .Dh = c->d_model / c->heads};
     tn_buffer *k = NULL, *v = NULL, *q_start = NULL, *kv_start = NULL;
     tn_status status = TN_OK;
     TN_TRY(tn_decoder_need(d, &w->starts, align + 2 * sizeof *starts));

@@ -7,7 +7,7 @@
 enum { TABLE_MOST = TN_MODEL_MAX_LAYERS * TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE };
 
 static int64_t key_width(const tn_model_config *c) {
-    return tn_mixer_has_attention(c) ? c->d_model / c->heads * tn_model_kv_heads(c) : 0;
+    return tn_mixer_has_attention(c) ? c->d_model / c->heads * tn_model_config_kv_heads(c) : 0;
 }
 
 double tn_decoder_bytes_of(const tn_model_config *c, int64_t slots, int64_t positions) {

@@ -31,11 +31,6 @@ struct tn_decoder {
     tn_decoder_rows piece;
 };
 
-/* TODO-KV */
-static inline int64_t tn_model_kv_heads(const tn_model_config *c) {
-    return c->heads;
-}
-
 tn_status tn_decoder_slot_check(const tn_decoder *d, int64_t slot);
 /* Room for `positions` of each sequence. */
 tn_status tn_decoder_reserve(tn_decoder *d, int64_t positions);
