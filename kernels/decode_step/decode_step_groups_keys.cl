@@ -18,9 +18,45 @@
 #define AT_QS(s) ((s).rows * D)
 #define AT_S(s)  (2 * (s).rows * D)
 
+/* Scores of keys j0 ... of a head whose item's quad of the first key is at `keys`, one for each of BLOCK;
+ * keys from `to` on are stood for by the last one before. */
+ALWAYS_INLINE void block_scores(local float *scores, local float *parts, const global float *keys, float4 q,
+                                int j0, int to) {
+    const int id = get_local_id(0), quad = id % QUADS, part = id / QUADS;
+    UNROLL for (int i = 0; i < EACH; i++) {
+        const float product = dot(q, QUAD(keys + min(j0 + i * PARTS + part, to - 1) * KV));
+        if (part < PARTS)
+            parts[(i * QUADS + quad) * PITCH + part] = product;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int j = id; j < BLOCK; j += GROUP) {
+        float score = 0.0f;
+        UNROLL for (int l = 0; l < QUADS; l++) score += parts[(j / PARTS * QUADS + l) * PITCH + j % PARTS];
+        scores[j] = score;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+/* Scores become weights, zeros from `count` on; what is summed so far shrinks to the new largest score. */
+ALWAYS_INLINE void block_weights(local float *scores, int count, float *top, float *weight, float4 *sum) {
+    float largest = *top;
+    for (int j = 0; j < count; j++)
+        largest = AT_LEAST(scores[j], largest);
+    const float base = largest == -INFINITY ? 0.0f : largest, shrink = exp1(*top - base);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int j = get_local_id(0); j < BLOCK; j += GROUP)
+        scores[j] = j < count ? exp1(scores[j] - base) : 0.0f;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    *weight *= shrink;
+    for (int j = 0; j < count; j++)
+        *weight += scores[j];
+    *sum *= shrink;
+    *top = largest;
+}
+
 /* Grid: chunks x HEADS x rows, times GROUP. */
-kernel void decode_step_groups_attend(global float *restrict partial, /* [rows,chunks,HEADS,DH+4]: the sum
-                                                                         of values, weight, largest score */
+kernel void decode_step_groups_attend(global float *restrict partial, /* [rows,chunks,HEADS,DH+4]: the sum of
+                                                                         values, weight, largest score */
                                       const global float *restrict work,
                                       const global float *restrict keys,   /* [layers,slots,capacity,KV] */
                                       const global float *restrict values, /* likewise */
@@ -40,39 +76,14 @@ kernel void decode_step_groups_attend(global float *restrict partial, /* [rows,c
     float4 sum = 0.0f;
     float top = -INFINITY, weight = 0.0f;
     for (int j0 = from; there && j0 < to; j0 += BLOCK) {
-        UNROLL for (int i = 0; i < EACH; i++) {
-            const int j = min(j0 + i * PARTS + part, to - 1);
-            const float product = dot(q, QUAD(keys + at + j * KV));
-            if (part < PARTS)
-                parts[(i * QUADS + quad) * PITCH + part] = product;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int j = id; j < BLOCK; j += GROUP) {
-            float score = 0.0f;
-            UNROLL for (int l = 0; l < QUADS; l++) score +=
-                parts[(j / PARTS * QUADS + l) * PITCH + j % PARTS];
-            scores[j] = score;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
         const int count = min(BLOCK, to - j0);
-        float largest = top;
-        for (int j = 0; j < count; j++)
-            largest = AT_LEAST(scores[j], largest);
-        const float base = largest == -INFINITY ? 0.0f : largest, shrink = exp1(top - base);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int j = id; j < BLOCK; j += GROUP)
-            scores[j] = j < count ? exp1(scores[j] - base) : 0.0f;
-        barrier(CLK_LOCAL_MEM_FENCE);
-        weight *= shrink;
-        for (int j = 0; j < count; j++)
-            weight += scores[j];
-        sum *= shrink;
+        block_scores(scores, parts, keys + at, q, j0, to);
+        block_weights(scores, count, &top, &weight, &sum);
         UNROLL for (int i = 0; i < EACH; i++) {
             const int j = i * PARTS + part;
             if (j < count && part < PARTS)
                 sum += scores[j] * QUAD(values + at + (j0 + j) * KV);
         }
-        top = largest;
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     sums[id] = sum;
