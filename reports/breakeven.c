@@ -44,8 +44,9 @@ static view view_of(const tn_csv *t) {
 }
 
 static bool is_layer_row(const view *v, size_t row, const char *mixer) {
-    return strcmp(tn_csv_text(v->t, row, v->level), "layer") == 0 &&
-           strcmp(tn_csv_text(v->t, row, v->pass), "forward") == 0 && tn_csv_use(v->t, row) == TN_ROW_USED &&
+    const char *level = tn_csv_text(v->t, row, v->level), *pass = tn_csv_text(v->t, row, v->pass);
+    return ((strcmp(level, "layer") == 0 && strcmp(pass, "forward") == 0) || strcmp(level, "decode") == 0) &&
+           tn_csv_use(v->t, row) == TN_ROW_USED &&
            !*tn_csv_text(v->t, row, v->part) && /* a part of a layer is no layer */
            strcmp(tn_csv_text(v->t, row, v->mixer), mixer) == 0;
 }
@@ -144,6 +145,8 @@ static tn_breakeven group_of(const view *v, size_t row) {
     (void)tn_csv_number(t, row, tn_csv_column(t, "D"), &b.D);
     (void)tn_csv_number(t, row, tn_csv_column(t, "H"), &b.H);
     (void)tn_csv_number(t, row, tn_csv_column(t, "K"), &b.K);
+    (void)tn_csv_number(t, row, tn_csv_column(t, "context"), &b.context);
+    b.contexts = tn_csv_text(t, row, tn_csv_column(t, "contexts"));
     return b;
 }
 
@@ -184,11 +187,14 @@ static int by_execution(const char *a, const char *b) {
 /* A sweep's rows come in random order; people read lengths in theirs. NaN, an empty cell, counts as 0. */
 static int by_shape(const void *a, const void *b) {
     const tn_breakeven *x = a, *y = b;
-    const double left[] = {x->D, x->H, x->K, x->T, x->B}, right[] = {y->D, y->H, y->K, y->T, y->B};
+    const double left[] = {x->D, x->H, x->K, x->T, x->B, x->context},
+                 right[] = {y->D, y->H, y->K, y->T, y->B, y->context};
     int order = strcmp(x->device, y->device);
     if (order == 0)
+        order = (x->context > 0) - (y->context > 0);
+    if (order == 0)
         order = by_execution(x->execution, y->execution);
-    for (int i = 0; order == 0 && i < 5; i++) {
+    for (int i = 0; order == 0 && i < 6; i++) {
         double l = isnan(left[i]) ? 0 : left[i], r = isnan(right[i]) ? 0 : right[i];
         order = (l > r) - (l < r);
     }

@@ -1,5 +1,5 @@
-/* From layer rows of a cost CSV: up to which routed fraction ρ routing pays on a device, and how much of the
- * speed-up that counting operations promises arrives. */
+/* From layer and decode rows of a cost CSV: up to which routed fraction ρ routing pays on a device, and how
+ * much of the speed-up that counting operations promises arrives. */
 #ifndef TN_BREAKEVEN_H
 #define TN_BREAKEVEN_H
 
@@ -35,6 +35,8 @@ typedef struct tn_breakeven {
     char device[TN_CSV_DEVICE];                            /* as tn_csv_device */
     size_t row, place;    /* first row of the group in the table; the number of its layer and device there */
     double B, T, D, H, K; /* NaN where the cell is empty */
+    double context;       /* of decoding, which has no T; NaN for a layer's forward pass */
+    const char *contexts; /* "equal", "ragged"; "" */
     tn_breakeven_bound even;    /* by the medians: ρ* */
     double masked_speedup;      /* dense / masked, which costs the same at every ρ; NaN where not measured */
     tn_breakeven_bound compact; /* up to where compacted is faster than masked; where that was measured */
@@ -49,18 +51,19 @@ typedef struct tn_breakeven {
 
 typedef struct tn_breakevens {
     tn_context *ctx;
-    tn_breakeven
-        *items; /* a file after the other; by device, execution (compacted first), D, H, K, T within one */
+    tn_breakeven *items; /* a file after the other; by device, execution (compacted first), D, H, K, T, B,
+                            context within one, layers before decoding */
     size_t count, capacity;
 } tn_breakevens;
 
-/* Adds the groups of one table (level = layer, pass = forward, mixer = routed, rows that are used) to `out`,
- * which starts zeroed. A group is a version, host, device (two of one name are two: tn_device_mark), cores,
- * caches, driver, execution, B, T, D, H and K. Dense time: dense_ratio, else dense_wall_ms, of the same row,
- * else the attention row of the group. A ρ measured twice counts once, the later row. Points without a dense
- * time are left out, and groups without a point. Rows of the execution `masked` are no points: they stand
- * beside the compacted ones of the same group. Those of `block-skipping` are a group of their own, and stand
- * beside the compacted points of the same ρ. The table must outlive `out`. */
+/* Adds the groups of one table (level = layer and pass = forward, or level = decode; mixer = routed, rows
+ * that are used) to `out`, which starts zeroed. A group is a version, host, device (two of one name are two:
+ * tn_device_mark), cores, caches, driver, execution, B, T, D, H, K, context and contexts. Dense time:
+ * dense_ratio, else dense_wall_ms, of the same row, else the attention row of the group. A ρ measured twice
+ * counts once, the later row. Points without a dense time are left out, and groups without a point. Rows of
+ * the execution `masked` are no points: they stand beside the compacted ones of the same group. Those of
+ * `block-skipping` are a group of their own, and stand beside the compacted points of the same ρ. The table
+ * must outlive `out`. */
 tn_status tn_breakevens_add(tn_context *ctx, const tn_csv *costs, tn_breakevens *out);
 void tn_breakevens_free(tn_breakevens *b);
 

@@ -35,10 +35,10 @@
   }
 
   const READERS = {
-    device: [['devices', field('device')], ['runs', (run) => of(run, 'device')], ['breakevens', field('device')], ['cells', field('device')],
+    device: [['devices', field('device')], ['runs', (run) => of(run, 'device')], ['breakevens', field('device')], ['paying', field('device')], ['cells', field('device')],
       ['ops', field('device')], ['failures', field('device')]],
-    T: [['runs', runLength], ['breakevens', field('T')], ['cells', field('T')], ['ops', field('T')], ['failures', field('T')]],
-    pass: [['breakevens', () => 'forward'], ['cells', field('pass')], ['ops', field('pass')], ['failures', field('pass')]],
+    T: [['runs', runLength], ['breakevens', field('T')], ['paying', () => null], ['cells', field('T')], ['ops', field('T')], ['failures', field('T')]],
+    pass: [['breakevens', (b) => (isNumber(b.context) ? 'token' : 'forward')], ['paying', () => 'token'], ['cells', field('pass')], ['ops', field('pass')], ['failures', field('pass')]],
   };
 
   function values(name) {
@@ -117,9 +117,10 @@
   }
 
   function breakevenSection() {
-    if (!data.breakevens.length) return;
+    const layers = data.breakevens.filter((b) => !isNumber(b.context));
+    if (!layers.length) return;
     const groups = new Map();
-    data.breakevens.forEach((b) => {
+    layers.forEach((b) => {
       const key = JSON.stringify([b.file, b.platform, b.device, b.schedule, b.D, b.H, b.K]);
       groups.set(key, (groups.get(key) || []).concat([b]));
     });
@@ -141,18 +142,20 @@
         'a run, no confidence interval. Masked runs both tracks for all rows and then chooses: as fast at every ρ, above 1 where it is faster than dense ' +
         'attention. Block-skipping runs attention for whole blocks of rows of which any is routed. Evaluation, inference and compacted steps of training always run ' +
         'compacted, whichever is the fastest. The ideal is the speed-up that counting operations promises; its share is what arrives.'),
-      table('Break-even and share of the ideal', columns, data.breakevens), download('break-even', columns, data.breakevens),
+      table('Break-even and share of the ideal', columns, layers), download('break-even', columns, layers),
       node('div', { class: 'figures' }, ...charts.map((group, i) => Costs.timeFigure(group, i, whole.costFiles))));
   }
 
   function costSections() {
+    const decode = Decode.section(data.cells, data.breakevens.filter((b) => isNumber(b.context)), data.paying);
+    if (decode) section('decode', 'A token at a time', ...decode);
     const split = Split.split(data.cells);
     if (split) section('split', 'Where the time goes', ...split);
     const energy = Costs.energy(data.cells);
     if (energy) section('energy', 'Energy', ...energy);
     const scaling = Costs.scaling(data.cells);
     if (scaling) section('scaling', 'Scaling with the length', ...scaling);
-    const roofs = Roofs.roofs(data.cells.concat(data.ops));
+    const roofs = Roofs.roofs(data.cells.filter((row) => row.level !== 'decode').concat(data.ops)); /* a mean over steps has no place under one roof */
     if (roofs) section('roofline', 'Against the device’s ceilings', ...roofs);
   }
 
@@ -197,12 +200,12 @@
     runsSections();
     breakevenSection();
     costSections();
-    rowsSection('layers', 'Layers and models', 'Every measured layer and model pass.', data.cells,
-      ['device', 'level', 'pass', 'mixer', 'part', 'schedule', 'B', 'T', 'D', 'H', 'K', 'rho', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'energy_net_j', 'idle_w', 'energy_source', 'keys', 'block', 'executed_rho']);
+    rowsSection('layers', 'Layers and models', 'Every measured layer and model pass, and tokens of layers.', data.cells,
+      ['device', 'level', 'pass', 'mixer', 'part', 'schedule', 'B', 'T', 'D', 'H', 'K', 'rho', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'energy_net_j', 'idle_w', 'energy_source', 'keys', 'block', 'executed_rho', 'context', 'contexts', 'context_min', 'context_median', 'state_bytes', 'tokens_per_s']);
     rowsSection('ops', 'Kernels', 'Each op by itself: median wall time of a call, its rates, and its share of the measured roof.', data.ops,
       ['device', 'op', 'pass', 'shape', 'B', 'T', 'D', 'schedule', 'n', 'wall_ms', 'wall_ms_q1', 'wall_ms_q3', 'event_ms', 'gflops', 'gbs', 'roofline_pct', 'energy_j', 'verified', 'peer', 'peer_ratio', 'peer_ratio_q1', 'peer_ratio_q3']);
     rowsSection('failures', 'Cells without a number', 'Not measured, and why. They take no part in anything above.', data.failures,
-      ['device', 'level', 'op', 'pass', 'shape', 'mixer', 'schedule', 'B', 'T', 'D', 'rho', 'status', 'reason']);
+      ['device', 'level', 'op', 'pass', 'shape', 'mixer', 'schedule', 'B', 'T', 'D', 'rho', 'context', 'status', 'reason']);
     flawsSection();
     provenance();
     if (!rowsOf(data)) body.prepend(node('p', {}, 'No row and no run passes these filters together.'));

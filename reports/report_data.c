@@ -3,6 +3,7 @@
 #include "breakeven.h"
 #include "build.h"
 #include "clock.h"
+#include "paying.h"
 #include "report_routes.h"
 #include "text_file.h"
 
@@ -196,6 +197,8 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     json_object_set_new(object, "D", real_json(b->D));
     json_object_set_new(object, "H", real_json(b->H));
     json_object_set_new(object, "K", real_json(b->K));
+    json_object_set_new(object, "context", real_json(b->context));
+    json_object_set_new(object, "contexts", *b->contexts ? json_string(b->contexts) : json_null());
     set_bound(object, &b->even);
     json_object_set_new(object, "masked_speedup", real_json(b->masked_speedup));
     json_object_set_new(object, "compact",
@@ -207,11 +210,41 @@ static json_t *breakeven_json(const tn_breakeven *b) {
     return object;
 }
 
-static tn_status breakevens_json(const tn_inputs *in, json_t *array) {
+static json_t *paying_json(const tn_paying *p) {
+    static const char *const verdicts[] = {"found", "always", "never"};
+    char text[32];
+    json_t *object = json_object(), *points = json_array();
+    tn_paying_text(&p->from, text, sizeof text);
+    for (size_t i = 0; i < p->count; i++)
+        json_array_append_new(points, json_pack("{s:f, s:f}", "context", p->points[i].context, "speedup",
+                                                p->points[i].speedup));
+    json_object_set_new(object, "file", tn_text_json(p->of->file));
+    json_object_set_new(object, "platform", json_string(p->of->platform));
+    json_object_set_new(object, "device", json_string(p->of->device));
+    json_object_set_new(object, "B", real_json(p->of->B));
+    json_object_set_new(object, "D", real_json(p->of->D));
+    json_object_set_new(object, "H", real_json(p->of->H));
+    json_object_set_new(object, "K", real_json(p->of->K));
+    json_object_set_new(object, "contexts", json_string(p->of->contexts));
+    json_object_set_new(object, "rho", real_json(p->rho));
+    json_object_set_new(object, "verdict", json_string(verdicts[p->from.kind]));
+    json_object_set_new(object, "context", real_json(p->from.context));
+    json_object_set_new(object, "text", json_string(text));
+    json_object_set_new(object, "points", points);
+    return object;
+}
+
+static tn_status breakevens_json(const tn_inputs *in, json_t *array, json_t *paying) {
     tn_breakevens found = {.ctx = in->ctx};
+    tn_payings contexts = {.ctx = in->ctx};
     tn_status status = TN_OK;
     for (size_t f = 0; f < in->cost_count && status == TN_OK; f++)
         status = tn_breakevens_add(in->ctx, &in->costs[f], &found);
+    if (status == TN_OK)
+        status = tn_payings_make(&found, &contexts);
+    for (size_t i = 0; i < contexts.count; i++)
+        json_array_append_new(paying, paying_json(&contexts.items[i]));
+    tn_payings_free(&contexts);
     for (size_t i = 0; i < found.count; i++)
         json_array_append_new(array, breakeven_json(&found.items[i]));
     tn_breakevens_free(&found);
@@ -250,6 +283,13 @@ static const char *const cell_names[] = {"device",
                                          "keys",
                                          "block",
                                          "executed_rho",
+                                         "context",
+                                         "contexts",
+                                         "context_min",
+                                         "context_median",
+                                         "state_bytes",
+                                         "tokens_per_s",
+                                         "variant",
                                          NULL};
 static const char *const op_names[] = {"device",
                                        "level",
@@ -276,8 +316,9 @@ static const char *const op_names[] = {"device",
                                        "peer_ratio_q1",
                                        "peer_ratio_q3",
                                        NULL};
-static const char *const failure_names[] = {"device", "level", "op", "pass", "shape",  "mixer",  "schedule",
-                                            "B",      "T",     "D",  "rho",  "status", "reason", NULL};
+static const char *const failure_names[] = {"device", "level",    "op",     "pass",   "shape",
+                                            "mixer",  "schedule", "B",      "T",      "D",
+                                            "rho",    "context",  "status", "reason", NULL};
 
 /* What is measured and believed, by level; what is not, with the reason. Damaged rows stand in `flaws`. */
 static void rows_json(const tn_inputs *in, json_t *cells, json_t *ops, json_t *failures) {
@@ -331,9 +372,9 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     char now[24];
     tn_clock_utc(now, sizeof now);
     json_t *root = json_object(), *cells = json_array(), *ops = json_array(), *failures = json_array(),
-           *breakevens = json_array(), *runs = json_array();
+           *breakevens = json_array(), *paying = json_array(), *runs = json_array();
     rows_json(in, cells, ops, failures);
-    tn_status status = breakevens_json(in, breakevens);
+    tn_status status = breakevens_json(in, breakevens, paying);
     if (status == TN_OK)
         status = runs_json(in, runs);
     json_object_set_new(root, "version", json_string(tn_build_version()));
@@ -341,6 +382,7 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     json_object_set_new(root, "devices", devices_json(in));
     json_object_set_new(root, "runs", runs);
     json_object_set_new(root, "breakevens", breakevens);
+    json_object_set_new(root, "paying", paying);
     json_object_set_new(root, "cells", cells);
     json_object_set_new(root, "ops", ops);
     json_object_set_new(root, "failures", failures);

@@ -2,6 +2,7 @@
 
 #include "breakeven.h"
 #include "inputs.h"
+#include "paying.h"
 
 #include <math.h>
 #include <string.h>
@@ -122,6 +123,13 @@ static tn_status beats_cell(tn_text_table *table, bool compacted, bool measured,
     return tn_text_table_cell(table, "%s", text);
 }
 
+/* Of decoding, which has no T. */
+static tn_status context_cell(tn_text_table *table, const tn_breakeven *b, tn_table_format format) {
+    if (b->context > 0 && strcmp(b->contexts, "ragged") == 0)
+        return tn_text_table_cell(table, "up to %.0f", b->context);
+    return number_cell(table, b->context, "%.0f", format);
+}
+
 static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b, tn_table_format format) {
     char text[32], interval[80];
     const tn_breakeven_point *first = &b->points[0];
@@ -131,6 +139,7 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b, tn_t
     TN_TRY(tn_text_table_cell(table, "%s", b->device));
     TN_TRY(tn_text_table_cell(table, "%s", b->execution));
     TN_TRY(number_cell(table, b->T, "%.0f", format));
+    TN_TRY(context_cell(table, b, format));
     TN_TRY(number_cell(table, b->D, "%.0f", format));
     TN_TRY(tn_text_table_cell(table, "%s", text));
     TN_TRY(tn_text_table_cell(table, "%s", interval));
@@ -144,13 +153,15 @@ static tn_status breakeven_row(tn_text_table *table, const tn_breakeven *b, tn_t
     TN_TRY(number_cell(table, first->share_pct, "%.0f", format));
     TN_TRY(number_cell(table, b->masked_speedup, "%.3g×", format));
     TN_TRY(beats_cell(table, compacted, isfinite(b->masked_speedup), &b->compact, format));
-    return beats_cell(table, compacted, b->has_blocks, &b->skip, format);
+    /* decoding has no blocks */
+    return beats_cell(table, compacted && !(b->context > 0), b->has_blocks, &b->skip, format);
 }
 
 static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_table_format format) {
     static const char *const titles[] = {"device",
                                          "execution",
                                          "T",
+                                         "context",
                                          "D",
                                          "break-even ρ*",
                                          "ρ* by quartiles",
@@ -169,6 +180,40 @@ static tn_status print_breakevens(const tn_breakevens *found, FILE *stream, tn_t
     TN_GO(tn_text_table_print(table, stream, format));
 cleanup:
     tn_text_table_free(table);
+    return status;
+}
+
+/* Where there is decoding; for people alone. */
+static tn_status print_paying(const tn_breakevens *found, FILE *stream, tn_table_format format) {
+    static const char *const titles[] = {
+        "device", "B", "D", "contexts", "routed ρ", "pays from context", "measured", "faster at the longest"};
+    tn_payings all;
+    tn_text_table *table = NULL;
+    tn_status status = TN_OK;
+    char text[32];
+    TN_GO(tn_payings_make(found, &all));
+    if (all.count == 0)
+        goto cleanup;
+    TN_GO(tn_text_table_make(found->ctx, titles, sizeof titles / sizeof titles[0], &table));
+    for (size_t i = 0; i < all.count; i++) {
+        const tn_paying *p = &all.items[i];
+        const tn_paying_point *last = &p->points[p->count - 1];
+        tn_paying_text(&p->from, text, sizeof text);
+        TN_GO(tn_text_table_cell(table, "%s", p->of->device));
+        TN_GO(number_cell(table, p->of->B, "%.0f", format));
+        TN_GO(number_cell(table, p->of->D, "%.0f", format));
+        TN_GO(tn_text_table_cell(table, "%s", p->of->contexts));
+        TN_GO(tn_text_table_cell(table, "%.3g", p->rho));
+        TN_GO(tn_text_table_cell(table, "%s", text));
+        TN_GO(tn_text_table_cell(table, "%.0f to %.0f", p->points[0].context, last->context));
+        TN_GO(tn_text_table_cell(table, "%.3g×", last->speedup));
+    }
+    fputs("\n", stream);
+    TN_GO(tn_text_table_print(table, stream, format));
+    fputs("\nA token at a time: from that context on a routed layer is faster than attention.\n", stream);
+cleanup:
+    tn_text_table_free(table);
+    tn_payings_free(&all);
     return status;
 }
 
@@ -204,6 +249,8 @@ tn_status tn_summary_print(tn_context *ctx, const char *folder, FILE *stream, tn
                 "of which any is routed.\nEvaluation, inference and compacted steps of training always run "
                 "compacted.\n",
                 stream);
+        if (prose)
+            TN_GO(print_paying(&found, stream, format));
     }
     status = tn_printed(ctx, stream);
 cleanup:

@@ -240,8 +240,10 @@ tn_status tn_printed(tn_context *ctx, FILE *stream) {
     if (fflush(stream) == 0 && !failed)
         return TN_OK;
     int reason = errno ? errno : before;
-    return tn_fail(ctx, TN_ERR_WRITE, "cannot write%s: %s", stream == stdout ? " to stdout" : " the output",
-                   reason ? strerror(reason) : "the stream refused");
+    tn_fail(ctx, TN_ERR_WRITE, "cannot write%s: %s", stream == stdout ? " to stdout" : " the output",
+            reason ? strerror(reason) : "the stream refused");
+    errno = reason; /* for who looks at the stream again */
+    return TN_ERR_WRITE;
 }
 
 tn_status tn_table_format_parse(tn_context *ctx, const char *name, tn_table_format *out) {

@@ -9,8 +9,8 @@ import re
 import subprocess
 import sys
 
-FIGURES = {"savings", "front-recall", "strips-routed", "loss", "accuracy", "attention", "devices"} | {
-    f"{name}-{i}" for name, count in (("time", 5), ("scaling", 6), ("energy", 3), ("roofline", 4), ("split", 1)) for i in range(1, count + 1)}
+FIGURES = {"savings", "front-recall", "strips-routed", "loss", "accuracy", "attention", "devices", "decode-cache"} | {
+    f"{name}-{i}" for name, count in (("time", 5), ("scaling", 6), ("energy", 3), ("roofline", 4), ("split", 1), ("decode", 2), ("decode-energy", 1)) for i in range(1, count + 1)}
 SECONDS = 2.0  # for the page of 10 000 rows
 # Keeps the downloads instead of saving them. Then goes through the filters by their own elements, as keys would, and notes what
 # is drawn: points and bars of each chart, and what the table of layers would save.
@@ -255,7 +255,7 @@ def main(make_report, data, out):
     data, out = pathlib.Path(data), pathlib.Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     page, probed = out / "report.html", out / "probed.html"
-    subprocess.run([make_report, page, data / "cost.csv", data / "demo", data / "study.csv", data / "energy.csv"], check=True)
+    subprocess.run([make_report, page, data / "cost.csv", data / "demo", data / "study.csv", data / "energy.csv", data / "decode.csv"], check=True)
     text = page.read_text()
     probed.write_text(text.replace("</body>", PROBE + "</body>"))
     wrong = check_report(out, page, probed)

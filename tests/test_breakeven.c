@@ -6,6 +6,7 @@
 #include "breakeven.h"
 #include "csv_read.h"
 #include "folder.h"
+#include "paying.h"
 #include "suite.h"
 
 static tn_context ctx;
@@ -410,11 +411,58 @@ START_TEST(test_blocks) {
 }
 END_TEST
 
+#define TOKENS                                                                                               \
+    "device,level,pass,mixer,B,D,rho,schedule,context,contexts,status,wall_ms,dense_wall_ms,dense_ratio\n"
+
+/* Contexts are groups of their own, layers come first, and routing pays from where all longer ones say so. */
+START_TEST(test_decoding) {
+    tn_csv t;
+    tn_breakevens b;
+    tn_payings p;
+    char text[32];
+    add_under(TOKENS,
+              "A,decode,token,routed,1,64,0.1,compacted,4096,equal,ok,1,,4\n"
+              "A,decode,token,routed,1,64,0.1,compacted,256,equal,ok,1,,0.25\n"
+              "A,decode,token,routed,1,64,0.5,compacted,4096,equal,ok,4,,0.5\n"
+              "A,decode,token,routed,1,64,0.5,compacted,256,equal,ok,4,,0.2\n"
+              "A,decode,token,routed,1,64,0.1,masked,4096,equal,ok,4,,0.8\n"
+              "A,decode,token,attention,1,64,,dense,4096,equal,ok,4,,\n"
+              "A,decode,token,conv,1,64,,dense,4096,equal,ok,4,,\n"
+              "A,decode,token,routed,8,64,0.1,compacted,4096,ragged,ok,1,,3\n"
+              "A,decode,token,routed,1,64,0.1,compacted,64,equal,ok,1,,2\n" /* noise does not count */
+              "A,decode,token,routed,1,64,0.1,compacted,65536,equal,unsupported,,,\n"
+              "A,layer,forward,routed,1,64,0.1,compacted,,,ok,1,,2\n",
+              &t, &b);
+    ck_assert_uint_eq(b.count, 5);
+    ck_assert(isnan(b.items[0].context) && b.items[1].context == 64 && b.items[2].context == 256);
+    ck_assert(b.items[3].context == 4096 && b.items[3].count == 2 && b.items[4].B == 8);
+    near(b.items[3].even.rho, 0.1 + 0.4 * 0.75 / 1.75);
+    near(b.items[3].masked_speedup, 0.8);
+    ck_assert_str_eq(b.items[4].contexts, "ragged");
+    ck_assert_msg(tn_payings_make(&b, &p) == TN_OK, "%s", ctx.message);
+    ck_assert_uint_eq(p.count, 3);
+    ck_assert(p.items[0].rho == 0.1 && p.items[1].rho == 0.5 && p.items[2].of->B == 8);
+    ck_assert_uint_eq(p.items[0].count, 3);
+    ck_assert_int_eq(p.items[0].from.kind, TN_BREAKEVEN_FOUND);
+    ck_assert_double_eq_tol(p.items[0].from.context, 1024, 1e-9); /* half way on log axes */
+    ck_assert(p.items[1].from.kind == TN_BREAKEVEN_NEVER && p.items[1].from.context == 4096);
+    ck_assert(p.items[2].from.kind == TN_BREAKEVEN_ALWAYS && p.items[2].from.context == 4096);
+    static const char *const texts[] = {"1020", "> 4096", "≤ 4096"};
+    for (int i = 0; i < 3; i++) {
+        tn_paying_text(&p.items[i].from, text, sizeof text);
+        ck_assert_str_eq(text, texts[i]);
+    }
+    tn_payings_free(&p);
+    drop(&t, &b);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("breakeven");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, test_folder_enter, test_folder_leave);
     tcase_add_test(tests, test_crossing);
+    tcase_add_test(tests, test_decoding);
     tcase_add_test(tests, test_cores_and_caches_apart);
     tcase_add_test(tests, test_parts);
     tcase_add_test(tests, test_cards_of_one_name_apart);

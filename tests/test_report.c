@@ -82,6 +82,33 @@ START_TEST(test_data) {
 }
 END_TEST
 
+/* A file of decoding: contexts, what stays beside them, and from where routing pays. */
+START_TEST(test_decoding) {
+    char *page;
+    static const char *const file[] = {TN_TEST_DATA "/decode.csv"};
+    json_t *data = page_of(file, 1, &page);
+    ck_assert_uint_eq(count_of(data, "breakevens"), 8);
+    ck_assert_uint_eq(count_of(data, "paying"), 8);
+    ck_assert_uint_eq(count_of(data, "cells"), 56);
+    const json_t *b = json_array_get(json_object_get(data, "breakevens"), 3);
+    ck_assert(json_is_null(json_object_get(b, "T")));
+    ck_assert_double_eq(json_real_value(json_object_get(b, "context")), 32768);
+    ck_assert_str_eq(json_string_value(json_object_get(b, "contexts")), "equal");
+    const json_t *p = json_array_get(json_object_get(data, "paying"), 1);
+    ck_assert_double_eq(json_real_value(json_object_get(p, "rho")), 0.01);
+    ck_assert_str_eq(json_string_value(json_object_get(p, "verdict")), "found");
+    ck_assert_uint_eq(json_array_size(json_object_get(p, "points")), 6);
+    const json_t *failure = json_array_get(json_object_get(data, "failures"), 0);
+    ck_assert_double_eq(json_number_value(json_object_get(failure, "context")), 1048576);
+    const json_t *cell = json_array_get(json_object_get(data, "cells"), 1);
+    ck_assert_double_gt(json_number_value(json_object_get(cell, "state_bytes")), 0);
+    ck_assert_double_gt(json_number_value(json_object_get(cell, "tokens_per_s")), 0);
+    json_decref(data);
+    tn_free(&ctx, page);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 static json_int_t at(const json_t *array, size_t i) {
     return json_integer_value(json_array_get(array, i));
 }
@@ -219,11 +246,11 @@ START_TEST(test_alone_and_escaped) {
     ck_assert_ptr_null(strstr(page, "src=\"http"));
     ck_assert_ptr_null(strstr(page, "@import"));
     ck_assert_ptr_nonnull(strstr(page, "Chart.js"));
-    /* elements end: the data, Chart.js and our eight scripts; nothing ends within them */
+    /* elements end: the data, Chart.js and our nine scripts; nothing ends within them */
     size_t ends = 0;
     for (char *at = page; (at = strstr(at, "</script")) != NULL; at++)
         ends++;
-    ck_assert_uint_eq(ends, 10);
+    ck_assert_uint_eq(ends, 11);
     json_decref(data);
     tn_free(&ctx, page);
     ck_assert_int_eq(ctx.live, 0);
@@ -246,6 +273,7 @@ int main(void) {
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, test_folder_enter, test_folder_leave);
     tcase_add_test(tests, test_data);
+    tcase_add_test(tests, test_decoding);
     tcase_add_test(tests, test_routes);
     tcase_add_test(tests, test_cards_and_rows_left_out);
     tcase_add_test(tests, test_builds_stay_apart);
