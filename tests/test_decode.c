@@ -202,6 +202,31 @@ START_TEST(test_cut_and_copy) {
 }
 END_TEST
 
+/* A step asks of the device what it says, and waits for nothing. */
+START_TEST(test_launches) {
+    const int64_t slot = 0;
+    const int32_t tokens[] = {1, 2, 3};
+    const uint8_t given[3 * LAYERS] = {1, 0, 0, 1, 1, 1};
+    tn_decoder *d;
+    open_device();
+    const tn_model_config c = config_of(_i);
+    tn_model *m = make(&c, false, 5);
+    ck_ok(&ctx, tn_decoder_create(m, 1, 64, &d));
+    const tn_decoder_steps s = {3, 1, &slot, tokens, tn_mixer_has_mask(&c) ? given : NULL};
+    ck_ok(&ctx, tn_decoder_step(d, &s)); /* builds */
+    int64_t each;
+    ck_ok(&ctx, tn_decoder_launches(d, 1, &each));
+    const tn_device_counts before = tn_device_counted(dev);
+    ck_ok(&ctx, tn_decoder_step(d, &s));
+    const tn_device_counts after = tn_device_counted(dev);
+    ck_assert_int_eq(after.launches - before.launches, 3 * each);
+    ck_assert_int_eq(after.waits, before.waits);
+    tn_decoder_destroy(d);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
 static void refused(tn_status got, tn_status want, const char *word) {
     ck_assert_int_eq(got, want);
     ck_assert_msg(strstr(ctx.message, word), "'%s' says nothing of '%s'", ctx.message, word);
@@ -248,6 +273,7 @@ int main(void) {
     tcase_add_loop_test(tests, test_ragged, 0, 3);
     tcase_add_loop_test(tests, test_ragged, 6, 9);
     tcase_add_loop_test(tests, test_cut_and_copy, 4, 9);
+    tcase_add_loop_test(tests, test_launches, 0, 9);
     tcase_add_test(tests, test_refused);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
