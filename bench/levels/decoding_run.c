@@ -28,8 +28,8 @@ static tn_status upload(decoding_run *r, const void *host, size_t bytes, tn_buff
 
 static tn_status make_weights(decoding_run *r, tn_rng *rng) {
     for (int i = 0; i < TN_DECODE_STEP_WEIGHTS; i++) {
-        r->table[i] = (int32_t)r->floats;
-        r->floats += weight_floats(r->shape, i);
+        r->table[i] = (int32_t)r->floats; /* a multiple of 4 */
+        r->floats += tn_ceil_div(weight_floats(r->shape, i), 4) * 4;
     }
     TN_TRY(tn_alloc(r->ctx, (size_t)r->floats, sizeof(float), &r->weights));
     for (int i = 0; i < TN_DECODE_STEP_WEIGHTS; i++)
