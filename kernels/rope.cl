@@ -11,10 +11,11 @@ kernel void rope_turn(global float *y,                   /* [R,H·Dh] */
                       const global float *x,             /* [R,H·Dh], may be y */
                       const global int *restrict rows,   /* [R], row of [B,T] */
                       const global uint *restrict turns, /* [2,Dh/2]: upper, then lower 32 bits */
+                      const global int *count,           /* [1] or NULL */
                       float way, int R, int T, int H, int half_) {
     const int i = get_global_id(0) * LANES, left = LEFT(i, half_);
-    const int first = get_global_id(1) * ROWS, last = min(first + ROWS, R);
-    if (i >= half_)
+    const int first = get_global_id(1) * ROWS, last = min(first + ROWS, rows_counted(count, R));
+    if (i >= half_ || first >= last)
         return;
     uint upper[LANES], lower[LANES];
 #if ALIGNED

@@ -135,7 +135,7 @@ static tn_status read_all(tn_workspace *ws, const tn_input *in, uint8_t *h, floa
     return tn_buffer_read(ws->p_all, 0, last * stride(ws, rows_of(ws) * sizeof *p) + N * sizeof *p, p);
 }
 
-tn_status tn_decisions_observe(tn_workspace *ws, const tn_input *in, uint8_t *routes, tn_layer_stats *stats) {
+tn_status tn_workspace_observe(tn_workspace *ws, const tn_input *in, uint8_t *routes, tn_layer_stats *stats) {
     const tn_model_config *c = &ws->m->config;
     tn_context *ctx = tn_device_context(ws->m->dev);
     const size_t layers = (size_t)c->layers, N = (size_t)(in->B * in->T), h_step = stride(ws, rows_of(ws)),

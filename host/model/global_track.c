@@ -53,13 +53,14 @@ static tn_row_lists lists_of(const tn_workspace *ws, const tn_layer_state *st) {
                           st->kv_start, st->uq,    st->kv_gathered ? st->ukv : st->u1};
 }
 
-/* x [R,H·Dh] of any number of heads, in place. */
-static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, int64_t H,
-                        const tn_buffer *rows, bool back) {
+/* x [R,H·Dh] of any number of heads, in place; of its rows as many as `count` has, where it is not NULL. */
+static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int64_t R, const tn_buffer *count,
+                        int64_t H, const tn_buffer *rows, bool back) {
     const tn_model_config *c = &ws->m->config;
     if (c->positions != TN_POSITIONS_ROPE)
         return TN_OK;
-    tn_rope_shape s = {.R = R, .T = in->T, .H = H, .Dh = c->d_model / c->heads, .base = 10000};
+    tn_rope_shape s = {
+        .R = R, .T = in->T, .H = H, .Dh = c->d_model / c->heads, .base = 10000, .count = count};
     return back ? tn_rope_backward(ws->m->dev, &s, x, x, rows) : tn_rope_forward(ws->m->dev, &s, x, x, rows);
 }
 
@@ -121,8 +122,8 @@ tn_status tn_global_project(tn_workspace *ws, const tn_input *in, int64_t layer)
     TN_TRY(tn_workspace_floats(ws, &st->k, st->P, width));
     TN_TRY(tn_workspace_floats(ws, &st->v, st->P, width));
     TN_TRY(project(ws, st, &ws->m->params.layers[layer], &l));
-    TN_TRY(rotate(ws, in, st->q, st->R, c->heads, l.rows, false));
-    return rotate(ws, in, st->k, st->P, c->kv_heads, l.kv_rows, false);
+    TN_TRY(rotate(ws, in, st->q, st->R, st->rows_count, c->heads, l.rows, false));
+    return rotate(ws, in, st->k, st->P, st->keys_count, c->kv_heads, l.kv_rows, false);
 }
 
 /* What attention reads and writes: of the whole list, or of a piece of it. */
@@ -238,28 +239,29 @@ static tn_status project_weight_grads(tn_workspace *ws, const tn_layer_state *st
     if (lp->qkv && l->q_input == l->kv_input)
         return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 3 * D, D, st->P}, 3, &lp->qkv_grad, from,
                                l->kv_input, NULL, NULL, ws->sums);
-    TN_TRY(tn_linear_weight_grad(ws, st->R, lp->q, ws->dq, l->q_input));
+    TN_TRY(tn_linear_weight_grad(ws, st->R, st->rows_count, lp->q, ws->dq, l->q_input));
     if (lp->kv)
-        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * width, D, st->P}, 2, &lp->kv_grad,
-                               from + 1, l->kv_input, NULL, NULL, ws->sums);
-    TN_TRY(tn_linear_weight_grad(ws, st->P, lp->k, ws->dk, l->kv_input));
-    return tn_linear_weight_grad(ws, st->P, lp->v, ws->dv, l->kv_input);
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_TN, 2 * width, D, st->P, st->keys_count}, 2,
+                               &lp->kv_grad, from + 1, l->kv_input, NULL, NULL, ws->sums);
+    TN_TRY(tn_linear_weight_grad(ws, st->P, st->keys_count, lp->k, ws->dk, l->kv_input));
+    return tn_linear_weight_grad(ws, st->P, st->keys_count, lp->v, ws->dv, l->kv_input);
 }
 
-/* du = gradient at the input of k and v, of `rows` rows (+ add, which may be du). */
-static tn_status keys_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, tn_buffer *du,
-                                 const tn_buffer *add) {
+/* du = gradient at the input of k and v, of `rows` rows, or as many as `count` has (+ add, which may be du).
+ */
+static tn_status keys_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows,
+                                 const tn_buffer *count, tn_buffer *du, const tn_buffer *add) {
     tn_device *dev = ws->m->dev;
     int64_t D = ws->m->config.d_model, width = tn_model_config_kv_width(&ws->m->config);
     const tn_buffer *from[] = {ws->dk, ws->dv};
     if (lp->kv)
-        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, 2 * width}, 2, &du, from, lp->kv,
-                               NULL, add, NULL);
-    TN_TRY(tn_linear_input_grad(dev, rows, lp->k, du, ws->dk, add));
-    return tn_linear_input_grad(dev, rows, lp->v, du, ws->dv, du);
+        return tn_gemm_grouped(dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, 2 * width, count}, 2, &du, from,
+                               lp->kv, NULL, add, NULL);
+    TN_TRY(tn_linear_input_grad(dev, rows, count, lp->k, du, ws->dk, add));
+    return tn_linear_input_grad(dev, rows, count, lp->v, du, ws->dv, du);
 }
 
-/* The same of q, k and v. */
+/* The same of q, k and v, of all rows. */
 static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp, int64_t rows, tn_buffer *du,
                                     const tn_buffer *add) {
     int64_t D = ws->m->config.d_model;
@@ -267,8 +269,8 @@ static tn_status project_input_grad(tn_workspace *ws, const tn_layer_params *lp,
     if (lp->qkv)
         return tn_gemm_grouped(ws->m->dev, &(tn_gemm_shape){TN_GEMM_NN, rows, D, 3 * D}, 3, &du, from,
                                lp->qkv, NULL, add, NULL);
-    TN_TRY(tn_linear_input_grad(ws->m->dev, rows, lp->q, du, ws->dq, add));
-    return keys_input_grad(ws, lp, rows, du, du);
+    TN_TRY(tn_linear_input_grad(ws->m->dev, rows, NULL, lp->q, du, ws->dq, add));
+    return keys_input_grad(ws, lp, rows, NULL, du, du);
 }
 
 /* M's and C's gradients from those of queries and output, and from them the weights'. */
@@ -319,6 +321,7 @@ tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer
     const tn_layer_params *lp = &m->params.layers[layer];
     int64_t D = m->config.d_model, width = tn_model_config_kv_width(&m->config);
     int64_t R = st->R, P = st->P, N = in->B * in->T;
+    const tn_buffer *there = st->rows_count, *keys = st->keys_count;
     if (st->absorbed)
         return absorbed_backward(ws, in, layer, du, do_);
     tn_row_lists l = lists_of(ws, st);
@@ -326,22 +329,22 @@ tn_status tn_global_backward(tn_workspace *ws, const tn_input *in, int64_t layer
     TN_TRY(tn_workspace_floats(ws, &ws->dq, R, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dk, P, width));
     TN_TRY(tn_workspace_floats(ws, &ws->dv, P, width));
-    TN_TRY(tn_linear_input_grad(m->dev, R, lp->o, ws->da, do_, NULL));
-    TN_TRY(tn_linear_weight_grad(ws, R, lp->o, do_, st->a));
+    TN_TRY(tn_linear_input_grad(m->dev, R, there, lp->o, ws->da, do_, NULL));
+    TN_TRY(tn_linear_weight_grad(ws, R, there, lp->o, do_, st->a));
     tn_flash_attention_shape s = attention_shape(ws, in, st);
     TN_TRY(tn_flash_attention_backward(m->dev, &s, ws->dq, ws->dk, ws->dv, ws->da, st->q, st->k, st->v, st->a,
                                        st->lse, l.rows, l.q_start, l.kv_start, NULL, NULL));
-    TN_TRY(rotate(ws, in, ws->dq, R, m->config.heads, l.rows, true));
-    TN_TRY(rotate(ws, in, ws->dk, P, m->config.kv_heads, l.kv_rows, true));
+    TN_TRY(rotate(ws, in, ws->dq, R, there, m->config.heads, l.rows, true));
+    TN_TRY(rotate(ws, in, ws->dk, P, keys, m->config.kv_heads, l.kv_rows, true));
     TN_TRY(project_weight_grads(ws, st, lp, &l));
     if (st->dense)
         return project_input_grad(ws, lp, N, du, du_empty ? NULL : du);
     TN_TRY(tn_workspace_floats(ws, &ws->duq, R, D));
-    TN_TRY(tn_linear_input_grad(m->dev, R, lp->q, ws->duq, ws->dq, NULL));
-    TN_TRY(tn_row_gather_backward(m->dev, &(tn_row_gather_shape){R, N, D}, du, ws->duq, l.rows));
+    TN_TRY(tn_linear_input_grad(m->dev, R, there, lp->q, ws->duq, ws->dq, NULL));
+    TN_TRY(tn_row_gather_backward(m->dev, &(tn_row_gather_shape){R, N, D, there}, du, ws->duq, l.rows));
     if (!st->kv_gathered)
-        return keys_input_grad(ws, lp, P, du, du);
+        return keys_input_grad(ws, lp, P, keys, du, du);
     TN_TRY(tn_workspace_floats(ws, &ws->dukv, P, D));
-    TN_TRY(keys_input_grad(ws, lp, P, ws->dukv, NULL));
-    return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){P, N, D}, du, ws->dukv, l.kv_rows);
+    TN_TRY(keys_input_grad(ws, lp, P, keys, ws->dukv, NULL));
+    return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){P, N, D, keys}, du, ws->dukv, l.kv_rows);
 }

@@ -194,7 +194,7 @@ tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn
         x = tn_workspace_state(ws, i)->out;
     }
     TN_TRY(head_forward(ws, in, x));
-    TN_TRY(tn_decisions_observe(ws, in, routes, stats));
+    TN_TRY(tn_workspace_observe(ws, in, routes, stats));
     return ws->inspect ? tn_inspect_logits(ws, in) : TN_OK;
 }
 
@@ -237,8 +237,8 @@ static tn_status head_backward(tn_workspace *ws, const tn_input *in) {
                                              (float)(1.0 / (double)L)));
     TN_TRY(tn_workspace_floats(ws, &ws->dul, L, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dx, ws->B * ws->T, D));
-    TN_TRY(tn_linear_weight_grad(ws, L, m->params.head, ws->logits, ws->ul));
-    TN_TRY(tn_linear_input_grad(m->dev, L, m->params.head, ws->dul, ws->logits, NULL));
+    TN_TRY(tn_linear_weight_grad(ws, L, NULL, m->params.head, ws->logits, ws->ul));
+    TN_TRY(tn_linear_input_grad(m->dev, L, NULL, m->params.head, ws->dul, ws->logits, NULL));
     tn_rms_norm_shape norm = {L, D, (float)m->config.rms_eps};
     if (!in->label_rows)
         return tn_rms_norm_backward(m->dev, &norm, ws->dx, m->params.norm->grad, ws->dul, last,

@@ -16,12 +16,13 @@ typedef enum tn_absorb {
     TN_ABSORB_ALWAYS /* wherever it can be: no rotated positions, width 16 to 128, keys of every head */
 } tn_absorb;
 
-/* Who knows how many rows of a layer are routed, in a pass for inference: the host, which waits for the
- * device and sizes what follows exactly, or the device alone. The bits of a projected pass are the same. */
+/* Who knows how many rows of a layer are routed, in a compacted pass: the host, which waits for the device
+ * and sizes what follows exactly, or the device alone, and then keys and values are projected. The bits of a
+ * projected pass, and of a step's gradients, are the same. */
 typedef enum tn_count {
     TN_COUNT_AUTO, /* the device where that is quicker: work-groups, and a layer that is small for it */
     TN_COUNT_HOST,
-    TN_COUNT_DEVICE /* wherever it can be: no rotated positions, keys and values projected */
+    TN_COUNT_DEVICE /* wherever it can be; not in training of several sequences by variant threads of gemm */
 } tn_count;
 
 typedef struct tn_model {
@@ -85,10 +86,13 @@ void tn_workspace_destroy(tn_workspace *ws); /* NULL is fine */
 
 /* Fills logits [L,V]. In a model for inference Ctrl-C ends it between layers, and within one where attention
  * takes long: TN_ERR_INTERRUPTED. `routes` (host, u8 [layers,B,T]) and `stats` ([layers], with pairs and
- * soft) are read back when not NULL; that costs a wait a layer. Every tensor stays on the device until the
+ * soft) are read back when not NULL, as by tn_workspace_observe. Every tensor stays on the device until the
  * next pass. */
 tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
                            tn_layer_stats *stats);
+/* What the last pass decided, for the input that it had: routes [layers,B,T] and stats [layers], either of
+ * which may be NULL, read back once for all layers. */
+tn_status tn_workspace_observe(tn_workspace *ws, const tn_input *in, uint8_t *routes, tn_layer_stats *stats);
 /* After forward: loss, log-sum and argmax of every labelled row, queued. */
 tn_status tn_model_loss(tn_model *m, tn_workspace *ws, const tn_input *in);
 /* Reads what tn_model_loss left: mean cross-entropy (summed in double, in order) and argmax [L] (may be

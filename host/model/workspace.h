@@ -81,9 +81,6 @@ tn_status tn_decisions_make(tn_workspace *ws);
 void tn_decisions_free(tn_workspace *ws);
 /* The counts of the layers of the last pass that the device alone knows. */
 tn_status tn_decisions_count(tn_workspace *ws);
-/* What the layers' decisions were, read back from the device once for all of them: for routes [layers,B·T],
- * and the numbers that the host does not know. Either may be NULL. */
-tn_status tn_decisions_observe(tn_workspace *ws, const tn_input *in, uint8_t *routes, tn_layer_stats *stats);
 
 /* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
 tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes);

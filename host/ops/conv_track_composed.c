@@ -34,7 +34,7 @@ tn_status tn_conv_track_step_forward(tn_device *dev, const tn_conv_track_shape *
 static tn_status backward(tn_device *dev, const tn_conv_track_shape *s, const tn_conv_track_args *a) {
     const int64_t N = s->B * s->T, D = s->D;
     const tn_conv_track_weights *w = a->weights, *grads = a->grads;
-    TN_TRY(tn_gemm_weight_grad(dev, D, D, N, grads->out, a->dc, a->saved->s, a->later));
+    TN_TRY(tn_gemm_weight_grad(dev, D, D, N, NULL, grads->out, a->dc, a->saved->s, a->later));
     TN_TRY(tn_gemm_forward(dev, &(tn_gemm_shape){TN_GEMM_NN, N, D, D}, a->ds, a->dc, w->out, NULL, NULL));
     return tn_causal_conv_backward(dev, &(tn_causal_conv_shape){s->B, s->T, D, s->K, 1}, a->du, grads->conv,
                                    grads->conv_bias, a->ds, a->saved->u, w->conv, w->conv_bias, NULL,

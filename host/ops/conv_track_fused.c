@@ -98,7 +98,7 @@ static tn_status forward(tn_device *dev, const plan *p, const tn_conv_track_args
     sizes.eps = s->eps;
     tn_buffer *packed = NULL;
     if (!w->out_packed)
-        TN_TRY(tn_gemm_packing_run(dev, &p->packing, 0, w->out, &packed));
+        TN_TRY(tn_gemm_packing_run(dev, &p->packing, 0, w->out, NULL, &packed));
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->c), tn_arg_buffer(saved->u),
                      tn_arg_buffer(saved->rstd), tn_arg_buffer(w->router ? saved->p : NULL),
                      tn_arg_buffer(w->router ? saved->h : NULL), tn_arg_buffer(a->x), tn_arg_buffer(w->norm),

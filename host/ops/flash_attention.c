@@ -76,19 +76,25 @@ static tn_status check(tn_device *dev, const tn_flash_attention_shape *s) {
     return tn_elements_check(ctx, "flash_attention: a tensor of keys", s->Rkv + 32 * s->B, s->Hkv * s->Dh);
 }
 
-tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool *counts) {
+static tn_status pass_counts(tn_device *dev, const tn_flash_attention_shape *s, int pass, bool *counts) {
     const tn_flash_attention_key key = key_of(s);
-    return tn_op_counts(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, counts);
+    return tn_op_counts(dev, &tn_flash_attention_op, pass, &key, counts);
+}
+
+tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool training,
+                                    bool *counts) {
+    TN_TRY(pass_counts(dev, s, TN_FLASH_ATTENTION_FORWARD, counts));
+    return training && *counts ? pass_counts(dev, s, TN_FLASH_ATTENTION_BACKWARD, counts) : TN_OK;
 }
 
 /* What the lists say, where the variant must know. */
-static tn_status read_lists(tn_device *dev, tn_flash_attention_shape *s, const tn_buffer *q_start,
+static tn_status read_lists(tn_device *dev, tn_flash_attention_shape *s, int pass, const tn_buffer *q_start,
                             const tn_buffer *kv_start) {
     const size_t count = (size_t)s->B + 1;
     int32_t *start;
     bool counts = true;
     if (s->at_most)
-        TN_TRY(tn_flash_attention_counts(dev, s, &counts));
+        TN_TRY(pass_counts(dev, s, pass, &counts));
     if (counts)
         return TN_OK;
     TN_TRY(tn_alloc(tn_device_context(dev), count, sizeof *start, &start));
@@ -123,7 +129,7 @@ tn_status tn_flash_attention_forward(tn_device *dev, const tn_flash_attention_sh
                                           .segments = segments,
                                           .lengths = lengths};
     TN_TRY(check(dev, &s));
-    TN_TRY(read_lists(dev, &s, q_start, kv_start));
+    TN_TRY(read_lists(dev, &s, TN_FLASH_ATTENTION_FORWARD, q_start, kv_start));
     const tn_flash_attention_key key = key_of(&s);
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_FORWARD, &key, &args);
 }
@@ -134,7 +140,7 @@ tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_s
                                       const tn_buffer *lse, const tn_buffer *rows, const tn_buffer *q_start,
                                       const tn_buffer *kv_start, const tn_buffer *segments,
                                       const tn_buffer *lengths) {
-    const tn_flash_attention_shape s = with_kv_heads(given);
+    tn_flash_attention_shape s = with_kv_heads(given);
     const tn_flash_attention_args args = {.s = &s,
                                           .dq = dq,
                                           .dk = dk,
@@ -151,6 +157,7 @@ tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_s
                                           .segments = segments,
                                           .lengths = lengths};
     TN_TRY(check(dev, &s));
+    TN_TRY(read_lists(dev, &s, TN_FLASH_ATTENTION_BACKWARD, q_start, kv_start));
     const tn_flash_attention_key key = key_of(&s);
     return tn_op_run(dev, &tn_flash_attention_op, TN_FLASH_ATTENTION_BACKWARD, &key, &args);
 }

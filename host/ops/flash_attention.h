@@ -23,7 +23,7 @@ typedef struct tn_flash_attention_shape {
     int64_t window; /* a query sees its own and the window − 1 positions before it; 0: all before it */
     double scale;   /* of the scores; 0: 1/√Dh */
     bool at_most;   /* R, Rkv and max_rows are the most there can be: the device alone knows, by q_start and
-                       kv_start, how many there are. Forward only; what no list has is left alone */
+                       kv_start, how many there are. What no list has is left alone */
 } tn_flash_attention_shape;
 
 extern const struct tn_op tn_flash_attention_op;
@@ -47,8 +47,10 @@ typedef struct tn_flash_attention_layout {
 /* Fails as tn_op_variant does. */
 tn_status tn_flash_attention_layout_of(tn_device *dev, const tn_flash_attention_shape *s,
                                        tn_flash_attention_layout *out);
-/* Whether the forward pass of this shape takes lists whose lengths the device alone knows (s->at_most). */
-tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool *counts);
+/* Whether a forward pass of this shape, and in training the backward pass too, takes lists whose lengths the
+ * device alone knows (s->at_most). */
+tn_status tn_flash_attention_counts(tn_device *dev, const tn_flash_attention_shape *s, bool training,
+                                    bool *counts);
 /* All of dq, dk and dv is written; zero where a key is not seen. */
 tn_status tn_flash_attention_backward(tn_device *dev, const tn_flash_attention_shape *s,
                                       tn_buffer *dq /* [R,H·Dh] */, tn_buffer *dk /* [Rkv,Hkv·Dh] */,

@@ -136,7 +136,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 }
 
 const tn_variant tn_flash_attention_groups = {.name = "groups",
-                                              .counted = 1u << TN_FLASH_ATTENTION_FORWARD,
+                                              .counted = 1u << TN_FLASH_ATTENTION_FORWARD |
+                                                         1u << TN_FLASH_ATTENTION_BACKWARD,
                                               .style = TN_STYLE_GROUPS,
                                               .tunable_count = TN_FLASH_GROUPS_TUNABLES,
                                               .tunables = tunables,

@@ -85,10 +85,10 @@ tn_status tn_flash_groups_backward_run(tn_device *dev, const tn_flash_groups_bac
         tn_arg_buffer(a->kv_start), tn_arg_buffer(a->segments), tn_arg_buffer(a->lengths),
         tn_arg_bytes(&sizes, sizeof sizes)));
     if (chunks)
-        TN_TRY(tn_launch(dev, p->join,
-                         tn_range_1d((size_t)(s->R * s->H * (s->Dh / 4)), tn_kernel_group(p->join, ITEMS)),
-                         tn_arg_buffer(a->dq), tn_arg_buffer(partial), tn_arg_buffer(a->rows),
-                         tn_arg_buffer(a->kv_start), tn_arg_bytes(&sizes, sizeof sizes)));
+        TN_TRY(tn_launch(
+            dev, p->join, tn_range_1d((size_t)(s->R * s->H * (s->Dh / 4)), tn_kernel_group(p->join, ITEMS)),
+            tn_arg_buffer(a->dq), tn_arg_buffer(partial), tn_arg_buffer(a->rows), tn_arg_buffer(a->q_start),
+            tn_arg_buffer(a->kv_start), tn_arg_bytes(&sizes, sizeof sizes)));
     sizes.tiles = (int32_t)key_tiles;
     sizes.chunks = 0;
     return tn_launch(dev, p->to_kv, tn_range_2d((size_t)(s->B * key_tiles) * ITEMS, (size_t)s->Hkv, ITEMS, 1),

@@ -88,7 +88,7 @@ static tn_status heads_run(tn_device *dev, const plan *p, const tn_flash_attenti
         return TN_OK;
     return tn_launch(dev, p->sum, tn_range_1d((size_t)tn_ceil_div(sizes->R, 16), p->group_sum),
                      tn_arg_buffer(a->dq), tn_arg_buffer(partial), tn_arg_buffer(a->rows),
-                     tn_arg_bytes(sizes, sizeof *sizes));
+                     tn_arg_buffer(a->q_start), tn_arg_bytes(sizes, sizeof *sizes));
 }
 
 /* Chunks of keys depend on T alone, and with them the bits of dq. Where there are heads of keys enough, a
@@ -130,14 +130,15 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         return tn_flash_attention_empty(pass, a);
     TN_TRY(tn_device_scratch(dev, 2, (size_t)(s->R * s->H) * sizeof(float), &delta));
     TN_TRY(tn_launch(dev, p->delta, tn_range_1d((size_t)tn_ceil_div(s->R, 16), p->group_delta),
-                     tn_arg_buffer(delta), tn_arg_buffer(a->dout), tn_arg_buffer(a->in_o), tn_arg_i32(s->R),
-                     tn_arg_i32(s->H)));
+                     tn_arg_buffer(delta), tn_arg_buffer(a->dout), tn_arg_buffer(a->in_o),
+                     tn_arg_buffer(a->q_start), tn_arg_i32(s->B), tn_arg_i32(s->H)));
     return heads_of_all(dev, p, a, delta);
 }
 
 const tn_variant tn_flash_attention_onepass = {.name = "onepass",
                                                .style = TN_STYLE_THREADS,
                                                .passes = 1u << TN_FLASH_ATTENTION_BACKWARD,
+                                               .counted = 1u << TN_FLASH_ATTENTION_BACKWARD,
                                                .tunable_count = TUNABLES,
                                                .tunables = tunables,
                                                .fits = fits,

@@ -67,9 +67,10 @@ tn_status tn_gemm_with_packed(tn_device *dev, const tn_gemm_shape *s, tn_buffer 
                    &(tn_gemm_args){.c = &c, .a = &a, .b = b, .packed = packed, .bias = bias, .add = add});
 }
 
-tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, tn_buffer *dw,
-                              const tn_buffer *dy, const tn_buffer *x, tn_partial_sums *later) {
-    return product(dev, &(tn_gemm_shape){TN_GEMM_TN, M, N, K}, TN_GEMM_GELU_NONE, 1, 1,
+tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, const tn_buffer *count,
+                              tn_buffer *dw, const tn_buffer *dy, const tn_buffer *x,
+                              tn_partial_sums *later) {
+    return product(dev, &(tn_gemm_shape){TN_GEMM_TN, M, N, K, count}, TN_GEMM_GELU_NONE, 1, 1,
                    &(tn_gemm_args){.c = &dw, .a = &dy, .b = x, .later = later});
 }
 
@@ -111,9 +112,23 @@ tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_
                    &(tn_gemm_args){.c = c, .a = a, .b = b, .packed = packed, .add = add, .later = later});
 }
 
-tn_status tn_gemm_counts(tn_device *dev, const tn_gemm_shape *s, int c_count, bool packed, bool *counts) {
-    return tn_op_counts(dev, &tn_gemm_op, (int)s->form,
-                        &(tn_gemm_key){s->M, s->N, s->K, c_count, 1, packed, TN_GEMM_GELU_NONE}, counts);
+static tn_gemm_key key_of_grouped(const tn_gemm_shape *s, int tensors, bool packed) {
+    const bool columns = s->form == TN_GEMM_NT;
+    return (tn_gemm_key){
+        s->M, s->N, s->K, columns ? tensors : 1, columns ? 1 : tensors, packed, TN_GEMM_GELU_NONE};
+}
+
+tn_status tn_gemm_counts(tn_device *dev, const tn_gemm_shape *s, int tensors, bool packed, bool *counts) {
+    const tn_gemm_key key = key_of_grouped(s, tensors, packed);
+    return tn_op_counts(dev, &tn_gemm_op, (int)s->form, &key, counts);
+}
+
+tn_status tn_gemm_adds_last(tn_device *dev, const tn_gemm_shape *s, int tensors, bool *last) {
+    const tn_gemm_key key = key_of_grouped(s, tensors, false);
+    const tn_variant *variant;
+    TN_TRY(tn_op_variant(dev, &tn_gemm_op, (int)s->form, &key, &variant));
+    *last = variant == &tn_gemm_groups;
+    return TN_OK;
 }
 
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db, const tn_buffer *dy,

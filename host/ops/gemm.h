@@ -66,17 +66,21 @@ tn_status tn_gemm_grouped(tn_device *dev, const tn_gemm_shape *s, int count, tn_
 bool tn_gemm_can_group(const tn_device *dev, int64_t width);
 
 /* dw = dyᵀ·x, the gradient of a linear layer's weight from K rows. later: where its parts may wait, or NULL.
- */
-tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, tn_buffer *dw /* [M,N] */,
-                              const tn_buffer *dy /* [K,M] */, const tn_buffer *x /* [K,N] */,
-                              tn_partial_sums *later);
+ * count: as a shape's. The parts of a long sum span TN_GEMM_PART_K rows each, so that what a count leaves out
+ * changes no bit. */
+tn_status tn_gemm_weight_grad(tn_device *dev, int64_t M, int64_t N, int64_t K, const tn_buffer *count,
+                              tn_buffer *dw /* [M,N] */, const tn_buffer *dy /* [K,M] */,
+                              const tn_buffer *x /* [K,N] */, tn_partial_sums *later);
 /* db[n] = Σ_m dy[m,n] */
 tn_status tn_gemm_bias_backward(tn_device *dev, int64_t M, int64_t N, tn_buffer *db /* [N] */,
                                 const tn_buffer *dy /* [M,N] */, tn_partial_sums *later);
 
-/* Whether the variant that such a product takes has its rows counted on the device (s->count); c_count: in
- * how many tensors C lies. */
-tn_status tn_gemm_counts(tn_device *dev, const tn_gemm_shape *s, int c_count, bool packed, bool *counts);
+/* Whether the variant that such a product takes has its rows counted on the device (s->count); tensors: as
+ * many as tn_gemm_grouped has, else 1. */
+tn_status tn_gemm_counts(tn_device *dev, const tn_gemm_shape *s, int tensors, bool packed, bool *counts);
+/* Whether what such a product is to be added to comes behind its sum, as if added by a call of its own; else
+ * sums begin with it, and last bits differ. */
+tn_status tn_gemm_adds_last(tn_device *dev, const tn_gemm_shape *s, int tensors, bool *last);
 
 /* The product by CLBlast alone, whatever is chosen: what `bench --peers` holds ours against.
  * TN_ERR_UNSUPPORTED where it is not used on this device or refuses the shape. */

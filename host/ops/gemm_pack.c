@@ -53,10 +53,10 @@ tn_status tn_gemm_packing_make(tn_device *dev, int64_t N, int64_t K, bool transp
 }
 
 tn_status tn_gemm_packing_run(tn_device *dev, const tn_gemm_packing *p, int slot, const tn_buffer *b,
-                              tn_buffer **packed) {
+                              const tn_buffer *count, tn_buffer **packed) {
     TN_TRY(tn_device_scratch(dev, slot, (size_t)p->floats * sizeof(float), packed));
-    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(*packed), tn_arg_buffer(b), tn_arg_i32(p->N),
-                     tn_arg_i32(p->K), tn_arg_i32(p->transposed));
+    return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(*packed), tn_arg_buffer(b), tn_arg_buffer(count),
+                     tn_arg_i32(p->N), tn_arg_i32(p->K), tn_arg_i32(p->transposed));
 }
 
 tn_status tn_gemm_pack_all(tn_device *dev, int64_t count, int64_t blocks, tn_buffer *packed,

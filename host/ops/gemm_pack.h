@@ -23,8 +23,9 @@ typedef struct tn_gemm_packing {
     int transposed; /* B is [N,K], else [K,N] */
 } tn_gemm_packing;
 tn_status tn_gemm_packing_make(tn_device *dev, int64_t N, int64_t K, bool transposed, tn_gemm_packing *out);
-/* B as panels in the device's scratch `slot`. Borrowed. */
+/* B as panels in the device's scratch `slot`. Borrowed. count: i32 [1], those of K rows that there are, or
+ * NULL: all. */
 tn_status tn_gemm_packing_run(tn_device *dev, const tn_gemm_packing *p, int slot, const tn_buffer *b,
-                              tn_buffer **packed);
+                              const tn_buffer *count, tn_buffer **packed);
 
 #endif

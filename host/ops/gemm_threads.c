@@ -190,7 +190,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     if (pass == TN_GEMM_BIAS_BACKWARD)
         return bias_run(dev, s, p, a);
     if (p->packing.kernel) {
-        TN_TRY(tn_gemm_packing_run(dev, &p->packing, 0, a->b, &packed));
+        TN_TRY(tn_gemm_packing_run(dev, &p->packing, 0, a->b, pass == TN_GEMM_TN ? a->count : NULL, &packed));
         panels_of_b = packed;
     }
     if (p->parts > 1)
@@ -204,14 +204,15 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         tn_arg_buffer(a->act ? a->act : a->at), tn_arg_buffer(a->count), tn_arg_bytes(&sizes, sizeof sizes)));
     if (p->parts == 1)
         return TN_OK;
-    return tn_partial_sums_add(dev, a->later, &(tn_partial_sums_shape){p->parts, count, count}, a->c[0], to,
-                               at);
+    return tn_partial_sums_add(dev, a->later,
+                               &(tn_partial_sums_shape){p->parts, count, count, a->count, TN_GEMM_PART_K},
+                               a->c[0], to, at);
 }
 
 const tn_variant tn_gemm_threads = {.name = "threads",
                                     .style = TN_STYLE_THREADS,
                                     .portable = true,
-                                    .counted = 1u << TN_GEMM_NN | 1u << TN_GEMM_NT,
+                                    .counted = 1u << TN_GEMM_NN | 1u << TN_GEMM_NT | 1u << TN_GEMM_TN,
                                     .tunable_count = TUNABLES,
                                     .tunables = tunables,
                                     .plan = plan_make,

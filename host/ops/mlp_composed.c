@@ -21,11 +21,11 @@ static tn_status backward(tn_device *dev, const tn_mlp_key *s, const tn_mlp_args
     tn_buffer *wide, *du;
     TN_TRY(tn_device_scratch(dev, 2, (size_t)(N * F) * sizeof(float), &wide));
     TN_TRY(tn_device_scratch(dev, 3, (size_t)(N * D) * sizeof(float), &du));
-    TN_TRY(tn_gemm_weight_grad(dev, D, F, N, grads->down, a->dy, a->saved->act, a->later));
+    TN_TRY(tn_gemm_weight_grad(dev, D, F, N, NULL, grads->down, a->dy, a->saved->act, a->later));
     TN_TRY(tn_gemm_bias_backward(dev, N, D, grads->down_bias, a->dy, a->later));
     TN_TRY(tn_gemm_gelu_backward(dev, &(tn_gemm_shape){TN_GEMM_NN, N, F, D}, wide, a->dy, w->down,
                                  a->saved->up));
-    TN_TRY(tn_gemm_weight_grad(dev, F, D, N, grads->up, wide, a->saved->u, a->later));
+    TN_TRY(tn_gemm_weight_grad(dev, F, D, N, NULL, grads->up, wide, a->saved->u, a->later));
     TN_TRY(tn_gemm_bias_backward(dev, N, F, grads->up_bias, wide, a->later));
     TN_TRY(tn_gemm_forward(dev, &(tn_gemm_shape){TN_GEMM_NN, N, D, F}, du, wide, w->up, NULL, NULL));
     return tn_rms_norm_backward(dev, &norm, a->dx, grads->norm, du, a->x, w->norm, a->saved->rstd, a->dy,

@@ -81,9 +81,9 @@ static tn_status forward(tn_device *dev, const plan *p, const tn_mlp_args *a) {
     sizes.eps = a->eps;
     tn_buffer *up = NULL, *down = NULL;
     if (!w->up_packed)
-        TN_TRY(tn_gemm_packing_run(dev, &p->up, 0, w->up, &up));
+        TN_TRY(tn_gemm_packing_run(dev, &p->up, 0, w->up, NULL, &up));
     if (!w->down_packed)
-        TN_TRY(tn_gemm_packing_run(dev, &p->down, 1, w->down, &down));
+        TN_TRY(tn_gemm_packing_run(dev, &p->down, 1, w->down, NULL, &down));
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->saved->rstd),
                      tn_arg_buffer(a->saved->up), tn_arg_buffer(a->x), tn_arg_buffer(w->norm),
                      tn_arg_buffer(up ? up : w->up_packed), tn_arg_buffer(w->up_bias),

@@ -21,6 +21,7 @@ struct tn_partial_sums {
     tn_buffer *room;        /* f32 */
     tn_buffer *table;       /* i32 [FLUSHES,MOST,FIELDS] */
     const tn_buffer *whole; /* the buffer that all results so far are views of; borrowed */
+    const tn_buffer *rows;  /* and all numbers of rows that the device alone knows; borrowed */
     int64_t used;
     int count, flush;
     int32_t waiting[TN_PARTIAL_SUMS_MOST * TN_PARTIAL_SUMS_FIELDS],
@@ -30,8 +31,13 @@ struct tn_partial_sums {
 tn_status tn_partial_sums_forward(tn_device *dev, const tn_partial_sums_shape *s, tn_buffer *out,
                                   const tn_buffer *partial, int64_t at) {
     return tn_op_run(dev, &tn_partial_sums_op, TN_PARTIAL_SUMS_FORWARD, &(tn_partial_sums_key){s->count},
-                     &(tn_partial_sums_args){
-                         .out = out, .partial = partial, .at = at, .parts = s->parts, .stride = s->stride});
+                     &(tn_partial_sums_args){.out = out,
+                                             .partial = partial,
+                                             .rows = s->rows,
+                                             .at = at,
+                                             .parts = s->parts,
+                                             .stride = s->stride,
+                                             .part_rows = s->part_rows});
 }
 
 tn_status tn_partial_sums_create(tn_device *dev, tn_partial_sums **out) {
@@ -61,6 +67,7 @@ void tn_partial_sums_destroy(tn_partial_sums *sums) {
 void tn_partial_sums_begin(tn_partial_sums *sums) {
     sums->used = 0;
     sums->count = sums->flush = 0;
+    sums->rows = NULL;
 }
 
 tn_status tn_partial_sums_write(const tn_partial_sums_args *a) {
@@ -81,6 +88,7 @@ static tn_status flush(tn_partial_sums *sums) {
     TN_TRY(tn_op_run(sums->dev, &tn_partial_sums_op, TN_PARTIAL_SUMS_MANY, &(tn_partial_sums_key){0},
                      &(tn_partial_sums_args){.out = sums->whole,
                                              .partial = sums->room,
+                                             .rows = sums->rows,
                                              .table = sums->table,
                                              .waiting = sums->waiting,
                                              .written = sums->written[slot],
@@ -89,6 +97,7 @@ static tn_status flush(tn_partial_sums *sums) {
     sums->flush++;
     sums->used = 0;
     sums->count = 0;
+    sums->rows = NULL;
     return TN_OK;
 }
 
@@ -114,24 +123,29 @@ tn_status tn_partial_sums_place(tn_device *dev, tn_partial_sums *later, int64_t 
 
 tn_status tn_partial_sums_add(tn_device *dev, tn_partial_sums *later, const tn_partial_sums_shape *s,
                               tn_buffer *out, const tn_buffer *partial, int64_t at) {
-    size_t offset;
-    const tn_buffer *whole = tn_buffer_whole(out, &offset);
+    size_t offset, place = 0;
+    const tn_buffer *whole = tn_buffer_whole(out, &offset),
+                    *rows = s->rows ? tn_buffer_whole(s->rows, &place) : NULL;
     if (!later || partial != later->room)
         return tn_partial_sums_forward(dev, s, out, partial, at);
-    if (later->count > 0 && (whole != later->whole || later->count == TN_PARTIAL_SUMS_MOST)) {
+    if (later->count > 0 && (whole != later->whole || (rows && later->rows && rows != later->rows) ||
+                             later->count == TN_PARTIAL_SUMS_MOST)) {
         /* The parts of this sum stay where they are: nobody has taken their place yet. */
         int64_t used = later->used;
         TN_TRY(flush(later));
         later->used = used;
     }
     later->whole = whole;
+    later->rows = rows ? rows : later->rows;
     const int32_t row[TN_PARTIAL_SUMS_FIELDS] = {0,
                                                  (int32_t)(offset / sizeof(float)),
                                                  (int32_t)at,
                                                  (int32_t)s->parts,
                                                  (int32_t)s->stride,
                                                  (int32_t)s->count,
-                                                 0};
+                                                 0,
+                                                 rows ? (int32_t)(place / sizeof(int32_t)) : -1,
+                                                 (int32_t)s->part_rows};
     memcpy(later->waiting + later->count++ * TN_PARTIAL_SUMS_FIELDS, row, sizeof row);
     return TN_OK;
 }

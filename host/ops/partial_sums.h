@@ -10,9 +10,14 @@ extern const struct tn_op tn_partial_sums_op;
 
 typedef struct tn_partial_sums_shape {
     int64_t parts, count, stride; /* partial sums; results; floats from one part to the next, ≥ count */
+    /* Where the device alone knows how many of `parts` there are: i32 [1], the rows that they are made of,
+     * and rows of a part. The first is there whatever the count. NULL: all are. Borrowed */
+    const tn_buffer *rows;
+    int64_t part_rows;
 } tn_partial_sums_shape;
 
-/* out[i] = Σ over parts of partial[at + part·stride + i]; parts of 1 and more. */
+/* out[i] = Σ over parts of partial[at + part·stride + i]; parts of 1 and more. With `rows` the bits of a sum
+ * over the parts that are there. */
 tn_status tn_partial_sums_forward(tn_device *dev, const tn_partial_sums_shape *s,
                                   tn_buffer *out /* [count] */,
                                   const tn_buffer *partial /* at + [parts,stride] */, int64_t at);

@@ -52,7 +52,8 @@ static tn_status many(tn_device *dev, const plan *p, const tn_partial_sums_args 
     TN_TRY(tn_partial_sums_write(a));
     return tn_launch(dev, p->kernel, tn_range_1d((size_t)(strips * p->local), (size_t)p->local),
                      tn_arg_buffer(a->out), tn_arg_buffer(a->partial), tn_arg_buffer(a->table),
-                     tn_arg_i32(a->slot * TN_PARTIAL_SUMS_MOST), tn_arg_i32(a->count));
+                     tn_arg_buffer(a->rows), tn_arg_i32(a->slot * TN_PARTIAL_SUMS_MOST), tn_arg_i32(a->count),
+                     tn_arg_i32(p->each));
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
@@ -63,8 +64,9 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         return many(dev, p, a);
     const int64_t lanes = lanes_of(p, a->parts), strips = strips_of(p, s->count, lanes);
     return tn_launch(dev, p->kernel, tn_range_1d((size_t)(strips * p->local), (size_t)p->local),
-                     tn_arg_buffer(a->out), tn_arg_buffer(a->partial), tn_arg_i32(a->at),
-                     tn_arg_i32(a->parts), tn_arg_i32(a->stride), tn_arg_i32(s->count), tn_arg_i32(lanes));
+                     tn_arg_buffer(a->out), tn_arg_buffer(a->partial), tn_arg_buffer(a->rows),
+                     tn_arg_i32(a->part_rows), tn_arg_i32(a->at), tn_arg_i32(a->parts), tn_arg_i32(a->stride),
+                     tn_arg_i32(s->count), tn_arg_i32(lanes), tn_arg_i32(p->each));
 }
 
 const tn_variant tn_partial_sums_groups = {.name = "groups",

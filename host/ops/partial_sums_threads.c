@@ -39,8 +39,8 @@ static tn_status many(tn_device *dev, const plan *p, const tn_partial_sums_args 
     }
     TN_TRY(tn_partial_sums_write(a));
     return tn_launch(dev, p->kernel, tn_range_1d((size_t)blocks, p->local), tn_arg_buffer(a->out),
-                     tn_arg_buffer(a->partial), tn_arg_buffer(a->table), tn_arg_i32(first),
-                     tn_arg_i32(a->count));
+                     tn_arg_buffer(a->partial), tn_arg_buffer(a->table), tn_arg_buffer(a->rows),
+                     tn_arg_i32(first), tn_arg_i32(a->count));
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *plan_, const void *args) {
@@ -50,8 +50,9 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     if (pass == TN_PARTIAL_SUMS_MANY)
         return many(dev, p, a);
     return tn_launch(dev, p->kernel, tn_range_1d((size_t)tn_ceil_div(s->count, p->block), p->local),
-                     tn_arg_buffer(a->out), tn_arg_buffer(a->partial), tn_arg_i32(a->at),
-                     tn_arg_i32(a->parts), tn_arg_i32(a->stride), tn_arg_i32(s->count));
+                     tn_arg_buffer(a->out), tn_arg_buffer(a->partial), tn_arg_buffer(a->rows),
+                     tn_arg_i32(a->part_rows), tn_arg_i32(a->at), tn_arg_i32(a->parts), tn_arg_i32(a->stride),
+                     tn_arg_i32(s->count));
 }
 
 const tn_variant tn_partial_sums_threads = {.name = "threads",

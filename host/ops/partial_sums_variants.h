@@ -10,7 +10,7 @@ enum { TN_PARTIAL_SUMS_FORWARD, TN_PARTIAL_SUMS_MANY };
 
 enum {
     TN_PARTIAL_SUMS_MOST = 64, /* that one launch does */
-    TN_PARTIAL_SUMS_FIELDS = 7 /* of a row of the table, see kernels/partial_sums */
+    TN_PARTIAL_SUMS_FIELDS = 9 /* of a row of the table, see kernels/partial_sums */
 };
 
 /* The key of a plan. */
@@ -21,9 +21,10 @@ typedef struct tn_partial_sums_key {
 typedef struct tn_partial_sums_args {
     const tn_buffer *out;
     const tn_buffer *partial;
-    int64_t at, parts, stride; /* forward */
-    /* MANY: rows of the table, whose first field, the blocks up to the row's end, and last one are filled in;
-     * they are written to the device where they differ from what stands there. */
+    const tn_buffer *rows;                /* forward: i32 [1] or NULL; MANY: what the table's places are of */
+    int64_t at, parts, stride, part_rows; /* forward */
+    /* MANY: rows of the table, whose fields 0, the blocks up to the row's end, and 6 are filled in; they are
+     * written to the device where they differ from what stands there. */
     tn_buffer *table;
     int32_t *waiting, *written;
     int64_t slot; /* of the table, TN_PARTIAL_SUMS_MOST rows each */

@@ -45,7 +45,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     const tn_buffer *turns;
     TN_TRY(tn_rope_turns(dev, p->table, s->Dh, a->base, &turns));
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->x),
-                     tn_arg_buffer(a->rows), tn_arg_buffer(turns),
+                     tn_arg_buffer(a->rows), tn_arg_buffer(turns), tn_arg_buffer(a->count),
                      tn_arg_f32(pass == TN_ROPE_FORWARD ? 1 : -1), tn_arg_i32(s->R), tn_arg_i32(s->T),
                      tn_arg_i32(s->H), tn_arg_i32(s->Dh / 2));
 }
@@ -53,6 +53,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
 const tn_variant tn_rope_threads = {.name = "threads",
                                     .style = TN_STYLE_THREADS,
                                     .portable = true,
+                                    .counted = 1u << TN_ROPE_FORWARD | 1u << TN_ROPE_BACKWARD,
                                     .tunable_count = sizeof tunables / sizeof tunables[0],
                                     .tunables = tunables,
                                     .plan = make,

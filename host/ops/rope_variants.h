@@ -16,6 +16,7 @@ typedef struct tn_rope_args {
     tn_buffer *y;
     const tn_buffer *x, *rows;
     double base;
+    const tn_buffer *count; /* i32 [1] or NULL, where a variant is `counted` */
 } tn_rope_args;
 
 extern const tn_variant tn_rope_threads;

@@ -23,6 +23,9 @@ tn_status tn_row_gather_backward(tn_device *dev, const tn_row_gather_shape *s, t
     return run(dev, TN_ROW_MOVE_BACKWARD, s, dx, dy, rows);
 }
 
-tn_status tn_row_gather_counts(tn_device *dev, const tn_row_gather_shape *s, bool *counts) {
-    return tn_op_counts(dev, &tn_row_gather_op, TN_ROW_MOVE_FORWARD, &(tn_row_move_key){s->R, s->D}, counts);
+tn_status tn_row_gather_counts(tn_device *dev, const tn_row_gather_shape *s, bool training, bool *counts) {
+    const tn_row_move_key key = {s->R, s->D};
+    TN_TRY(tn_op_counts(dev, &tn_row_gather_op, TN_ROW_MOVE_FORWARD, &key, counts));
+    return training && *counts ? tn_op_counts(dev, &tn_row_gather_op, TN_ROW_MOVE_BACKWARD, &key, counts)
+                               : TN_OK;
 }

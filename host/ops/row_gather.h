@@ -20,7 +20,8 @@ tn_status tn_row_gather_forward(tn_device *dev, const tn_row_gather_shape *s, tn
 tn_status tn_row_gather_backward(tn_device *dev, const tn_row_gather_shape *s, tn_buffer *dx /* [N,D] */,
                                  const tn_buffer *dy /* [R,D] */, const tn_buffer *rows /* i32 [R] */);
 
-/* Whether the forward pass of this shape has its rows counted on the device (s->count). */
-tn_status tn_row_gather_counts(tn_device *dev, const tn_row_gather_shape *s, bool *counts);
+/* Whether the forward pass of this shape, in training the backward pass too, has its rows counted on the
+ * device (s->count). */
+tn_status tn_row_gather_counts(tn_device *dev, const tn_row_gather_shape *s, bool training, bool *counts);
 
 #endif

@@ -218,12 +218,14 @@ static void tell(const tn_trainer *t, const tn_metrics_row *row, double routed_p
         row->attention_pct, held, row->step_ms, row->step_ms / 1000 * (double)(steps - row->step));
 }
 
-static tn_status log_step(tn_trainer *t, const tn_step_plan *plan, const tn_layer_stats *stats) {
+static tn_status log_step(tn_trainer *t, const tn_step_plan *plan) {
     const tn_train_config *c = t->c;
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
     int64_t N = (int64_t)t->batch.B * t->batch.T, rows = c->model.layers * N;
     tn_metrics_row row = {.step = t->step + 1, .phase = plan->phase, .lambda = plan->lambda, .lr = plan->lr};
     double soft = 0, decided = 0;
     TN_TRY(tn_model_loss_read(t->ws, &t->in, &row.cross_entropy, t->predicted));
+    TN_TRY(tn_workspace_observe(t->ws, &t->in, NULL, stats));
     for (int64_t i = 0; i < c->model.layers; i++) {
         row.routed_rows += stats[i].routed;
         decided += (double)stats[i].decided;
@@ -252,9 +254,9 @@ static const double shut_slope = 0.05; /* that of the sigmoid at a logit of ±2.
  * shows, in a wrong answer, the same batch is run again with both tracks for all rows, and without a price:
  * attention is not to get rarer before it is right. The row's gate may be as good as shut by then, where the
  * sigmoid passes next to no gradient: it passes that of `shut_slope` at least. */
-static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stats) {
+static tn_status forward(tn_trainer *t, tn_step_plan *plan) {
     double cross_entropy;
-    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
+    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, NULL));
     TN_TRY(tn_model_loss(t->model, t->ws, &t->in));
     if (!(plan->again_below > 0))
         return TN_OK;
@@ -266,7 +268,7 @@ static tn_status forward(tn_trainer *t, tn_step_plan *plan, tn_layer_stats *stat
     plan->gate = TN_GATE_DENSE;
     plan->lambda = 0;
     t->in.gate_slope = shut_slope;
-    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, stats));
+    TN_TRY(tn_model_forward(t->model, t->ws, &t->in, plan->gate, NULL, NULL));
     return tn_model_loss(t->model, t->ws, &t->in);
 }
 
@@ -295,7 +297,6 @@ static tn_status check_update(tn_trainer *t) {
 /* TN_ERR_CHECK, perhaps without words, where something is not finite: `run` then looks for what. */
 static tn_status one_step(tn_trainer *t) {
     const tn_train_config *c = t->c;
-    tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
     tn_step_plan plan = tn_curriculum_step(&c->curriculum, &c->model, t->step);
     bool log = !t->again &&
                ((t->step + 1) % c->log_every == 0 || t->step + 1 == c->curriculum.steps || t->step == 0);
@@ -304,7 +305,7 @@ static tn_status one_step(tn_trainer *t) {
     TN_TRY(next_batch(t));
     t->in.gate_margin = plan.margin;
     t->in.by_threshold = plan.by_threshold;
-    TN_TRY(forward(t, &plan, log ? stats : NULL));
+    TN_TRY(forward(t, &plan));
     double price = tn_penalty_of_row(c, t->task, t->batch.B, plan.lambda);
     TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, price));
     if (t->again)
@@ -314,7 +315,7 @@ static tn_status one_step(tn_trainer *t) {
         TN_TRY(check_update(t));
     TN_TRY(tn_device_flush(t->model->dev));
     if (log)
-        TN_TRY(log_step(t, &plan, stats));
+        TN_TRY(log_step(t, &plan));
     t->step++;
     return TN_OK;
 }

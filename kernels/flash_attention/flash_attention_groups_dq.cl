@@ -127,10 +127,11 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void flash_attention_g
 /* The sums of each chunk of keys, in order of chunks. Grid: R x H x DH / 4. */
 kernel void flash_attention_groups_dq_join(global float *restrict dq, const global float *restrict partial,
                                            const global int *restrict rows,     /* [R] */
+                                           const global int *restrict q_start,  /* [B+1] */
                                            const global int *restrict kv_start, /* [B+1] */
                                            const attention_sizes s) {
     const int n = get_global_id(0) % (DH / 4) * 4, at = get_global_id(0) / (DH / 4), row = at / s.H;
-    if (row >= s.R)
+    if (row >= q_start[s.B])
         return;
     const int b = rows[row] / s.T, t = rows[row] - b * s.T, from = first_key(t, s.window);
     const int to = min(t, kv_start[b + 1] - kv_start[b] - 1);

@@ -35,9 +35,10 @@ typedef struct {
 /* δ of each row. Grid: R / 16. */
 kernel void flash_attention_delta(global float *restrict delta,      /* [R,H] */
                                   const global float *restrict dout, /* [R,H·DH] */
-                                  const global float *restrict o /* [R,H·DH] */, int R, int H) {
+                                  const global float *restrict o,    /* [R,H·DH] */
+                                  const global int *restrict q_start /* [B+1] */, int B, int H) {
     const int first = get_global_id(0) * 16;
-    for (int i = first * H; i < min(R, first + 16) * H; i++) {
+    for (int i = first * H; i < min(q_start[B], first + 16) * H; i++) {
         floatv dots = 0.0f;
         for (int j = 0; j < DV; j++)
             dots += LOAD(j, dout + i * DH) * LOAD(j, o + i * DH);
@@ -230,9 +231,11 @@ kernel void flash_attention_backward(global float *restrict dk, /* [Rkv,HKV·DH]
 /* dq = its partial sums, added in the order of chunks. Grid: R / 16. */
 kernel void flash_attention_sum(global float *restrict dq,            /* [R,H·DH] */
                                 const global float *restrict partial, /* [chunks,R,heads·DH] */
-                                const global int *restrict rows, const attention_sizes sizes) {
+                                const global int *restrict rows,      /* [R] */
+                                const global int *restrict q_start,   /* [B+1] */
+                                const attention_sizes sizes) {
     const int first = get_global_id(0) * 16, D = sizes.H * DH, partial_D = sizes.heads * DH;
-    for (int r = first; r < min(sizes.R, first + 16); r++) {
+    for (int r = first; r < min(q_start[sizes.B], first + 16); r++) {
         const int t = rows[r] % sizes.T, from = first_key(t, sizes.window) / sizes.chunk;
         for (int j = 0; j < partial_D / LANES; j++) {
             floatv sum = LOAD(j, partial + (from * sizes.R + r) * partial_D);

@@ -7,7 +7,7 @@ kernel void flash_attention_pack(global float *restrict packed,
                                  const global float *restrict x /* [rows,H·DH] */,
                                  const global int *restrict start /* [B+1] */, int B, int H, int panels) {
     const int p = get_global_id(0), h = get_global_id(1), D = H * DH;
-    if (p >= panels || h >= H)
+    if (p >= min(panels, panel_base(start, B)) || h >= H)
         return;
     int b = 0, end = B; /* the last sequence whose first panel is not past p */
     while (end - b > 1) {

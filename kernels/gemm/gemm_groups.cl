@@ -90,10 +90,15 @@ ALWAYS_INLINE void put_quad(float4 v, global float *c, const global float *bias,
     TN_STORE_QUAD(C_QUADS, v, c + n, left);
 }
 
-/* The first step is the short one. A group past the count takes one step of zeros and writes nothing:
- * PoCL 3.1 makes wrong code of a return before these barriers. Grid: groups of ITEMS, tiles of columns x
- * tiles of rows x parts of k. With several parts C is s.c_at floats and then [parts,M,N], for partial_sums;
- * bias and add go to the first. */
+/* Rows of C: those that are counted; none in a part of k past what is counted, but in the first. */
+ALWAYS_INLINE int rows_there(const gemm_groups_sizes *s, const global int *count, int k0, int K) {
+    return A_TURNED ? rows_counted(count, s->M) : k0 == 0 || k0 < K ? s->M : 0;
+}
+
+/* The first step is the short one. A group past the count, of rows or, with A_TURNED = 0, of k, takes one
+ * step of zeros and writes nothing: PoCL 3.1 makes wrong code of a return before these barriers. Grid: groups
+ * of ITEMS, tiles of columns x tiles of rows x parts of k. With several parts C is s.c_at floats and then
+ * [parts,M,N], for partial_sums; bias and add go to the first. */
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
     global float *c, global float *c1, global float *c2, /* [M,c_width] each */
     const global float *a, const global float *a1,
@@ -102,14 +107,14 @@ kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_groups(
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
     global float *act,              /* [M,N] with ACT, one part and one C */
-    const global int *count, /* [1] or NULL: rows of C and A that there are, at most M; with A_TURNED */
+    const global int *count,        /* [1] or NULL: rows of A that there are, and of C with A_TURNED */
     const gemm_groups_sizes given) {
     LOCAL_TILE(a_tiles, 2 * TILE_FLOATS(BM, BK));
     LOCAL_TILE(b_tiles, 2 * TILE_FLOATS(BN, BK));
     const gemm_groups_sizes s = given;
-    const int M = A_TURNED ? rows_counted(count, s.M) : s.M;
-    const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM, z = get_group_id(2);
-    const int k0 = z * s.part, k1 = m0 < M ? min(s.K, k0 + s.part) : k0, left = max(1, M - m0);
+    const int n0 = get_group_id(0) * BN, m0 = get_group_id(1) * BM, z = get_group_id(2), k0 = z * s.part;
+    const int K = A_TURNED ? s.K : rows_counted(count, s.K), M = rows_there(&s, count, k0, K);
+    const int k1 = m0 < M ? min(K, k0 + s.part) : k0, left = max(1, M - m0);
     const int item = get_local_id(0), across = tile_across(item, ACROSS), down = tile_down(item, ACROSS);
     float4 sums[TM][TN / 4], a_next[a_tile_QUADS], b_next[b_tile_QUADS];
     uint a_places[a_tile_QUADS], b_places[b_tile_QUADS];

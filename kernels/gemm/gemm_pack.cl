@@ -35,10 +35,11 @@ static inline void pack_rows(global float *to, const global float *b, int N, int
 /* Grid: ⌈K / PACK_K⌉ × panels. */
 kernel void gemm_pack(global float *restrict packed,  /* [panels,K,PANEL] */
                       const global float *restrict b, /* [N,K] when transposed, else [K,N] */
+                      const global int *count,        /* [1] or NULL: of K rows those that there are */
                       int N, int K, int transposed) {
-    const int p = get_global_id(1), k = get_global_id(0) * PACK_K;
-    if (k < K && p * PANEL < N)
-        pack_rows(packed + p * K * PANEL, b, N, K, transposed, p * PANEL, k, min(K, k + PACK_K));
+    const int p = get_global_id(1), k = get_global_id(0) * PACK_K, end = rows_counted(count, K);
+    if (k < end && p * PANEL < N)
+        pack_rows(packed + p * K * PANEL, b, N, K, transposed, p * PANEL, k, min(end, k + PACK_K));
 }
 
 /* Many matrices [N,K] of one buffer, transposed, at once. Grid: their blocks, one after the other. */

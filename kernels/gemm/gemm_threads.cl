@@ -205,6 +205,14 @@ ALWAYS_INLINE void copy_block(float *to, const global float *a, const global flo
 }
 #endif
 
+/* Only what is counted: rows of C and A, or k where A is transposed. */
+static inline void sizes_count(gemm_sizes *s, const global int *count) {
+    if (A_ROWS)
+        s->M = rows_counted(count, s->M);
+    else
+        s->K = rows_counted(count, s->K);
+}
+
 /* Grid: blocks of s.rows rows × groups of s.group panels × parts of k. With several parts C is s.c_at floats
  * and then [parts,M,N], for partial_sums; bias and add go to the first. */
 kernel void gemm_tiles(
@@ -215,19 +223,20 @@ kernel void gemm_tiles(
     const global float *bias,       /* [N] or NULL */
     const global float *add,        /* [M,N] or NULL; may be c */
     global float *act,              /* [M,N] with ACT, one part and one C */
-    const global int *row_count,    /* [1] or NULL: rows of C and A that there are, at most s.M */
+    const global int *row_count,    /* [1] or NULL: rows of A that there are, and of C with A_ROWS */
     const gemm_sizes given) {
     gemm_sizes s = given; /* read before anything branches */
-    s.M = rows_counted(row_count, s.M);
+    sizes_count(&s, row_count);
     const int m0 = get_global_id(0) * s.rows, p0 = get_global_id(1) * s.group, z = get_global_id(2);
     const int k0 = z * s.part, k1 = min(s.K, k0 + s.part);
     const int m1 = min(s.M, m0 + s.rows), p1 = min((s.N + PANEL - 1) / PANEL, p0 + s.group);
-    if (m0 >= s.M || p0 >= p1 || k0 >= k1)
+    if (m0 >= s.M || p0 >= p1 || k0 > k1 || (k0 == k1 && z > 0)) /* the first part is there: of zeros */
         return;
 #if COPY_A
     float block[TILES * TM * COPY_LD];
 #endif
-    for (int k = k0, count; k < k1; k += count) {
+    int k = k0, count;
+    do {
         count = COPY_A ? min(KC, k1 - k) : k1 - k;
         count = A_ROWS ? min(count, s.a_width - k % s.a_width) : count;
 #if COPY_A
@@ -261,5 +270,6 @@ kernel void gemm_tiles(
             };
             panel_rows(&top, m0, m1 - m0);
         }
-    }
+        k += count;
+    } while (k < k1);
 }

@@ -125,6 +125,12 @@ static inline int rows_counted(const global int *count, int most) {
     return count ? min(most, count[0]) : most;
 }
 
+/* Parts of `each` such rows that there are, of at most `most`: one at least, of zeros where there is no row.
+ */
+static inline int parts_counted(const global int *count, int each, int most) {
+    return count ? max(1, (rows_counted(count, most * each) + each - 1) / each) : most;
+}
+
 /* Sums in a fixed order, so that a device gives the same bits every time: halves onto halves, written by
  * component because Oclgrind 21.10 crashes on .lo and .hi when it looks for uninitialised values. */
 static inline float sum4(float4 v) {
