@@ -1,8 +1,11 @@
-/* Beyond the case: both variants give the same bits, forward and backward, where a device takes both;
- * training takes the fused one where there are rows enough for every unit. */
+/* Beyond the case: variants give the same bits, forward and backward, where a device takes them; training
+ * takes the fused one of a CPU where there are rows enough for every unit. */
 #include "support.h"
 
 #include "mlp.h"
+#include "variant.h"
+
+#include <string.h>
 
 enum { X, NORM, UP, UP_BIAS, DOWN, DOWN_BIAS, DY, INPUTS };
 /* U and ACT are of the composed variant alone. */
@@ -16,8 +19,10 @@ static tn_mlp_weights weights(tn_buffer *const *b, int first) {
                             .down_bias = b[first + 4]};
 }
 
-/* Forward, then backward, by one variant: every result, one behind the other. */
-static float *results(tn_context *ctx, const char *variant, const tn_mlp_shape *s, size_t *floats) {
+/* Forward, then backward, by one variant: every result, one behind the other. Forward alone: with what it
+ * leaves in u and act. */
+static float *results(tn_context *ctx, const char *variant, const tn_mlp_shape *s, bool backward,
+                      size_t *floats) {
     size_t ND = (size_t)(s->N * s->D), NF = (size_t)(s->N * s->F), D = (size_t)s->D, F = (size_t)s->F;
     const size_t counts[ALL] = {
         [X] = ND,         [NORM] = D,  [UP] = D * F,  [UP_BIAS] = F,         [DOWN] = D * F,
@@ -32,8 +37,10 @@ static float *results(tn_context *ctx, const char *variant, const tn_mlp_shape *
     tn_mlp_weights w = weights(b, NORM), grads = weights(b, DNORM);
     tn_mlp_saved saved = {b[RSTD], b[UP_ROWS], b[U], b[ACT]};
     ck_ok(ctx, tn_mlp_forward(dev, s, true, b[Y], &saved, b[X], &w));
-    ck_ok(ctx, tn_mlp_backward(dev, s, b[DX], &grads, b[DY], b[X], &w, &saved, NULL));
-    float *got = tn_test_buffers_read(b, counts, INPUTS, U, floats);
+    ck_assert_str_eq(tn_variant_ran(dev, "mlp")->name, strchr(variant, '=') + 1);
+    if (backward)
+        ck_ok(ctx, tn_mlp_backward(dev, s, b[DX], &grads, b[DY], b[X], &w, &saved, NULL));
+    float *got = tn_test_buffers_read(b, counts, INPUTS, backward ? U : ALL, floats);
     tn_test_buffers_destroy(b, ALL);
     tn_device_close(dev);
     unsetenv("TURNOUT_VARIANT");
@@ -45,9 +52,32 @@ START_TEST(test_same_bits) {
         {4096, 64, 128, 1e-5f}, {2309, 32, 64, 1e-5f}, {4001, 96, 96, 1e-5f}};
     static tn_context ctx;
     size_t floats, others;
-    float *fused = results(&ctx, "mlp=fused", &shapes[_i], &floats);
-    float *composed = results(&ctx, "mlp=composed", &shapes[_i], &others);
+    float *fused = results(&ctx, "mlp=fused", &shapes[_i], true, &floats);
+    float *composed = results(&ctx, "mlp=composed", &shapes[_i], true, &others);
     tn_test_same_bits(fused, floats, composed, others);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* Every tile that a work-group may have, with edges; what backward, composed's, takes from forward too. */
+START_TEST(test_same_bits_of_groups) {
+    static const struct {
+        tn_mlp_shape shape;
+        const char *tiles;
+    } cases[] = {{{77, 60, 76, 1e-5f}, "0126"}, {{33, 124, 256, 1e-5f}, "345"}, {{5, 4, 8, 1e-5f}, "2"}};
+    static tn_context ctx;
+    setenv("TURNOUT_KIND", "gpu", 1);
+    for (const char *tile = cases[_i].tiles; *tile; tile++) {
+        char tune[] = "mlp.TILE=?";
+        size_t floats, others;
+        tune[sizeof tune - 2] = *tile;
+        setenv("TURNOUT_TUNE", tune, 1);
+        float *fused = results(&ctx, "mlp=fused_groups", &cases[_i].shape, false, &floats);
+        float *composed = results(&ctx, "mlp=composed", &cases[_i].shape, false, &others);
+        tn_test_same_bits(fused, floats, composed, others);
+    }
+    unsetenv("TURNOUT_TUNE");
+    unsetenv("TURNOUT_KIND");
     ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
@@ -69,7 +99,8 @@ START_TEST(test_when_fused) {
     setenv("TURNOUT_KIND", "gpu", 1);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     const tn_mlp_shape many = {1 << 20, 64, 128, 1e-5f};
-    ck_assert(!is_fused(&ctx, dev, &many, true) && !is_fused(&ctx, dev, &many, false));
+    ck_assert(!is_fused(&ctx, dev, &many, true) && is_fused(&ctx, dev, &many, false));
+    ck_assert(is_fused(&ctx, dev, &few, false) && !is_fused(&ctx, dev, &odd, false));
     unsetenv("TURNOUT_KIND");
     tn_device_close(dev);
     ck_assert_int_eq(ctx.live, 0);
@@ -81,6 +112,7 @@ int main(void) {
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);
     tcase_add_loop_test(more, test_same_bits, 0, 3);
+    tcase_add_loop_test(more, test_same_bits_of_groups, 0, 3);
     tcase_add_test(more, test_when_fused);
     suite_add_tcase(suite, more);
     return tn_test_main(suite);

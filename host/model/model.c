@@ -120,6 +120,8 @@ static tn_status mlp_forward(tn_workspace *ws, int64_t N, int64_t layer) {
         TN_TRY(tn_workspace_floats(ws, &st->act, room, F));
     }
     tn_mlp_saved saved = mlp_saved(ws, st);
+    if (fused && !m->training)
+        saved.up = NULL; /* there, where passes that are not fused came before, but not wanted */
     tn_mlp_weights weights = mlp_weights(&m->params.layers[layer], false);
     return tn_mlp_forward(m->dev, &shape, m->training, st->out, &saved, st->mid, &weights);
 }

@@ -1,7 +1,7 @@
 #include "mlp_variants.h"
 
 static const char *const passes[] = {"forward", "backward", NULL};
-static const tn_variant *const variants[] = {&tn_mlp_fused, &tn_mlp_composed, NULL};
+static const tn_variant *const variants[] = {&tn_mlp_fused, &tn_mlp_fused_groups, &tn_mlp_composed, NULL};
 
 static int pass_of_choice(int pass, const void *shape) {
     return ((const tn_mlp_key *)shape)->training ? TN_MLP_BACKWARD : pass;
@@ -17,7 +17,7 @@ tn_status tn_mlp_is_fused(tn_device *dev, const tn_mlp_shape *s, bool training, 
     const tn_mlp_key key = {s->N, s->D, s->F, training};
     const tn_variant *variant;
     TN_TRY(tn_op_variant(dev, &tn_mlp_op, TN_MLP_FORWARD, &key, &variant));
-    *fused = variant == &tn_mlp_fused;
+    *fused = variant == &tn_mlp_fused || (variant == &tn_mlp_fused_groups && !training);
     return TN_OK;
 }
 

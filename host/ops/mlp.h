@@ -1,7 +1,7 @@
 /* A block's mlp with its norm and its residual (kernels/mlp): y = x + W₂·gelu(W₁·(x·rstd·w) + b₁) + b₂
- * with rstd = 1/√(mean x² + eps). Variant fused: one launch that keeps what lies between near a unit, where
- * the device's items are threads with a cache; variant composed: by rms_norm, gemm and partial_sums,
- * elsewhere and for widths of no whole tiles. */
+ * with rstd = 1/√(mean x² + eps). Variant fused: one launch a pass that keeps what lies between near a unit,
+ * where the device's items are threads with a cache; fused_groups: the same of forward by work-groups, with
+ * composed's backward; composed: by rms_norm, gemm and partial_sums, for widths that neither takes. */
 #ifndef TN_MLP_H
 #define TN_MLP_H
 
@@ -27,7 +27,8 @@ typedef struct tn_mlp_saved {
     tn_buffer *rstd /* [N] */, *up /* [N,F] */, *u /* [N,D] */, *act /* [N,F] */;
 } tn_mlp_saved;
 
-/* Is variant fused chosen? training: a backward pass of the same shape will follow; both take one variant. */
+/* Does nothing between go to memory for the next step of such a pass? training: a backward pass of the same
+ * shape will follow; both take one variant, and variant fused alone then needs no u and act. */
 tn_status tn_mlp_is_fused(tn_device *dev, const tn_mlp_shape *s, bool training, bool *fused);
 tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, tn_buffer *y /* [N,D] */,
                          const tn_mlp_saved *saved, const tn_buffer *x /* [N,D] */, const tn_mlp_weights *w);

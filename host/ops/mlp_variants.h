@@ -24,6 +24,6 @@ typedef struct tn_mlp_args {
     tn_partial_sums *later;
 } tn_mlp_args;
 
-extern const tn_variant tn_mlp_fused, tn_mlp_composed;
+extern const tn_variant tn_mlp_fused, tn_mlp_fused_groups, tn_mlp_composed;
 
 #endif
