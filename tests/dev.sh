@@ -18,6 +18,7 @@ echo 'mkdir -p build/intel/opencl' | program ../tests/intel_runtime.sh
 mkdir "$folder/tests/check"
 echo 'mkdir -p build/nvidia/bin' | program ../tests/check/nvidia_tools.sh
 echo 'exit 1' | program ../tests/check/intel_tools.sh
+echo 'mkdir -p build/amd/usr' | program ../tests/check/amd_tools.sh
 program ctest <<'TEXT'
 echo "ctest $*" >>asked
 [ "$3" = -N ] && { echo "  Test  #3: kills"; exit; }

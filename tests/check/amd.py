@@ -1,37 +1,46 @@
 """AMD without a card: clang and libclc, as its open drivers build kernels. What clang does not know is left out and said."""
+import glob
 import os
 import re
 
 from loops import loops_of, read_listing
-from tools import Failed, first_of, run, version_of
+from tools import Failed, first_of, run
 
 NAME = "AMD"
-TARGETS = ["gfx906", "gfx90a", "gfx1030", "gfx1100"]
-BITCODE = "/usr/lib/clc/amdgcn--amdhsa.bc"
+TARGETS = ["gfx906", "gfx90a", "gfx942", "gfx1030", "gfx1100"]
+CLANG = "clang-19"
+BITCODE = "lib/clc/amdgcn--amdhsa.bc"
 
 
 class Amd:
     name = NAME
     read_by = ("amd.py", "loops.py")
 
-    def __init__(self, _folder):
-        self.clang = first_of("clang-15")
+    def __init__(self, folder):
+        root = os.path.abspath(os.path.join(folder, "amd", "usr"))
+        self.clang = first_of(os.path.join(root, "bin", CLANG), CLANG)
+        self.environment = dict(os.environ)
+        self.bitcode = os.path.join("/usr", BITCODE)
+        if self.clang and self.clang.startswith(root):
+            self.environment["LD_LIBRARY_PATH"] = ":".join(glob.glob(os.path.join(root, "lib", "*-linux-gnu")))
+            self.bitcode = os.path.join(root, BITCODE)
         self.targets = TARGETS
         self.unknown = []
         if self.clang:
-            known = run([self.clang, "-target", "amdgcn-amd-amdhsa", "-nogpulib", "-print-supported-cpus"]).split()
+            known = run([self.clang, "-target", "amdgcn-amd-amdhsa", "-nogpulib", "-print-supported-cpus"],
+                        env=self.environment).split()
             self.targets = [target for target in TARGETS if target in known]
             self.unknown = [target for target in TARGETS if target not in known]
 
     def missing(self):
         if not self.clang:
-            return "clang-15 is not installed"
-        if not os.path.exists(BITCODE):
-            return "libclc-15 is not installed"
+            return CLANG + " is not there (./dev check fetches it from Debian's packages)"
+        if not os.path.exists(self.bitcode):
+            return "libclc of " + CLANG + " is not there"
         return None
 
     def version(self):
-        return version_of(self.clang)
+        return run([self.clang, "--version"], env=self.environment)
 
     @staticmethod
     def too_large(_build, _kernel, _facts):
@@ -47,7 +56,7 @@ class Amd:
         for target in targets:
             run([self.clang, "-fno-crash-diagnostics", "-x", "cl", *build.options.split(), "-O3", "-w", "-target",
                  "amdgcn-amd-amdhsa", "-mcpu=" + target, "-nogpulib", "-Xclang", "-finclude-default-header", "-Xclang",
-                 "-mlink-builtin-bitcode", "-Xclang", BITCODE, "-S", "-o", text, source])
+                 "-mlink-builtin-bitcode", "-Xclang", self.bitcode, "-S", "-o", text, source], env=self.environment)
             with open(text, encoding="utf-8") as file:
                 facts[target] = facts_of(file.read())
         return facts
