@@ -86,6 +86,9 @@ START_TEST(test_every_mixer) {
     c.kv_heads = 1;
     check(&c, B, T);
     c.kv_heads = 0;
+    c.positions = TN_POSITIONS_ROPE;
+    check(&c, B, T);
+    c.positions = TN_POSITIONS_NONE;
     if (tn_mixer_has_router(&c)) {
         c.routing = TN_ROUTING_CAPACITY;
         c.capacity = 0.1;
@@ -203,6 +206,9 @@ START_TEST(test_steps) {
     check_step(&c, 1, 1300, true);
     c.positions = TN_POSITIONS_ROPE;
     check_step(&c, B, T, groups);
+    c.kv_heads = 1;
+    check_step(&c, B, T, groups);
+    c.kv_heads = 0;
     if (tn_mixer_has_router(&c)) {
         c.routing = TN_ROUTING_CAPACITY;
         c.capacity = 0.01;
