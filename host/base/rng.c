@@ -11,6 +11,13 @@ tn_rng tn_rng_make(uint64_t seed, uint32_t purpose, uint64_t index) {
     return rng;
 }
 
+void tn_rng_seek(tn_rng *rng, uint64_t number) {
+    rng->counter[0] = (uint32_t)(number / 4);
+    rng->left = 0;
+    for (uint64_t i = 0; i < number % 4; i++)
+        (void)tn_rng_u32(rng);
+}
+
 uint32_t tn_rng_u32(tn_rng *rng) {
     if (rng->left == 0) {
         philox4x32_key_t key = {{rng->key[0], rng->key[1]}};

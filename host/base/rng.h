@@ -20,10 +20,12 @@ enum tn_rng_purpose {
     TN_RNG_EVAL,     /* held-out sequences; index = number of the sequence */
     TN_RNG_CONTROL,  /* routing of the random control; index = step or batch number */
     TN_RNG_CASE,     /* shapes and data of verify; index = case number */
-    TN_RNG_MEASURE   /* order and data of measurements */
+    TN_RNG_MEASURE,  /* order and data of measurements */
+    TN_RNG_GENERATE  /* which token is taken; index = its position */
 };
 
 tn_rng tn_rng_make(uint64_t seed, uint32_t purpose, uint64_t index);
+void tn_rng_seek(tn_rng *rng, uint64_t number); /* that number of the stream, counted from 0, comes next */
 uint32_t tn_rng_u32(tn_rng *rng);
 uint32_t tn_rng_below(tn_rng *rng, uint32_t bound); /* uniform in [0, bound), without bias; bound ≥ 1 */
 double tn_rng_uniform(tn_rng *rng);                 /* [0, 1), 32 bits */

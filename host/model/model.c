@@ -1,5 +1,6 @@
 #include "workspace.h"
 
+#include "control.h"
 #include "embedding.h"
 #include "gemm.h"
 #include "linear.h"
@@ -64,10 +65,8 @@ static tn_status input_check(tn_workspace *ws, const tn_input *in) {
     if (in->T != ws->T || in->B < 1 || in->B > ws->B)
         return tn_fail(ctx, TN_ERR_ARG, "a batch of %lld × %lld does not fit a workspace for %lld × %lld",
                        (long long)in->B, (long long)in->T, (long long)ws->B, (long long)ws->T);
-    if (c->mixer == TN_MIXER_ORACLE && !in->oracle)
-        return tn_fail(ctx, TN_ERR_ARG,
-                       "the oracle mixer needs a task that says which rows need attention; "
-                       "use recall or mqar");
+    if (!in->oracle)
+        TN_TRY(tn_control_check(ctx, c));
     for (int64_t n = 0; n < in->B * in->T; n++)
         if (in->tokens[n] < 0 || in->tokens[n] >= c->vocab)
             return tn_fail(ctx, TN_ERR_INPUT,

@@ -6,29 +6,23 @@
  * rows that there can be, and kernels leave at the count. */
 #include "workspace.h"
 
+#include "control.h"
 #include "flash_attention.h"
 #include "mixer.h"
 #include "route_capacity.h"
 #include "route_compact.h"
 #include "routed_rows.h"
 
-#include "rng.h"
-
 #include <string.h>
 
 /* The mask of a control, on the host: the same bits on every device. */
 static void control_mask(const tn_model_config *c, const tn_input *in, int64_t layer, uint8_t *mask) {
-    int64_t N = in->B * in->T;
-    if (c->mixer == TN_MIXER_ORACLE) {
-        memcpy(mask, in->oracle, (size_t)N);
-    } else if (c->mixer == TN_MIXER_PERIODIC) {
-        for (int64_t n = 0; n < N; n++)
-            mask[n] = n % in->T % c->period == 0;
-    } else {
-        tn_rng rng = tn_rng_make(in->control_seed, TN_RNG_CONTROL, in->control_index * 64 + (uint64_t)layer);
-        for (int64_t n = 0; n < N; n++)
-            mask[n] = tn_rng_uniform(&rng) < c->random_rho;
-    }
+    const tn_control_rows rows = {
+        .seed = in->control_seed, .index = in->control_index, .T = in->T, .count = in->B * in->T};
+    if (c->mixer == TN_MIXER_ORACLE)
+        memcpy(mask, in->oracle, (size_t)rows.count);
+    else
+        tn_control_mask(c, &rows, layer, mask);
 }
 
 tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
