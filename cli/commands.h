@@ -12,6 +12,7 @@ extern const tn_cli_command tn_cmd_tune;
 extern const tn_cli_command tn_cmd_train;
 extern const tn_cli_command tn_cmd_eval;
 extern const tn_cli_command tn_cmd_infer;
+extern const tn_cli_command tn_cmd_generate;
 extern const tn_cli_command tn_cmd_report;
 extern const tn_cli_command tn_cmd_study;
 extern const tn_cli_command tn_cmd_compare;

@@ -186,8 +186,9 @@ static void tuned(const uint8_t *bytes, size_t size) {
 /* The first byte chooses the command, each line is a word. */
 static void options(const uint8_t *bytes, size_t size) {
     static const tn_cli_command *const commands[] = {
-        &tn_cmd_devices, &tn_cmd_verify, &tn_cmd_bench, &tn_cmd_tune,  &tn_cmd_train,   &tn_cmd_eval,
-        &tn_cmd_infer,   &tn_cmd_report, &tn_cmd_study, &tn_cmd_sweep, &tn_cmd_compare, &tn_cmd_cell};
+        &tn_cmd_devices, &tn_cmd_verify, &tn_cmd_bench,   &tn_cmd_tune,  &tn_cmd_train,
+        &tn_cmd_eval,    &tn_cmd_infer,  &tn_cmd_report,  &tn_cmd_study, &tn_cmd_sweep,
+        &tn_cmd_compare, &tn_cmd_cell,   &tn_cmd_generate};
     tn_context ctx = {.quiet = true};
     char *words[40], *text;
     tn_cli_args args;
