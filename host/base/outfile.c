@@ -220,7 +220,7 @@ static void outfile_release(tn_context *ctx, tn_outfile *out) {
     *out = (tn_outfile){0};
 }
 
-/* Of a write that failed. errno is of the last one that did, where nothing has set it since. */
+/* Of a write that failed. */
 static tn_status failed(tn_context *ctx, const char *path, int error) {
     const char *what = error == EPIPE    ? "its reader has gone before all was written"
                        : error == EBADF  ? "it is closed"
@@ -232,9 +232,21 @@ static tn_status failed(tn_context *ctx, const char *path, int error) {
     return tn_fail(ctx, TN_ERR_WRITE, "cannot write to %s: %s", path ? path : "stdout", what);
 }
 
+/* Whether all of a stream could be written; *error: why not. What was refused a while ago is refused again:
+ * errno of then may be another call's by now. */
+static bool written(FILE *stream, int *error) {
+    const int before = errno;
+    const bool refused = ferror(stream) != 0;
+    errno = 0;
+    const bool flushed = fflush(stream) == 0;
+    *error = errno ? errno : before;
+    return flushed && !refused;
+}
+
 tn_status tn_outfile_check(tn_context *ctx, const tn_outfile *out) {
-    if (out->stream && (ferror(out->stream) || fflush(out->stream) != 0))
-        return failed(ctx, out->path, errno);
+    int error;
+    if (out->stream && !written(out->stream, &error))
+        return failed(ctx, out->path, error);
     return tn_json_memory_check(ctx);
 }
 
@@ -243,9 +255,10 @@ tn_status tn_stdout_check(tn_context *ctx) {
 }
 
 tn_status tn_stream_sync(tn_context *ctx, FILE *stream, const char *path) {
+    int error;
     TN_TRY(tn_json_memory_check(ctx));
-    if (ferror(stream) || fflush(stream) != 0)
-        return failed(ctx, path, errno);
+    if (!written(stream, &error))
+        return failed(ctx, path, error);
     /* EINVAL: a pipe or a terminal */
     return fsync(fileno(stream)) == 0 || errno == EINVAL ? TN_OK : failed(ctx, path, errno);
 }
