@@ -211,8 +211,9 @@ START_TEST(measured) {
 }
 END_TEST
 
-/* Starts a long line with its bytes in "bytes" and its words in "words", and waits until some are there. */
-static pid_t start(const char *more) {
+/* Starts a long line with its bytes in "bytes" and its words in "words", and waits until `watched` has some.
+ */
+static pid_t start(const char *more, const char *watched) {
     char command[600];
     struct stat info;
     snprintf(command, sizeof command,
@@ -223,7 +224,7 @@ static pid_t start(const char *more) {
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 6000 && (stat("bytes", &info) != 0 || info.st_size < 50); i++)
+    for (int i = 0; i < 6000 && (stat(watched, &info) != 0 || info.st_size < 50); i++)
         usleep(10000);
     return pid;
 }
@@ -231,7 +232,7 @@ static pid_t start(const char *more) {
 START_TEST(after_a_kill) {
     static char part[1 << 20], whole[4000];
     int status;
-    pid_t pid = start("");
+    pid_t pid = start("", "bytes");
     kill(pid, SIGKILL);
     ck_assert(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
     const size_t size = read_bytes("bytes", part, sizeof part);
@@ -242,19 +243,23 @@ START_TEST(after_a_kill) {
 }
 END_TEST
 
-/* What was written stands, and the message counts it. */
+/* What was written stands, and the message counts it, and so does the object. */
 START_TEST(interrupted) {
     static char part[1 << 20];
     char words[400] = "", want[100];
     int status;
-    pid_t pid = start("");
+    const char *made = _i ? "made" : "bytes";
+    pid_t pid = start(_i ? "--json -o made" : "", made);
     kill(pid, SIGINT);
     ck_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 3);
     read_bytes("words", words, sizeof words - 1);
-    snprintf(want, sizeof want, "stopped after %zu of 1000000 tokens",
-             read_bytes("bytes", part, sizeof part));
+    snprintf(want, sizeof want, "stopped after %zu of 1000000 tokens", read_bytes(made, part, sizeof part));
     ck_assert_msg(strstr(words, want), "%s: %s", want, words);
+    json_t *o = json_load_file("bytes", 0, NULL);
+    ck_assert(!_i ||
+              json_integer_value(json_object_get(o, "tokens")) == atoi(want + strlen("stopped after ")));
+    json_decref(o);
     ck_assert_msg(strchr(words, '\n') == words + strlen(words) - 1, "more than a line: %s", words);
 }
 END_TEST
@@ -423,7 +428,7 @@ int main(void) {
     tcase_add_loop_test(t, greedy_is_the_largest_logit, 0, TEXTS);
     tcase_add_test(t, measured);
     tcase_add_test(t, after_a_kill);
-    tcase_add_test(t, interrupted);
+    tcase_add_loop_test(t, interrupted, 0, 2);
     tcase_add_test(t, outputs_that_end);
     tcase_add_test(t, refusals);
     tcase_add_test(t, past_the_memory);
