@@ -272,6 +272,7 @@ tn_status tn_decoding_run_span(decoding_run *r, const decoding_side *s) {
                              .given = s->d_given,
                              .values = r->d_weights,
                              .table = r->d_table,
+                             .share = r->shape->rho > 0 ? 1 / (double)s->period : 1e-4, /* as seen so far */
                              .eps = 1e-5};
     for (a.step = 0; a.step < s->period; a.step++) {
         a.x = r->d_x[a.step % r->inputs];

@@ -19,6 +19,12 @@ static tn_decode_step_shape shape_of(const tn_decoder *d, int64_t rows) {
                                   .rope = tn_mixer_has_attention(c) && c->positions == TN_POSITIONS_ROPE};
 }
 
+/* Of a layer's rows how many are routed, as far as is known: one in a hundred to begin with. */
+static double share_of(const tn_decoder *d) {
+    const double rows = 1000, share = (rows / 100 + d->routed) / (rows + d->seen);
+    return share > 1e-4 ? share : 1e-4;
+}
+
 static int64_t longest(const tn_decoder *d, int64_t rows, const int64_t *slots) {
     int64_t most = 0;
     for (int64_t r = 0; r < rows; r++)
@@ -31,7 +37,7 @@ tn_status tn_decoder_launches(tn_decoder *d, int64_t rows, int64_t *out) {
     int64_t most = 0;
     for (int64_t i = 0; i < d->slots; i++)
         most = d->lengths[i] > most ? d->lengths[i] : most;
-    return tn_decode_step_launches(d->m->dev, &s, most + 1, out);
+    return tn_decode_step_launches(d->m->dev, &s, most + 1, share_of(d), out);
 }
 
 static tn_status steps_check(const tn_decoder *d, const tn_decoder_steps *s) {
@@ -89,6 +95,8 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
     if (s->given) {
         TN_TRY(tn_decoder_need(d, &d->given, decisions));
         TN_TRY(tn_buffer_write(d->given, 0, decisions, s->given));
+        if (!tn_mixer_has_router(c))
+            tn_decoder_saw(d, s->given, (int64_t)decisions);
     }
     const tn_decode_step_shape shape = shape_of(d, s->rows);
     tn_decode_step_args a = {.out = d->logits,
@@ -101,6 +109,7 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
                              .given = s->given ? d->given : NULL,
                              .values = d->m->params.values,
                              .table = d->table,
+                             .share = share_of(d),
                              .eps = c->rms_eps};
     d->count = d->rows = 0;
     for (a.step = 0; a.step < s->count; a.step++) {
@@ -119,5 +128,10 @@ tn_status tn_decoder_read(tn_decoder *d, float *logits, uint8_t *routes) {
     const size_t rows = (size_t)(d->count * d->rows);
     if (logits && rows)
         TN_TRY(tn_buffer_read(d->logits, 0, rows * (size_t)c->vocab * sizeof(float), logits));
-    return routes && rows ? tn_buffer_read(d->routes, 0, rows * (size_t)c->layers, routes) : TN_OK;
+    if (!routes || !rows)
+        return TN_OK;
+    TN_TRY(tn_buffer_read(d->routes, 0, rows * (size_t)c->layers, routes));
+    if (tn_mixer_has_router(c))
+        tn_decoder_saw(d, routes, (int64_t)rows * c->layers);
+    return TN_OK;
 }

@@ -229,6 +229,7 @@ static tn_status decide(const piece *p, int64_t layer, int64_t *rows) {
         memcpy(w->h_host, p->given + layer * p->given_pitch, count);
     }
     *rows = 0;
+    tn_decoder_saw(d, w->h_host, p->count);
     for (int64_t t = 0; t < p->count; t++)
         if (w->h_host[t])
             w->int_host[(*rows)++] = (int32_t)t;

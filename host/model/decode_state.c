@@ -206,6 +206,12 @@ tn_status tn_decoder_need(const tn_decoder *d, tn_buffer **buf, size_t bytes) {
     return tn_buffer_create(d->m->dev, bytes, buf);
 }
 
+void tn_decoder_saw(tn_decoder *d, const uint8_t *decisions, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        d->routed += decisions[i] == 1;
+    d->seen += (double)count;
+}
+
 int64_t tn_decoder_reach(const tn_decoder *d) {
     return d->ring_rows - d->m->config.conv_taps + 1;
 }

@@ -28,6 +28,7 @@ struct tn_decoder {
     int32_t *steps_host;
     size_t steps_room;
     int64_t count, rows; /* of the last call of tn_decoder_step */
+    double seen, routed; /* decisions of routers and masks that the host has seen, and those to route */
     tn_decoder_rows piece;
 };
 
@@ -37,5 +38,7 @@ tn_status tn_decoder_reserve(tn_decoder *d, int64_t positions);
 /* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
 tn_status tn_decoder_need(const tn_decoder *d, tn_buffer **buf, size_t bytes);
 void tn_decoder_rows_free(tn_decoder *d);
+/* Decisions that the host has come to see. */
+void tn_decoder_saw(tn_decoder *d, const uint8_t *decisions, int64_t count);
 
 #endif

@@ -101,9 +101,11 @@ tn_status tn_decode_step_sums(tn_device *dev, const tn_decode_step_call *call, c
 tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_decode_step_call *call,
                                 const decode_step_sizes *sizes, const tn_buffer *work, tn_buffer *sums) {
     const tn_decode_step_args *a = call->args;
-    return tn_launch(dev, kernel, tn_range_2d((size_t)sizes->chunks, (size_t)sizes->rows, 1, 1),
-                     tn_arg_buffer(sums), tn_arg_buffer(work), tn_arg_buffer(a->k), tn_arg_buffer(a->v),
-                     tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
+    const int most = 8 * (int)tn_device_get_info(dev)->compute_units,
+              items = sizes->chunks < most ? sizes->chunks : most;
+    return tn_launch(dev, kernel, tn_range_2d((size_t)items, (size_t)sizes->rows, 1, 1), tn_arg_buffer(sums),
+                     tn_arg_buffer(work), tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->routes),
+                     tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
 }
 
 static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a) {
@@ -135,9 +137,9 @@ tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,
 }
 
 tn_status tn_decode_step_launches(tn_device *dev, const tn_decode_step_shape *s, int64_t context,
-                                  int64_t *out) {
+                                  double share, int64_t *out) {
     const tn_decode_step_key key = key_of(s);
-    const tn_decode_step_args a = {.context = context};
+    const tn_decode_step_args a = {.context = context, .share = share};
     *out = 0;
     return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){s, &a, out});
 }

@@ -48,12 +48,14 @@ typedef struct tn_decode_step_args {
                                  of 4 */
     int64_t step;            /* which of `count` steps this is: 0 to count − 1 */
     int64_t context;         /* the largest position of the step + 1: launches are sized by it */
-    double eps;              /* of the norms */
+    double share; /* of rows that a layer routes, as far as is known, 0: not. For speed alone: whether the
+                     keys of a row are worth sharing among units. Without conv it is 1 */
+    double eps;   /* of the norms */
 } tn_decode_step_args;
 
 tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a);
-/* How many launches of kernels a step takes, by the variant that is chosen. */
+/* How many launches of kernels a step takes, by the variant that is chosen; context and share as above. */
 tn_status tn_decode_step_launches(tn_device *dev, const tn_decode_step_shape *s, int64_t context,
-                                  int64_t *out);
+                                  double share, int64_t *out);
 
 #endif

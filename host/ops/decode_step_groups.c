@@ -127,6 +127,13 @@ static tn_status product(const step *c, int stage, int64_t outputs) {
                      tn_arg_bytes(&c->sizes, sizeof c->sizes));
 }
 
+/* Groups that share the chunks of a head of a row: enough for a large card, and so few that finding nothing
+ * to do takes them no time. */
+static size_t sharing(const step *c) {
+    const int64_t each = tn_ceil_div(2048, c->s->rows * c->s->H);
+    return (size_t)(each < c->sizes.chunks ? each : c->sizes.chunks);
+}
+
 static tn_status attend(const step *c) {
     const tn_decode_step_args *a = c->a;
     const plan *p = c->p;
@@ -137,7 +144,7 @@ static tn_status attend(const step *c) {
                          tn_arg_buffer(c->work), tn_arg_buffer(a->k), tn_arg_buffer(a->projected),
                          tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), tn_arg_buffer(c->turns), sizes));
     TN_TRY(tn_launch(c->dev, p->kernels[ATTEND],
-                     tn_range_3d((size_t)c->sizes.chunks * p->local[ATTEND], H, rows, p->local[ATTEND], 1, 1),
+                     tn_range_3d(sharing(c) * p->local[ATTEND], H, rows, p->local[ATTEND], 1, 1),
                      tn_arg_buffer(c->sums), tn_arg_buffer(c->work), tn_arg_buffer(a->k), tn_arg_buffer(a->v),
                      tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), sizes));
     TN_TRY(tn_launch(c->dev, p->kernels[JOIN], tn_range_1d(rows * D / 4, p->local[JOIN]),

@@ -4,15 +4,16 @@
 #include "decode_step_variants.h"
 #include "rope_turns.h"
 
-enum { LANES, CHUNK, ALONE, ALONE_ROUTED };
+enum { LANES, CHUNK, ALONE };
 static const tn_tunable tunables[] = {
     [LANES] = TN_TUNABLE("LANES", "most lanes of a vector", 16, 4, TN_TUNABLE_BITS, 1, 4, 16),
     [CHUNK] = TN_TUNABLE("CHUNK", "keys that an item sums before they are added to those of other chunks",
                          1024, 256, TN_TUNABLE_BITS, 16, 256, 512, 1024, 2048, 4096),
-    [ALONE] = TN_TUNABLE("ALONE", "KiB of keys and values of a row up to which its item takes them alone",
-                         256, 64, 0, 0, 128, 256, 512, 1024),
-    [ALONE_ROUTED] = TN_TUNABLE("ALONE_ROUTED", "the same where few rows take attention", 8192, 64, 0, 0,
-                                2048, 4096, 8192, 16384, 32768),
+    [ALONE] =
+        TN_TUNABLE("ALONE",
+                   "KiB of keys and values that a token reads of a layer up to which its item reads them "
+                   "alone, times layers",
+                   192, 64, 0, 0, 48, 96, 192, 384),
 };
 
 typedef struct plan {
@@ -28,7 +29,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_options options = {""};
     (void)pass;
     p->chunk = values[CHUNK];
-    p->alone = values[s->router ? ALONE_ROUTED : ALONE];
+    p->alone = values[ALONE];
     tn_decode_step_options(s, tn_decode_step_lanes(s, values[LANES]), values[CHUNK], &options);
     TN_TRY(tn_kernel_get(dev, "decode_step_walk", "decode_step_walk", &options, &p->whole));
     if (s->rope)
@@ -71,16 +72,23 @@ static tn_status walk_split(tn_device *dev, const plan *p, const tn_decode_step_
     return TN_OK;
 }
 
+/* Is what a token reads of keys on average worth two launches a layer that share it? */
+static bool is_split(const tn_decode_step_call *call, int64_t alone) {
+    const tn_decode_step_shape *s = call->shape;
+    const double known = call->args->share > 0 ? call->args->share : 0.01, share = s->conv ? known : 1,
+                 bytes = 2.0 * (double)call->args->context * (double)(s->D / s->H * s->Hkv) * sizeof(float);
+    return s->attention && share * bytes > (double)(s->layers * alone) * 1024;
+}
+
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
-    const tn_decode_step_key *key = shape;
     const tn_decode_step_call *call = args;
     const tn_decode_step_shape *s = call->shape;
     const plan *p = planned;
-    const int64_t bytes = 2 * call->args->context * (s->D / s->H * s->Hkv) * (int64_t)sizeof(float);
-    const bool split = key->attention && bytes > p->alone << 10;
+    const bool split = is_split(call, p->alone);
     const decode_step_sizes sizes = tn_decode_step_sizes(call, p->chunk);
     const tn_buffer *turns = NULL;
     (void)pass;
+    (void)shape;
     if (call->launches) {
         *call->launches = split ? 2 * s->layers + 1 : 1;
         return TN_OK;

@@ -54,7 +54,39 @@ ALWAYS_INLINE void block_weights(local float *scores, int count, float *top, flo
     *top = largest;
 }
 
-/* Grid: chunks x HEADS x rows, times GROUP. */
+/* The sums of keys `from` to `to` - 1 of a head by the group: to out. Nothing where `to` is no more. */
+ALWAYS_INLINE void chunk_sums(global float *out /* [DH+4] */, local float *scores, local float *parts,
+                              local float4 *sums, const global float *keys, const global float *values,
+                              float4 q, int from, int to) {
+    const int id = get_local_id(0), part = id / QUADS;
+    float4 sum = 0.0f;
+    float top = -INFINITY, weight = 0.0f;
+    for (int j0 = from; j0 < to; j0 += BLOCK) {
+        const int count = min(BLOCK, to - j0);
+        block_scores(scores, parts, keys, q, j0, to);
+        block_weights(scores, count, &top, &weight, &sum);
+        UNROLL for (int i = 0; i < EACH; i++) {
+            const int j = i * PARTS + part;
+            if (j < count && part < PARTS)
+                sum += scores[j] * QUAD(values + (j0 + j) * KV);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    sums[id] = sum;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (id < QUADS) {
+        for (int p = 1; p < PARTS; p++)
+            sum += sums[p * QUADS + id];
+        *(global float4 *)(out + id * 4) = sum;
+    }
+    if (id == 0) {
+        out[DH] = weight;
+        out[DH + 1] = top;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+/* Grid: groups that share a row's chunks x HEADS x rows, times GROUP. As many groups whatever the context. */
 kernel void decode_step_groups_attend(global float *restrict partial, /* [rows,chunks,HEADS,DH+4]: the sum of
                                                                          values, weight, largest score */
                                       const global float *restrict work,
@@ -65,38 +97,18 @@ kernel void decode_step_groups_attend(global float *restrict partial, /* [rows,c
     local float parts[EACH * QUADS * PITCH], scores[BLOCK];
     local float4 sums[GROUP];
     const decode_step_sizes s = sizes; /* read before anything branches */
-    const int c = get_group_id(0), head = get_group_id(1), r = get_group_id(2), layer = s.from / 2;
-    const int id = get_local_id(0), quad = id % QUADS, part = id / QUADS;
-    steps += s.of_step * 3 * s.rows;
-    const int t = steps[s.rows + r], from = c * CHUNK, to = min(t + 1, from + CHUNK);
-    const int there = routes[(s.of_step * s.layers + layer) * s.rows + r] && from <= t;
-    const int at = (layer * s.slots + steps[2 * s.rows + r]) * s.capacity * KV +
-                   head / (HEADS / KV_HEADS) * DH + quad * 4;
+    const int head = get_group_id(1), r = get_group_id(2), layer = s.from / 2;
+    const int quad = get_local_id(0) % QUADS;
+    const global int *const now = steps + s.of_step * 3 * s.rows;
+    /* No key for a row that is not routed. */
+    const int end = routes[(s.of_step * s.layers + layer) * s.rows + r] ? now[s.rows + r] + 1 : 0;
+    const int at =
+        (layer * s.slots + now[2 * s.rows + r]) * s.capacity * KV + head / (HEADS / KV_HEADS) * DH + quad * 4;
     const float4 q = QUAD(work + AT_QS(s) + r * D + head * DH + quad * 4) * s.scale;
-    float4 sum = 0.0f;
-    float top = -INFINITY, weight = 0.0f;
-    for (int j0 = from; there && j0 < to; j0 += BLOCK) {
-        const int count = min(BLOCK, to - j0);
-        block_scores(scores, parts, keys + at, q, j0, to);
-        block_weights(scores, count, &top, &weight, &sum);
-        UNROLL for (int i = 0; i < EACH; i++) {
-            const int j = i * PARTS + part;
-            if (j < count && part < PARTS)
-                sum += scores[j] * QUAD(values + at + (j0 + j) * KV);
-        }
+    for (int c = get_group_id(0); c * CHUNK < end; c += get_num_groups(0)) {
+        chunk_sums(partial + ((r * s.chunks + c) * HEADS + head) * (DH + 4), scores, parts, sums, keys + at,
+                   values + at, q, c * CHUNK, min(end, (c + 1) * CHUNK));
         barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    sums[id] = sum;
-    barrier(CLK_LOCAL_MEM_FENCE);
-    global float *const out = partial + ((r * s.chunks + c) * HEADS + head) * (DH + 4);
-    if (there && id < QUADS) {
-        for (int p = 1; p < PARTS; p++)
-            sum += sums[p * QUADS + id];
-        *(global float4 *)(out + id * 4) = sum;
-    }
-    if (there && id == 0) {
-        out[DH] = weight;
-        out[DH + 1] = top;
     }
 }
 
