@@ -27,8 +27,8 @@ typedef struct tn_mlp_saved {
     tn_buffer *rstd /* [N] */, *up /* [N,F] */, *u /* [N,D] */, *act /* [N,F] */;
 } tn_mlp_saved;
 
-/* Does nothing between go to memory for the next step of such a pass? training: a backward pass of the same
- * shape will follow; both take one variant, and variant fused alone then needs no u and act. */
+/* Can u and act be left out? By variant fused always, by fused_groups where no backward pass follows.
+ * training: one of the same shape will; both take one variant. */
 tn_status tn_mlp_is_fused(tn_device *dev, const tn_mlp_shape *s, bool training, bool *fused);
 tn_status tn_mlp_forward(tn_device *dev, const tn_mlp_shape *s, bool training, tn_buffer *y /* [N,D] */,
                          const tn_mlp_saved *saved, const tn_buffer *x /* [N,D] */, const tn_mlp_weights *w);
