@@ -62,7 +62,7 @@ static tn_status plan_make(tn_device *dev, int pass, const void *shape, const in
     tn_options_int(&options, "TQ", (long)p->tq);
     tn_options_int(&options, "KW", values[KW]);
     tn_options_int(&options, "GROUP", values[GROUP]);
-    tn_options_int(&options, "SHARE", (long)key->share);
+    tn_flash_attention_share(&options, key);
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_delta", &options, &p->delta));
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_backward", &options, &p->backward));
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_sum", &options, &p->sum));

@@ -26,11 +26,16 @@ tn_status tn_flash_attention_empty(int pass, const tn_flash_attention_args *a) {
     return tn_buffer_fill_u32(a->dv, 0, bytes, 0);
 }
 
+void tn_flash_attention_share(tn_options *options, const tn_flash_attention_key *key) {
+    if (key->share > 1)
+        tn_options_int(options, "SHARE", (long)key->share);
+}
+
 void tn_flash_groups_options(tn_options *options, const tn_flash_attention_key *key, const int *values,
                              int64_t tm, int64_t piece) {
     tn_options_int(options, "LANES", 4);
     tn_options_int(options, "DH", (long)key->Dh);
-    tn_options_int(options, "SHARE", (long)key->share);
+    tn_flash_attention_share(options, key);
     tn_options_int(options, "TB", values[TN_FLASH_GROUPS_TB]);
     tn_options_int(options, "CHUNK", values[TN_FLASH_GROUPS_CHUNK]);
     tn_options_int(options, "DP", (long)piece);

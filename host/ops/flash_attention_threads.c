@@ -81,7 +81,7 @@ static tn_status forward_plan(tn_device *dev, const tn_flash_attention_key *key,
     const size_t group = group_of(dev, key, v);
     tn_options options = {""};
     tn_options_int(&options, "DH", (long)key->Dh);
-    tn_options_int(&options, "SHARE", (long)key->share);
+    tn_flash_attention_share(&options, key);
     tn_options_int(&options, "LANES", lanes);
     tn_options_int(&options, "TQ", (long)tile_rows(key, v));
     tn_options_int(&options, "KB", v[KB]);

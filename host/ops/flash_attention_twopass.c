@@ -16,7 +16,7 @@ tn_status tn_flash_attention_twopass_plan(tn_device *dev, const tn_flash_attenti
     options = packing;
     tn_options_int(&options, "TQ", tq);
     tn_options_int(&options, "TK", tk);
-    tn_options_int(&options, "SHARE", (long)key->share);
+    tn_flash_attention_share(&options, key);
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_backward_q", &options, &out->to_q));
     TN_TRY(tn_kernel_get(dev, file, "flash_attention_backward_kv", &options, &out->to_kv));
     TN_TRY(tn_kernel_get(dev, "flash_attention_pack", "flash_attention_pack", &packing, &out->pack));

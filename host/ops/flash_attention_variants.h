@@ -50,6 +50,9 @@ extern const tn_variant tn_flash_attention_onepass, tn_flash_attention_threads, 
 
 /* B, T, R, H, window and scale of the shape. */
 tn_flash_attention_sizes tn_flash_attention_sizes_of(const tn_flash_attention_shape *s);
+/* Says how many heads share keys, where any do: else the options are those of a program that knows of none.
+ */
+void tn_flash_attention_share(tn_options *options, const tn_flash_attention_key *key);
 /* A run with no listed row: keys that none asks for have gradients of zero. */
 tn_status tn_flash_attention_empty(int pass, const tn_flash_attention_args *a);
 /* The widest vector, `wanted` halved, whose multiple a head is. */
