@@ -114,10 +114,10 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     } else {
         /* With one key, do·v and do·o are the same sum of Dh products by two roads and cancel to their
          * rounding: chains of Dh additions of normal products are off by about 2^-24 Dh/√6, times k/√Dh. A
-         * multiple of that for the largest of many. */
-        double floor = 3e-7 * sqrt((double)s->v[DIM_DH]);
+         * multiple of that for the largest of many; dk has as many of them as heads share the key. */
+        double floor = 3e-7 * sqrt((double)s->v[DIM_DH]), share = (double)(s->v[DIM_H] / kv_heads(s));
         t[B_DQ] = (tn_tensor){"dq", TN_F32, TN_OUT, R * D, 2e-5, floor};
-        t[B_DK] = (tn_tensor){"dk", TN_F32, TN_OUT, keys, 2e-5, floor};
+        t[B_DK] = (tn_tensor){"dk", TN_F32, TN_OUT, keys, 2e-5, floor * sqrt(share)};
         t[B_DV] = (tn_tensor){"dv", TN_F32, TN_OUT, keys, 2e-5};
         t[B_DO] = (tn_tensor){"do", TN_F32, TN_IN, R * D};
         t[B_Q] = (tn_tensor){"q", TN_F32, TN_IN, R * D};
