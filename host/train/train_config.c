@@ -395,10 +395,15 @@ tn_status tn_train_config_load(tn_context *ctx, const char *path, tn_train_confi
 static const char *difference(const tn_train_config *a, const tn_train_config *b, char **mine,
                               char **theirs) {
     char buffer_a[TN_CONFIG_TEXT], buffer_b[TN_CONFIG_TEXT];
+    tn_train_config mine_full = *a, theirs_full = *b; /* with the heads of keys that 0 stands for */
+    mine_full.model.kv_heads = tn_model_config_kv_heads(&a->model);
+    theirs_full.model.kv_heads = tn_model_config_kv_heads(&b->model);
     for (int i = 0; i < TEXT_COUNT + FIELD_COUNT; i++) {
         const tn_field *f = &fields[i < TEXT_COUNT ? 0 : i - TEXT_COUNT];
-        json_t *x = i < TEXT_COUNT ? json_string(text_of(a, i, buffer_a)) : field_json(a, f);
-        json_t *y = i < TEXT_COUNT ? json_string(text_of(b, i, buffer_b)) : field_json(b, f);
+        json_t *x =
+            i < TEXT_COUNT ? json_string(text_of(&mine_full, i, buffer_a)) : field_json(&mine_full, f);
+        json_t *y =
+            i < TEXT_COUNT ? json_string(text_of(&theirs_full, i, buffer_b)) : field_json(&theirs_full, f);
         bool same = json_equal(x, y);
         *mine = same ? NULL : json_dumps(x, JSON_ENCODE_ANY);
         *theirs = same ? NULL : json_dumps(y, JSON_ENCODE_ANY);
