@@ -4,7 +4,7 @@
 #include "decode_step_variants.h"
 #include "rope_turns.h"
 
-enum { LANES, CHUNK, COLUMNS, LEAST };
+enum { LANES, CHUNK, COLUMNS, LEAST, ASK };
 static const tn_tunable tunables[] = {
     [LANES] = TN_TUNABLE("LANES", "most lanes of a vector", 16, 4, TN_TUNABLE_BITS, 1, 4, 16),
     [CHUNK] = TN_TUNABLE("CHUNK", "keys that an item sums before they are added to those of other chunks",
@@ -12,6 +12,8 @@ static const tn_tunable tunables[] = {
     [COLUMNS] = TN_TUNABLE("COLUMNS", "outputs of a product that an item owns", 32, 32, 0, 16, 32, 64, 128),
     [LEAST] = TN_TUNABLE("LEAST", "KiB of weights a launch from which it is worth one", 200, 200, 0, 0, 50,
                          100, 200, 400),
+    [ASK] = TN_TUNABLE("ASK", "rows of keys and values ahead that the caches are asked for, 0 for none", 128,
+                       0, TN_TUNABLE_CPU, 0, 32, 64, 128, 256),
 };
 
 enum { FRONT, TRACKS, ATTEND, OUT, UP, DOWN, HEAD, STAGES };
@@ -52,6 +54,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     p->chunk = values[CHUNK];
     p->columns = values[COLUMNS];
     tn_decode_step_options(s, tn_decode_step_lanes(s, values[LANES]), values[CHUNK], &options);
+    tn_options_int(&options, "ASK", values[ASK]);
     if (s->attention)
         TN_TRY(tn_kernel_get(dev, "decode_step_attend", names[ATTEND], &options, &p->kernels[ATTEND]));
     tn_options_int(&options, "COLUMNS", values[COLUMNS]);

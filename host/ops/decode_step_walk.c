@@ -4,7 +4,7 @@
 #include "decode_step_variants.h"
 #include "rope_turns.h"
 
-enum { LANES, CHUNK, ALONE };
+enum { LANES, CHUNK, ALONE, ASK };
 static const tn_tunable tunables[] = {
     [LANES] = TN_TUNABLE("LANES", "most lanes of a vector", 16, 4, TN_TUNABLE_BITS, 1, 4, 16),
     [CHUNK] = TN_TUNABLE("CHUNK", "keys that an item sums before they are added to those of other chunks",
@@ -14,6 +14,8 @@ static const tn_tunable tunables[] = {
                    "KiB of keys and values that a token reads of a layer up to which its item reads them "
                    "alone, times layers",
                    192, 64, 0, 0, 48, 96, 192, 384),
+    [ASK] = TN_TUNABLE("ASK", "rows of keys and values ahead that the caches are asked for, 0 for none", 128,
+                       0, TN_TUNABLE_CPU, 0, 32, 64, 128, 256),
 };
 
 typedef struct plan {
@@ -31,6 +33,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     p->chunk = values[CHUNK];
     p->alone = values[ALONE];
     tn_decode_step_options(s, tn_decode_step_lanes(s, values[LANES]), values[CHUNK], &options);
+    tn_options_int(&options, "ASK", values[ASK]);
     TN_TRY(tn_kernel_get(dev, "decode_step_walk", "decode_step_walk", &options, &p->whole));
     if (s->rope)
         TN_TRY(tn_rope_table_of(dev, &p->turns));

@@ -99,11 +99,12 @@ kernel void decode_step_groups_front(global float *work, global uchar *routes /*
 #if HAS_CONV
         const float4 u = QUAD(x + d) * rstd * QUAD(values + at[AT_NORM1] + d);
         const global float *const w = values + at[AT_CONV] + d * K;
-        float4 e, y = QUAD(values + at[AT_CONV_BIAS] + d) + (float4)(w[0], w[K], w[2 * K], w[3 * K]) * u;
+        float4 y = QUAD(values + at[AT_CONV_BIAS] + d) + (float4)(w[0], w[K], w[2 * K], w[3 * K]) * u;
         for (int j = 1; j < K && j <= t; j++)
             y += (float4)(w[j], w[K + j], w[2 * K + j], w[3 * K + j]) * QUAD(rows + (t - j) % RING * D + d);
         if (!h)
-            *(global float4 *)(work + AT_S(s) + r * D + d) = y * sigmoidv(y, &e);
+            *(global float4 *)(work + AT_S(s) + r * D + d) =
+                y / (1.0f + (float4)(exp1(-y.s0), exp1(-y.s1), exp1(-y.s2), exp1(-y.s3)));
 #endif
     }
 }
