@@ -5,6 +5,9 @@
 #ifndef GROUP
 #define GROUP 128 /* items of a work-group: a power of two */
 #endif
+#ifndef CHUNK
+#define CHUNK 256 /* keys that are summed before they are added to those of the chunks before */
+#endif
 #ifndef EACH
 #define EACH 8 /* keys of an item between two barriers */
 #endif
