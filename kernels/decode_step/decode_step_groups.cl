@@ -221,13 +221,18 @@ ALWAYS_INLINE void stage_store(global float *out, global float *work, const glob
 kernel void decode_step_groups_product(global float *out, global float *work, const global uchar *routes,
                                        const global float *restrict values, const global int *restrict table,
                                        const decode_step_sizes sizes) {
-    local float parts[ROW_PARTS], squares[GROUP];
+    local float parts[ROW_PARTS];
+#if STAGE_NORM
+    local float squares[GROUP];
+#endif
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int layer = s.from / 2, n0 = (int)get_group_id(0) * OUTPUTS, n = n0 + MY_OUT;
     const global int *const at = table + (STAGE == 3 ? s.layers : layer) * WEIGHTS_OF_LAYER;
     const int which = STAGE == 0 ? AT_O : STAGE == 1 ? AT_UP : STAGE == 2 ? AT_DOWN : AT_HEAD;
     const global float *const w = values + at[which] + min(n, STAGE_N - 1) * STAGE_K;
+#if STAGE_NORM
     const global float *const norm = values + at[STAGE == 3 ? AT_NORM : AT_NORM2];
+#endif
     routes += (s.of_step * s.layers + layer) * s.rows;
     for (int r = 0; r < s.rows; r++) {
         const global float *const x = STAGE == 0   ? work + AT_S(s) + r * D
