@@ -1,6 +1,5 @@
 /* Rotary position embedding (Su et al., 2021), halves paired: (z[i], z[i + Dh/2]) turns by pos·base^(-2i/Dh),
- * pos = rows[r] % T. Angles as in
- * lib/turn.cl. */
+ * pos = rows[r] % T. Angles as in lib/turn.cl. */
 
 #ifndef ROWS
 #define ROWS 4 /* rows a work-item owns */

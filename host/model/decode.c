@@ -1,6 +1,8 @@
 /* Steps of one token (decode_state.c has the state, decode_prefill.c reads many). */
 #include "decode_state.h"
 
+#include <string.h>
+
 static tn_decode_step_shape shape_of(const tn_decoder *d, int64_t rows) {
     const tn_model_config *c = &d->m->config;
     return (tn_decode_step_shape){.rows = rows,
@@ -83,6 +85,24 @@ static tn_status steps_write(tn_decoder *d, const tn_decoder_steps *s) {
     return tn_buffer_write(d->steps, 0, ints * sizeof *d->steps_host, d->steps_host);
 }
 
+/* Room for logits and decisions, one behind the other. */
+static tn_status results_need(tn_decoder *d, size_t logits, size_t routes) {
+    const size_t align = tn_buffer_align(d->m->dev);
+    if (d->results && logits <= d->logits_room && routes <= d->routes_room)
+        return TN_OK;
+    tn_buffer_destroy(d->logits);
+    tn_buffer_destroy(d->routes);
+    tn_free(tn_device_context(d->m->dev), d->results_host);
+    d->logits = d->routes = NULL;
+    d->results_host = NULL;
+    d->logits_room = (logits + align - 1) / align * align;
+    d->routes_room = routes;
+    TN_TRY(tn_decoder_need(d, &d->results, d->logits_room + routes));
+    TN_TRY(tn_buffer_view(d->results, 0, d->logits_room, &d->logits));
+    TN_TRY(tn_buffer_view(d->results, d->logits_room, routes, &d->routes));
+    return tn_alloc(tn_device_context(d->m->dev), d->logits_room + routes, 1, &d->results_host);
+}
+
 tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
     const tn_model_config *c = &d->m->config;
     const size_t decisions = (size_t)(s->count * c->layers * s->rows);
@@ -90,8 +110,7 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
     const int64_t from = longest(d, s->rows, s->slots);
     TN_TRY(tn_decoder_reserve(d, from + s->count));
     TN_TRY(steps_write(d, s));
-    TN_TRY(tn_decoder_need(d, &d->logits, (size_t)(s->count * s->rows * c->vocab) * sizeof(float)));
-    TN_TRY(tn_decoder_need(d, &d->routes, decisions));
+    TN_TRY(results_need(d, (size_t)(s->count * s->rows * c->vocab) * sizeof(float), decisions));
     if (s->given) {
         TN_TRY(tn_decoder_need(d, &d->given, decisions));
         TN_TRY(tn_buffer_write(d->given, 0, decisions, s->given));
@@ -125,13 +144,18 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
 
 tn_status tn_decoder_read(tn_decoder *d, float *logits, uint8_t *routes) {
     const tn_model_config *c = &d->m->config;
-    const size_t rows = (size_t)(d->count * d->rows);
-    if (logits && rows)
-        TN_TRY(tn_buffer_read(d->logits, 0, rows * (size_t)c->vocab * sizeof(float), logits));
-    if (!routes || !rows)
+    const size_t rows = (size_t)(d->count * d->rows), bytes = rows * (size_t)c->vocab * sizeof(float),
+                 decisions = rows * (size_t)c->layers, from = logits ? 0 : d->logits_room,
+                 to = routes ? d->logits_room + decisions : bytes;
+    if (!rows || (!logits && !routes))
         return TN_OK;
-    TN_TRY(tn_buffer_read(d->routes, 0, rows * (size_t)c->layers, routes));
+    TN_TRY(tn_buffer_read(d->results, from, to - from, d->results_host + from));
+    if (logits)
+        memcpy(logits, d->results_host, bytes);
+    if (!routes)
+        return TN_OK;
+    memcpy(routes, d->results_host + d->logits_room, decisions);
     if (tn_mixer_has_router(c))
-        tn_decoder_saw(d, routes, (int64_t)rows * c->layers);
+        tn_decoder_saw(d, routes, (int64_t)decisions);
     return TN_OK;
 }

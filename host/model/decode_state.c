@@ -123,12 +123,13 @@ void tn_decoder_destroy(tn_decoder *d) {
         return;
     tn_context *ctx = tn_device_context(d->m->dev);
     tn_decoder_rows_free(d);
-    tn_buffer *const all[] = {d->table, d->ring,  d->k,      d->v,     d->projected,
-                              d->steps, d->given, d->logits, d->routes};
+    tn_buffer *const all[] = {d->logits, d->routes, d->results,   d->table, d->ring,
+                              d->k,      d->v,      d->projected, d->steps, d->given};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         tn_buffer_destroy(all[i]);
     tn_free(ctx, d->lengths);
     tn_free(ctx, d->steps_host);
+    tn_free(ctx, d->results_host);
     tn_free(ctx, d);
 }
 

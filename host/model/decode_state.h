@@ -24,7 +24,10 @@ struct tn_decoder {
     int64_t *lengths;                    /* [slots] */
     tn_buffer *table;                    /* as decode_step has it */
     tn_buffer *ring, *k, *v, *projected; /* state, as decode_step has it */
-    tn_buffer *steps, *given, *logits, *routes;
+    tn_buffer *steps, *given;
+    tn_buffer *results, *logits, *routes; /* the last two are views of the first, so one read brings both */
+    unsigned char *results_host;
+    size_t logits_room, routes_room; /* bytes */
     int32_t *steps_host;
     size_t steps_room;
     int64_t count, rows; /* of the last call of tn_decoder_step */

@@ -23,17 +23,18 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     (void)pass;
     TN_TRY(tn_rope_table_of(dev, &p->table));
     /* More lanes than a GPU takes: where every row is whole vectors too, it is slower by a third on a CPU to
-     * say so. */
-    if (values[LANES] > 4)
-        tn_options_int(&options, "LANES", values[LANES]);
+     * say so. Four where no row is whole vectors leave a GPU's compiler short of registers. */
+    const int most = values[LANES] > 4 ? values[LANES] : tn_quads(s->Dh / 2),
+              lanes = values[LANES] < most ? values[LANES] : most;
+    if (lanes > 4)
+        tn_options_int(&options, "LANES", lanes);
     else
-        tn_options_vectors(&options, values[LANES], s->Dh / 2);
+        tn_options_vectors(&options, lanes, s->Dh / 2);
     tn_options_int(&options, "ROWS", values[ROWS]);
     TN_TRY(tn_kernel_get(dev, "rope", "rope_turn", &options, &p->kernel));
     /* A group is as wide as half a head where it can be, else items past its end would idle. */
     const size_t group = tn_kernel_group(p->kernel, (size_t)values[LOCAL]),
-                 across = (size_t)tn_ceil_div(s->Dh / 2, values[LANES]),
-                 wide = across < group ? across : group;
+                 across = (size_t)tn_ceil_div(s->Dh / 2, lanes), wide = across < group ? across : group;
     p->range = tn_range_2d(across, (size_t)tn_ceil_div(s->R, values[ROWS]), wide, group / wide);
     return TN_OK;
 }
