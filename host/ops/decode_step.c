@@ -1,6 +1,7 @@
 #include "decode_step.h"
 
 #include "decode_step_variants.h"
+#include "quirks.h"
 
 #include <math.h>
 
@@ -106,6 +107,21 @@ tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_deco
     return tn_launch(dev, kernel, tn_range_2d((size_t)items, (size_t)sizes->rows, 1, 1), tn_arg_buffer(sums),
                      tn_arg_buffer(work), tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->routes),
                      tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
+}
+
+bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int lanes_at_most, int chunk,
+                         int64_t rows, char *why, size_t size) {
+    enum { MOST_ROUNDS = 65535 };
+    const double lanes = tn_decode_step_lanes(s, lanes_at_most), width = (double)s->D / lanes,
+                 waiting = 2.0 * TN_DECODE_STEP_PENDING * (double)s->D / lanes,
+                 layer = width * ((double)s->K + (4 * (double)s->D + 2 * (double)s->F) / lanes +
+                                  (double)s->attention * (waiting + 2.0 * chunk)),
+                 rounds = (double)rows * ((double)s->layers * layer + width * (double)s->V / lanes);
+    if (!(tn_device_get_info(dev)->quirks & TN_QUIRK_SHORT_LOOPS) || rounds < MOST_ROUNDS)
+        return true;
+    snprintf(why, size, "%.0f rounds of loops are more than the %d that the driver goes", rounds,
+             MOST_ROUNDS);
+    return false;
 }
 
 static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a) {

@@ -33,10 +33,9 @@ static bool fits(const tn_device *dev, int pass, const void *shape, const int *v
                  size_t size) {
     const tn_decode_step_key *s = shape;
     const int64_t kib = tn_decode_step_floats(s) * (int64_t)sizeof(float) / 1024;
-    (void)dev;
     (void)pass;
     if (kib >= values[LEAST] * launches_of(s))
-        return true;
+        return tn_decode_step_ends(dev, s, values[LANES], values[CHUNK], s->rows, why, size);
     snprintf(why, size, "%lld KiB of weights in %lld launches are less than %d each", (long long)kib,
              (long long)launches_of(s), values[LEAST]);
     return false;

@@ -25,6 +25,10 @@ int tn_decode_step_lanes(const tn_decode_step_key *s, int most);
 void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, tn_options *options);
 /* Floats of weights that a step reads of layers and head. */
 int64_t tn_decode_step_floats(const tn_decode_step_key *s);
+/* Does an item that takes `rows` rows stay within the rounds of loops that the driver goes (quirks.h: some
+ * leave them after so many, without an error)? An upper bound. false: `why` says so. */
+bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int lanes_at_most, int chunk,
+                         int64_t rows, char *why, size_t size);
 /* What all launches of a call are told; `chunk`: keys of a chunk. */
 decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk);
 /* Keys of rows that take attention, chunks side by side, of layer sizes->from / 2: to sums [rows,chunks,..].

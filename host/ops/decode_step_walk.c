@@ -25,6 +25,12 @@ typedef struct plan {
 } plan;
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "decode_step's plan");
 
+static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
+                 size_t size) {
+    (void)pass;
+    return tn_decode_step_ends(dev, shape, values[LANES], values[CHUNK], 1, why, size);
+}
+
 static tn_status make(tn_device *dev, int pass, const void *shape, const int *values, void *out) {
     const tn_decode_step_key *s = shape;
     plan *p = out;
@@ -107,5 +113,6 @@ const tn_variant tn_decode_step_walk = {.name = "walk",
                                         .portable = true,
                                         .tunable_count = sizeof tunables / sizeof tunables[0],
                                         .tunables = tunables,
+                                        .fits = fits,
                                         .plan = make,
                                         .run = run};
