@@ -184,8 +184,11 @@ START_TEST(what_a_device_lacks) {
     program_gives(3, "verify --op gelu", "its OpenCL C is 1.1, and the kernels are written in 1.2");
     setenv("TURNOUT_KIND", "gpu", 1);
     lie("no_local");
-    program_gives(0, CELL("softmax_cross_entropy", "forward", "L=8,V=200"), ",unsupported,",
-                  "of local memory, and");
+    program_gives(0, CELL("softmax_cross_entropy", "forward", "L=8,V=200"), ",ok,", ",threads,");
+    program_gives(0,
+                  "bench --op softmax_cross_entropy --variant groups --shape L=8,V=200 --seconds 0.001 "
+                  "--format csv",
+                  ",unsupported,", "of local memory, and");
     lie("one_item"); /* every op has a way without groups */
     program_gives(0, CELL("softmax_cross_entropy", "forward", "L=8,V=200"), ",ok,");
     unsetenv("TURNOUT_KIND");
