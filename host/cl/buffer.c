@@ -49,6 +49,14 @@ tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out) {
     return clear_watched(buf);
 }
 
+tn_status tn_buffer_need(tn_device *dev, tn_buffer **buf, size_t bytes) {
+    if (*buf && tn_buffer_bytes(*buf) >= bytes)
+        return TN_OK;
+    tn_buffer_destroy(*buf);
+    *buf = NULL;
+    return tn_buffer_create(dev, bytes, buf);
+}
+
 tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buffer **out) {
     tn_device *dev = parent->dev;
     *out = NULL;

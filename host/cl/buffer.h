@@ -15,6 +15,9 @@ tn_status tn_elements_check(tn_context *ctx, const char *what, int64_t rows, int
 /* Exactly `bytes` long (0 gives 4): kernels may not read past the end. TN_ERR_UNSUPPORTED past
  * TN_MOST_ELEMENTS, TN_ERR_MEMORY past the device's allocation limit, saying both sizes. */
 tn_status tn_buffer_create(tn_device *dev, size_t bytes, tn_buffer **out);
+/* Makes `*buf`, or NULL there, at least `bytes` long; contents are lost when it grows. NULL after a failure.
+ */
+tn_status tn_buffer_need(tn_device *dev, tn_buffer **buf, size_t bytes);
 /* A view of `bytes` at `offset` (a multiple of tn_buffer_align) of `parent`, which must outlive it. */
 tn_status tn_buffer_view(tn_buffer *parent, size_t offset, size_t bytes, tn_buffer **out);
 void tn_buffer_destroy(tn_buffer *buf); /* NULL is fine */

@@ -27,19 +27,19 @@ static double share_of(const tn_decoder *d) {
     return share > 1e-4 ? share : 1e-4;
 }
 
+/* Of the listed sequences, `slots` NULL: of the first `rows`. */
 static int64_t longest(const tn_decoder *d, int64_t rows, const int64_t *slots) {
     int64_t most = 0;
-    for (int64_t r = 0; r < rows; r++)
-        most = d->lengths[slots[r]] > most ? d->lengths[slots[r]] : most;
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t length = d->lengths[slots ? slots[r] : r];
+        most = length > most ? length : most;
+    }
     return most;
 }
 
 tn_status tn_decoder_launches(tn_decoder *d, int64_t rows, int64_t *out) {
     const tn_decode_step_shape s = shape_of(d, rows);
-    int64_t most = 0;
-    for (int64_t i = 0; i < d->slots; i++)
-        most = d->lengths[i] > most ? d->lengths[i] : most;
-    return tn_decode_step_launches(d->m->dev, &s, most + 1, share_of(d), out);
+    return tn_decode_step_launches(d->m->dev, &s, longest(d, d->slots, NULL) + 1, share_of(d), out);
 }
 
 static tn_status steps_check(const tn_decoder *d, const tn_decoder_steps *s) {
@@ -81,7 +81,7 @@ static tn_status steps_write(tn_decoder *d, const tn_decoder_steps *s) {
             to[s->rows] = (int32_t)(d->lengths[s->slots[r]] + i);
             to[2 * s->rows] = (int32_t)s->slots[r];
         }
-    TN_TRY(tn_decoder_need(d, &d->steps, ints * sizeof *d->steps_host));
+    TN_TRY(tn_buffer_need(d->m->dev, &d->steps, ints * sizeof *d->steps_host));
     return tn_buffer_write(d->steps, 0, ints * sizeof *d->steps_host, d->steps_host);
 }
 
@@ -93,26 +93,30 @@ static tn_status results_need(tn_decoder *d, size_t logits, size_t routes) {
     tn_buffer_destroy(d->logits);
     tn_buffer_destroy(d->routes);
     tn_free(tn_device_context(d->m->dev), d->results_host);
+    const size_t routes_at = (logits + align - 1) / align * align;
     d->logits = d->routes = NULL;
     d->results_host = NULL;
-    d->logits_room = (logits + align - 1) / align * align;
+    d->logits_room = d->routes_room = 0; /* until all of it is there */
+    TN_TRY(tn_buffer_need(d->m->dev, &d->results, routes_at + routes));
+    TN_TRY(tn_buffer_view(d->results, 0, routes_at, &d->logits));
+    TN_TRY(tn_buffer_view(d->results, routes_at, routes, &d->routes));
+    TN_TRY(tn_alloc(tn_device_context(d->m->dev), routes_at + routes, 1, &d->results_host));
+    d->logits_room = routes_at;
     d->routes_room = routes;
-    TN_TRY(tn_decoder_need(d, &d->results, d->logits_room + routes));
-    TN_TRY(tn_buffer_view(d->results, 0, d->logits_room, &d->logits));
-    TN_TRY(tn_buffer_view(d->results, d->logits_room, routes, &d->routes));
-    return tn_alloc(tn_device_context(d->m->dev), d->logits_room + routes, 1, &d->results_host);
+    return TN_OK;
 }
 
 tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
     const tn_model_config *c = &d->m->config;
     const size_t decisions = (size_t)(s->count * c->layers * s->rows);
     TN_TRY(steps_check(d, s));
+    d->count = d->rows = 0; /* nothing to read until all is queued */
     const int64_t from = longest(d, s->rows, s->slots);
     TN_TRY(tn_decoder_reserve(d, from + s->count));
     TN_TRY(steps_write(d, s));
     TN_TRY(results_need(d, (size_t)(s->count * s->rows * c->vocab) * sizeof(float), decisions));
     if (s->given) {
-        TN_TRY(tn_decoder_need(d, &d->given, decisions));
+        TN_TRY(tn_buffer_need(d->m->dev, &d->given, decisions));
         TN_TRY(tn_buffer_write(d->given, 0, decisions, s->given));
         if (!tn_mixer_has_router(c))
             tn_decoder_saw(d, s->given, (int64_t)decisions);
@@ -130,7 +134,6 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
                              .table = d->table,
                              .share = share_of(d),
                              .eps = c->rms_eps};
-    d->count = d->rows = 0;
     for (a.step = 0; a.step < s->count; a.step++) {
         a.context = from + a.step + 1;
         TN_TRY(tn_decode_step_forward(d->m->dev, &shape, &a));

@@ -29,7 +29,7 @@ typedef struct piece {
 } piece;
 
 static tn_status floats(tn_decoder *d, tn_buffer **buf, int64_t rows, int64_t columns) {
-    return tn_decoder_need(d, buf, (size_t)(rows * columns) * sizeof(float));
+    return tn_buffer_need(d->m->dev, buf, (size_t)(rows * columns) * sizeof(float));
 }
 
 static tn_status rows_make(tn_decoder *d, int64_t rows) {
@@ -55,7 +55,7 @@ static tn_status rows_make(tn_decoder *d, int64_t rows) {
         TN_TRY(floats(d, thin[i], rows, 1));
     TN_TRY(floats(d, &w->positions, reach, 1));
     TN_TRY(floats(d, &w->starts, 4, 1));
-    TN_TRY(tn_decoder_need(d, &w->h, (size_t)rows));
+    TN_TRY(tn_buffer_need(d->m->dev, &w->h, (size_t)rows));
     TN_TRY(floats(d, &w->last, 1, D));
     TN_TRY(floats(d, &w->normed, 1, D));
     TN_TRY(floats(d, &w->logits, 1, c->vocab));
@@ -120,7 +120,7 @@ static tn_status rotate(tn_decoder *d, tn_buffer *z, int64_t rows, int64_t heads
                         const tn_buffer *positions) {
     const tn_model_config *c = &d->m->config;
     const tn_rope_shape s = {
-        .R = rows, .T = INT32_MAX, .H = heads, .Dh = c->d_model / c->heads, .base = 10000};
+        .R = rows, .T = INT32_MAX, .H = heads, .Dh = c->d_model / c->heads, .base = TN_ROPE_BASE};
     return c->positions == TN_POSITIONS_ROPE ? tn_rope_forward(d->m->dev, &s, z, z, positions) : TN_OK;
 }
 
@@ -167,7 +167,7 @@ static tn_status attend(const piece *p, int64_t layer, int64_t rows) {
                                         .Dh = c->d_model / c->heads};
     tn_buffer *k = NULL, *v = NULL, *q_start = NULL, *kv_start = NULL;
     tn_status status = TN_OK;
-    TN_TRY(tn_decoder_need(d, &w->starts, align + 2 * sizeof *starts));
+    TN_TRY(tn_buffer_need(d->m->dev, &w->starts, align + 2 * sizeof *starts));
     TN_TRY(tn_buffer_write(w->starts, 0, 2 * sizeof *starts, starts));
     TN_TRY(tn_buffer_write(w->starts, align, 2 * sizeof *starts, starts + 2));
     TN_GO(tn_buffer_view(w->starts, 0, 2 * sizeof *starts, &q_start));

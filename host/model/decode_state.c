@@ -7,7 +7,7 @@
 enum { TABLE_MOST = TN_MODEL_MAX_LAYERS * TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE };
 
 static int64_t key_width(const tn_model_config *c) {
-    return tn_mixer_has_attention(c) ? c->d_model / c->heads * tn_model_config_kv_heads(c) : 0;
+    return tn_mixer_has_attention(c) ? tn_model_config_kv_width(c) : 0;
 }
 
 double tn_decoder_bytes_of(const tn_model_config *c, int64_t slots, int64_t positions) {
@@ -197,14 +197,6 @@ tn_status tn_decoder_reserve(tn_decoder *d, int64_t positions) {
     }
     d->capacity = capacity;
     return TN_OK;
-}
-
-tn_status tn_decoder_need(const tn_decoder *d, tn_buffer **buf, size_t bytes) {
-    if (*buf && tn_buffer_bytes(*buf) >= bytes)
-        return TN_OK;
-    tn_buffer_destroy(*buf);
-    *buf = NULL;
-    return tn_buffer_create(d->m->dev, bytes, buf);
 }
 
 void tn_decoder_saw(tn_decoder *d, const uint8_t *decisions, int64_t count) {

@@ -38,8 +38,6 @@ struct tn_decoder {
 tn_status tn_decoder_slot_check(const tn_decoder *d, int64_t slot);
 /* Room for `positions` of each sequence. */
 tn_status tn_decoder_reserve(tn_decoder *d, int64_t positions);
-/* Makes `*buf` at least `bytes` long; contents are lost when it grows. */
-tn_status tn_decoder_need(const tn_decoder *d, tn_buffer **buf, size_t bytes);
 void tn_decoder_rows_free(tn_decoder *d);
 /* Decisions that the host has come to see. */
 void tn_decoder_saw(tn_decoder *d, const uint8_t *decisions, int64_t count);

@@ -60,7 +60,7 @@ static tn_status rotate(tn_workspace *ws, const tn_input *in, tn_buffer *x, int6
     if (c->positions != TN_POSITIONS_ROPE)
         return TN_OK;
     tn_rope_shape s = {
-        .R = R, .T = in->T, .H = H, .Dh = c->d_model / c->heads, .base = 10000, .count = count};
+        .R = R, .T = in->T, .H = H, .Dh = c->d_model / c->heads, .base = TN_ROPE_BASE, .count = count};
     return back ? tn_rope_backward(ws->m->dev, &s, x, x, rows) : tn_rope_forward(ws->m->dev, &s, x, x, rows);
 }
 

@@ -6,11 +6,7 @@
 #include <string.h>
 
 tn_status tn_workspace_need(tn_workspace *ws, tn_buffer **buf, size_t bytes) {
-    if (*buf && tn_buffer_bytes(*buf) >= bytes)
-        return TN_OK;
-    tn_buffer_destroy(*buf);
-    *buf = NULL;
-    return tn_buffer_create(ws->m->dev, bytes, buf);
+    return tn_buffer_need(ws->m->dev, buf, bytes);
 }
 
 tn_status tn_workspace_floats(tn_workspace *ws, tn_buffer **buf, int64_t rows, int64_t columns) {

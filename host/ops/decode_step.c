@@ -92,9 +92,9 @@ decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t 
                                .scale = (float)(1 / sqrt((double)(s->D / s->H)))};
 }
 
-tn_status tn_decode_step_sums(tn_device *dev, const tn_decode_step_call *call, const decode_step_sizes *sizes,
+tn_status tn_decode_step_sums(tn_device *dev, const decode_step_sizes *sizes, int64_t width,
                               tn_buffer **out) {
-    const int64_t chunks = (int64_t)sizes->rows * sizes->chunks, width = 2 * call->shape->H + call->shape->D;
+    const int64_t chunks = (int64_t)sizes->rows * sizes->chunks;
     TN_TRY(tn_elements_check(tn_device_context(dev), "sums of chunks of keys", chunks, width));
     return tn_device_scratch(dev, 1, (size_t)(chunks * width) * sizeof(float), out);
 }

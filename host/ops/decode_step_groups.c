@@ -1,6 +1,7 @@
 /* A launch a stage of a layer, for work-groups (kernels/decode_step/decode_step_groups.cl, _groups_keys.cl).
  */
 #include "decode_step_variants.h"
+#include "rope.h"
 #include "rope_turns.h"
 
 enum { CHUNK, LOCAL, RUN, KEYS_LOCAL, EACH };
@@ -179,12 +180,8 @@ static tn_status layer(const step *c) {
 /* Scratch between launches, and room for sums of chunks of keys. */
 static tn_status room(step *c) {
     const tn_decode_step_shape *s = c->s;
-    const int64_t chunks = s->rows * c->sizes.chunks, width = s->D + 4 * s->H;
     TN_TRY(tn_device_scratch(c->dev, 0, (size_t)(s->rows * (3 * s->D + s->F)) * sizeof(float), &c->work));
-    if (!s->attention)
-        return TN_OK;
-    TN_TRY(tn_elements_check(tn_device_context(c->dev), "sums of chunks of keys", chunks, width));
-    return tn_device_scratch(c->dev, 1, (size_t)(chunks * width) * sizeof(float), &c->sums);
+    return s->attention ? tn_decode_step_sums(c->dev, &c->sizes, s->D + 4 * s->H, &c->sums) : TN_OK;
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {
@@ -200,7 +197,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     }
     TN_TRY(room(&c));
     if (s->rope)
-        TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, 10000, &c.turns));
+        TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, TN_ROPE_BASE, &c.turns));
     for (int64_t i = 0; i < s->layers; i++) {
         c.sizes.from = 2 * (int)i;
         TN_TRY(layer(&c));

@@ -2,6 +2,7 @@
  * (kernels/decode_step/decode_step_staged.cl): for models whose weights are more than an item should read
  * alone. */
 #include "decode_step_variants.h"
+#include "rope.h"
 #include "rope_turns.h"
 
 enum { LANES, CHUNK, COLUMNS, LEAST, ASK };
@@ -121,9 +122,9 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     }
     TN_TRY(tn_device_scratch(dev, 0, (size_t)(s->rows * (3 * s->D + s->F)) * sizeof(float), &c.work));
     if (s->attention)
-        TN_TRY(tn_decode_step_sums(dev, call, &c.sizes, &c.sums));
+        TN_TRY(tn_decode_step_sums(dev, &c.sizes, 2 * s->H + s->D, &c.sums));
     if (s->rope)
-        TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, 10000, &c.turns));
+        TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, TN_ROPE_BASE, &c.turns));
     for (int64_t i = 0; i < s->layers; i++) {
         c.sizes.from = 2 * (int)i;
         TN_TRY(mixer(&c));

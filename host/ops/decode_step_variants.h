@@ -35,9 +35,8 @@ decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t 
  */
 tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_decode_step_call *call,
                                 const decode_step_sizes *sizes, const tn_buffer *work, tn_buffer *sums);
-/* Room for the sums of chunks of keys; scratch. */
-tn_status tn_decode_step_sums(tn_device *dev, const tn_decode_step_call *call, const decode_step_sizes *sizes,
-                              tn_buffer **out);
+/* Room for the sums of each row's chunks of keys, `width` floats a chunk; scratch. */
+tn_status tn_decode_step_sums(tn_device *dev, const decode_step_sizes *sizes, int64_t width, tn_buffer **out);
 
 extern const tn_variant tn_decode_step_staged, tn_decode_step_groups, tn_decode_step_walk;
 

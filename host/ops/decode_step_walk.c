@@ -2,6 +2,7 @@
  * step. Where keys and values of a row are many, they are shared among items: then a launch for the attention
  * of each layer, and one for what lies between. */
 #include "decode_step_variants.h"
+#include "rope.h"
 #include "rope_turns.h"
 
 enum { LANES, CHUNK, ALONE, ASK };
@@ -70,7 +71,7 @@ static tn_status walk_split(tn_device *dev, const plan *p, const tn_decode_step_
     tn_buffer *work, *sums;
     TN_TRY(
         tn_device_scratch(dev, 0, (size_t)(2 * call->shape->rows * call->shape->D) * sizeof(float), &work));
-    TN_TRY(tn_decode_step_sums(dev, call, &sizes, &sums));
+    TN_TRY(tn_decode_step_sums(dev, &sizes, 2 * call->shape->H + call->shape->D, &sums));
     for (int part = 0; part < parts; part = sizes.to) {
         sizes.from = part;
         sizes.to = part == 0 ? 1 : part + 2 < parts ? part + 2 : parts;
@@ -103,7 +104,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         return TN_OK;
     }
     if (s->rope)
-        TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, 10000, &turns));
+        TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, TN_ROPE_BASE, &turns));
     return split ? walk_split(dev, p, call, sizes, turns)
                  : walk(dev, p->whole, call, &sizes, NULL, NULL, turns);
 }

@@ -8,6 +8,8 @@
 
 extern const struct tn_op tn_rope_op;
 
+#define TN_ROPE_BASE 10000 /* the model's (host/model/README.md) */
+
 typedef struct tn_rope_shape {
     int64_t R, T, H, Dh;    /* rows, positions of a sequence, heads, head width (even) */
     double base;            /* above 1, usually 10000 */

@@ -43,10 +43,16 @@
 #define PENDING 64 /* rows of u that may wait for their keys and values */
 #endif
 
-#define DH    (D / HEADS)
-#define KV    (KV_HEADS * DH)
-#define WIDER (F > D ? F : D)
-#define AT(p) (*(private floatv_near *)(p))
+#define DH      (D / HEADS)
+#define KV      (KV_HEADS * DH)
+#define AT(p)   (*(private floatv_near *)(p))
+#define QUAD(p) (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
+
+/* Between launches of a step, one behind the other: x, q and s [rows,D], act [rows,F]. Where attention's
+ * result is kept too, it is where s is. */
+#define AT_QS(s)  ((s).rows * D)
+#define AT_S(s)   (2 * (s).rows * D)
+#define AT_ACT(s) (3 * (s).rows * D)
 
 /* Of LANES vectors the sum of each. */
 ALWAYS_INLINE floatv turned_sum(floatv *acc) {
@@ -160,9 +166,14 @@ static inline int mixer_front(const decode_row *row, float *x, float *u, float *
     return h;
 }
 
-/* Must the keys from position `first` on be made now? */
-static inline int keys_are_due(const decode_row *row, int h, int first) {
-    return h || row->t + 1 - first >= PENDING;
+/* Must the keys of positions `first` to t be made now? */
+static inline int keys_are_due(int t, int h, int first) {
+    return h || t + 1 - first >= PENDING;
+}
+
+/* What exponents are taken against, of scores up to `top`: no score at all counts as 0. */
+static inline float base_of(float top) {
+    return top == -INFINITY ? 0.0f : top;
 }
 
 /* x += w·y, of LANES of the D columns of x from n on; y is `width` long. */

@@ -19,17 +19,9 @@
 #define OUTPUTS (GROUP / RUN)
 #define MY_LANE ((int)get_local_id(0) % RUN)
 #define MY_OUT  ((int)get_local_id(0) / RUN)
-#define QUAD(p) (*(const global float4 *)(p))
 /* Parts of sums lie a lane beside the other, with room between that keeps a run of 32 items in 32 banks. */
 #define PITCH     (OUTPUTS + (RUN < 32 ? 32 / RUN : 1))
 #define ROW_PARTS (RUN * PITCH)
-
-/* Between launches, one behind the other: x, q and s [rows,D], act [rows,F]; attention's result is where s
- * is.
- */
-#define AT_QS(s)  ((s).rows * D)
-#define AT_S(s)   (2 * (s).rows * D)
-#define AT_ACT(s) (3 * (s).rows * D)
 
 /* The sum of `part` over the group, for all its items; `parts` has GROUP floats. */
 ALWAYS_INLINE float group_total(float part, local float *parts) {
@@ -141,7 +133,7 @@ typedef struct group_rows_of {
 /* What a row of the step is to the kinds of outputs: of W_c, of queries, of keys, of values. */
 ALWAYS_INLINE void rows_for(group_rows_of *g, int kind, int r, global float *work, const global float *ring,
                             global float *cache, int h, int first, int t, const decode_step_sizes *s) {
-    const int due = h || t + 1 - first >= PENDING;
+    const int due = keys_are_due(t, h, first);
     g->x = kind ? ring : work + AT_S(*s) + r * D;
     g->y = kind > 1 ? cache : work + (kind ? AT_QS(*s) : 0) + r * D;
     g->from = kind == 0 ? h != 0 : kind == 1 ? t : first;

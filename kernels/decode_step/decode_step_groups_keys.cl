@@ -12,14 +12,11 @@
 #define EACH 8 /* keys of an item between two barriers */
 #endif
 
-#define QUADS   (DH / 4)
-#define PARTS   (GROUP / QUADS)
-#define BLOCK   (PARTS * EACH) /* keys between two barriers */
-#define QUAD(p) (*(const global float4 *)(p))
+#define QUADS (DH / 4)
+#define PARTS (GROUP / QUADS)
+#define BLOCK (PARTS * EACH) /* keys between two barriers */
 /* A key's parts lie a quad beside the other, with room between that keeps a run of 32 items in 32 banks. */
-#define PITCH    (PARTS + (QUADS < 32 ? 32 / QUADS : 1))
-#define AT_QS(s) ((s).rows * D)
-#define AT_S(s)  (2 * (s).rows * D)
+#define PITCH (PARTS + (QUADS < 32 ? 32 / QUADS : 1))
 
 /* Scores of keys j0 ... of a head whose item's quad of the first key is at `keys`, one for each of BLOCK;
  * keys from `to` on are stood for by the last one before. */
@@ -45,7 +42,7 @@ ALWAYS_INLINE void block_weights(local float *scores, int count, float *top, flo
     float largest = *top;
     for (int j = 0; j < count; j++)
         largest = AT_LEAST(scores[j], largest);
-    const float base = largest == -INFINITY ? 0.0f : largest, shrink = exp1(*top - base);
+    const float base = base_of(largest), shrink = exp1(*top - base);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int j = get_local_id(0); j < BLOCK; j += GROUP)
         scores[j] = j < count ? exp1(scores[j] - base) : 0.0f;
@@ -131,7 +128,7 @@ kernel void decode_step_groups_join(global float *work,
     if (d == 0) {
         global int *const p = projected + layer * s.slots + steps[2 * s.rows + r];
         const int first = min(*p, t);
-        *p = h || t + 1 - first >= PENDING ? t + 1 : first;
+        *p = keys_are_due(t, h, first) ? t + 1 : first;
     }
     if (!h)
         return;
@@ -140,7 +137,7 @@ kernel void decode_step_groups_join(global float *work,
     for (int c = 0; c * CHUNK <= t; c++) {
         const global float *const chunk = partial + ((r * s.chunks + c) * HEADS + d / DH) * (DH + 4);
         const float of_chunk = chunk[DH + 1], largest = AT_LEAST(of_chunk, top);
-        const float base = largest == -INFINITY ? 0.0f : largest;
+        const float base = base_of(largest);
         const float before = exp1(top - base), by = exp1(of_chunk - base);
         sum = sum * before + QUAD(chunk + d % DH) * by;
         weight = weight * before + chunk[DH] * by;
@@ -161,7 +158,7 @@ kernel void decode_step_groups_turn(global float *work, global float *keys, cons
     steps += s.of_step * 3 * s.rows;
     const int t = steps[s.rows + r], h = routes[(s.of_step * s.layers + layer) * s.rows + r];
     const int place = layer * s.slots + steps[2 * s.rows + r], first = min(projected[place], t);
-    if (!h && t + 1 - first < PENDING)
+    if (!keys_are_due(t, h, first))
         return;
     for (int m = first; m <= t; m++) {
         uint upper[LANES], lower[LANES];

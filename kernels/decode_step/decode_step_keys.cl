@@ -1,8 +1,7 @@
 /* Attention of one query over a sequence's keys, a chunk of them at a time. */
 
 #ifndef CHUNK
-#define CHUNK                                                                                                \
-    1024 /* keys that are summed before they are added to those of the chunks before: whole vectors */
+#define CHUNK 1024 /* keys that are summed before they join those of the chunks before: whole vectors */
 #endif
 
 #ifndef KEYS
@@ -16,7 +15,7 @@
 /* Vectors of a row of values that stay in registers. */
 #define SPAN (D % (8 * LANES) == 0 ? 8 : D % (4 * LANES) == 0 ? 4 : D % (2 * LANES) == 0 ? 2 : 1)
 
-/* Sums of a chunk of keys: of each head the largest score and the weight of sum, then the values' sum. */
+/* Sums of a chunk of keys: of each head the largest score and the weight of all, then the values' sum. */
 #define PART_FLOATS (2 * HEADS + D)
 
 /* Sums over keys: e^(score - top) of each head, and of those times the values. */
@@ -35,11 +34,6 @@ ALWAYS_INLINE void ask_for_rows(const global float *p, int count) {
     for (int i = 0; i < count * KV; i += 16)
         AHEAD(p, 4 * (size_t)(ASK * KV + i));
 #endif
-}
-
-/* What exponents are taken against: no score at all counts as 0. */
-static inline float base_of(float top) {
-    return top == -INFINITY ? 0.0f : top;
 }
 
 /* Scores of `count` keys of head h become e^(score - top), with zeros up to a whole vector; gives by how much

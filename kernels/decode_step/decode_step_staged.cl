@@ -5,12 +5,6 @@
 #define COLUMNS 32 /* of a product: whole vectors */
 #endif
 
-/* Between launches, one behind the other: x, q and s [rows,D], act [rows,F]. */
-#define AT_X(s)   0
-#define AT_QS(s)  ((s).rows * D)
-#define AT_S(s)   (2 * (s).rows * D)
-#define AT_ACT(s) (3 * (s).rows * D)
-
 /* What row r of a step has of its sequence's state in this layer. */
 static inline void row_make(decode_row *row, int r, global float *ring, global float *keys,
                             global float *cached, const global int *steps, const global float *values,
@@ -52,7 +46,7 @@ kernel void decode_step_front(global float *work, global uchar *routes /* [count
 
 /* Of the heads of queries, of keys and of values: one head of those rows that need it. */
 ALWAYS_INLINE void project_head(const decode_row *row, global float *q, int head, int h, int projected) {
-    const int first = min(projected, row->t), of_key = head - HEADS, width = DH;
+    const int first = min(projected, row->t), of_key = head - HEADS;
     if (head < HEADS) {
         for (int n = 0; h && n < DH; n += LANES)
             store_whole(
@@ -64,10 +58,10 @@ ALWAYS_INLINE void project_head(const decode_row *row, global float *q, int head
 #endif
         return;
     }
-    if (!keys_are_due(row, h, first))
+    if (!keys_are_due(row->t, h, first))
         return;
     const int value = of_key >= KV_HEADS, column = (value ? of_key - KV_HEADS : of_key) * DH;
-    for (int n = column; n < column + width; n += LANES)
+    for (int n = column; n < column + DH; n += LANES)
         project(row, value ? row->v : row->k, WEIGHT(row, value ? AT_V : AT_K), first, n);
 #if TURNED
     for (int m = first; !value && m <= row->t; m++)
@@ -127,7 +121,7 @@ kernel void decode_step_out(global float *work, const global uchar *routes,
         if (block == 0) {
             global int *const p = projected + layer * s.slots + steps[2 * s.rows + r];
             const int first = min(*p, row.t);
-            *p = keys_are_due(&row, routes[r], first) ? row.t + 1 : first;
+            *p = keys_are_due(row.t, routes[r], first) ? row.t + 1 : first;
         }
         if (!routes[r])
             continue;
@@ -160,7 +154,7 @@ kernel void decode_step_up(global float *work, const global float *restrict valu
     }
 }
 
-/* x += W2 times act + b2, to out where that is not NULL. Grid: blocks of COLUMNS of D. */
+/* x += W2 times act + b2. Grid: blocks of COLUMNS of D. */
 kernel void decode_step_down(global float *work, const global float *restrict values,
                              const global int *restrict table, const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */

@@ -16,7 +16,7 @@ static inline int walk_before(const decode_row *row, float *x, float *q, global 
         add_product(x, WEIGHT(row, AT_CONV_OUT), s, D, n);
 #endif
 #if HAS_ATTENTION
-    const int first = min(projected[place], row->t), due = keys_are_due(row, h, first);
+    const int first = min(projected[place], row->t), due = keys_are_due(row->t, h, first);
     if (due)
         project_all(row, first);
     projected[place] = due ? row->t + 1 : first;
