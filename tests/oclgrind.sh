@@ -100,8 +100,8 @@ self_test() {
   broken null "$at    const global float *none = 0; if (none + count == x) return;\n&/" "arithmetic on a null pointer"
   broken restrict "s/^    global float \*dx, /    global float *restrict dx, /" "restrict on a buffer" rms_norm 1 rms_norm/rms_norm_threads.cl
   # Rotations as they were: an eighth of all angles had the wrong sign where a compiler made use of it.
-  broken old-rope "s/sin_cos_turn(uintv turn/sin_cos_turn(intv turn/; s/uintv quarter = (turn + 0x20000000u)/intv quarter = (turn + 0x20000000)/
-    s/sin_cos_turn(LOADV(turn)/sin_cos_turn(AS_INTV(LOADV(turn))/" "signed integer overflow" rope 1 rope.cl
+  broken old-rope "s/sin_cos_turn(uintv turn/sin_cos_turn(uintv turned/; s/const uintv quarter = (turn + 0x20000000u)/const intv turn = AS_INTV(turned), quarter = (turn + 0x20000000)/" \
+    "signed integer overflow" rope 1 lib/turn.cl
   # And windows: no gradient of keys where a window passed 2^31 with them.
   broken old-window "s/const int seen = .*/const int seen = window > 0 ? min(T, s0 + count - 1 + window) : T;/" \
     "signed integer overflow" flash_attention "$big_window" flash_attention/flash_attention_backward.cl
