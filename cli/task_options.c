@@ -26,6 +26,8 @@ tn_status tn_cli_task(tn_context *ctx, const tn_cli_args *args, tn_task_config *
     const char *data = tn_cli_string(args, "data", task->data);
     if (strlen(data) >= TN_TASK_PATH)
         return tn_fail(ctx, TN_ERR_ARG, "--data: the path is longer than %d", TN_TASK_PATH - 1);
+    if (strcmp(data, task->data) != 0)
+        task->data_hash = 0; /* nobody has read that yet */
     if (data != task->data)
         snprintf(task->data, TN_TASK_PATH, "%s", data);
     return tn_task_config_check(ctx, task);

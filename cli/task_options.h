@@ -12,7 +12,10 @@
         {"filler", 0, "random|zero",      TN_CLI_STRING, "mqar: tokens elsewhere (random)",                  \
          0,        0, tn_cli_task_fillers},                                                                  \
     {                                                                                                        \
-        "data", 0, "FILE", TN_CLI_READS, "text: the file; its last tenth is held out"                        \
+        "data", 0, "NAMES", TN_CLI_READS,                                                                    \
+            "text: a file, of which the last tenth is held out, or folders, files and patterns "             \
+            "(src/**/*.c) "                                                                                  \
+            "with commas between, of which whole documents are"                                              \
     }
 
 extern const char *const tn_cli_task_fillers[]; /* "random", "zero" */

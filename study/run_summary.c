@@ -16,6 +16,8 @@ tn_status tn_run_summary_make(tn_model *m, const tn_train_config *c, int64_t cou
     out->device = *tn_device_get_info(m->dev);
     TN_TRY(tn_task_make(ctx, &c->task, &task));
     tn_status status = TN_OK;
+    if (tn_task_text(task))
+        out->text = *tn_task_text(task);
     if (tn_task_vocab(task) != m->config.vocab)
         status =
             tn_fail(ctx, TN_ERR_ARG,
@@ -49,6 +51,19 @@ static void set_task(json_t *root, const tn_run_summary *s) {
                         t->kind == TN_TASK_RECALL ? json_integer(t->distance) : json_null());
     json_object_set_new(root, "length", t->kind != TN_TASK_RECALL ? json_integer(t->length) : json_null());
     json_object_set_new(root, "pairs", t->kind == TN_TASK_MQAR ? json_integer(t->pairs) : json_null());
+}
+
+static void set_text(json_t *root, const tn_text_facts *f) {
+    const struct {
+        const char *name;
+        int64_t value;
+    } counts[] = {{"data_files", f->files},
+                  {"data_documents", f->documents},
+                  {"data_bytes", f->bytes},
+                  {"held_documents", f->held_documents},
+                  {"held_bytes", f->held_bytes}};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        json_object_set_new(root, counts[i].name, json_integer(counts[i].value));
 }
 
 static void set_model(json_t *root, const tn_run_summary *s) {
@@ -93,6 +108,8 @@ json_t *tn_run_summary_json(const tn_run_summary *s) {
     const tn_evaluation *e = &s->evaluation;
     json_t *root = json_object(), *layers = json_array();
     set_task(root, s);
+    if (s->config.task.kind == TN_TASK_TEXT)
+        set_text(root, &s->text);
     set_model(root, s);
     json_object_set_new(root, "eval_sequences", json_integer(e->sequences));
     set_number(root, "accuracy", e->accuracy);
@@ -169,8 +186,11 @@ void tn_run_summary_print(const tn_run_summary *s, FILE *stream) {
     const tn_evaluation *e = &s->evaluation;
     fprintf(stream, "accuracy           %.4f  over %lld held-out sequences (cross-entropy %.4f)\n",
             e->accuracy, (long long)e->sequences, e->cross_entropy);
-    if (s->config.task.kind == TN_TASK_TEXT)
+    if (s->config.task.kind == TN_TASK_TEXT) {
+        char words[TN_TEXT_WORDS];
+        fprintf(stream, "%s\n", tn_text_facts_say(&s->text, words));
         fprintf(stream, "bits per byte      %.4f\n", e->cross_entropy / log(2));
+    }
     fprintf(stream, "attention          %.4f %% of rows", e->attention_pct);
     if (e->floor_pct > 0)
         fprintf(stream, "  (floor %.4f %%)", e->floor_pct);

@@ -13,6 +13,7 @@ typedef struct tn_run_summary {
     tn_model_config model;  /* as the checkpoint says */
     int64_t params;
     tn_device_info device;
+    tn_text_facts text; /* of the task text */
     tn_evaluation evaluation;
     tn_savings savings;
     int64_t steps;  /* trained; −1: no run's config beside the checkpoint */

@@ -60,7 +60,7 @@ START_TEST(test_streams) {
     int32_t predicted[8];
     for (int s = 0; s < 8; s++)
         predicted[s] = s < 6 ? a.labels[s * 128 + 127] : 0;
-    ck_assert(tn_task_score(task, &a, predicted) == 6);
+    ck_assert(tn_task_score(&a, predicted) == 6);
     tn_batch_free(&ctx, &b);
     drop(task, &a);
 }

@@ -3,6 +3,7 @@
 #ifndef TN_TASK_KINDS_H
 #define TN_TASK_KINDS_H
 
+#include "corpus.h"
 #include "rng.h"
 #include "task.h"
 
@@ -10,8 +11,11 @@ struct tn_task {
     tn_task_config config;
     int64_t vocab, length, labels; /* V, T, labels a sequence */
     double floor_rows;
-    unsigned char *text; /* text: the file */
-    size_t text_size, held_from;
+    tn_corpus corpus; /* of text */
+    /* Of text: windows in the documents before each one, of those that are learned from and of those that are
+     * held out: [learned + 1] and [count − learned + 1]. */
+    uint32_t *learned_before, *held_before;
+    tn_text_facts facts;
 };
 
 enum { TN_RECALL_KINDS = 64 }; /* keys, values and fillers: three ranges of 64 tokens */
@@ -25,6 +29,7 @@ typedef struct tn_sequence {
 void tn_recall_sequence(const tn_task *task, tn_rng *rng, tn_sequence s);
 tn_status tn_mqar_sequence(tn_context *ctx, const tn_task *task, tn_rng *rng, tn_sequence s);
 tn_status tn_text_open(tn_context *ctx, tn_task *task);
+void tn_text_close(tn_context *ctx, tn_task *task);
 void tn_text_sequence(const tn_task *task, tn_rng *rng, uint32_t purpose, uint64_t index, tn_sequence s);
 
 #endif

@@ -40,7 +40,7 @@ tn_status tn_task_config_check(tn_context *ctx, const tn_task_config *c) {
     if (c->kind == TN_TASK_MQAR)
         return check_mqar(ctx, c);
     if (!c->data[0])
-        return tn_fail(ctx, TN_ERR_ARG, "the text task needs a file: --data FILE");
+        return tn_fail(ctx, TN_ERR_ARG, "the text task needs something to read: --data FILE or FOLDER");
     if (c->length < 2 || c->length > (1 << 24))
         return tn_fail(ctx, TN_ERR_ARG,
                        "a text length of %lld: it must lie in 2..16777216; for example --length 256",
@@ -59,6 +59,8 @@ void tn_task_config_trim(tn_task_config *c) {
     }
     if (c->kind != TN_TASK_TEXT)
         c->data[0] = 0;
+    if (c->kind != TN_TASK_TEXT)
+        c->data_hash = 0;
 }
 
 static void sizes(tn_task *task) {
@@ -99,8 +101,16 @@ tn_status tn_task_make(tn_context *ctx, const tn_task_config *c, tn_task **out) 
 void tn_task_free(tn_context *ctx, tn_task *task) {
     if (!task)
         return;
-    tn_free(ctx, task->text);
+    tn_text_close(ctx, task);
     tn_free(ctx, task);
+}
+
+const tn_task_config *tn_task_get_config(const tn_task *task) {
+    return &task->config;
+}
+
+const tn_text_facts *tn_task_text(const tn_task *task) {
+    return task->config.kind == TN_TASK_TEXT ? &task->facts : NULL;
 }
 
 int64_t tn_task_vocab(const tn_task *task) {
@@ -122,7 +132,7 @@ double tn_task_floor_rows(const tn_task *task) {
 int64_t tn_task_held_out(const tn_task *task) {
     if (task->config.kind != TN_TASK_TEXT)
         return 0;
-    return (int64_t)((task->text_size - task->held_from - 1) / (size_t)task->length);
+    return task->held_before[task->corpus.count - task->corpus.learned];
 }
 
 tn_status tn_batch_make(tn_context *ctx, int64_t B, int64_t T, tn_batch *out) {
@@ -169,17 +179,17 @@ tn_status tn_task_fill(tn_context *ctx, const tn_task *task, uint32_t purpose, u
     return TN_OK;
 }
 
-double tn_task_score(const tn_task *task, const tn_batch *batch, const int32_t *predicted) {
+double tn_task_score(const tn_batch *batch, const int32_t *predicted) {
     double sum = 0;
     int64_t l = 0;
     for (int64_t b = 0; b < batch->B; b++) {
-        int64_t right = 0;
+        int64_t right = 0, of = l;
         for (int64_t t = 0; t < batch->T; t++) {
             int32_t label = batch->labels[b * batch->T + t];
             if (label >= 0)
                 right += predicted[l++] == label;
         }
-        sum += (double)right / (double)task->labels;
+        sum += (double)right / (double)(l - of);
     }
     return sum;
 }

@@ -95,7 +95,7 @@ static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first,
     TN_TRY(check_finite(e, &in, stats, cross_entropy, first));
     e->cross_entropy_sum += cross_entropy * (double)in.L;
     out->labels += in.L;
-    e->accuracy_sum += tn_task_score(task, &e->batch, e->predicted);
+    e->accuracy_sum += tn_task_score(&e->batch, e->predicted);
     count_routes(e, &in, stats);
     return TN_OK;
 }

@@ -58,6 +58,7 @@ static const tn_field fields[] = {
     FIELD("seed", FIELD_U64, seed),
     FIELD("log_every", FIELD_I64, log_every),
     FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
+    OPTIONAL("data_hash", FIELD_U64, task.data_hash),
     OPTIONAL("kv_heads", FIELD_I64, model.kv_heads),
     OPTIONAL("head_init", FIELD_F64, head_init),
     OPTIONAL("short_steps", FIELD_I64, shorter.steps),
@@ -181,7 +182,7 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
     tn_task *made;
     TN_TRY(tn_task_make(ctx, task, &made));
     *out = (tn_train_config){
-        .task = *task,
+        .task = *tn_task_get_config(made),
         .model = tn_model_config_default(tn_task_vocab(made)),
         .curriculum = tn_curriculum_default(steps ? steps : usual_steps(task)),
         .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.01, .clip = 1},

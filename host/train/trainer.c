@@ -135,6 +135,13 @@ static bool is_short(const tn_trainer *t) {
     return t->step < t->c->shorter.steps;
 }
 
+static void tell_text(const tn_trainer *t) {
+    char words[TN_TEXT_WORDS];
+    const tn_text_facts *facts = tn_task_text(t->task);
+    if (facts && !t->ctx->quiet)
+        fprintf(stderr, "%s\n", tn_text_facts_say(facts, words));
+}
+
 /* Task, batch and workspace of step t->step. A shorter task has as many positions a step as the run's own, so
  * what is as long as those stays. */
 static tn_status stage(tn_trainer *t) {
@@ -155,6 +162,7 @@ static tn_status prepare(tn_trainer *t, tn_device *dev, const char *folder, bool
     TN_TRY(paths(t, folder));
     TN_TRY(tn_model_create(dev, &c->model, true, &t->model));
     TN_TRY(stage(t));
+    tell_text(t);
     size_t N = (size_t)t->batch.B * (size_t)t->batch.T;
     TN_TRY(tn_alloc(t->ctx, N, 4, &t->label_rows));
     TN_TRY(tn_alloc(t->ctx, N, 4, &t->labels));
