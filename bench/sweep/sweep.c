@@ -1,14 +1,11 @@
 #include "sweep.h"
 
 #include "build.h"
-#include "child.h"
+#include "cell_child.h"
 #include "clock.h"
 #include "presets.h"
 #include "samples.h"
 
-#include <math.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The quick preset does not begin a call that would take longer than this at the rate attention reached on a
@@ -22,12 +19,8 @@ static const double quick_cells_s = 140;
 typedef struct ceiling {
     const tn_device_info *info;
     int cores;
-    bool known;
-    tn_roofline roofline;
-    double attention_rate; /* operations a second that attention reaches on a small shape */
-    double idle_w;         /* power of the idle device; NaN where it was not measured */
-    double update_s;       /* between two moves of its counter */
-    double spent_s;        /* on its cells in this run */
+    tn_cell_ceilings is;
+    double spent_s; /* on its cells in this run */
 } ceiling;
 
 typedef struct sweep {
@@ -41,26 +34,6 @@ typedef struct sweep {
     double start;
     size_t done, to_do;
 } sweep;
-
-/* Words of a child's command line. */
-typedef struct words {
-    char text[40][200];
-    char *argv[41];
-    int count;
-} words;
-
-static void say(words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(words *w, const char *format, ...) {
-    va_list args;
-    if (w->count == 40)
-        return;
-    va_start(args, format);
-    vsnprintf(w->text[w->count], sizeof w->text[0], format, args);
-    va_end(args);
-    w->argv[w->count] = w->text[w->count];
-    w->argv[++w->count] = NULL;
-}
 
 static double seconds_of(const tn_sweep_options *o) {
     const tn_sweep_preset *preset = tn_sweep_preset_find(o->preset);
@@ -81,42 +54,6 @@ double tn_sweep_estimate(const tn_sweep_options *options, const tn_cell_list *ce
             if (strcmp(costs[k].level, cells->items[i].level) == 0)
                 sum += costs[k].alone_s + costs[k].timings * seconds_of(options);
     return sum;
-}
-
-static void say_device(words *w, const sweep *s, const tn_device_info *info, int cores, const char *level) {
-    say(w, "%s", s->o->program);
-    say(w, "cell");
-    say(w, "--device=%d:%d", info->platform, info->index);
-    if (cores > 0)
-        say(w, "--cores=%d", cores);
-    say(w, "--level=%s", level);
-    say(w, "--seed=%llu", (unsigned long long)s->o->seed);
-    say(w, "--seconds=%g", seconds_of(s->o));
-    if (s->o->no_energy)
-        say(w, "--energy=off");
-}
-
-static void say_cell(words *w, const tn_sweep_cell *c) {
-    say(w, "--op=%s", c->op);
-    say(w, "--pass=%s", c->pass);
-    if (c->shape[0])
-        say(w, "--shape=%s", c->shape);
-    if (c->cold)
-        say(w, "--cache=cold");
-    if (c->mixer[0])
-        say(w, "--mixer=%s", c->mixer);
-    if (c->T > 0)
-        say(w, "--layer=B=%lld,T=%lld,D=%lld,H=%lld,K=%lld", (long long)c->B, (long long)c->T,
-            (long long)c->D, (long long)c->H, (long long)c->K);
-    if (c->context > 0)
-        say(w, "--layer=B=%lld,context=%lld,D=%lld,H=%lld,K=%lld", (long long)c->B, (long long)c->context,
-            (long long)c->D, (long long)c->H, (long long)c->K);
-    if (c->ragged)
-        say(w, "--ragged");
-    if (c->execution != TN_EXECUTION_COMPACTED)
-        say(w, "--execution=%s", tn_execution_name(c->execution));
-    if (c->rho >= 0)
-        say(w, "--rho=%.17g", c->rho);
 }
 
 static double timeout_of(const sweep *s) {
@@ -143,39 +80,21 @@ static tn_status list_ceilings(sweep *s) {
     return TN_OK;
 }
 
-/* The last line of a child's stderr, without the program's own prefix. */
-static const char *last_words(char *text) {
-    char *end = text + strlen(text), *line;
-    while (end > text && (end[-1] == '\n' || end[-1] == '\r'))
-        *--end = '\0';
-    line = strrchr(text, '\n');
-    line = line ? line + 1 : text;
-    return strncmp(line, "turnout cell: ", 14) == 0 ? line + 14 : line;
+static tn_cell_child how_of(const sweep *s) {
+    return (tn_cell_child){.program = s->o->program,
+                           .seed = s->o->seed,
+                           .seconds = seconds_of(s->o),
+                           .timeout_s = timeout_of(s),
+                           .no_energy = s->o->no_energy,
+                           .samples = s->samples.stream != NULL,
+                           .cpu_model = s->o->cpu_model};
 }
 
-/* What became of a child that left no row, in words; its status. */
-static const char *end_of(tn_child_result *r, double timeout, char *reason, size_t size) {
-    if (r->timed_out) {
-        snprintf(reason, size, "killed after %.0f s without a result", timeout);
-        return "timeout";
-    }
-    const char *last = last_words(r->error), *colon = last[0] ? ": " : "";
-    if (r->signal)
-        snprintf(reason, size, "the process was ended by %s (%d)%s%s", tn_signal_name(r->signal), r->signal,
-                 colon, last);
-    else
-        snprintf(reason, size, "the process ended with code %d and no row%s%s", r->code, colon, last);
-    return "error";
-}
-
-/* Ceilings come from a child too: this process never opens a device. Without them a row has no roofline_pct.
- */
+/* Without them a row has no roofline_pct. */
 static tn_status measure_ceilings(sweep *s, ceiling *c) {
-    words w = {.count = 0};
-    char reason[1300];
-    tn_child_result child;
-    tn_roofline *r = &c->roofline;
+    const tn_cell_child how = how_of(s);
     const tn_device_info *info = c->info;
+    char reason[TN_CELL_REASON];
     if (s->cells.count && strcmp(s->cells.items[0].level, "test") == 0)
         return TN_OK;
     if (c->cores > 0)
@@ -183,16 +102,10 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
                     info->index, info->name, c->cores);
     else
         tn_progress(s->ctx, "%d:%d %s: measuring its ceilings", info->platform, info->index, info->name);
-    say_device(&w, s, info, c->cores, "roofline");
-    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &child));
-    const char *rest = child.output ? tn_roofline_parse(child.output, r) : NULL;
-    c->known = rest && sscanf(rest, "%lg,%lg,%lg", &c->attention_rate, &c->idle_w, &c->update_s) == 3;
-    if (!c->known && !child.interrupted) {
-        end_of(&child, timeout_of(s), reason, sizeof reason);
+    TN_TRY(tn_cell_child_ceilings(s->ctx, &how, info, c->cores, &c->is, reason));
+    if (reason[0])
         tn_warn(s->ctx, "%s: its ceilings could not be measured, and rows have no roofline_pct: %s",
                 info->name, reason);
-    }
-    tn_child_free(s->ctx, &child);
     return TN_OK;
 }
 
@@ -201,7 +114,8 @@ static tn_status measure_ceilings(sweep *s, ceiling *c) {
 static bool too_slow(const sweep *s, const tn_sweep_cell *cell, tn_cost_row *row) {
     const ceiling *c = ceiling_of(s, cell);
     char reason[200];
-    double seconds = c->known && c->attention_rate > 0 ? tn_sweep_cell_flops(cell) / c->attention_rate : 0,
+    double seconds =
+               c->is.known && c->is.attention_rate > 0 ? tn_sweep_cell_flops(cell) / c->is.attention_rate : 0,
            spent = 0;
     for (size_t i = 0; i < s->ceiling_count; i++)
         spent += s->ceilings[i].spent_s;
@@ -222,64 +136,29 @@ static bool too_slow(const sweep *s, const tn_sweep_cell *cell, tn_cost_row *row
     return true;
 }
 
-/* The line behind the row, when it is of that row. */
-static tn_status keep_samples(sweep *s, const tn_child_result *r, const char *want) {
-    const char *line = strchr(r->output, '\n');
-    tn_cost_row of;
-    char got[1400];
-    if (!s->samples.stream || !line || !strchr(line + 1, '\n'))
-        return TN_OK;
-    TN_TRY(tn_samples_row(s->ctx, line + 1, &of));
-    tn_row_key(&of, got, sizeof got);
-    return strcmp(want, got) == 0 ? tn_samples_add(s->ctx, &s->samples, line + 1) : TN_OK;
-}
-
 static tn_status run_cell(sweep *s, const tn_sweep_cell *cell, tn_cost_row *row) {
-    words w = {.count = 0};
-    tn_child_result r;
-    tn_cost_row found;
-    char want[1400], got[1400], ceilings[TN_ROOFLINE_TEXT];
-    const ceiling *c = ceiling_of(s, cell);
+    const tn_cell_child how = how_of(s);
+    char reason[TN_CELL_REASON], *samples = NULL;
+    tn_cell_end end;
     tn_sweep_cell_identify(cell, s->o->seed, s->o->cpu_model, row);
     row->timing_s = seconds_of(s->o);
     if (too_slow(s, cell, row))
         return TN_OK;
-    say_device(&w, s, cell->info, cell->cores, cell->level);
-    say_cell(&w, cell);
-    tn_roofline_print(&c->roofline, ceilings);
-    if (c->known)
-        say(&w, "--ceilings=%s", ceilings);
-    if (c->known) { /* not measured again, where it could not be either */
-        say(&w, "--idle=%.17g", c->idle_w > 0 ? c->idle_w : 0);
-        say(&w, "--update=%.17g", c->update_s);
-    }
-    if (s->samples.stream)
-        say(&w, "--samples");
-    TN_TRY(tn_child_run(s->ctx, w.argv, timeout_of(s), &r));
-    tn_row_key(row, want, sizeof want);
-    bool has = !r.timed_out && !r.signal && r.code == 0 && r.output &&
-               tn_row_parse(s->ctx, r.output, &found) == TN_OK;
-    if (has)
-        tn_row_key(&found, got, sizeof got);
+    TN_TRY(tn_cell_child_run(s->ctx, &how, cell, &ceiling_of(s, cell)->is, row,
+                             s->samples.stream ? &samples : NULL, &end, reason));
     tn_status status = TN_OK;
-    if (r.interrupted) {
+    if (end == TN_CELL_INTERRUPTED)
         status =
             tn_fail(s->ctx, TN_ERR_INTERRUPTED, "stopped with %zu of %zu rows done", s->done, s->cells.count);
-    } else if (has && strcmp(want, got) == 0) {
-        *row = found;
-        status = keep_samples(s, &r, want);
-    } else if (has && strcmp(row->version, found.version) != 0) {
+    else if (end == TN_CELL_OTHER_BUILD)
         status =
             tn_fail(s->ctx, TN_ERR_INPUT,
                     "%s was built anew under way: it is turnout %s now and was %s; begin again, or go on "
                     "with the build that began",
-                    s->o->program, found.version, row->version);
-    } else {
-        char reason[1300];
-        const char *ended = end_of(&r, timeout_of(s), reason, sizeof reason);
-        tn_row_set_status(row, ended, reason);
-    }
-    tn_child_free(s->ctx, &r);
+                    s->o->program, reason, row->version);
+    else if (samples)
+        status = tn_samples_add(s->ctx, &s->samples, samples);
+    tn_free(s->ctx, samples);
     return status;
 }
 
