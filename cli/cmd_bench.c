@@ -6,6 +6,7 @@
 #include "file.h"
 #include "op_list.h"
 #include "layer_parts.h"
+#include "lock.h"
 #include "bench_op.h"
 #include "samples.h"
 #include "shapes.h"
@@ -26,6 +27,7 @@ typedef struct bench_plan {
     bool cold, energy;
     tn_roofline roofline;
     tn_row_format format;
+    tn_lock lock;
     tn_outfile out, samples;
     tn_raw raw; /* of the row being measured */
     int rows, ok, wrong, broken;
@@ -281,6 +283,7 @@ static tn_status plan_make(tn_context *ctx, const tn_cli_args *args, bench_plan 
     TN_TRY(check_shape(ctx, plan));
     if (tn_cli_given(args, "samples"))
         TN_TRY(tn_outfile_open(ctx, tn_cli_string(args, "samples", NULL), &plan->samples));
+    TN_TRY(tn_lock_take_file(ctx, path, &plan->lock));
     return tn_outfile_open(ctx, path, &plan->out);
 }
 
@@ -334,6 +337,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
 cleanup:
     tn_outfile_abandon(ctx, &plan.samples);
     tn_outfile_abandon(ctx, &plan.out);
+    tn_lock_release(&plan.lock);
     return status;
 }
 
@@ -363,8 +367,9 @@ static const tn_cli_option options[] = {
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the data (1)"},
     TN_CLI_CACHE,
     TN_CLI_SAMPLES,
-    TN_CLI_OUTPUT(
-        "write rows to FILE instead of stdout, each as it is measured; its ending chooses the format"),
+    TN_CLI_OUTPUT("write rows to FILE instead of stdout, each as it is measured; its ending chooses the "
+                  "format; %h is the "
+                  "machine, %d the device"),
     {"format", 0, "csv|json|md", TN_CLI_STRING, "format of the rows; md, a table, on stdout by default", 0, 0,
      formats},
     TN_CLI_JSON("the same as --format json; with --list, all that is known of the ops"),
@@ -385,4 +390,5 @@ const tn_cli_command tn_cmd_bench = {
     "Times are medians of the wall clock; +-% is the distance of the quartiles; roof% the share of the "
     "device's\n"
     "measured ceilings (multiply-adds, memory) that the least work of the op comes to. A peer's ratio is its "
-    "time over ours, above 1 where ours is faster."};
+    "time over ours, above 1 where ours is faster.",
+    .patterns = true};

@@ -22,6 +22,7 @@ static tn_status options_of(tn_context *ctx, const tn_cli_args *args, tn_study_o
     if (strlen(data) >= TN_TASK_PATH)
         return tn_fail(ctx, TN_ERR_ARG, "--data: the path is longer than %d", TN_TASK_PATH - 1);
     snprintf(o->data, sizeof o->data, "%s", data);
+    TN_TRY(tn_cli_shard(ctx, args, &o->shard));
     if (distances)
         TN_TRY(tn_study_distances_parse(ctx, distances, o));
     if (only)
@@ -47,7 +48,7 @@ static void print_end(const tn_study_result *r, const char *folder) {
             r->rows, r->kept, r->ok, r->skipped, r->errors, folder, folder);
 }
 
-static json_t *items_json(const tn_study_preview *p) {
+static json_t *items_json(const tn_study_preview *p, const char *shard) {
     json_t *rows = json_array();
     for (size_t i = 0; i < p->plan.count; i++) {
         const tn_study_item *item = &p->plan.items[i];
@@ -57,11 +58,12 @@ static json_t *items_json(const tn_study_preview *p) {
                                               (json_int_t)item->sequences, "done",
                                               (int)tn_study_preview_kept(p, i)));
     }
-    return json_pack("{s:o, s:i, s:i, s:o}", "rows", rows, "count", (int)p->plan.count, "done", p->kept,
-                     "seconds_about", isfinite(p->seconds) ? json_real(p->seconds) : json_null());
+    return json_pack("{s:o, s:i, s:s, s:i, s:o}", "rows", rows, "count", (int)p->plan.count, "shard", shard,
+                     "done", p->kept, "seconds_about",
+                     isfinite(p->seconds) ? json_real(p->seconds) : json_null());
 }
 
-static void print_items(const tn_study_preview *p) {
+static void print_items(const tn_study_preview *p, const char *shard) {
     char time[80] = "no estimate before its first row, for no rate of this device is known";
     for (size_t i = 0; i < p->plan.count; i++) {
         const tn_study_item *item = &p->plan.items[i];
@@ -71,7 +73,8 @@ static void print_items(const tn_study_preview *p) {
     }
     if (isfinite(p->seconds))
         tn_show_time(p->seconds, time, sizeof time);
-    printf("%zu rows, %d of them done; %s%s\n", p->plan.count, p->kept, time,
+    printf("%zu rows%s%s, %d of them done; %s%s\n", p->plan.count, shard[0] ? " of shard " : "", shard,
+           p->kept, time,
            !isfinite(p->seconds) ? ""
            : p->measured         ? ", by the rows that are done"
                                  : ", by a CPU's usual rate: a guess");
@@ -80,11 +83,13 @@ static void print_items(const tn_study_preview *p) {
 static tn_status dry_run(tn_context *ctx, const tn_study_options *o, const char *folder,
                          const tn_device_info *device, bool json) {
     tn_study_preview preview;
+    char shard[TN_SHARD_TEXT];
+    tn_shard_print(&o->shard, shard);
     tn_status status = tn_study_preview_make(ctx, o, folder, device, &preview);
     if (status == TN_OK && json)
-        status = tn_cli_print_json(ctx, items_json(&preview));
+        status = tn_cli_print_json(ctx, items_json(&preview, shard));
     else if (status == TN_OK)
-        print_items(&preview);
+        print_items(&preview, shard);
     tn_study_preview_free(&preview);
     return status == TN_OK ? tn_stdout_check(ctx) : status;
 }
@@ -113,6 +118,8 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
             return status;
         }
         status = tn_study_run(ctx, &o, folder, tn_cli_real(args, "seconds", 0), &list, device, &result);
+        if (status == TN_OK && result.rows == 0)
+            tn_warn(ctx, "no run of the study falls to this shard: there is nothing to train");
         if (!ctx->quiet && result.kept + result.ok + result.skipped + result.errors > 0)
             print_end(&result, folder);
     }
@@ -131,13 +138,15 @@ static const tn_cli_option options[] = {
     {"distances", 0, "A,B,...", TN_CLI_STRING,
      "seed: trained at each; far: trained at the first, evaluated at all; lambda, devices: the first"},
     {"data", 0, "FILE", TN_CLI_READS, "of the part text"},
+    TN_CLI_SHARD,
     {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings of a row (2)", 0.01, 3600},
     {"dry-run", 0, NULL, TN_CLI_FLAG,
      "print the rows and about how long they take, and stop: nothing is run or written; with -o DIR those "
      "that "
      "it has are done"},
     TN_CLI_JSON("with --dry-run: an object"),
-    {"output", 'o', "DIR", TN_CLI_WRITES, "the study's folder, made when missing"},
+    {"output", 'o', "DIR", TN_CLI_WRITES,
+     "the study's folder, made when missing; %h is the machine, %d the device"},
     TN_CLI_DEVICE,
     TN_CLI_QUIET,
     {NULL},
@@ -155,4 +164,8 @@ const tn_cli_command tn_cmd_study = {
     "study\n"
     "that was stopped goes on when the same command is given again: rows that are ok are kept, rows that "
     "failed are\n"
-    "tried again, --seeds may grow and parts may be added."};
+    "tried again, --seeds may grow and parts may be added. A shard has all runs of a task and seed or none, "
+    "and a "
+    "folder\n"
+    "of its own.",
+    .patterns = true};

@@ -134,6 +134,10 @@ tn_status tn_cli_print_rows(tn_context *ctx, tn_status status, json_t *rows) {
     return status == TN_OK ? printed : status;
 }
 
+tn_status tn_cli_shard(tn_context *ctx, const tn_cli_args *args, tn_shard *out) {
+    return tn_shard_parse(ctx, tn_cli_string(args, "shard", NULL), out);
+}
+
 const char *const tn_cli_on_off[] = {"on", "off", NULL};
 
 bool tn_cli_energy(const tn_cli_args *args) {

@@ -4,6 +4,7 @@
 
 #include "case.h"
 #include "options.h"
+#include "shard.h"
 
 /* The op of a name, NULL for a NULL name; TN_ERR_ARG with the nearest and all names when there is none. */
 tn_status tn_cli_op(tn_context *ctx, const char *name, const tn_case **out);
@@ -15,6 +16,14 @@ tn_status tn_cli_variant(tn_context *ctx, const tn_case *op, const char *name);
  * there are others, and the failure is passed up at the end. Stops at once after Ctrl-C. */
 typedef tn_status (*tn_cli_each)(tn_context *ctx, const tn_device_info *info, void *data);
 tn_status tn_cli_devices(tn_context *ctx, const tn_cli_args *args, tn_cli_each each, void *data);
+
+/* --shard I/N, or auto; the whole grid where it was not given. */
+#define TN_CLI_SHARD                                                                                         \
+    {                                                                                                        \
+        "shard", 0, "I/N|auto", TN_CLI_STRING,                                                               \
+            "the I-th of N parts of the grid; auto: as mpirun, srun or an array of SLURM numbers its tasks"  \
+    }
+tn_status tn_cli_shard(tn_context *ctx, const tn_cli_args *args, tn_shard *out);
 
 /* --energy off leaves counters alone: rows say "unmeasured: not asked for". */
 #define TN_CLI_ENERGY                                                                                        \

@@ -56,7 +56,7 @@ extern const char *const tn_cli_caches[]; /* "warm", "cold" */
 #define TN_CLI_OUTPUT(help)                                                                                  \
     { "output", 'o', "FILE", TN_CLI_WRITES, help }
 
-enum { TN_CLI_MAX_OPTIONS = 48, TN_CLI_MAX_ARGUMENTS = 256 };
+enum { TN_CLI_MAX_OPTIONS = 48, TN_CLI_MAX_ARGUMENTS = 256, TN_CLI_NAMES = 2, TN_CLI_NAME = 4096 };
 
 typedef struct tn_cli_args tn_cli_args;
 
@@ -68,7 +68,8 @@ typedef struct tn_cli_command {
     const tn_cli_option *options;
     tn_status (*run)(tn_context *ctx, const tn_cli_args *args);
     const char *more; /* paragraphs at the end of the help, or NULL */
-    bool prints; /* its result goes to stdout whatever the options say: a closed one is refused at once */
+    bool prints;   /* its result goes to stdout whatever the options say: a closed one is refused at once */
+    bool patterns; /* names that it writes to may hold %h and %d (name_pattern.h) */
 } tn_cli_command;
 
 /* What was given on the command line; the last of a repeated option counts, but for tn_cli_every. */
@@ -86,7 +87,8 @@ struct tn_cli_args {
         const char *text;
     } every[TN_CLI_MAX_ARGUMENTS]; /* all options in order */
     int every_count;
-    bool help; /* --help or -h stands somewhere */
+    bool help;                             /* --help or -h stands somewhere */
+    char names[TN_CLI_NAMES][TN_CLI_NAME]; /* what `text` points to where a name was filled in */
 };
 
 /* argv without program and command name. TN_ERR_ARG names the option and, when it is unknown, the nearest

@@ -3,6 +3,7 @@
 
 #include "file.h"
 #include "json_memory.h"
+#include "name_pattern.h"
 #include "ops.h"
 #include "paths.h"
 #include "version.h"
@@ -28,6 +29,7 @@ static tn_status run(tn_context *ctx, const tn_cli_command *command, int argc, c
     if (tn_cli_given(&args, "json") && strcmp(tn_cli_string(&args, "format", "json"), "json") != 0)
         return tn_fail(ctx, TN_ERR_ARG, "--json is --format json, not %s; leave one of them out",
                        tn_cli_string(&args, "format", ""));
+    TN_TRY(tn_cli_names_fill(ctx, &args));
     TN_TRY(tn_cli_paths_check(ctx, &args));
     if (takes_device(command))
         TN_TRY(tn_ops_environment_check(ctx));

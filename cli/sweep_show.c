@@ -170,28 +170,31 @@ static json_t *cells_json(const tn_sweep_options *o, const tn_cell_list *cells, 
         json_decref(all);
         json_array_append_new(array, one);
     }
-    return json_pack("{s:o, s:i, s:f, s:f}", "cells", array, "count", (int)cells->count, "seconds_about",
-                     seconds, "seconds_at_most", o->timeout_s * (double)cells->count);
+    char shard[TN_SHARD_TEXT];
+    tn_shard_print(&o->shard, shard);
+    return json_pack("{s:o, s:i, s:s, s:f, s:f}", "cells", array, "count", (int)cells->count, "shard", shard,
+                     "seconds_about", seconds, "seconds_at_most", o->timeout_s * (double)cells->count);
 }
 
 static void print_cells(const tn_sweep_options *o, const tn_cell_list *cells, double seconds) {
-    char text[240], time[40];
+    char text[240], time[40], shard[TN_SHARD_TEXT];
+    tn_shard_print(&o->shard, shard);
     for (size_t i = 0; i < cells->count; i++) {
         const tn_sweep_cell *cell = &cells->items[i];
         tn_sweep_cell_describe(cell, text, sizeof text);
         printf("%d:%d %s\n", cell->info->platform, cell->info->index, text);
     }
     tn_show_time(seconds, time, sizeof time);
-    printf("%zu cells on %d device%s, in random order: at least %s, longer where a call outlasts its timing, "
-           "and none more than %g s\n",
-           cells->count, o->device_count, o->device_count == 1 ? "" : "s", time, o->timeout_s);
+    printf("%zu cells%s%s on %d device%s, in random order: at least %s, longer where a call outlasts its "
+           "timing, and none more than %g s\n",
+           cells->count, shard[0] ? " of shard " : "", shard, o->device_count,
+           o->device_count == 1 ? "" : "s", time, o->timeout_s);
 }
 
 tn_status tn_sweep_show_cells(tn_context *ctx, const tn_sweep_options *o, bool json) {
     tn_cell_list cells = {0};
     tn_status status = TN_OK;
-    for (int i = 0; i < o->device_count; i++)
-        TN_GO(tn_cells_make(ctx, o->preset, &o->axes, o->devices[i], i == 0, &cells));
+    TN_GO(tn_sweep_cells(ctx, o, true, &cells));
     double seconds = tn_sweep_estimate(o, &cells);
     if (json)
         TN_GO(tn_cli_print_json(ctx, cells_json(o, &cells, seconds)));

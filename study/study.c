@@ -26,6 +26,7 @@ typedef struct study {
     tn_study_plan plan;
     tn_study_folder folder;
     tn_study_rows rows;
+    char shard[TN_SHARD_TEXT];
     double start, work_done, work_left;
     tn_study_result result;
 } study;
@@ -159,6 +160,7 @@ static tn_status train_and_evaluate(study *s, const tn_study_item *item, tn_stud
     bool resume, skipped;
     work w = {.item = item};
     tn_lock lock = {.file = -1};
+    TN_TRY(tn_study_row_set(s->ctx, row, "shard", "%s", s->shard));
     TN_TRY(tn_study_fill_item(s->ctx, item, &item->config, row));
     TN_TRY(config_of(s, item, &w.config));
     TN_TRY(tn_study_fill_item(s->ctx, item, &w.config, row));
@@ -280,6 +282,7 @@ tn_status tn_study_run(tn_context *ctx, const tn_study_options *o, const char *p
     if (status == TN_OK)
         status = tn_study_folder_open(ctx, path, o, device, &s.folder);
     s.result.rows = (int)s.plan.count;
+    tn_shard_print(&o->shard, s.shard);
     if (status == TN_OK)
         status = run(&s, device);
     tn_device_close(s.dev);

@@ -14,6 +14,7 @@ static const char schema[] = "turnout-study-1";
 /* Options that decide what a row says; which parts there are is not one. Caller releases. */
 static json_t *to_json(const tn_study_options *o, const tn_device_info *device) {
     json_t *root = json_object(), *distances = json_array();
+    char shard[TN_SHARD_TEXT];
     for (int i = 0; i < o->distance_count; i++)
         json_array_append_new(distances, json_integer(o->distances[i]));
     json_object_set_new(root, "schema", json_string(schema));
@@ -25,6 +26,8 @@ static json_t *to_json(const tn_study_options *o, const tn_device_info *device) 
     json_object_set_new(root, "distances", distances);
     json_object_set_new(root, "data", json_string(o->data));
     json_object_set_new(root, "seeds", json_integer(o->seeds));
+    tn_shard_print(&o->shard, shard);
+    json_object_set_new(root, "shard", json_string(shard));
     return root;
 }
 
@@ -45,6 +48,8 @@ static tn_status differs(tn_context *ctx, const char *folder, const char *name, 
 static bool may_differ(const char *name, json_t *kept, json_t *root, const json_t *now) {
     if (strcmp(name, "seeds") == 0)
         return json_is_integer(kept) && json_integer_value(now) >= json_integer_value(kept);
+    if (strcmp(name, "shard") == 0) /* a folder of a version that knew none holds a whole study */
+        return !kept && json_string_length(now) == 0;
     if (strcmp(name, "data") != 0)
         return false;
     bool unnamed = json_string_length(now) == 0;

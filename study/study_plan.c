@@ -289,6 +289,38 @@ static tn_status add_devices(tn_study_plan *plan, const tn_study_options *o) {
     return TN_OK;
 }
 
+void tn_study_unit(const tn_study_item *item, char unit[TN_STUDY_NAME]) {
+    const tn_task_config *t = &item->config.task;
+    unsigned long long seed = t->seed;
+    if (t->kind == TN_TASK_RECALL)
+        snprintf(unit, TN_STUDY_NAME, "recall%lld-s%llu", (long long)t->distance, seed);
+    else if (t->kind == TN_TASK_MQAR)
+        snprintf(unit, TN_STUDY_NAME, "mqar%lldx%lld-s%llu", (long long)t->length, (long long)t->pairs, seed);
+    else
+        snprintf(unit, TN_STUDY_NAME, "text%lld-s%llu", (long long)t->length, seed);
+}
+
+/* A control's routed item is of its unit: it stands before it still. */
+static tn_status keep_shard(tn_study_plan *plan, const tn_shard *shard) {
+    int *place;
+    size_t kept = 0;
+    TN_TRY(tn_alloc(plan->ctx, plan->count, sizeof *place, &place));
+    for (size_t i = 0; i < plan->count; i++) {
+        tn_study_item *item = &plan->items[i];
+        char unit[TN_STUDY_NAME];
+        tn_study_unit(item, unit);
+        if (!tn_shard_has(shard, unit))
+            continue;
+        if (item->matched >= 0)
+            item->matched = place[item->matched];
+        place[i] = (int)kept;
+        plan->items[kept++] = *item;
+    }
+    plan->count = kept;
+    tn_free(plan->ctx, place);
+    return TN_OK;
+}
+
 /* A whole table of seed 1 first, then seed 2: what is there early is worth reading. */
 tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_study_plan *out) {
     typedef tn_status (*adder)(tn_study_plan *, const tn_study_options *, int64_t);
@@ -301,5 +333,7 @@ tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_stud
     for (int part = 0; part < TN_STUDY_DEVICES; part++)
         for (int64_t seed = 1; o->parts[part] && seed <= o->seeds; seed++)
             TN_TRY(adders[part](out, o, seed));
-    return o->parts[TN_STUDY_DEVICES] ? add_devices(out, o) : TN_OK;
+    if (o->parts[TN_STUDY_DEVICES])
+        TN_TRY(add_devices(out, o));
+    return keep_shard(out, &o->shard);
 }

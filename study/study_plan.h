@@ -3,6 +3,7 @@
 #ifndef TN_STUDY_PLAN_H
 #define TN_STUDY_PLAN_H
 
+#include "shard.h"
 #include "trainer.h"
 
 typedef enum tn_study_part {
@@ -29,6 +30,7 @@ typedef struct tn_study_options {
     char data[TN_TASK_PATH];                                /* of text; "": no file */
     char devices[TN_STUDY_DEVICES_MOST][TN_STUDY_SELECTOR]; /* "P:D", the study's own first */
     int device_count;
+    tn_shard shard; /* the part of the study that is run, see tn_study_unit */
 } tn_study_options;
 
 typedef struct tn_study_item {
@@ -57,7 +59,13 @@ tn_status tn_study_parts_parse(tn_context *ctx, const char *list, bool parts[TN_
 /* "62,126"; TN_ERR_ARG for what is no list of distances. */
 tn_status tn_study_distances_parse(tn_context *ctx, const char *list, tn_study_options *o);
 
-/* TN_ERR_ARG for the part text without data. Caller frees, also after a failure. */
+/* "recall126-s1": task and seed that an item trains on. All runs of one task and seed need each other: a
+ * control takes its routed run's fraction, what training costs is held against the attention run's, rows of
+ * several parts share a run. So they are never parted, and each shard of a study is complete in itself. */
+void tn_study_unit(const tn_study_item *item, char unit[TN_STUDY_NAME]);
+
+/* The items of the shard, which may be none. TN_ERR_ARG for the part text without data. Caller frees, also
+ * after a failure. */
 tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_study_plan *out);
 void tn_study_plan_free(tn_study_plan *plan);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void tn_row_count(const tn_cost_row *row, tn_row_tally *tally) {
@@ -24,6 +25,8 @@ static tn_status add_key(tn_context *ctx, tn_partial_file *p, const tn_cost_row 
     double timing = row->timing_s > 0 ? row->timing_s : -1;
     p->timing_least = p->key_count && p->timing_least < timing ? p->timing_least : timing;
     p->timing_most = p->key_count && p->timing_most > timing ? p->timing_most : timing;
+    p->shards_differ = p->shards_differ || (p->key_count && strcmp(p->shard, row->shard) != 0);
+    memcpy(p->shard, row->shard, sizeof p->shard);
     p->key_count++;
     if (strcmp(row->version, tn_build_version()) != 0)
         memcpy(p->other_build, row->version, sizeof p->other_build);
@@ -158,6 +161,34 @@ static tn_status take_finished(tn_context *ctx, tn_partial_file *p) {
     return status == TN_OK && p->finished ? tn_stream_sync(ctx, p->stream, p->partial) : status;
 }
 
+/* Whether the file that is open still has its name: another sweep may have made FILE of it meanwhile. */
+static bool is_still_there(int fd, const char *path) {
+    struct stat mine, named;
+    return fstat(fd, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
+           mine.st_dev == named.st_dev;
+}
+
+/* Opens the partial file, made where it is missing, for this process alone. */
+static tn_status take_partial(tn_context *ctx, tn_partial_file *p) {
+    for (;;) {
+        int fd = open(p->partial, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        p->stream = fd >= 0 ? fdopen(fd, "a") : NULL;
+        if (!p->stream)
+            return tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", p->partial,
+                           strerror(errno));
+        const int error = flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+        if (error == EWOULDBLOCK)
+            return tn_fail(ctx, TN_ERR_OUTPUT, "another sweep is writing %s; choose another -o", p->partial);
+        if (error)
+            tn_warn(ctx, "%s cannot be locked: %s; see to it that no other sweep writes there", p->partial,
+                    strerror(error));
+        if (is_still_there(fd, p->partial))
+            return TN_OK;
+        fclose(p->stream);
+        p->stream = NULL;
+    }
+}
+
 tn_status tn_partial_file_open(tn_context *ctx, const char *path, tn_row_format format,
                                tn_partial_file *out) {
     tn_status status = TN_OK;
@@ -172,17 +203,7 @@ tn_status tn_partial_file_open(tn_context *ctx, const char *path, tn_row_format 
     size_t size = strlen(out->path) + 8;
     TN_GO(tn_alloc(ctx, size, 1, &out->partial));
     snprintf(out->partial, size, "%s.part", out->path);
-    int fd = open(out->partial, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    out->stream = fd >= 0 ? fdopen(fd, "a") : NULL;
-    if (!out->stream) {
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "cannot write %s: %s; try another folder", out->partial,
-                         strerror(errno));
-        goto cleanup;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        status = tn_fail(ctx, TN_ERR_OUTPUT, "another sweep is writing %s; choose another -o", out->partial);
-        goto cleanup;
-    }
+    TN_GO(take_partial(ctx, out));
     TN_GO(take_up(ctx, out));
     out->spare = out->key_count == 0;
     TN_GO(take_finished(ctx, out));

@@ -26,6 +26,8 @@ typedef struct tn_partial_file {
     /* Of them: least and most timing_s; −1 where a row does not say. */
     double timing_least, timing_most;
     char other_build[sizeof((tn_cost_row *)0)->version]; /* of one that another build measured, or "" */
+    char shard[sizeof((tn_cost_row *)0)->shard];         /* of the last of them */
+    bool shards_differ;                                  /* it is not that of all */
     bool finished; /* they come from FILE itself, which stands until the partial file replaces it */
     bool spare;    /* the partial file holds no row that FILE has not: it goes when it is closed */
 } tn_partial_file;

@@ -222,17 +222,19 @@ tn_status tn_row_parse(tn_context *ctx, const char *line, tn_cost_row *out) {
     return TN_OK;
 }
 
+/* A row says what ran, "dense" too; a cell names an execution, and compacted where it names none. */
+static bool names_no_execution(const tn_cost_row *row, int i) {
+    tn_execution execution;
+    return i == TN_COLUMN_schedule &&
+           (!tn_execution_parse(row->schedule, &execution) || execution == TN_EXECUTION_COMPACTED);
+}
+
 void tn_row_key(const tn_cost_row *row, char *key, size_t size) {
     size_t used = 0;
-    tn_execution execution;
     key[0] = '\0';
     for (int i = 0; i < TN_COLUMNS && used < size; i++) {
         const column *c = &columns[i];
-        if (!(tn_cost_columns[i].uses & TN_COL_CELL))
-            continue;
-        /* A row says what ran, "dense" too; a cell names an execution, and compacted where it names none. */
-        if (i == TN_COLUMN_schedule &&
-            (!tn_execution_parse(row->schedule, &execution) || execution == TN_EXECUTION_COMPACTED))
+        if (!(tn_cost_columns[i].uses & TN_COL_CELL) || names_no_execution(row, i))
             continue;
         if (c->type == TEXT)
             used += (size_t)snprintf(key + used, size - used, "%s|", text_of(row, c));
@@ -241,5 +243,26 @@ void tn_row_key(const tn_cost_row *row, char *key, size_t size) {
         else
             used += (size_t)snprintf(key + used, size - used, "%.6g|",
                                      real_of(row, c) >= 0 ? real_of(row, c) : -1.0);
+    }
+}
+
+void tn_row_work_name(const tn_cost_row *row, char *name, size_t size) {
+    const unsigned work = TN_COL_CELL | TN_COL_WORK;
+    size_t used = 0;
+    name[0] = '\0';
+    for (int i = 0; i < TN_COLUMNS && used < size; i++) {
+        const column *c = &columns[i];
+        char value[32];
+        const char *text = value;
+        if ((tn_cost_columns[i].uses & work) != work || names_no_execution(row, i))
+            continue;
+        if (c->type == TEXT)
+            text = text_of(row, c);
+        else if (c->type == COUNT)
+            snprintf(value, sizeof value, count_of(row, c) >= 0 ? "%lld" : "", (long long)count_of(row, c));
+        else
+            snprintf(value, sizeof value, real_of(row, c) >= 0 ? "%.6g" : "", real_of(row, c));
+        if (text[0])
+            used += (size_t)snprintf(name + used, size - used, "%s=%s|", tn_cost_columns[i].name, text);
     }
 }

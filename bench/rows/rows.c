@@ -184,6 +184,8 @@ void tn_row_set_failure(tn_cost_row *row, tn_status failure, const char *message
 tn_status tn_row_settle(tn_cost_row *row, tn_status status, const tn_context *ctx) {
     if (status == TN_ERR_INTERRUPTED || status == TN_ERR_ARG)
         return status;
+    if (status != TN_OK && tn_interrupted()) /* a driver's compiler may have been cut off: no result */
+        return TN_ERR_INTERRUPTED;
     if (status != TN_OK)
         tn_row_set_failure(row, status, ctx->message);
     return TN_OK;

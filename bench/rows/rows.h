@@ -62,6 +62,7 @@ typedef struct tn_cost_row {
     int64_t context_min, context_median; /* of the sequences */
     double state_bytes;                  /* of all sequences, on the device */
     double tokens_per_s;                 /* of all sequences together */
+    char shard[24]; /* the part of a sweep's grid that the row belongs to: "2/4"; "" of a whole one */
 } tn_cost_row;
 
 /* Which variant of `op` ran, and where that choice and the values of tunables came from; NULL: where those of
@@ -121,5 +122,8 @@ tn_status tn_row_parse(tn_context *ctx, const char *line, tn_cost_row *out);
 
 /* Which cell of a sweep a row is of: the same for every row of one, different for rows of others. */
 void tn_row_key(const tn_cost_row *row, char *key, size_t size);
+/* Which work it is, on whatever device and by whatever build: "level=op|op=gelu|…", of the columns that say
+ * so and are not empty, so that a column that is new changes no old work's name. */
+void tn_row_work_name(const tn_cost_row *row, char *name, size_t size);
 
 #endif

@@ -3,8 +3,10 @@
 #include "child.h"
 #include "samples.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Words of a child's command line. */
 typedef struct words {
@@ -129,6 +131,16 @@ static tn_status take_samples(tn_context *ctx, const char *output, const char *w
     return strcmp(want, got) == 0 ? tn_strdup(ctx, line + 1, samples) : TN_OK;
 }
 
+/* Whether this process is stopped too. A scheduler that takes the machine back signals every process of a
+ * job, the cell's perhaps a moment before this one, and what ended so is no result. */
+static bool is_stopped(const tn_child_result *r) {
+    const bool may_be = r->signal == SIGTERM || r->signal == SIGINT || r->signal == SIGHUP ||
+                        r->code == tn_status_exit_code(TN_ERR_INTERRUPTED);
+    for (int i = 0; may_be && i < 100 && !tn_interrupted(); i++)
+        usleep(2000);
+    return r->interrupted || (may_be && tn_interrupted());
+}
+
 tn_status tn_cell_child_run(tn_context *ctx, const tn_cell_child *how, const tn_sweep_cell *cell,
                             const tn_cell_ceilings *ceilings, tn_cost_row *row, char **samples,
                             tn_cell_end *end, char reason[TN_CELL_REASON]) {
@@ -153,7 +165,7 @@ tn_status tn_cell_child_run(tn_context *ctx, const tn_cell_child *how, const tn_
     tn_status status = TN_OK;
     if (has)
         tn_row_key(&found, got, sizeof got);
-    if (r.interrupted) {
+    if (!has && is_stopped(&r)) {
         *end = TN_CELL_INTERRUPTED;
     } else if (has && strcmp(want, got) == 0) {
         *end = TN_CELL_ROW;

@@ -389,6 +389,19 @@ tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes
     return cross_cores(&p, before);
 }
 
+void tn_cells_keep(tn_cell_list *list, const tn_shard *shard) {
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        tn_cost_row row;
+        char work[1400];
+        tn_sweep_cell_identify(&list->items[i], 0, "", &row);
+        tn_row_work_name(&row, work, sizeof work);
+        if (tn_shard_has(shard, work))
+            list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
 void tn_cell_list_free(tn_context *ctx, tn_cell_list *list) {
     tn_free(ctx, list->items);
     *list = (tn_cell_list){0};

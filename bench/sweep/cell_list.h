@@ -3,6 +3,7 @@
 #define TN_CELL_LIST_H
 
 #include "axis.h"
+#include "shard.h"
 #include "sweep_cell.h"
 
 /* What was given replaces what the preset has; an axis without values (count 0) stays as it is there. Of an
@@ -29,6 +30,9 @@ typedef struct tn_cell_list {
  * hang, crash and fail stand in for real ones. TN_ERR_ARG where no cell is left. */
 tn_status tn_cells_make(tn_context *ctx, const char *preset, const tn_sweep_axes *axes,
                         const tn_device_info *info, bool tell, tn_cell_list *list);
+/* Leaves the cells of one part. A cell's part follows from its work: level, op, pass, sizes; the device has
+ * no say, so that tasks on machines that name or number theirs in other ways share the grid all the same. */
+void tn_cells_keep(tn_cell_list *list, const tn_shard *shard);
 void tn_cell_list_free(tn_context *ctx, tn_cell_list *list);
 void tn_cells_shuffle(tn_cell_list *list, uint64_t seed);
 

@@ -56,6 +56,13 @@ double tn_sweep_estimate(const tn_sweep_options *options, const tn_cell_list *ce
     return sum;
 }
 
+tn_status tn_sweep_cells(tn_context *ctx, const tn_sweep_options *o, bool tell, tn_cell_list *out) {
+    for (int i = 0; i < o->device_count; i++)
+        TN_TRY(tn_cells_make(ctx, o->preset, &o->axes, o->devices[i], tell && i == 0, out));
+    tn_cells_keep(out, &o->shard);
+    return TN_OK;
+}
+
 static double timeout_of(const sweep *s) {
     return s->o->timeout_s > 0 ? s->o->timeout_s : 60;
 }
@@ -200,6 +207,7 @@ static tn_status run_all(sweep *s, tn_sweep_result *out) {
         show_progress(s, &s->cells.items[i], measured++);
         double before = tn_clock_seconds();
         TN_TRY(run_cell(s, &s->cells.items[i], &row));
+        tn_shard_print(&s->o->shard, row.shard);
         ceiling_of(s, &s->cells.items[i])->spent_s += tn_clock_seconds() - before;
         TN_TRY(keep_row(s, &row));
         tn_row_count(&row, &out->tally);
@@ -224,6 +232,24 @@ static tn_status check_seconds(const sweep *s) {
         p->finished ? p->path : p->partial, text, now);
 }
 
+/* A file holds one part of a grid, or the whole: what stands in it says which. */
+static tn_status check_shard(const sweep *s) {
+    const tn_partial_file *p = &s->partial;
+    char now[TN_SHARD_TEXT];
+    tn_shard_print(&s->o->shard, now);
+    if (p->key_count == 0 || (!p->shards_differ && strcmp(p->shard, now) == 0))
+        return TN_OK;
+    return tn_fail(
+        s->ctx, TN_ERR_INPUT,
+        "%s holds rows of %s%s, now it would be %s%s; give the same, move the file away, or choose "
+        "another -o",
+        p->finished ? p->path : p->partial,
+        p->shards_differ ? "several shards"
+        : p->shard[0]    ? "shard "
+                         : "a whole grid",
+        p->shards_differ ? "" : p->shard, now[0] ? "shard " : "the whole grid", now);
+}
+
 /* Rows that were there and belong to no cell of this sweep, or were measured for another time: of another
  * one, which must not be mixed in. */
 static tn_status check_kept(sweep *s, tn_sweep_result *out) {
@@ -241,10 +267,11 @@ static tn_status check_kept(sweep *s, tn_sweep_result *out) {
                        "move the file away, or choose another -o",
                        s->partial.finished ? s->partial.path : s->partial.partial, s->partial.other_build,
                        tn_build_version());
+    TN_TRY(check_shard(s));
     if ((size_t)out->kept != s->partial.key_count)
         return tn_fail(
             s->ctx, TN_ERR_INPUT,
-            "%s holds rows of another sweep (other preset, axes, seed, devices or driver); go on with "
+            "%s holds rows of another sweep (other preset, axes, shard, seed, devices or driver); go on with "
             "the options it "
             "was begun with, move it away, or choose another -o",
             s->partial.finished ? s->partial.path : s->partial.partial);
@@ -283,8 +310,7 @@ tn_status tn_sweep_run(tn_context *ctx, const tn_sweep_options *options, tn_swee
     sweep s = {.ctx = ctx, .o = options};
     tn_status status = TN_OK;
     *out = (tn_sweep_result){0};
-    for (int i = 0; i < options->device_count; i++)
-        TN_GO(tn_cells_make(ctx, options->preset, &options->axes, options->devices[i], i == 0, &s.cells));
+    TN_GO(tn_sweep_cells(ctx, options, true, &s.cells));
     tn_cells_shuffle(&s.cells, options->seed);
     TN_GO(list_ceilings(&s));
     if (!options->rows)

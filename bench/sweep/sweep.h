@@ -20,6 +20,7 @@ typedef struct tn_sweep_options {
     const char *samples;  /* of the raw samples, a JSON object a line; NULL: not kept */
     const char *preset;   /* "quick" or "full" */
     tn_sweep_axes axes;   /* what replaces the preset's */
+    tn_shard shard;       /* the part of the grid that is measured */
     uint64_t seed;        /* of order and data */
     double timeout_s;     /* a cell; 0: 60 */
     double seconds;       /* of timing a cell; 0: the preset's */
@@ -34,6 +35,10 @@ typedef struct tn_sweep_result {
     tn_row_tally tally; /* of all rows */
     bool whole;         /* all were kept: nothing was measured */
 } tn_sweep_result;
+
+/* The cells of all devices that fall to the shard, before they are put into their order. What cannot be is
+ * told where `tell`. TN_ERR_ARG where the grid has no cell at all; a shard may have none. */
+tn_status tn_sweep_cells(tn_context *ctx, const tn_sweep_options *options, bool tell, tn_cell_list *out);
 
 /* Seconds that the cells take at least, about: a process, its kernels' build, a check and the timing of each.
  * Nothing is run for it, so a call that takes longer than its timing is not seen. */

@@ -107,7 +107,8 @@ typedef enum tn_column_use {
     X(context_min, COUNT, 0)                                                                                 \
     X(context_median, COUNT, 0)                                                                              \
     X(state_bytes, AMOUNT, 0)                                                                                \
-    X(tokens_per_s, POSITIVE, 0)
+    X(tokens_per_s, POSITIVE, 0)                                                                             \
+    X(shard, TEXT, 0)
 
 /* The number of each column, in the order of the file. */
 #define TN_COLUMN_NUMBER(name, kind, uses) TN_COLUMN_##name,
