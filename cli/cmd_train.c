@@ -14,7 +14,8 @@
 enum { SUMMARY_SEQUENCES = 2000 };
 
 static const char *const lambda_words[] = {"measured", NULL}, *const positions[] = {"none", "rope", NULL},
-                         *const penalties[] = {"mean", "rows", NULL};
+                         *const penalties[] = {"mean", "rows", NULL},
+                         *const prices[] = {"all", "known", NULL};
 
 static tn_status task_of(tn_context *ctx, const tn_cli_args *args, tn_task_config *task) {
     *task = (tn_task_config){.distance = 126, .pairs = 4, .seed = tn_cli_uint64(args, "seed", 1)};
@@ -62,6 +63,9 @@ static tn_status curriculum_options(tn_context *ctx, const tn_cli_args *args, tn
         u->lambda = tn_cli_real(args, "lambda", u->lambda);
         c->row_cost = (tn_row_cost){0};
     }
+    u->budget = tn_cli_real(args, "budget", u->budget);
+    if (tn_cli_given(args, "price"))
+        u->price_known = strcmp(tn_cli_string(args, "price", NULL), prices[1]) == 0;
     u->steps = tn_cli_int(args, "steps", u->steps);
     u->margin = tn_cli_real(args, "gate-margin", u->margin);
     u->lr = tn_cli_real(args, "lr", u->lr);
@@ -225,6 +229,16 @@ static const tn_cli_option options[] = {
      "what "
      "one that is not takes, at this batch and length, within 0.01 to 100",
      0, 1e6, lambda_words},
+    {"budget", 0, "X", TN_CLI_REAL,
+     "share of rows that is to take attention, over all layers: λ is steered there, from --lambda on; 0: λ "
+     "is "
+     "given (0)",
+     0, 1},
+    {"price", 0, "ROWS", TN_CLI_STRING,
+     "whom a compacted step charges: all rows, or those of which it knows what attention is worth to them, "
+     "the "
+     "routed ones (all)",
+     0, 0, prices},
     {"penalty", 0, "FORM", TN_CLI_STRING,
      "mean: λ times the mean gate; rows: λ times the gates of a sequence and layer over the rows that the "
      "task needs there (text mean, else rows)",

@@ -71,6 +71,43 @@ START_TEST(test_ablation) {
 }
 END_TEST
 
+/* Rows that are worth 10^-4 to 10^-1 each, as many a decade: the share whose worth is above a price. */
+static double share_at(double lambda) {
+    return fmin(1, fmax(0, -(log10(lambda) + 1) / 3));
+}
+
+/* λ goes where the budget's share is, and stays, whatever it starts from. */
+START_TEST(test_budget) {
+    tn_curriculum c = tn_curriculum_default(2000);
+    static const double starts[] = {1e-4, 0.03, 30};
+    for (int i = 0; i < 3; i++) {
+        c.budget = 0.05;
+        c.lambda = starts[i];
+        tn_steering s = tn_steering_start(&c);
+        double last = 1;
+        for (int64_t step = c.phase1; step < 2000; step++) {
+            double aim = tn_curriculum_share(&c, step);
+            ck_assert(aim <= last && aim >= c.budget && aim <= 0.5);
+            last = aim;
+            tn_steering_step(&s, &c, step, share_at(s.lambda));
+            if (step > 1500)
+                ck_assert_msg(fabs(share_at(s.lambda) / c.budget - 1) < 0.02, "from %g: %g at step %lld",
+                              starts[i], share_at(s.lambda), (long long)step);
+        }
+        ck_assert(tn_curriculum_share(&c, 1999) == c.budget);
+        double before = s.lambda;
+        for (int64_t step = 0; step < 4000; step++) /* where nothing helps λ stays finite */
+            tn_steering_step(&s, &c, 1999, 1);
+        ck_assert(s.lambda > before && isfinite(s.lambda));
+        for (int64_t step = 0; step < 4000; step++)
+            tn_steering_step(&s, &c, 1999, 0);
+        ck_assert(s.lambda > 0 && s.lambda < before);
+    }
+    c.enabled = false;
+    ck_assert(tn_curriculum_share(&c, 0) == c.budget);
+}
+END_TEST
+
 /* Recall's own recipe, and the published one behind one call. */
 START_TEST(test_recipes) {
     tn_task_config task = {.kind = TN_TASK_RECALL, .distance = 126, .seed = 1};
@@ -176,6 +213,21 @@ START_TEST(test_config_file) {
     ck_assert_int_eq(tn_train_config_same(&ctx, &a, &b), TN_ERR_ARG);
     ck_assert(strstr(ctx.message, "mixer") != NULL);
     b = a;
+    b.curriculum.budget = 0.05; /* beside capacity */
+    ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
+    ck_ok(&ctx, tn_routing_parse(&ctx, "threshold", &b.model));
+    b.curriculum.price_known = true;
+    ck_ok(&ctx, tn_train_config_check(&ctx, &b));
+    ck_ok(&ctx, tn_train_config_save(&ctx, &b, path));
+    tn_train_config c;
+    ck_ok(&ctx, tn_train_config_load(&ctx, path, &c));
+    ck_ok(&ctx, tn_train_config_same(&ctx, &b, &c));
+    b.curriculum.budget = 1;
+    ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
+    b.curriculum.budget = 0.05;
+    b.curriculum.explore = 1;
+    ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
+    b = a;
     b.curriculum.steps = 0;
     ck_assert_int_eq(tn_train_config_check(&ctx, &b), TN_ERR_ARG);
     b = a;
@@ -197,6 +249,7 @@ int main(void) {
     tcase_add_test(t, test_phases);
     tcase_add_test(t, test_capacity_comes_late);
     tcase_add_test(t, test_ablation);
+    tcase_add_test(t, test_budget);
     tcase_add_test(t, test_recipes);
     tcase_add_test(t, test_price_of_a_row);
     tcase_add_test(t, test_fields_of_other_tasks);

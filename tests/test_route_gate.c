@@ -67,7 +67,7 @@ START_TEST(test_gradient) {
     for (int n = 0; n < FN; n++)
         dp[n] = tn_rng_normal(&rng);
     tn_route_gate_forward_ref(FN, FD, p, h, u, w, b, 0);
-    tn_route_gate_backward_ref(FN, FD, du, dw, &db, dp, penalty, 0, p, u, w);
+    tn_route_gate_backward_ref(FN, FD, du, dw, &db, dp, penalty, 0, NULL, p, u, w);
     for (int i = 0; i < FN * FD; i++) {
         double kept = u[i], high, low;
         u[i] = kept + step;

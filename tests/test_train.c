@@ -21,7 +21,10 @@
     "--ramp 20 --short-steps 10 --short-length 16 --head-init 0.1 --log-every 1 --checkpoint-every 7 "       \
     "--sequences 20 --quiet --seed 3"
 
-static const char *const cut_lines[] = {SMALL, MQAR};
+/* λ is steered, which is part of the state. */
+#define BUDGET SMALL " --budget 0.2 --price known --explore 3 --explore-below 0 --gate-margin 0"
+
+static const char *const cut_lines[] = {SMALL, MQAR, BUDGET};
 
 static char *slurp(const char *run, const char *name, size_t *size) {
     char path[200];
@@ -312,7 +315,7 @@ int main(void) {
     tcase_add_test(t, test_same_bits);
     tcase_add_test(t, test_wrong_answers_run_again);
     tcase_add_test(t, test_shorter_task);
-    tcase_add_loop_test(t, test_killed_and_resumed, 0, 2);
+    tcase_add_loop_test(t, test_killed_and_resumed, 0, 3);
     tcase_add_test(t, test_interrupt);
     tcase_add_test(t, test_price_is_measured_once);
     tcase_add_test(t, test_bad_arguments);

@@ -5,10 +5,10 @@
 
 #include <math.h>
 
-enum { DIM_N, DIM_D, DIM_MARGIN };
+enum { DIM_N, DIM_D, DIM_MARGIN, DIM_PRICED };
 enum { FORWARD, BACKWARD };
 enum { F_P, F_H, F_U, F_W, F_B };
-enum { B_DU, B_DW, B_DB, B_DP, B_P, B_U, B_W, B_B };
+enum { B_DU, B_DW, B_DB, B_DP, B_P, B_U, B_W, B_B, B_PRICED };
 
 static const double penalty = 0.125; /* dp_const; a power of two, exact in float */
 
@@ -18,6 +18,7 @@ static double least_slope(const tn_shape *s) {
 
 static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_MARGIN] = (int64_t)tn_rng_below(rng, 2);
+    s->v[DIM_PRICED] = (int64_t)tn_rng_below(rng, 2);
     s->v[DIM_N] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
     s->v[DIM_D] = tn_rng_below(rng, 2) == 0 ? 16 * tn_rng_range(rng, 1, 9) : tn_rng_range(rng, 1, 150);
     if (tn_rng_below(rng, 8) == 0) { /* wider than what a work-group keeps of a row */
@@ -44,12 +45,12 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
     t[B_U] = (tn_tensor){"u", TN_F32, TN_IN, N * D};
     t[B_W] = (tn_tensor){"w", TN_F32, TN_IN, D};
     t[B_B] = (tn_tensor){"b", TN_F32, TN_IN, 1};
-    return 8;
+    t[B_PRICED] = (tn_tensor){"priced", TN_U8, TN_IN, N};
+    return 9;
 }
 
 /* Rows whose logit is so small that rounding could turn the decision are moved away from 0. */
 static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
-    (void)rng;
     int64_t D = s->v[DIM_D];
     double *u = t[pass == FORWARD ? F_U : B_U].f64, *w = t[pass == FORWARD ? F_W : B_W].f64;
     double *b = t[pass == FORWARD ? F_B : B_B].f64;
@@ -64,6 +65,8 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
                 break;
             u[n * D] += 0.25;
         }
+    for (int64_t n = 0; pass == BACKWARD && n < s->v[DIM_N]; n++)
+        t[B_PRICED].i32[n] = (int32_t)tn_rng_below(rng, 2);
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
@@ -72,8 +75,9 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
         return tn_route_gate_forward(dev, &s, t[F_P].buffer, t[F_H].buffer, t[F_U].buffer, t[F_W].buffer,
                                      t[F_B].buffer, (double)shape->v[DIM_MARGIN]);
     return tn_route_gate_backward(dev, &s, t[B_DU].buffer, t[B_DW].buffer, t[B_DB].buffer, t[B_DP].buffer,
-                                  penalty, least_slope(shape), t[B_P].buffer, t[B_U].buffer, t[B_W].buffer,
-                                  t[B_DU].buffer, NULL);
+                                  penalty, least_slope(shape),
+                                  shape->v[DIM_PRICED] ? t[B_PRICED].buffer : NULL, t[B_P].buffer,
+                                  t[B_U].buffer, t[B_W].buffer, t[B_DU].buffer, NULL);
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
@@ -81,19 +85,22 @@ static void reference(const tn_shape *s, int pass, tn_tensor *t) {
         tn_route_gate_forward_ref(s->v[DIM_N], s->v[DIM_D], t[F_P].f64, t[F_H].i32, t[F_U].f64, t[F_W].f64,
                                   *t[F_B].f64, (double)s->v[DIM_MARGIN]);
     else
-        tn_route_gate_backward_ref(s->v[DIM_N], s->v[DIM_D], t[B_DU].f64, t[B_DW].f64, t[B_DB].f64,
-                                   t[B_DP].f64, penalty, least_slope(s), t[B_P].f64, t[B_U].f64, t[B_W].f64);
+        tn_route_gate_backward_ref(
+            s->v[DIM_N], s->v[DIM_D], t[B_DU].f64, t[B_DW].f64, t[B_DB].f64, t[B_DP].f64, penalty,
+            least_slope(s), s->v[DIM_PRICED] ? t[B_PRICED].i32 : NULL, t[B_P].f64, t[B_U].f64, t[B_W].f64);
 }
 
 static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
     size_t D = (size_t)s->v[DIM_D];
     (void)t;
     if (out == TN_ANY_OUTPUT)
-        return pass == FORWARD || in != B_B;
+        return pass == FORWARD || (in != B_B && in != B_PRICED);
     if (pass == FORWARD)
         return in != F_U || o == i / D;
     if (out == B_DU)
-        return in == B_DU ? o == i : in == B_W ? o % D == i : in != B_U && o / D == i;
+        return in == B_DU  ? o == i
+               : in == B_W ? o % D == i
+                           : in != B_U && in != B_PRICED && in != B_B && o / D == i;
     return in == B_DP || in == B_P || (out == B_DW && in == B_U && o == i % D);
 }
 
@@ -106,7 +113,7 @@ static double bytes(const tn_shape *s, int pass) {
     return pass == FORWARD ? 4 * (N * D + D + N) + N : 4 * (3 * N * D + 2 * N + 2 * D);
 }
 
-static const char *const dims[] = {"N", "D", "margin", NULL};
+static const char *const dims[] = {"N", "D", "margin", "priced", NULL};
 static const char *const passes[] = {"forward", "backward", NULL};
 
 /* No finite differences: dp_const is the gradient of a penalty that is no output. tests/test_route_gate.c has

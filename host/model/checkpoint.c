@@ -2,6 +2,7 @@
 
 #include "safetensors.h"
 
+#include <math.h>
 #include <string.h>
 
 static tn_st_tensor spec(const tn_param *p, const void *data) {
@@ -190,15 +191,21 @@ static const char *const state_prefixes[] = {"value.", "moment1.", "moment2."};
 static const char state_kind[] = "turnout-state-1";
 
 tn_status tn_state_save(const tn_snapshot *s, const char *path, int64_t step, uint64_t seed,
-                        const char *run) {
+                        const double steering[2], const char *run) {
     const tn_params *p = &s->m->params;
     tn_context *ctx = tn_device_context(p->dev);
     const float *flats[] = {s->values, s->moment1, s->moment2};
     tn_st_tensor *tensors;
-    char step_text[24], seed_text[24];
+    char step_text[24], seed_text[24], steering_text[80];
     snprintf(step_text, sizeof step_text, "%lld", (long long)step);
     snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
-    tn_st_pair meta[] = {{"kind", state_kind}, {"step", step_text}, {"seed", seed_text}, {"run", run}};
+    tn_st_pair meta[] = {{"kind", state_kind},
+                         {"step", step_text},
+                         {"seed", seed_text},
+                         {"run", run},
+                         {"steering", steering_text}};
+    if (steering) /* to the last bit */
+        snprintf(steering_text, sizeof steering_text, "%a %a", steering[0], steering[1]);
     int n = p->count;
     TN_TRY(tn_alloc(ctx, (size_t)(3 * n), sizeof *tensors, &tensors));
     for (int k = 0; k < 3; k++)
@@ -206,7 +213,7 @@ tn_status tn_state_save(const tn_snapshot *s, const char *path, int64_t step, ui
             tensors[k * n + i] = spec(&p->items[i], flats[k] + p->items[i].offset);
             snprintf(tensors[k * n + i].name, TN_ST_NAME, "%s%s", state_prefixes[k], p->items[i].name);
         }
-    tn_status status = tn_safetensors_write(ctx, path, meta, 4, tensors, 3 * n);
+    tn_status status = tn_safetensors_write(ctx, path, meta, steering ? 5 : 4, tensors, 3 * n);
     tn_free(ctx, tensors);
     return status;
 }
@@ -242,8 +249,19 @@ static tn_status state_header(tn_context *ctx, const char *path, const tn_safete
     return TN_OK;
 }
 
+static tn_status steering_of(tn_context *ctx, const char *path, const tn_safetensors *file,
+                             double steering[2]) {
+    const char *text = tn_safetensors_meta(file, "steering");
+    char rest;
+    if (!text || sscanf(text, "%la %la%c", &steering[0], &steering[1], &rest) != 2 || !(steering[0] > 0) ||
+        !isfinite(steering[0]) || !isfinite(steering[1]))
+        return tn_fail(ctx, TN_ERR_INPUT,
+                       "%s does not say where its budget has steered λ; the run cannot go on from it", path);
+    return TN_OK;
+}
+
 tn_status tn_state_load(tn_model *m, const char *path, uint64_t seed, int64_t most, int64_t *step,
-                        char **run) {
+                        double steering[2], char **run) {
     tn_context *ctx = tn_device_context(m->dev);
     tn_safetensors file;
     *run = NULL;
@@ -251,6 +269,8 @@ tn_status tn_state_load(tn_model *m, const char *path, uint64_t seed, int64_t mo
     tn_buffer *const to[] = {m->params.values, m->params.moment1, m->params.moment2};
     tn_status status = TN_OK;
     TN_GO(state_header(ctx, path, &file, seed, most, step));
+    if (steering)
+        TN_GO(steering_of(ctx, path, &file, steering));
     for (int k = 0; k < 3; k++)
         TN_GO(fill_flat(m, path, &file, state_prefixes[k], to[k]));
     TN_GO(run_of(ctx, &file, run));

@@ -205,9 +205,10 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
     if (!tn_mixer_has_router(&m->config))
         return TN_OK;
     tn_route_gate_shape shape = {in->B * in->T, D};
+    const tn_buffer *priced = in->price_known && !st->dense ? st->h : NULL;
     return tn_route_gate_backward(m->dev, &shape, ws->du, lp->router_weight->grad, lp->router_bias->grad,
-                                  ws->dg, penalty, in->gate_slope, st->p, st->u1, lp->router_weight->value,
-                                  ws->du, ws->sums);
+                                  ws->dg, penalty, in->gate_slope, priced, st->p, st->u1,
+                                  lp->router_weight->value, ws->du, ws->sums);
 }
 
 tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, tn_buffer *dx,

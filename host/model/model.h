@@ -59,8 +59,10 @@ typedef struct tn_input {
     uint64_t control_seed, control_index; /* stream of the random control */
     double gate_margin; /* a row is routed where its logit reaches this: 0, but in training */
     bool by_threshold;  /* whatever the model's routing is: false, but in training */
-    double gate_slope;  /* least slope of the router's sigmoid as the loss's gradient passes it: 0, but in
-                           training */
+    bool price_known; /* in a compacted pass the penalty is that of routed rows alone: what attention would be
+                         worth to the others is not known there. false, but in training */
+    double gate_slope; /* least slope of the router's sigmoid as the loss's gradient passes it: 0, but in
+                          training */
 } tn_input;
 
 /* What one layer did in the last forward pass. */

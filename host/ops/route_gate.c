@@ -15,8 +15,8 @@ tn_status tn_route_gate_forward(tn_device *dev, const tn_route_gate_shape *s, tn
 
 tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, tn_buffer *du, tn_buffer *dw,
                                  tn_buffer *db, const tn_buffer *dp, double dp_const, double least_slope,
-                                 const tn_buffer *p, const tn_buffer *u, const tn_buffer *w,
-                                 const tn_buffer *add, tn_partial_sums *later) {
+                                 const tn_buffer *priced, const tn_buffer *p, const tn_buffer *u,
+                                 const tn_buffer *w, const tn_buffer *add, tn_partial_sums *later) {
     return tn_op_run(dev, &tn_route_gate_op, TN_ROUTE_GATE_BACKWARD, &(tn_route_gate_key){s->N, s->D},
                      &(tn_route_gate_args){.du = du,
                                            .dw = dw,
@@ -24,6 +24,7 @@ tn_status tn_route_gate_backward(tn_device *dev, const tn_route_gate_shape *s, t
                                            .dp = dp,
                                            .dp_const = dp_const,
                                            .least_slope = least_slope,
+                                           .priced = priced,
                                            .p = p,
                                            .u = u,
                                            .w = w,

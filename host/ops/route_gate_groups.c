@@ -41,8 +41,8 @@ static tn_status backward(tn_device *dev, const tn_route_gate_key *s, const tn_g
     TN_TRY(tn_partial_sums_place(dev, a->later, p->groups * (s->D + 1), 0, &partial, &at));
     TN_TRY(tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->du), tn_arg_buffer(partial), tn_arg_i32(at),
                      tn_arg_buffer(a->dp), tn_arg_f32(a->dp_const), tn_arg_f32(a->least_slope),
-                     tn_arg_buffer(a->p), tn_arg_buffer(a->u), tn_arg_buffer(a->w), tn_arg_buffer(a->add),
-                     tn_arg_i32(p->steps), tn_arg_i32(s->N), tn_arg_i32(s->D)));
+                     tn_arg_buffer(a->priced), tn_arg_buffer(a->p), tn_arg_buffer(a->u), tn_arg_buffer(a->w),
+                     tn_arg_buffer(a->add), tn_arg_i32(p->steps), tn_arg_i32(s->N), tn_arg_i32(s->D)));
     TN_TRY(tn_partial_sums_add(dev, a->later, &weight, a->dw, partial, at));
     return tn_partial_sums_add(dev, a->later, &bias, a->db, partial, at + p->groups * s->D);
 }

@@ -16,8 +16,8 @@ typedef struct tn_route_gate_args {
     tn_buffer *p_out, *h; /* forward */
     const tn_buffer *b;
     double margin;
-    tn_buffer *du, *dw, *db;       /* backward */
-    const tn_buffer *dp, *p, *add; /* add: NULL when absent */
+    tn_buffer *du, *dw, *db;                /* backward */
+    const tn_buffer *dp, *p, *add, *priced; /* add, priced: NULL when absent */
     double dp_const, least_slope;
     tn_partial_sums *later; /* NULL: sums are done at once */
     const tn_buffer *u, *w;

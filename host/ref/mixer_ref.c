@@ -300,8 +300,8 @@ void tn_mixer_ref_backward(tn_mixer_ref *m, double *dx, const tn_mixer_tensors_r
         global_backward(m, g);
     if (m->w.router) {
         memset(m->dus, 0, (size_t)(S * D) * sizeof(double));
-        tn_route_gate_backward_ref(S, D, m->dus, g->router, g->router_bias, m->dp, penalty, 0, m->p, m->us,
-                                   m->w.router);
+        tn_route_gate_backward_ref(S, D, m->dus, g->router, g->router_bias, m->dp, penalty, 0, NULL, m->p,
+                                   m->us, m->w.router);
         scatter_add(S, D, m->du, m->dus, m->rows);
     }
     memset(dx, 0, (size_t)(N * D) * sizeof *dx);

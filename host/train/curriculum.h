@@ -25,8 +25,17 @@ typedef struct tn_curriculum {
                               none */
     double margin;         /* what a logit must reach to be routed when λ is at its top; rises with λ */
     double lambda, lr;     /* final λ; top learning rate */
-    double decay; /* share of the run, at its end, over which the learning rate falls to a twentieth */
+    /* Share of rows that is to take attention: λ is not given but steered there, and `lambda` is where it
+     * begins. 0: λ is given. */
+    double budget;
+    bool price_known; /* a compacted step prices the rows that are routed alone */
+    double decay;     /* share of the run, at its end, over which the learning rate falls to a twentieth */
 } tn_curriculum;
+
+/* λ that a budget steers: a function of the shares that were seen. */
+typedef struct tn_steering {
+    double lambda, share; /* of the next step; of routed rows, smoothed over some steps, −1: none seen */
+} tn_steering;
 
 typedef struct tn_step_plan {
     int phase; /* 1 or 2 */
@@ -41,5 +50,10 @@ typedef struct tn_step_plan {
 tn_curriculum tn_curriculum_default(int64_t steps);
 /* Step counts from 0. A model without a router is in phase 1 throughout, with λ = 0. */
 tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *model, int64_t step);
+/* The share that step aims at: from a half down to the budget while λ would rise, then the budget. */
+double tn_curriculum_share(const tn_curriculum *c, int64_t step);
+tn_steering tn_steering_start(const tn_curriculum *c);
+/* After a step of phase 2 that routed `share` of its rows. */
+void tn_steering_step(tn_steering *s, const tn_curriculum *c, int64_t step, double share);
 
 #endif

@@ -58,6 +58,8 @@ static const tn_field fields[] = {
     FIELD("seed", FIELD_U64, seed),
     FIELD("log_every", FIELD_I64, log_every),
     FIELD("checkpoint_every", FIELD_I64, checkpoint_every),
+    OPTIONAL("budget", FIELD_F64, curriculum.budget),
+    OPTIONAL("price_known", FIELD_BOOL, curriculum.price_known),
     OPTIONAL("data_hash", FIELD_U64, task.data_hash),
     OPTIONAL("kv_heads", FIELD_I64, model.kv_heads),
     OPTIONAL("head_init", FIELD_F64, head_init),
@@ -248,11 +250,13 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
         return tn_fail(ctx, TN_ERR_ARG, "warm-up, phase 1, ramp and explore are counts of steps, 0 or more");
     if (!(u->lambda >= 0 && isfinite(u->lambda)) || !(u->lr > 0 && u->lr < 10) ||
         !(u->decay >= 0 && u->decay <= 1) || !(u->margin >= 0 && u->margin <= 100) ||
-        !(u->explore_below >= 0 && u->explore_below <= 1) || !(fabs(c->router_bias) <= 100))
-        return tn_fail(
-            ctx, TN_ERR_ARG,
-            "λ must be 0 or more, the learning rate in (0,10), its decay and explore_below in 0..1, "
-            "the gate's margin in 0..100, the routers' bias in -100..100");
+        !(u->explore_below >= 0 && u->explore_below <= 1) || !(u->budget >= 0 && u->budget < 1) ||
+        !(fabs(c->router_bias) <= 100))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "λ must be 0 or more, the learning rate in (0,10), its decay and explore_below in "
+                       "0..1, a budget of "
+                       "rows from 0 to below 1, "
+                       "the gate's margin in 0..100, the routers' bias in -100..100");
     if (!(c->head_init >= 0 && c->head_init <= 100))
         return tn_fail(ctx, TN_ERR_ARG,
                        "the head starts as the embedding times a number in 0..100 (0: at random), not %g",
@@ -267,6 +271,10 @@ tn_status tn_train_config_check(tn_context *ctx, const tn_train_config *c) {
         return tn_fail(ctx, TN_ERR_ARG,
                        "the path of the data is not UTF-8, as config.json has to be; give the file another "
                        "name, or a link to it");
+    if (u->budget > 0 && (c->model.routing == TN_ROUTING_CAPACITY || u->explore == 1))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "a budget steers the price of routing by threshold, from steps that are compacted: it "
+                       "wants no --routing capacity and no --explore 1");
     return check_shorter(ctx, c);
 }
 
@@ -274,6 +282,8 @@ static bool is_absent(const tn_train_config *c, const tn_field *f) {
     const void *at = (const char *)c + f->offset;
     if (!f->optional)
         return false;
+    if (f->type == FIELD_BOOL)
+        return !*(const bool *)at;
     return f->type == FIELD_F64 ? fpclassify(*(const double *)at) == FP_ZERO : *(const int64_t *)at == 0;
 }
 

@@ -23,10 +23,11 @@ typedef struct tn_trainer {
     tn_input in;
     tn_metrics metrics;
     char *config_path, *metrics_path, *model_path, *state_path, *summary_path;
-    char *run;      /* the config as one line: what the files say of themselves */
-    int64_t step;   /* done */
-    int64_t saved;  /* of the state in the folder */
-    double elapsed; /* seconds of all steps, over resumes */
+    char *run;            /* the config as one line: what the files say of themselves */
+    int64_t step;         /* done */
+    tn_steering steering; /* by a budget */
+    int64_t saved;        /* of the state in the folder */
+    double elapsed;       /* seconds of all steps, over resumes */
     int64_t logged_step;
     double logged_elapsed, accuracy;
     double started, elapsed_before;
@@ -74,6 +75,7 @@ static tn_status prepare_folder(tn_trainer *t, const char *folder, bool resume, 
 
 /* The usual start, but for the routers' biases and the head. */
 static tn_status start(tn_trainer *t) {
+    t->steering = tn_steering_start(&t->c->curriculum);
     TN_TRY(tn_params_init(&t->model->params, t->c->seed));
     if (t->c->head_init > 0)
         TN_TRY(tn_params_head_from_embedding(&t->model->params, t->c->head_init));
@@ -83,9 +85,14 @@ static tn_status start(tn_trainer *t) {
     return TN_OK;
 }
 
+static bool steers(const tn_trainer *t) {
+    return t->c->curriculum.budget > 0 && tn_mixer_has_router(&t->c->model);
+}
+
 /* The state alone decides where a resume goes on, so it is written last: model and metrics are then at least
  * as new. */
 static tn_status save(tn_trainer *t, bool begun) {
+    const double steering[2] = {t->steering.lambda, t->steering.share};
     tn_snapshot now;
     tn_status status = TN_OK;
     TN_GO(tn_snapshot_take(t->model, &now));
@@ -93,7 +100,7 @@ static tn_status save(tn_trainer *t, bool begun) {
         TN_GO(tn_metrics_save(&t->metrics, t->metrics_path));
         TN_GO(tn_checkpoint_save(&now, t->model_path, t->run));
     }
-    TN_GO(tn_state_save(&now, t->state_path, t->step, t->c->seed, t->run));
+    TN_GO(tn_state_save(&now, t->state_path, t->step, t->c->seed, steers(t) ? steering : NULL, t->run));
     t->saved = t->step;
 cleanup:
     tn_snapshot_free(&now);
@@ -102,7 +109,10 @@ cleanup:
 
 static tn_status read_state(tn_trainer *t) {
     char *run;
-    TN_TRY(tn_state_load(t->model, t->state_path, t->c->seed, t->c->curriculum.steps, &t->step, &run));
+    double steering[2] = {0};
+    TN_TRY(tn_state_load(t->model, t->state_path, t->c->seed, t->c->curriculum.steps, &t->step,
+                         steers(t) ? steering : NULL, &run));
+    t->steering = (tn_steering){steering[0], steering[1]};
     tn_status status = tn_train_config_of_file(t->ctx, t->c, t->state_path, run);
     tn_free(t->ctx, run);
     t->saved = t->step;
@@ -302,6 +312,20 @@ static tn_status check_update(tn_trainer *t) {
     return status;
 }
 
+/* By what a compacted step has routed; a dense one does not count it. */
+static tn_status steer(tn_trainer *t, const tn_step_plan *plan) {
+    const int64_t layers = t->c->model.layers, *routed;
+    double rows = 0;
+    if (plan->gate != TN_GATE_COMPACT)
+        return TN_OK;
+    TN_TRY(tn_workspace_routed(t->ws, &routed));
+    for (int64_t i = 0; i < layers; i++)
+        rows += (double)routed[i];
+    tn_steering_step(&t->steering, &t->c->curriculum, t->step,
+                     rows / (double)(layers * t->batch.B * t->batch.T));
+    return TN_OK;
+}
+
 /* TN_ERR_CHECK, perhaps without words, where something is not finite: `run` then looks for what. */
 static tn_status one_step(tn_trainer *t) {
     const tn_train_config *c = t->c;
@@ -313,6 +337,9 @@ static tn_status one_step(tn_trainer *t) {
     TN_TRY(next_batch(t));
     t->in.gate_margin = plan.margin;
     t->in.by_threshold = plan.by_threshold;
+    t->in.price_known = c->curriculum.price_known;
+    if (steers(t) && plan.phase == 2)
+        plan.lambda = t->steering.lambda;
     TN_TRY(forward(t, &plan));
     double price = tn_penalty_of_row(c, t->task, t->batch.B, plan.lambda);
     TN_TRY(tn_model_backward(t->model, t->ws, &t->in, plan.gate, price));
@@ -322,6 +349,8 @@ static tn_status one_step(tn_trainer *t) {
     if (t->again)
         TN_TRY(check_update(t));
     TN_TRY(tn_device_flush(t->model->dev));
+    if (steers(t) && plan.phase == 2)
+        TN_TRY(steer(t, &plan));
     if (log)
         TN_TRY(log_step(t, &plan));
     t->step++;

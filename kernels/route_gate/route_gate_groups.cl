@@ -39,15 +39,16 @@ kernel void route_gate_forward_groups(global float *restrict p,       /* [N] */
 /* dl = dp·max(p·(1 − p), least) + dp_const·p·(1 − p); du = add + dl·w; each group leaves Σ dl·u and, behind
  * those of all groups, Σ dl over its rows in partial, for partial_sums. Grid: groups of `steps` times their
  * rows × vectors of an item. */
-kernel void route_gate_backward_groups(global float *du, /* [N,D] */
-                                       global float *restrict partial,
-                                       int partial_at, /* `at` floats, then [groups,D], then [groups] */
-                                       const global float *restrict dp,                             /* [N] */
-                                       float dp_const, float least, const global float *restrict p, /* [N] */
-                                       const global float *restrict u, /* [N,D] */
-                                       const global float *restrict w, /* [D] */
-                                       const global float *add,        /* [N,D] or NULL; may be du */
-                                       int steps, int N, int D) {
+kernel void route_gate_backward_groups(
+    global float *du,                                        /* [N,D] */
+    global float *restrict partial, int partial_at,          /* `at` floats, then [groups,D], then [groups] */
+    const global float *restrict dp,                         /* [N] */
+    float dp_const, float least, const global uchar *priced, /* [N]: 1 where dp_const is; NULL: everywhere */
+    const global float *restrict p,                          /* [N] */
+    const global float *restrict u,                          /* [N,D] */
+    const global float *restrict w,                          /* [D] */
+    const global float *add,                                 /* [N,D] or NULL; may be du */
+    int steps, int N, int D) {
     local floatv columns[ROWS_GROUP];
     local float biases[ROWS_GROUP / ROW_ITEMS];
     const int group = get_group_id(0), d = ROW_PLACE((int)get_group_id(1));
@@ -57,7 +58,8 @@ kernel void route_gate_backward_groups(global float *du, /* [N,D] */
     floatv sum = 0.0f;
     float bias = 0.0f;
     for (int n = first + MY_ROW; n < last; n += GROUP_ROWS) {
-        const float slope = p[n] * (1.0f - p[n]), dl = dp[n] * AT_LEAST(slope, least) + dp_const * slope;
+        const float slope = p[n] * (1.0f - p[n]), price = priced && !priced[n] ? 0.0f : dp_const;
+        const float dl = dp[n] * AT_LEAST(slope, least) + price * slope;
         const floatv plus = add ? load_row(add + n * D, d, take) : (floatv)(0.0f);
         sum += dl * load_row(u + n * D, d, take);
         bias += dl;

@@ -54,10 +54,12 @@ kernel void route_gate_backward(global float *du, /* [N,D] */
                                 global float *restrict partial,
                                 int partial_at,                  /* `at` floats, then [items,D+1] */
                                 const global float *restrict dp, /* [N] */
-                                float dp_const, float least, const global float *restrict p, /* [N] */
-                                const global float *restrict u,                              /* [N,D] */
-                                const global float *restrict w,                              /* [D] */
-                                const global float *add, /* [N,D] or NULL; may be du */
+                                float dp_const, float least,
+                                const global uchar *priced, /* [N]: 1 where dp_const is; NULL: everywhere */
+                                const global float *restrict p, /* [N] */
+                                const global float *restrict u, /* [N,D] */
+                                const global float *restrict w, /* [D] */
+                                const global float *add,        /* [N,D] or NULL; may be du */
                                 int N, int D) {
     const int item = get_global_id(0), first = item * ROWS, last = min(N, first + ROWS);
     if (first >= N)
@@ -67,7 +69,8 @@ kernel void route_gate_backward(global float *du, /* [N,D] */
     for (int d = 0; d < D; d++)
         sums[d] = 0.0f;
     for (int n = first; n < last; n++) {
-        const float slope = p[n] * (1.0f - p[n]), dl = dp[n] * AT_LEAST(slope, least) + dp_const * slope;
+        const float slope = p[n] * (1.0f - p[n]), price = priced && !priced[n] ? 0.0f : dp_const;
+        const float dl = dp[n] * AT_LEAST(slope, least) + price * slope;
         const int at = n * D;
         bias += dl;
         int d = 0;
