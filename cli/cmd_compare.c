@@ -74,7 +74,7 @@ static const tn_cli_option options[] = {
 const tn_cli_command tn_cmd_compare = {
     "compare",
     "Hold two sets of cost files against each other: what became faster, what slower",
-    "OLD.csv[,...] NEW.csv[,...]",
+    "OLD.csv[,...]|DIR NEW.csv[,...]|DIR",
     2,
     2,
     options,
@@ -91,4 +91,5 @@ const tn_cli_command tn_cmd_compare = {
     "or is not ok any more.\n"
     "A device is matched by its name without driver versions; several of one name by machine and PCI "
     "address, or by "
-    "--map."};
+    "--map.\n"
+    "A folder stands for the cost*.csv in it: runs, or the parts of one grid (sweep --shard)."};

@@ -14,7 +14,7 @@ typedef struct view {
     int key[TN_COLUMNS]; /* those of TN_COL_CURVE, which make a group */
     int keys;
     int level, pass, mixer, execution, rho, wall, q1, q3, flops, dense, ratio, ratio_q1, ratio_q3, ideal,
-        part;
+        part, host, pci;
     size_t *place;  /* [rows] of layer rows: which layer on which device, from 0 */
     size_t *beside; /* [places] 1 + the last attention row; 0: none */
     size_t *masked; /* [places] 1 + the last masked row that is a point; 0: none */
@@ -40,6 +40,8 @@ static view view_of(const tn_csv *t) {
     v.ratio_q3 = tn_csv_column(t, "dense_ratio_q3");
     v.ideal = tn_csv_column(t, "ideal_ratio");
     v.part = tn_csv_column(t, "part");
+    v.host = tn_csv_column(t, "host");
+    v.pci = tn_csv_column(t, "pci");
     return v;
 }
 
@@ -60,8 +62,11 @@ static bool is_masked(const view *v, size_t row) {
 static tn_status find_place(const view *v, tn_names *places, size_t row) {
     char key[4096], mark[32];
     size_t used = 0;
+    const bool shard = tn_shard_row(v->t, row);
     for (int i = 0; i < v->keys && used < sizeof key; i++)
-        used += (size_t)snprintf(key + used, sizeof key - used, "%s\x1f", tn_csv_text(v->t, row, v->key[i]));
+        if (!shard || (v->key[i] != v->host && v->key[i] != v->pci))
+            used +=
+                (size_t)snprintf(key + used, sizeof key - used, "%s\x1f", tn_csv_text(v->t, row, v->key[i]));
     tn_device_mark(v->t, row, mark, sizeof mark);
     if (used < sizeof key)
         snprintf(key + used, sizeof key - used, "%s", mark);

@@ -230,13 +230,19 @@ tn_status tn_comparison_make(tn_context *ctx, const char *before, const char *af
                              const tn_compare_options *options, tn_comparison *out) {
     tn_status status = TN_OK;
     size_t both = 0;
-    *out = (tn_comparison){.ctx = ctx, .options = *options, .names.ctx = ctx};
-    TN_GO(tn_comparison_read(out, 0, before));
-    TN_GO(tn_comparison_read(out, 1, after));
+    char *files[2] = {NULL, NULL};
+    *out = (tn_comparison){.ctx = ctx,
+                           .options = *options,
+                           .names.ctx = ctx,
+                           .shards = {tn_shards_none(ctx), tn_shards_none(ctx)}};
+    TN_GO(tn_comparison_names(ctx, before, &files[0]));
+    TN_GO(tn_comparison_names(ctx, after, &files[1]));
+    TN_GO(tn_comparison_read(out, 0, files[0]));
+    TN_GO(tn_comparison_read(out, 1, files[1]));
     TN_GO(tn_comparison_pair(out));
     TN_GO(tn_comparison_rows(out));
-    TN_GO(tn_comparison_samples(out, 0, before));
-    TN_GO(tn_comparison_samples(out, 1, after));
+    TN_GO(tn_comparison_samples(out, 0, files[0]));
+    TN_GO(tn_comparison_samples(out, 1, files[1]));
     for (size_t i = 0; i < out->count; i++)
         both += out->rows[i].side[0].status && out->rows[i].side[1].status;
     if (both == 0) {
@@ -247,6 +253,8 @@ tn_status tn_comparison_make(tn_context *ctx, const char *before, const char *af
     judge_all(out);
     qsort(out->rows, out->count, sizeof *out->rows, by_verdict);
 cleanup:
+    tn_free(ctx, files[0]);
+    tn_free(ctx, files[1]);
     if (status != TN_OK)
         tn_comparison_free(out);
     return status;
@@ -266,6 +274,7 @@ void tn_comparison_free(tn_comparison *c) {
         tn_csv_free(&c->tables[i].csv);
     for (int s = 0; s < 2 && ctx; s++) {
         tn_devices_free(&c->seen[s]);
+        tn_shards_free(&c->shards[s]);
         tn_free(ctx, c->place[s]);
     }
     tn_names_free(&c->names);

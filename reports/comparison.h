@@ -9,6 +9,7 @@
 #include "devices.h"
 #include "name_index.h"
 #include "ratio.h"
+#include "shards.h"
 #include "text_table.h"
 
 typedef enum tn_verdict {
@@ -85,21 +86,23 @@ typedef struct tn_comparison {
     size_t device_count, device_capacity;
     tn_compared_table *tables; /* of all files, for what is borrowed */
     size_t table_count, table_capacity;
-    tn_devices seen[2]; /* the devices of each side … */
-    size_t *place[2];   /* [seen.count] … and which of `devices` each is */
-    tn_names names;     /* of `rows`, by number */
-    size_t notes;       /* flaws of the files in rows that are used */
-    bool same_files;    /* the sides share a file */
-    size_t strays;      /* lines of samples that belong to no row of the files */
+    tn_devices seen[2];  /* the devices of each side … */
+    tn_shards shards[2]; /* of each side's rows that are of parts of a grid */
+    size_t *place[2];    /* [seen.count] … and which of `devices` each is */
+    tn_names names;      /* of `rows`, by number */
+    size_t notes;        /* flaws of the files in rows that are used */
+    bool same_files;     /* the sides share a file */
+    size_t strays;       /* lines of samples that belong to no row of the files */
     size_t verdicts[TN_VERDICTS];
     double
         visible; /* log of the difference that half of the compared rows would show; NaN: none is compared */
 } tn_comparison;
 
-/* `before`, `after`: file names joined by commas, a CSV a run. X.jsonl beside X.csv is taken for its samples;
+/* `before`, `after`: file names joined by commas, a CSV a run, or the parts of a grid, or a folder for the
+ * cost*.csv in it. X.jsonl beside X.csv is taken for its samples;
  * a file ending in .jsonl may be named too. TN_ERR_INPUT, naming file and line, where one is damaged, a
- * number of a row that is ok is none, a side has one measurement twice (a file, or a row by its date and
- * numbers), or the two sides have no row in common. */
+ * number of a row that is ok is none, a side has one measurement twice (a file, a row by its date and
+ * numbers, or a cell of a grid in parts) or parts of two builds, or the two sides have no row in common. */
 tn_status tn_comparison_make(tn_context *ctx, const char *before, const char *after,
                              const tn_compare_options *options, tn_comparison *out);
 void tn_comparison_free(tn_comparison *c); /* fine on a zeroed or failed one */
@@ -109,6 +112,8 @@ tn_status tn_comparison_print(const tn_comparison *c, FILE *stream, tn_table_for
 
 /* For comparison.c, in this order: the files of one side (0 old, 1 new) as tables, the devices of both sides
  * found in each other, the tables of both sides as rows, samples of one side. */
+/* Before them, folders in `names` replaced by their files; caller frees. */
+tn_status tn_comparison_names(tn_context *ctx, const char *names, char **out);
 tn_status tn_comparison_read(tn_comparison *c, int side, const char *names);
 tn_status tn_comparison_pair(tn_comparison *c);
 tn_status tn_comparison_rows(tn_comparison *c);

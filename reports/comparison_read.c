@@ -4,9 +4,12 @@
 #include "csv_read.h"
 #include "file.h"
 
+#include <dirent.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 size_t tn_comparison_add_text(char *name, size_t used, int column, const char *text) {
     char *end;
@@ -59,14 +62,81 @@ static tn_status check_twice(tn_comparison *c, const tn_compared_table *table) {
     return TN_OK;
 }
 
-static tn_status read_csv(tn_comparison *c, int side, const char *path) {
+/* `several`: the side has other files, so that a part of a grid may be without a cell, a header alone. */
+static tn_status read_csv(tn_comparison *c, int side, const char *path, bool several) {
     TN_TRY(tn_grow(c->ctx, &c->tables, &c->table_capacity, c->table_count + 1, sizeof *c->tables));
     tn_compared_table *table = &c->tables[c->table_count];
     table->side = side;
-    TN_TRY(tn_csv_read_cost(c->ctx, path, &table->csv));
+    TN_TRY(tn_csv_read(c->ctx, path, &table->csv));
+    if (several && table->csv.rows == 0 && tn_csv_column(&table->csv, "shard") >= 0) {
+        tn_csv_free(&table->csv);
+        tn_warn(c->ctx, "%s holds a header and no rows: a shard without a cell", path);
+        return TN_OK;
+    }
     c->table_count++;
+    TN_TRY(tn_csv_need_cost(&table->csv));
     TN_TRY(check_flaws(c, &table->csv));
-    return check_twice(c, table);
+    TN_TRY(check_twice(c, table));
+    return tn_shards_add(&c->shards[side], &table->csv);
+}
+
+static bool is_folder(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static int is_cost_file(const struct dirent *entry) {
+    return fnmatch("cost*.csv", entry->d_name, 0) == 0;
+}
+
+/* Puts one name of a list into the stream, or those of a folder's files. */
+static tn_status put_names(tn_context *ctx, FILE *stream, const char *name) {
+    struct dirent **entries;
+    if (!is_folder(name)) {
+        fprintf(stream, "%s%s", ftell(stream) > 0 ? "," : "", name);
+        return TN_OK;
+    }
+    int count = scandir(name, &entries, is_cost_file, alphasort);
+    tn_status status = count > 0
+                           ? TN_OK
+                           : tn_fail(ctx, TN_ERR_INPUT,
+                                     "the folder %s holds no cost*.csv; name the folder that the parts of a "
+                                     "sweep were written into, or its files",
+                                     name);
+    for (int i = 0; i < count; i++) {
+        if (status == TN_OK && strchr(entries[i]->d_name, ','))
+            status = tn_fail(ctx, TN_ERR_INPUT, "%s/%s has a comma in its name; rename it", name,
+                             entries[i]->d_name);
+        fprintf(stream, "%s%s/%s", ftell(stream) > 0 ? "," : "", name, entries[i]->d_name);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return status;
+}
+
+tn_status tn_comparison_names(tn_context *ctx, const char *names, char **out) {
+    char *copy = NULL, *text = NULL;
+    const char *name;
+    size_t size;
+    *out = NULL;
+    FILE *stream = open_memstream(&text, &size);
+    tn_status status = stream ? tn_strdup(ctx, names, &copy)
+                              : tn_fail(ctx, TN_ERR_MEMORY, "out of host memory for the names of files");
+    for (char *rest = copy; status == TN_OK && (name = tn_comparison_next(&rest)) != NULL;)
+        status = put_names(ctx, stream, name);
+    if (stream && fclose(stream) != 0 && status == TN_OK)
+        status = tn_fail(ctx, TN_ERR_MEMORY, "out of host memory for the names of files");
+    if (status == TN_OK)
+        status = tn_strdup(ctx, text, out);
+    free(text);
+    tn_free(ctx, copy);
+    return status;
+}
+
+static tn_status warn_of(void *user, const tn_shard_place *at, const char *why) {
+    tn_warn(user, "%s, line %ld: %s", at->file, at->line, why);
+    return TN_OK;
 }
 
 const char *tn_comparison_next(char **list) {
@@ -88,13 +158,15 @@ tn_status tn_comparison_read(tn_comparison *c, int side, const char *names) {
     for (char *rest = copy; status == TN_OK && (name = tn_comparison_next(&rest)) != NULL;) {
         size_t length = strlen(name);
         if (length < 6 || strcmp(name + length - 6, ".jsonl") != 0)
-            status = read_csv(c, side, name);
+            status = read_csv(c, side, name, strcmp(names, name) != 0);
     }
     tn_free(c->ctx, copy);
     if (status == TN_OK && c->table_count == before)
         status = tn_fail(c->ctx, TN_ERR_ARG, "'%s' names samples alone; name the CSV they belong to as well",
                          names);
-    return status;
+    if (status == TN_OK)
+        status = tn_shards_one_build(&c->shards[side]);
+    return status == TN_OK ? tn_shards_notes(&c->shards[side], warn_of, c->ctx) : status;
 }
 
 static void read_times(const tn_csv *t, size_t row, tn_times *out) {

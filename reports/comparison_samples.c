@@ -28,7 +28,7 @@ static bool is_of(const json_t *line, const tn_device_id *d, bool any_host) {
     const char *number = selector ? strchr(selector, ':') : NULL;
     char mark[sizeof d->mark] = "";
     if (!platform || strcmp(platform, d->platform) != 0 || !name || strcmp(name, d->name) != 0 ||
-        (host && !any_host && strcmp(host, d->host) != 0))
+        (host && !any_host && *d->host && strcmp(host, d->host) != 0)) /* none: parts of a grid */
         return false;
     if (pci && *pci)
         snprintf(mark, sizeof mark, "PCI %s", pci);

@@ -99,6 +99,11 @@ static tn_status check_marks(checked *c) {
     if (*selector && (device == 0 || padded || selector[platform + 1 + device]))
         TN_TRY(FLAW(c, "selector", TN_ROW_USED, "%s; the row is used",
                     padded || device ? "a time of day made of P:D" : "no P:D"));
+    const char *shard = text_of(c, index_of("shard"));
+    long part, parts;
+    if (*shard && !tn_shard_of_text(shard, &part, &parts))
+        TN_TRY(FLAW(c, "shard", TN_ROW_USED,
+                    "no part I/N as it was written; the row is used as one of a whole grid"));
     return TN_OK;
 }
 

@@ -261,6 +261,30 @@ void tn_csv_free(tn_csv *t) {
     *t = (tn_csv){0};
 }
 
+tn_status tn_csv_append(tn_csv *t, tn_csv *more) {
+    const size_t cells = more->rows * t->columns, rows = t->rows + more->rows;
+    unsigned char *uses = NULL;
+    tn_status status = TN_OK;
+    TN_GO(tn_grow(t->ctx, &t->text, &t->text_capacity, t->text_size + more->text_size, 1));
+    TN_GO(tn_grow(t->ctx, &t->cells, &t->cell_capacity, t->cell_count + cells, sizeof *t->cells));
+    TN_GO(tn_grow(t->ctx, &t->lines, &t->line_capacity, t->line_count + more->rows, sizeof *t->lines));
+    TN_GO(tn_alloc(t->ctx, rows, 1, &uses));
+    for (size_t row = 0; row < rows; row++)
+        uses[row] = (unsigned char)(row < t->rows ? tn_csv_use(t, row) : tn_csv_use(more, row - t->rows));
+    memcpy(t->text + t->text_size, more->text, more->text_size);
+    for (size_t i = 0; i < cells; i++)
+        t->cells[t->cell_count++] = t->text_size + more->cells[more->columns + i];
+    for (size_t row = 0; row < more->rows; row++)
+        t->lines[t->line_count++] = more->lines[row + 1];
+    t->text_size += more->text_size;
+    t->rows = rows;
+    tn_free(t->ctx, t->uses);
+    t->uses = uses;
+    tn_csv_free(more);
+cleanup:
+    return status;
+}
+
 tn_status tn_csv_set(tn_csv *t, size_t row, int column, const char *text) {
     const size_t size = strlen(text) + 1;
     TN_TRY(tn_grow(t->ctx, &t->text, &t->text_capacity, t->text_size + size, 1));
@@ -325,6 +349,22 @@ void tn_csv_device(const tn_csv *t, size_t row, char *text, size_t size) {
              : one   ? " core"
                      : " cores",
              cold ? ", cold caches" : "");
+}
+
+bool tn_shard_of_text(const char *text, long *index, long *count) {
+    size_t before = strspn(text, "0123456789");
+    if (before == 0 || before > 7 || text[before] != '/')
+        return false;
+    size_t behind = strspn(text + before + 1, "0123456789");
+    *index = strtol(text, NULL, 10);
+    *count = strtol(text + before + 1, NULL, 10);
+    return behind > 0 && behind <= 7 && !text[before + 1 + behind] && *index >= 1 && *index <= *count &&
+           *count <= TN_CSV_MOST_PARTS;
+}
+
+bool tn_shard_row(const tn_csv *t, size_t row) {
+    long index, count;
+    return tn_shard_of_text(tn_csv_text(t, row, tn_csv_column(t, "shard")), &index, &count);
 }
 
 bool tn_csv_same(const tn_csv *a, const tn_csv *b) {

@@ -11,7 +11,8 @@
 enum {
     TN_CSV_DEVICE = 600, /* bytes of a device's name with what tells it from others */
     TN_CSV_LONGEST_CELL = 65536,
-    TN_CSV_MOST_CELLS = 5000000 /* 75 000 cost rows */
+    TN_CSV_MOST_CELLS = 5000000, /* 75 000 cost rows */
+    TN_CSV_MOST_PARTS = 1000000  /* as the program itself takes them */
 };
 
 typedef enum tn_row_use {
@@ -43,6 +44,7 @@ typedef struct tn_csv {
     tn_csv_flaw *flaws;
     size_t flaw_count, flaw_capacity;
     unsigned char *uses; /* [rows] tn_row_use of cost rows (tn_cost_rows_check); NULL: no cost rows */
+    bool cards; /* of rows of parts of a grid: several cards of one name are told apart (tn_shards_add) */
     const char **labels; /* [rows] the device's name with what tells it from others (tn_devices_label),
                             borrowed; NULL: the name alone */
 } tn_csv;
@@ -69,6 +71,14 @@ bool tn_csv_same(const tn_csv *a, const tn_csv *b);
 /* Of a cost row; of any other by its status. */
 tn_row_use tn_csv_use(const tn_csv *t, size_t row);
 
+/* "2/4" into 2 and 4; false for what is no part. */
+bool tn_shard_of_text(const char *text, long *index, long *count);
+/* Whether a row is of a part of a grid. Neither machine nor address tells the device of such a row from
+ * others (tn_device_mark): whoever parts a grid among equal devices wants the results of one. */
+bool tn_shard_row(const tn_csv *t, size_t row);
+/* Puts the rows of `more`, which has the same columns, behind those of `t`, with their lines and what became
+ * of them; `more` is freed. */
+tn_status tn_csv_append(tn_csv *t, tn_csv *more);
 /* Puts another text into a cell. */
 tn_status tn_csv_set(tn_csv *t, size_t row, int column, const char *text);
 

@@ -7,18 +7,22 @@ void tn_device_mark(const tn_csv *t, size_t row, char *mark, size_t size) {
     const char *pci = tn_csv_text(t, row, tn_csv_column(t, "pci"));
     const char *selector = tn_csv_text(t, row, tn_csv_column(t, "selector"));
     const char *number = strchr(selector, ':');
+    const bool shard = tn_shard_row(t, row);
     *mark = '\0';
-    if (*pci)
+    if (shard && !t->cards)
+        return;
+    if (*pci && !shard)
         snprintf(mark, size, "PCI %s", pci);
     else if (number && strcmp(tn_csv_text(t, row, tn_csv_column(t, "kind")), "cpu") != 0)
         snprintf(mark, size, "device %s", number + 1);
 }
 
 tn_status tn_devices_find(tn_devices *d, const tn_csv *t, size_t row, size_t *out) {
-    tn_device_id id = {.platform = tn_csv_text(t, row, tn_csv_column(t, "platform")),
-                       .name = tn_csv_text(t, row, tn_csv_column(t, "device")),
-                       .host = d->any_host ? "" : tn_csv_text(t, row, tn_csv_column(t, "host")),
-                       .build = d->builds ? tn_csv_text(t, row, tn_csv_column(t, "version")) : ""};
+    tn_device_id id = {
+        .platform = tn_csv_text(t, row, tn_csv_column(t, "platform")),
+        .name = tn_csv_text(t, row, tn_csv_column(t, "device")),
+        .host = d->any_host || tn_shard_row(t, row) ? "" : tn_csv_text(t, row, tn_csv_column(t, "host")),
+        .build = d->builds ? tn_csv_text(t, row, tn_csv_column(t, "version")) : ""};
     tn_device_mark(t, row, id.mark, sizeof id.mark);
     for (*out = 0; *out < d->count; ++*out) {
         const tn_device_id *known = &d->items[*out];

@@ -195,6 +195,7 @@ static tn_status add_study(tn_inputs *in, tn_csv *t) {
         TN_TRY(check_study(t, row, &good));
         if (!good)
             continue;
+        TN_TRY(tn_shards_add_study(&in->shards, t, row));
         TN_TRY(tn_grow(in->ctx, &in->runs, &in->run_capacity, in->run_count + 1, sizeof *in->runs));
         tn_run *run = &in->runs[in->run_count++];
         snprintf(text, sizeof text, "%s %s, seed %s", tn_csv_text(t, row, tn_csv_column(t, "task")),
@@ -244,15 +245,26 @@ static tn_status add_cost(tn_inputs *in, tn_csv *t) {
     TN_TRY(tn_grow(in->ctx, &in->costs, &in->cost_capacity, in->cost_count + 1, sizeof *in->costs));
     in->costs[in->cost_count++] = *t;
     *t = (tn_csv){0};
-    return TN_OK;
+    return tn_shards_add(&in->shards, &in->costs[in->cost_count - 1]);
 }
 
-static tn_status add_csv(tn_inputs *in, const char *path) {
+/* A part of a grid to which no cell falls is a header alone; the other files of its folder stand. */
+static tn_status leave_out_empty(tn_inputs *in, const tn_csv *t, bool *left_out) {
+    *left_out = t->rows == 0 && tn_csv_column(t, "schema") >= 0 && tn_csv_column(t, "shard") >= 0;
+    return *left_out
+               ? keep_flaw(in, t->path,
+                           &(tn_csv_flaw){.line = 1, .why = "a header and no rows: a shard without a cell"})
+               : TN_OK;
+}
+
+static tn_status add_csv(tn_inputs *in, const char *path, bool of_folder) {
     tn_csv t;
     TN_TRY(tn_csv_read(in->ctx, path, &t));
-    bool cost = tn_csv_column(&t, "schema") >= 0;
-    tn_status status;
-    if (!cost && tn_csv_column(&t, "score_flops_saved_pct") >= 0) {
+    bool cost = tn_csv_column(&t, "schema") >= 0, left_out = false;
+    tn_status status = of_folder ? leave_out_empty(in, &t, &left_out) : TN_OK;
+    if (status != TN_OK || left_out)
+        ;
+    else if (!cost && tn_csv_column(&t, "score_flops_saved_pct") >= 0) {
         status = add_study(in, &t);
         if (status == TN_OK)
             status = keep_flaws(in, &t);
@@ -263,6 +275,14 @@ static tn_status add_csv(tn_inputs *in, const char *path) {
         status = add_cost(in, &t);
     }
     tn_csv_free(&t);
+    return status;
+}
+
+static tn_status add_study_folder(tn_inputs *in, const char *folder) {
+    char *path;
+    TN_TRY(tn_path_join(in->ctx, folder, "study.csv", &path));
+    tn_status status = add_csv(in, path, false);
+    tn_free(in->ctx, path);
     return status;
 }
 
@@ -280,13 +300,14 @@ static tn_status add_entries(tn_inputs *in, const char *folder, struct dirent **
         if (is_folder(path) && holds(in->ctx, path, "config.json"))
             TN_GO(add_run(in, path));
         else if (!is_folder(path) && fnmatch("cost*.csv", name, 0) == 0)
-            TN_GO(add_csv(in, path));
+            TN_GO(add_csv(in, path, true));
+        else if (is_folder(path) && holds(in->ctx, path, "study.csv"))
+            TN_GO(add_study_folder(in, path));
     }
     if (in->run_count == runs && holds(in->ctx, folder, "study.csv")) {
         tn_free(in->ctx, path);
         path = NULL;
-        TN_GO(tn_path_join(in->ctx, folder, "study.csv", &path));
-        TN_GO(add_csv(in, path));
+        TN_GO(add_study_folder(in, folder));
     }
 cleanup:
     tn_free(in->ctx, path);
@@ -336,8 +357,14 @@ static tn_status tell_apart(tn_inputs *in) {
     return TN_OK;
 }
 
+static tn_status note_shard(void *user, const tn_shard_place *at, const char *why) {
+    tn_csv_flaw flaw = {.line = at->line};
+    snprintf(flaw.why, sizeof flaw.why, "%s", why);
+    return keep_flaw(user, at->file, &flaw);
+}
+
 tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out) {
-    *out = (tn_inputs){.ctx = ctx, .devices = {.ctx = ctx, .builds = true}};
+    *out = (tn_inputs){.ctx = ctx, .devices = {.ctx = ctx, .builds = true}, .shards = tn_shards_none(ctx)};
     tn_status status = TN_OK;
     if (count == 0)
         return tn_fail(ctx, TN_ERR_ARG,
@@ -346,13 +373,15 @@ tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count
         if (is_folder(paths[i]))
             TN_GO(add_folder(out, paths[i]));
         else if (!tn_file_exists(paths[i]) || ends_with(paths[i], ".csv"))
-            TN_GO(add_csv(out, paths[i]));
+            TN_GO(add_csv(out, paths[i], false));
         else
             TN_GO(tn_fail(ctx, TN_ERR_INPUT,
                           "%s is neither a .csv file nor a folder; name what sweep, bench or train wrote",
                           paths[i]));
     }
     TN_GO(tell_apart(out));
+    TN_GO(tn_shards_notes(&out->shards, note_shard, out));
+    TN_GO(tn_shards_join(ctx, out->costs, &out->cost_count));
     TN_GO(tn_devices_of_tables(&out->devices, out->costs, out->cost_count));
     return TN_OK;
 cleanup:
@@ -368,6 +397,7 @@ void tn_inputs_free(tn_inputs *in) {
     for (size_t i = 0; i < in->flaw_count; i++)
         tn_free(in->ctx, in->flaws[i].file);
     tn_devices_free(&in->devices);
+    tn_shards_free(&in->shards);
     if (in->ctx) {
         tn_free(in->ctx, in->flaws);
         tn_free(in->ctx, in->costs);

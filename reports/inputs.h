@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "devices.h"
+#include "shards.h"
 
 typedef struct tn_run {
     char *name;      /* the folder's own name; told apart by the folder above where two are alike */
@@ -26,6 +27,7 @@ typedef struct tn_inputs {
     tn_csv *costs;
     size_t cost_count, cost_capacity;
     tn_devices devices; /* of the cost rows */
+    tn_shards shards;   /* of those that are of parts of a grid */
     tn_input_flaw *flaws;
     size_t flaw_count, flaw_capacity;
     tn_run *runs;
@@ -34,9 +36,10 @@ typedef struct tn_inputs {
 
 /* Each path is a .csv of cost rows, a study.csv, the folder of a run (it holds config.json), or a folder that
  * holds cost*.csv, run folders one level below, or a study.csv (read where no run folder stands beside it).
- * Folders are read in the order of names. What is there twice is read once. TN_ERR_INPUT, naming the path,
- * for anything else, for damaged files, for one of which no row can be used, and beyond TN_INPUTS_MOST_ROWS
- * cost rows; TN_ERR_ARG when `count` is 0. */
+ * Folders are read in the order of names, and a folder in it that holds a study.csv is read too. What is
+ * there twice is read once. Files with parts of one grid become one table. TN_ERR_INPUT, naming file and
+ * line, for a cell that two such files have; naming the path, for anything else, for damaged files, for one
+ * of which no row can be used, and beyond TN_INPUTS_MOST_ROWS cost rows; TN_ERR_ARG when `count` is 0. */
 enum { TN_INPUTS_MOST_ROWS = 100000 };
 tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out);
 void tn_inputs_free(tn_inputs *in);
