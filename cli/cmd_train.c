@@ -35,8 +35,13 @@ static tn_status model_options(tn_context *ctx, const tn_cli_args *args, tn_mode
     tn_model_config_trim(m);
     m->conv_taps = tn_cli_int(args, "taps", m->conv_taps);
     m->mlp_width = tn_cli_int(args, "mlp", m->mlp_width);
-    if (tn_cli_given(args, "mixer"))
-        TN_TRY(tn_mixer_parse(ctx, tn_cli_string(args, "mixer", NULL), m));
+    m->window = tn_cli_int(args, "window", m->window);
+    if (tn_cli_given(args, "mixer") && tn_cli_given(args, "mixers"))
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "--mixer and --mixers both say what the layers are; give one of them");
+    const char *mixer = tn_cli_string(args, "mixers", tn_cli_string(args, "mixer", NULL));
+    if (mixer)
+        TN_TRY(tn_mixer_parse(ctx, mixer, m));
     if (tn_cli_given(args, "routing"))
         TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", NULL), m));
     if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
@@ -197,6 +202,9 @@ static const tn_cli_option options[] = {
     {"task", 0, "TASK", TN_CLI_STRING, "recall, mqar or text (recall)", 0, 0, tn_cli_task_kinds},
     TN_CLI_TASK,
     {"mixer", 0, "MIXER", TN_CLI_STRING, "conv, attention, routed, random:R, periodic:M or oracle (routed)"},
+    {"mixers", 0, "LIST", TN_CLI_STRING, "conv, attention or routed of each layer: conv,conv,attention,conv"},
+    {"window", 0, "N", TN_CLI_INT,
+     "a row that attends sees its own and the N - 1 positions before it; 0: all (0)", 0, INT32_MAX},
     {"routing", 0, "R", TN_CLI_STRING,
      "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
     {"positions", 0, "none|rope", TN_CLI_STRING, "how a row knows its place (text rope, else none)", 0, 0,

@@ -71,6 +71,7 @@ static void set_model(json_t *root, const tn_run_summary *s) {
     tn_model_config_field(&s->model, 6, mixer);
     tn_model_config_field(&s->model, 7, routing);
     json_object_set_new(root, "mixer", json_string(mixer));
+    json_object_set_new(root, "window", s->model.window > 0 ? json_integer(s->model.window) : json_null());
     json_object_set_new(root, "routing", tn_mixer_has_router(&s->model) ? json_string(routing) : json_null());
     json_object_set_new(root, "curriculum",
                         tn_mixer_has_router(&s->model) ? json_boolean(s->config.curriculum.enabled)

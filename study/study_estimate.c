@@ -11,7 +11,7 @@ static double flops_at(const tn_model_config *m, double T, double rho) {
     for (int64_t i = 0; i < m->layers; i++)
         stats[i] = (tn_layer_stats){.routed = (int64_t)(rho * T),
                                     .kv_rows = rho > 0 ? (int64_t)T : 0,
-                                    .pairs = rho * T * (T + 1) / 2};
+                                    .pairs = rho * tn_model_config_pairs(m, (int64_t)T)};
     return tn_cost_forward(m, (int64_t)T, 1, stats).flops;
 }
 

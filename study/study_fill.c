@@ -28,6 +28,8 @@ tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const t
         TN_TRY(tn_study_row_set(ctx, row, "filler", "%s", t->filler_zero ? "zero" : "random"));
     }
     TN_TRY(tn_study_row_set(ctx, row, "mixer", "%s", mixer));
+    if (config->model.window > 0)
+        TN_TRY(tn_study_row_set(ctx, row, "window", "%lld", (long long)config->model.window));
     TN_TRY(tn_study_row_set(ctx, row, "seed", "%llu", (unsigned long long)config->seed));
     if (!tn_mixer_has_router(&config->model))
         return TN_OK;

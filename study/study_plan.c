@@ -73,12 +73,11 @@ static int64_t length_of(const tn_task_config *t) {
 
 /* Operations of one sequence's forward pass. A routed run counts as half dense: phase 1 runs both tracks. */
 static double sequence_flops(const tn_model_config *m, int64_t T, bool training) {
-    tn_layer_stats none[TN_MODEL_MAX_LAYERS] = {{0}};
-    tn_model_config local = *m;
-    local.mixer = m->mixer == TN_MIXER_ATTENTION ? TN_MIXER_ROUTED : m->mixer;
-    double dense = tn_cost_attention(m, 1, T, T).flops, cheap = tn_cost_forward(&local, T, T, none).flops;
-    if (m->mixer == TN_MIXER_ATTENTION)
-        return dense;
+    tn_layer_stats stats[TN_MODEL_MAX_LAYERS] = {{0}};
+    for (int64_t i = 0; i < m->layers; i++)
+        if (tn_layer_mixer(m, i) == TN_MIXER_ATTENTION)
+            stats[i] = (tn_layer_stats){.routed = T, .kv_rows = T, .pairs = tn_model_config_pairs(m, T)};
+    double dense = tn_cost_attention(m, 1, T, T).flops, cheap = tn_cost_forward(m, T, T, stats).flops;
     return training && tn_mixer_has_router(m) ? (dense + cheap) / 2 : cheap;
 }
 

@@ -19,6 +19,7 @@ typedef struct made_run {
     const char *routing;    /* NULL: by threshold */
     tn_positions positions; /* where the mixer has attention */
     int64_t vocab;          /* 0: the task's */
+    int64_t window;
 } made_run;
 
 enum { MADE_LAYERS = 2, MADE_WIDTH = 32 };
@@ -41,6 +42,7 @@ static inline tn_train_config made_config(tn_context *ctx, const made_run *run) 
     if (run->routing)
         ck_ok(ctx, tn_routing_parse(ctx, run->routing, &c.model));
     c.model.positions = tn_mixer_has_attention(&c.model) ? run->positions : TN_POSITIONS_NONE;
+    c.model.window = run->window;
     c.model.vocab = run->vocab ? run->vocab : c.model.vocab;
     return c;
 }

@@ -44,24 +44,26 @@ static void rotate(double *x, int64_t H, int64_t Dh, int64_t t) {
         }
 }
 
-/* o of one row: attention of q over k, v of positions 0..t of its sequence, which have G heads. */
-static void attend(int64_t H, int64_t G, int64_t Dh, int64_t t, const double *q, const double *k,
-                   const double *v, double *out) {
+/* o of one row: attention of q over k, v of the `window` positions of its sequence up to t (0: of all), which
+ * have G heads. */
+static void attend(int64_t H, int64_t G, int64_t Dh, int64_t window, int64_t t, const double *q,
+                   const double *k, const double *v, double *out) {
+    const int64_t first = window > 0 && t - window + 1 > 0 ? t - window + 1 : 0;
     double *score = room(t + 1);
     for (int64_t h = 0; h < H; h++) {
         double top = -INFINITY, sum = 0;
         int64_t own = h / (H / G); /* of the heads of keys and values */
-        for (int64_t s = 0; s <= t; s++) {
+        for (int64_t s = first; s <= t; s++) {
             score[s] = 0;
             for (int64_t i = 0; i < Dh; i++)
                 score[s] += q[h * Dh + i] * k[(s * G + own) * Dh + i] / sqrt((double)Dh);
             top = fmax(top, score[s]);
         }
-        for (int64_t s = 0; s <= t; s++)
+        for (int64_t s = first; s <= t; s++)
             sum += exp(score[s] - top);
         for (int64_t i = 0; i < Dh; i++) {
             out[h * Dh + i] = 0;
-            for (int64_t s = 0; s <= t; s++)
+            for (int64_t s = first; s <= t; s++)
                 out[h * Dh + i] += exp(score[s] - top) / sum * v[(s * G + own) * Dh + i];
         }
     }
@@ -102,7 +104,7 @@ static void global(const tn_model_ref *r, const tn_layer_params *lp, int64_t B, 
         }
     }
     for (int64_t n = 0; n < N; n++) {
-        attend(H, G, Dh, n % T, q + n * D, k + n / T * T * W, v + n / T * T * W, a);
+        attend(H, G, Dh, cfg->window, n % T, q + n * D, k + n / T * T * W, v + n / T * T * W, a);
         linear(value(r, lp->o), NULL, D, D, a, o + n * D);
     }
     free(q);
@@ -140,15 +142,15 @@ static void mixer(const tn_model_ref *r, int64_t i, int64_t B, int64_t T, const 
     double *u = room(N * D), *c = room(N * D), *o = room(N * D), *g = room(N);
     for (int64_t n = 0; n < N; n++)
         norm(value(r, lp->norm1), cfg->rms_eps, D, x + n * D, u + n * D);
-    if (tn_mixer_has_conv(cfg))
+    if (tn_layer_has_conv(cfg, i))
         cheap(r, lp, B, T, u, c);
-    if (tn_mixer_has_attention(cfg))
+    if (tn_layer_has_attention(cfg, i))
         global(r, lp, B, T, u, o);
     decide(r, i, N, u, mask, g, p, h);
     for (int64_t n = 0; n < N; n++) {
-        if (cfg->mixer == TN_MIXER_CONV)
+        if (tn_layer_mixer(cfg, i) == TN_MIXER_CONV)
             g[n] = h[n] = 0;
-        if (cfg->mixer == TN_MIXER_ATTENTION)
+        if (tn_layer_mixer(cfg, i) == TN_MIXER_ATTENTION)
             g[n] = h[n] = 1;
         for (int64_t d = 0; d < D; d++)
             x[n * D + d] += c[n * D + d] + g[n] * (o[n * D + d] - c[n * D + d]);

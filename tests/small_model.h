@@ -46,7 +46,9 @@ static inline tn_model *make(const tn_model_config *c, bool training, uint64_t s
     ck_ok(&ctx, tn_model_create(dev, c, training, &m));
     ck_ok(&ctx, tn_params_init(&m->params, seed));
     m->absorb = way;
-    for (int64_t i = 0; i < c->layers && tn_mixer_has_router(c); i++) {
+    for (int64_t i = 0; i < c->layers; i++) {
+        if (!tn_layer_has_router(c, i))
+            continue;
         const tn_param *w = m->params.layers[i].router_weight;
         float values[64];
         tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)i);

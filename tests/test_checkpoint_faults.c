@@ -196,13 +196,14 @@ static void write_bytes(const char *path, const char *bytes, size_t size) {
 START_TEST(hurt_checkpoints) {
     static const struct {
         const char *key, *text, *word;
-    } meta[] = {{"rms_eps", "nan", "rms_eps"},       {"rms_eps", "", "rms_eps"},
-                {"rms_eps", "inf", "rms_eps"},       {"d_model", "nan", "d_model"},
-                {"d_model", "-16", "d_model"},       {"d_model", "1e9", "d_model"},
-                {"mlp_width", "32768", "has F32 ["}, {"vocab", "1048576", "has F32 ["},
-                {"layers", "2", "missing"},          {"heads", "0", "heads"},
-                {"mixer", "random:nan", "0 to 1"},   {"mixer", "conv", "12"},
-                {"kv_heads", "2", "multiple"},       {"kv_heads", "-1", "kv_heads"},
+    } meta[] = {{"rms_eps", "nan", "rms_eps"},        {"rms_eps", "", "rms_eps"},
+                {"rms_eps", "inf", "rms_eps"},        {"d_model", "nan", "d_model"},
+                {"d_model", "-16", "d_model"},        {"d_model", "1e9", "d_model"},
+                {"mlp_width", "32768", "has F32 ["},  {"vocab", "1048576", "has F32 ["},
+                {"layers", "2", "missing"},           {"heads", "0", "heads"},
+                {"mixer", "random:nan", "0 to 1"},    {"mixer", "conv", "12"},
+                {"kv_heads", "2", "multiple"},        {"kv_heads", "-1", "kv_heads"},
+                {"mixer", "routed,conv", "2 mixers"}, {"mixer", "conv,", "conv, attention or routed"},
                 {"conv_taps", NULL, "conv_taps"}};
     static const unsigned char lengths[][8] = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
                                                {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},

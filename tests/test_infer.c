@@ -78,6 +78,9 @@ static void compare(const char *model_path, const char *out_path, const int32_t 
     ck_assert_int_eq(ctx.live, 0);
 }
 
+/* As usual, and with layers that differ and a window. */
+static const char *const models[] = {"--layers 2", "--mixers conv,routed,attention --layers 3 --window 9"};
+
 START_TEST(test_infer) {
     static int32_t tokens[N];
     char in[100], out[100], model[100], line[400];
@@ -89,9 +92,9 @@ START_TEST(test_infer) {
     in_folder(out, sizeof out, "out.safetensors");
     in_folder(model, sizeof model, "run/model.safetensors");
     snprintf(line, sizeof line,
-             "train --distance 20 --layers 2 --width 32 --steps 30 --phase1 10 --ramp 5 --sequences 4 "
+             "train --distance 20 %s --width 32 --steps 30 --phase1 10 --ramp 5 --sequences 4 "
              "--quiet -o %s/run",
-             test_folder);
+             models[_i], test_folder);
     program_gives(0, line, "accuracy");
     write_tokens(in, "I32", 2, tokens);
     snprintf(line, sizeof line, "infer %s/run --tokens %s --logits %s", test_folder, in, out);
@@ -112,7 +115,7 @@ int main(void) {
     Suite *suite = suite_create("infer");
     TCase *t = tcase_create("infer");
     tcase_set_timeout(t, 100);
-    tcase_add_test(t, test_infer);
+    tcase_add_loop_test(t, test_infer, 0, sizeof models / sizeof models[0]);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);
 }

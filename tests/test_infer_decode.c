@@ -145,6 +145,8 @@ START_TEST(refusals) {
     refused(&(made_run){"oracle", TN_TASK_RECALL, "oracle"}, "oracle mixer", "recall or mqar");
     refused(&(made_run){"few", TN_TASK_RECALL, "routed", .vocab = 20}, "outside the vocabulary of 20",
             "position");
+    refused(&(made_run){"layers", TN_TASK_RECALL, "conv,routed"}, "list of mixers", "same mixer");
+    refused(&(made_run){"window", TN_TASK_RECALL, "attention", .window = 9}, "window", "one without");
     test_folder_remove();
 }
 END_TEST

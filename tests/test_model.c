@@ -1,49 +1,12 @@
 /* The model against its naive double: logits, routes, gradients of every gate; causality bit for bit for
  * every mixer; the same logits whatever the batch. */
-#include "small_model.h"
+#include "model_checks.h"
 
 #include "cost.h"
-#include "model_ref.h"
 #include "workspace.h"
 
 #include <math.h>
 #include <string.h>
-
-static double *values_of(const tn_model *m) {
-    float *flat = malloc(m->params.floats * 4);
-    double *values = malloc(m->params.floats * sizeof *values);
-    ck_assert(flat && values);
-    ck_ok(&ctx, tn_buffer_read(m->params.values, 0, m->params.floats * 4, flat));
-    for (size_t i = 0; i < m->params.floats; i++)
-        values[i] = flat[i];
-    free(flat);
-    return values;
-}
-
-static void check_forward(const tn_model_config *c, tn_gate gate) {
-    static int32_t tokens[N];
-    static uint8_t oracle[N], routes[2 * N], h[2 * N];
-    static float got[N * V];
-    static double want[N * V], p[2 * N];
-    tn_model *m = make(c, false, 5);
-    tn_workspace *ws;
-    tn_input in = {
-        .B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle, .control_seed = 3, .control_index = 8};
-    random_tokens(tokens, N, 1);
-    oracle_rows(oracle);
-    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
-    logits_of(m, ws, &in, gate, routes, got);
-    tn_model_ref ref = {
-        .m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
-    tn_model_ref_forward(&ref, B, T, tokens, tn_mixer_has_mask(c) ? routes : NULL, want, p, h);
-    ck_assert_msg(memcmp(routes, h, sizeof h) == 0, "routes differ from the reference");
-    for (int i = 0; i < N * V; i++)
-        ck_assert_msg(fabs(got[i] - want[i]) <= 2e-5 * (1 + fabs(want[i])), "logit %d: %g, reference %g", i,
-                      (double)got[i], want[i]);
-    free(ref.values);
-    tn_workspace_destroy(ws);
-    tn_model_destroy(m);
-}
 
 START_TEST(test_forward) {
     open_device();
@@ -61,86 +24,6 @@ START_TEST(test_forward) {
     close_device();
 }
 END_TEST
-
-static double reference_loss(const tn_model_ref *ref, const int32_t *tokens, const tn_input *in,
-                             const uint8_t *mask, double penalty, double *logits, double *p) {
-    double sum = 0, routed = 0;
-    tn_model_ref_forward(ref, B, T, tokens, mask, logits, p, NULL);
-    for (int64_t l = 0; l < in->L; l++) {
-        const double *row = logits + (int64_t)in->label_rows[l] * V;
-        double top = row[0], total = 0;
-        for (int v = 1; v < V; v++)
-            top = fmax(top, row[v]);
-        for (int v = 0; v < V; v++)
-            total += exp(row[v] - top);
-        sum += (log(total) + top - row[in->labels[l]]) / (double)in->L;
-    }
-    for (int n = 0; tn_mixer_has_router(&ref->m->config) && n < 2 * N; n++)
-        routed += in->price_known && ref->only_routed && !ref->frozen_h[n] ? 0 : p[n];
-    return sum + penalty * routed;
-}
-
-static bool price_known; /* of the next check of gradients */
-
-/* Device gradients against central differences of the double model, a few elements of every tensor. */
-static void check_gradients(const tn_model_config *c, tn_gate gate) {
-    static int32_t tokens[N], label_rows[4] = {3, 20, 30, 62}, labels[4] = {7, 0, 39, 11};
-    static uint8_t oracle[N], routes[2 * N], frozen_h[2 * N];
-    static double logits[N * V], p[2 * N], frozen_p[2 * N];
-    const double penalty = tn_mixer_has_router(c) ? 0.01 : 0;
-    tn_model *m = make(c, true, 11);
-    tn_workspace *ws;
-    tn_input in = {.B = B,
-                   .T = T,
-                   .tokens = tokens,
-                   .L = 4,
-                   .label_rows = label_rows,
-                   .labels = labels,
-                   .oracle = oracle,
-                   .control_seed = 3,
-                   .control_index = 8,
-                   .price_known = price_known};
-    random_tokens(tokens, N, 2);
-    oracle_rows(oracle);
-    ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
-    ck_ok(&ctx, tn_model_forward(m, ws, &in, gate, routes, NULL));
-    ck_ok(&ctx, tn_model_loss(m, ws, &in));
-    ck_ok(&ctx, tn_model_backward(m, ws, &in, gate, penalty));
-    float *grads = malloc(m->params.floats * 4);
-    ck_ok(&ctx, tn_buffer_read(m->params.grads, 0, m->params.floats * 4, grads));
-    tn_model_ref ref = {
-        .m = m, .values = values_of(m), .soft = gate == TN_GATE_SOFT && tn_mixer_has_router(c)};
-    const uint8_t *mask = tn_mixer_has_mask(c) ? routes : NULL;
-    tn_model_ref_forward(&ref, B, T, tokens, mask, logits, frozen_p, frozen_h);
-    if (tn_mixer_has_router(c) && !ref.soft) {
-        ref.frozen_p = frozen_p;
-        ref.frozen_h = frozen_h;
-        ref.only_routed = gate == TN_GATE_COMPACT;
-    }
-    tn_rng rng = tn_rng_make(4, TN_RNG_CASE, 1);
-    for (int i = 0; i < m->params.count; i++) {
-        const tn_param *t = &m->params.items[i];
-        double scale = 0;
-        for (size_t k = 0; k < t->count; k++)
-            scale += (double)grads[t->offset + k] * grads[t->offset + k] / (double)t->count;
-        for (int sample = 0; sample < 3; sample++) {
-            double *x = &ref.values[t->offset + tn_rng_below(&rng, (uint32_t)t->count)], kept = *x,
-                   step = 1e-4;
-            *x = kept + step;
-            double high = reference_loss(&ref, tokens, &in, mask, penalty, logits, p);
-            *x = kept - step;
-            double low = reference_loss(&ref, tokens, &in, mask, penalty, logits, p);
-            *x = kept;
-            double slope = (high - low) / (2 * step), got = grads[x - ref.values];
-            ck_assert_msg(fabs(slope - got) <= 1e-4 * (fabs(slope) + sqrt(scale)) + 2e-7,
-                          "%s: gradient %g, finite differences %g (gate %d)", t->name, got, slope, (int)gate);
-        }
-    }
-    free(grads);
-    free(ref.values);
-    tn_workspace_destroy(ws);
-    tn_model_destroy(m);
-}
 
 START_TEST(test_gradients) {
     open_device();
@@ -192,7 +75,7 @@ START_TEST(test_kv_heads_of_config) {
     tn_model_config c = small("routed"), same = c;
     c.heads = same.heads = same.kv_heads = 2;
     ck_assert(tn_model_config_differs(&c, &same, text, other) == NULL);
-    ck_assert_str_eq(tn_model_config_field(&c, TN_CONFIG_FIELDS - 1, text), "kv_heads");
+    ck_assert_str_eq(tn_model_config_field(&c, TN_CONFIG_USUAL - 1, text), "kv_heads");
     ck_assert_str_eq(text, "2");
     tn_model_config_trim(&same);
     ck_assert_int_eq(same.kv_heads, 0);
@@ -377,7 +260,7 @@ START_TEST(test_absorbing_pays) {
         ck_assert_int_eq(stats[0].absorbed_passes, i == 0 ? 1 : 0);
         ck_assert(stats[0].absorbed_pairs == (i == 0 ? LONG : 0)); /* the last row sees them all */
         ck_assert_int_eq(stats[0].kv_rows, i == 0 ? 0 : LONG);
-        tn_cost cost = tn_cost_mixer(&c, LONG, &stats[0]);
+        tn_cost cost = tn_cost_mixer(&c, 0, LONG, &stats[0]);
         double D = 32, H = 2, R = i == 1 ? LONG : 1, scores = 4 * D * (i == 0 ? H * LONG : stats[0].pairs);
         double products = i == 0 ? 4 * D * D * (H * R + D) : 4 * D * D * (R + LONG);
         ck_assert(fabs(cost.score_flops - scores) < 1);

@@ -24,7 +24,12 @@
 /* λ is steered, which is part of the state. */
 #define BUDGET SMALL " --budget 0.2 --price known --explore 3 --explore-below 0 --gate-margin 0"
 
-static const char *const cut_lines[] = {SMALL, MQAR, BUDGET};
+/* Layers that differ, and a window. */
+#define LAYERS                                                                                               \
+    "train --distance 14 --layers 3 --mixers conv,routed,attention --window 5 --width 32 --batch 8 "         \
+    "--steps 60 --phase1 20 --ramp 20 --log-every 1 --checkpoint-every 7 --sequences 20 --quiet --seed 3"
+
+static const char *const cut_lines[] = {SMALL, MQAR, BUDGET, LAYERS};
 
 static char *slurp(const char *run, const char *name, size_t *size) {
     char path[200];
@@ -176,6 +181,32 @@ START_TEST(test_killed_and_resumed) {
 }
 END_TEST
 
+/* They are part of the run, and count in what it saves. */
+START_TEST(test_layers_and_window) {
+    char line[400];
+    ck_assert_msg(program_run(LAYERS " --steps 4 -o %s/a", test_folder) == 0, "%s", program_output);
+    snprintf(line, sizeof line, "train --window 6 --resume --quiet -o %s/a", test_folder);
+    program_gives(2, line, "the run in the folder has window 5", "6");
+    snprintf(line, sizeof line, "train --mixers conv,routed,routed --resume --quiet -o %s/a", test_folder);
+    program_gives(2, line, "mixer \"conv,routed,attention\"", "\"conv,routed,routed\"");
+    snprintf(line, sizeof line, "eval %s/a --sequences 5 --quiet --json", test_folder);
+    program_gives(0, line, "\"mixer\": \"conv,routed,attention\"");
+    ck_assert_msg(strstr(program_output, "\"window\": 5") != NULL, "%s", program_output);
+    ck_assert_msg(strstr(program_output, "[\n    0.0,") && strstr(program_output, " 100.0\n"), "%s",
+                  program_output);
+    /* Of 16 positions all rows see 136; with a window of 5, 70: attention, yet it saves something. */
+    ck_assert_msg(
+        program_run("train --distance 14 --layers 1 --mixer attention --window 5 --width 32 --batch 8 "
+                    "--steps 2 --sequences 5 --quiet --json -o %s/b",
+                    test_folder) == 0,
+        "%s", program_output);
+    ck_assert_msg(strstr(program_output, "\"attention_pct\": 100.0,") &&
+                      strstr(program_output, "\"attention_pairs_pct\": 51.47") &&
+                      strstr(program_output, "\"score_flops_saved_pct\": 48.52"),
+                  "%s", program_output);
+}
+END_TEST
+
 START_TEST(test_interrupt) {
     char line[300];
     int status = start_and_signal(SMALL, "stopped", SIGINT, 700);
@@ -247,6 +278,11 @@ START_TEST(test_bad_arguments) {
                {"train --mixer random:1.5 -o x", "from 0 to 1"},
                {"train --routing capacity:-0.1 -o x", "from 0 to 1"},
                {"train --mixer conv --routing threshold -o x", "--routing"},
+               {"train --mixers conv,attention -o x", "2 mixers for 4 layers"},
+               {"train --mixers conv,oracle,conv,conv -o x", "a layer's is conv, attention or routed"},
+               {"train --mixer conv --mixers conv,routed -o x", "give one of them"},
+               {"train --mixer conv --window 8 -o x", "a window belongs to attention"},
+               {"train --window -1 -o x", "--window wants a whole number"},
                {"train --mixer conv --lambda measured -o x", "--lambda measured belongs to the mixer routed"},
                {"train --mixer oracle --lambda measured -o x", "mixer routed"},
                {"train --lambda measurd -o x", "if not measured"},
@@ -315,7 +351,8 @@ int main(void) {
     tcase_add_test(t, test_same_bits);
     tcase_add_test(t, test_wrong_answers_run_again);
     tcase_add_test(t, test_shorter_task);
-    tcase_add_loop_test(t, test_killed_and_resumed, 0, 3);
+    tcase_add_loop_test(t, test_killed_and_resumed, 0, 4);
+    tcase_add_test(t, test_layers_and_window);
     tcase_add_test(t, test_interrupt);
     tcase_add_test(t, test_price_is_measured_once);
     tcase_add_test(t, test_bad_arguments);

@@ -30,7 +30,7 @@ static double flops_of(const layer_run *r, const layer_side *side) {
     }
     if (!tn_mixer_has_attention(&side->model->config))
         stats = (tn_layer_stats){0};
-    tn_cost cost = tn_cost_mixer(&side->model->config, B * T, &stats);
+    tn_cost cost = tn_cost_mixer(&side->model->config, 0, B * T, &stats);
     double back = 2 * cost.flops + 0.5 * cost.score_flops;
     return (tn_layer_run_has_forward(r) ? cost.flops : 0) + (tn_layer_run_has_backward(r) ? back : 0);
 }

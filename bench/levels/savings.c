@@ -58,6 +58,7 @@ static tn_status prepare(tn_savings_run *r, tn_model *m, const tn_task *task, in
 static tn_status prepare_twin(tn_savings_run *r, tn_model *m) {
     tn_model_config dense = m->config;
     dense.mixer = TN_MIXER_ATTENTION;
+    dense.window = dense.listed = 0;
     TN_TRY(tn_model_create(m->dev, &dense, false, &r->dense_model));
     TN_TRY(tn_params_init(&r->dense_model->params, 1));
     return tn_workspace_create(r->dense_model, r->in.B, r->in.T, &r->dense_ws);
@@ -162,7 +163,7 @@ tn_status tn_savings_measure(tn_model *m, const tn_task *task, const tn_savings_
     tn_savings_run r = {.ctx = tn_device_context(m->dev), .no_energy = o->no_energy};
     double seconds = o->seconds > 0 ? o->seconds : 2;
     bool possible = false;
-    *out = (tn_savings){.own = m->config.mixer == TN_MIXER_ATTENTION,
+    *out = (tn_savings){.own = tn_mixer_is_dense(&m->config),
                         .batch = tn_evaluate_batch(m, tn_task_length(task)),
                         .dense_ms_per_sequence = NAN,
                         .time_saved_pct = NAN,

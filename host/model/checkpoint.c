@@ -42,11 +42,13 @@ void tn_snapshot_free(tn_snapshot *s) {
 
 static int metadata(const tn_model_config *c, char texts[TN_CONFIG_FIELDS][TN_CONFIG_TEXT],
                     tn_st_pair *pairs) {
+    int count = 0;
     for (int i = 0; i < TN_CONFIG_FIELDS; i++) {
-        pairs[i].key = tn_model_config_field(c, i, texts[i]);
-        pairs[i].value = texts[i];
+        const char *key = tn_model_config_field(c, i, texts[i]);
+        if (i < TN_CONFIG_USUAL || strcmp(texts[i], "0") != 0)
+            pairs[count++] = (tn_st_pair){key, texts[i]};
     }
-    return TN_CONFIG_FIELDS;
+    return count;
 }
 
 tn_status tn_checkpoint_save(const tn_snapshot *s, const char *path, const char *run) {

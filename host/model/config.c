@@ -47,23 +47,55 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
         return tn_fail(ctx, TN_ERR_ARG,
                        "%lld heads of keys and values for %lld heads: heads must be a multiple of them",
                        (long long)c->kv_heads, (long long)c->heads);
+    if (c->window < 0 || c->window > INT32_MAX)
+        return tn_fail(ctx, TN_ERR_ARG, "a window of %lld positions: 1 to %lld, or 0 for all of them",
+                       (long long)c->window, (long long)INT32_MAX);
+    if (c->window > 0 && !tn_mixer_has_attention(c))
+        return tn_fail(ctx, TN_ERR_ARG, "a window belongs to attention, which no layer of this model has");
+    if (c->listed != 0 && c->listed != c->layers)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "a list of %lld mixers for %lld layers: it wants one a layer, or --layers %lld",
+                       (long long)c->listed, (long long)c->layers, (long long)c->listed);
     if (!(c->rms_eps > 0 && c->rms_eps < 1))
         return tn_fail(ctx, TN_ERR_ARG, "rms_eps is %g; it must lie between 0 and 1", c->rms_eps);
     return TN_OK;
 }
 
+static const char *const mixer_names[] = {"conv", "attention", "routed", "random", "periodic", "oracle"};
+
+/* A word a layer. */
+static tn_status list_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    bool same = true;
+    c->listed = 0;
+    for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        int mixer = TN_MIXER_CONV;
+        while (mixer <= TN_MIXER_ROUTED &&
+               (strlen(mixer_names[mixer]) != length || strncmp(at, mixer_names[mixer], length) != 0))
+            mixer++;
+        if (mixer > TN_MIXER_ROUTED)
+            return tn_fail(ctx, TN_ERR_ARG,
+                           "'%.*s' in the list of mixers '%.100s': a layer's is conv, attention or routed",
+                           (int)(length < 40 ? length : 40), at, text);
+        if (c->listed == TN_MODEL_MAX_LAYERS)
+            return tn_fail(ctx, TN_ERR_ARG, "a list of more than %d mixers; a model has no more layers",
+                           (int)TN_MODEL_MAX_LAYERS);
+        c->list[c->listed++] = (uint8_t)mixer;
+        same = same && mixer == c->list[0];
+    }
+    c->mixer = same ? (tn_mixer)c->list[0] : TN_MIXER_LAYERS;
+    return TN_OK;
+}
+
 tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
-    static const struct {
-        const char *name;
-        tn_mixer mixer;
-    } plain[] = {{"conv", TN_MIXER_CONV},
-                 {"attention", TN_MIXER_ATTENTION},
-                 {"routed", TN_MIXER_ROUTED},
-                 {"oracle", TN_MIXER_ORACLE}};
+    static const tn_mixer plain[] = {TN_MIXER_CONV, TN_MIXER_ATTENTION, TN_MIXER_ROUTED, TN_MIXER_ORACLE};
     tn_slice value;
+    if (strchr(text, ','))
+        return list_parse(ctx, text, c);
+    c->listed = 0;
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        if (strcmp(text, plain[i].name) == 0) {
-            c->mixer = plain[i].mixer;
+        if (strcmp(text, mixer_names[plain[i]]) == 0) {
+            c->mixer = plain[i];
             return TN_OK;
         }
     if (tn_named_value(text, "random", &value)) {
@@ -75,7 +107,8 @@ tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) 
         return tn_number_int(ctx, "the mixer periodic:M", value, 1, INT32_MAX, &c->period);
     }
     return tn_fail(ctx, TN_ERR_ARG,
-                   "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle",
+                   "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle, and "
+                   "a list of the first three, one a layer",
                    text);
 }
 
@@ -98,17 +131,22 @@ tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config 
     return TN_OK;
 }
 
-static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model",   "layers",  "heads",
-                                                          "conv_taps", "mlp_width", "mixer",   "routing",
-                                                          "positions", "rms_eps",   "kv_heads"};
+static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model",   "layers",   "heads",
+                                                          "conv_taps", "mlp_width", "mixer",    "routing",
+                                                          "positions", "rms_eps",   "kv_heads", "window"};
 
 static int64_t *size_field(tn_model_config *c, int i) {
     int64_t *const sizes[] = {&c->vocab, &c->d_model, &c->layers, &c->heads, &c->conv_taps, &c->mlp_width};
     return i < 6 ? sizes[i] : NULL;
 }
 
+static void list_text(const tn_model_config *c, char text[TN_CONFIG_TEXT]) {
+    size_t at = 0;
+    for (int64_t i = 0; i < c->listed && at < TN_CONFIG_TEXT; i++)
+        at += (size_t)snprintf(text + at, TN_CONFIG_TEXT - at, "%s%s", i ? "," : "", mixer_names[c->list[i]]);
+}
+
 const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]) {
-    static const char *const mixers[] = {"conv", "attention", "routed", "random", "periodic", "oracle"};
     tn_model_config copy = *c;
     if (i < 6)
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)*size_field(&copy, i));
@@ -116,8 +154,10 @@ const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_
         snprintf(text, TN_CONFIG_TEXT, "random:%.9g", c->random_rho);
     else if (i == 6 && c->mixer == TN_MIXER_PERIODIC)
         snprintf(text, TN_CONFIG_TEXT, "periodic:%lld", (long long)c->period);
+    else if (i == 6 && c->mixer == TN_MIXER_LAYERS)
+        list_text(c, text);
     else if (i == 6)
-        snprintf(text, TN_CONFIG_TEXT, "%s", mixers[c->mixer]);
+        snprintf(text, TN_CONFIG_TEXT, "%s", mixer_names[c->mixer]);
     else if (i == 7 && c->routing == TN_ROUTING_CAPACITY)
         snprintf(text, TN_CONFIG_TEXT, "capacity:%.9g", c->capacity);
     else if (i == 7)
@@ -126,8 +166,10 @@ const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_
         snprintf(text, TN_CONFIG_TEXT, "%s", c->positions == TN_POSITIONS_ROPE ? "rope" : "none");
     else if (i == 9)
         snprintf(text, TN_CONFIG_TEXT, "%.9g", c->rms_eps);
-    else
+    else if (i == 10)
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)tn_model_config_kv_heads(c));
+    else
+        snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)c->window);
     return field_names[i];
 }
 
@@ -149,7 +191,8 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
     else if (i == 9)
         status = tn_number_real(ctx, name, tn_slice_of(text), 0, 1, &c->rms_eps);
     else
-        status = tn_number_int(ctx, name, tn_slice_of(text), 0, INT32_MAX, &c->kv_heads);
+        status =
+            tn_number_int(ctx, name, tn_slice_of(text), 0, INT32_MAX, i == 10 ? &c->kv_heads : &c->window);
     return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
 }
 
@@ -172,18 +215,59 @@ int64_t tn_model_config_kv_width(const tn_model_config *c) {
     return c->d_model / c->heads * tn_model_config_kv_heads(c);
 }
 
+int64_t tn_model_config_keys(const tn_model_config *c, int64_t t) {
+    return c->window > 0 && c->window <= t ? c->window : t + 1;
+}
+
+double tn_model_config_pairs(const tn_model_config *c, int64_t T) {
+    const double most = (double)T, w = (double)tn_model_config_keys(c, T - 1);
+    return w * (w + 1) / 2 + (most - w) * w;
+}
+
+tn_mixer tn_layer_mixer(const tn_model_config *c, int64_t layer) {
+    return c->mixer == TN_MIXER_LAYERS ? (tn_mixer)c->list[layer] : c->mixer;
+}
+
+bool tn_layer_has_conv(const tn_model_config *c, int64_t layer) {
+    return tn_layer_mixer(c, layer) != TN_MIXER_ATTENTION;
+}
+
+bool tn_layer_has_attention(const tn_model_config *c, int64_t layer) {
+    return tn_layer_mixer(c, layer) != TN_MIXER_CONV;
+}
+
+bool tn_layer_has_router(const tn_model_config *c, int64_t layer) {
+    return tn_layer_mixer(c, layer) == TN_MIXER_ROUTED;
+}
+
+static bool any(const tn_model_config *c, bool (*has)(const tn_model_config *, int64_t)) {
+    const int64_t layers = c->mixer == TN_MIXER_LAYERS ? c->listed : 1;
+    for (int64_t i = 0; i < layers; i++)
+        if (has(c, i))
+            return true;
+    return false;
+}
+
 bool tn_mixer_has_conv(const tn_model_config *c) {
-    return c->mixer != TN_MIXER_ATTENTION;
+    return any(c, tn_layer_has_conv);
 }
 
 bool tn_mixer_has_attention(const tn_model_config *c) {
-    return c->mixer != TN_MIXER_CONV;
+    return any(c, tn_layer_has_attention);
 }
 
 bool tn_mixer_has_router(const tn_model_config *c) {
-    return c->mixer == TN_MIXER_ROUTED;
+    return any(c, tn_layer_has_router);
 }
 
 bool tn_mixer_has_mask(const tn_model_config *c) {
     return c->mixer == TN_MIXER_RANDOM || c->mixer == TN_MIXER_PERIODIC || c->mixer == TN_MIXER_ORACLE;
+}
+
+bool tn_mixer_has_choice(const tn_model_config *c) {
+    return tn_mixer_has_router(c) || tn_mixer_has_mask(c);
+}
+
+bool tn_mixer_is_dense(const tn_model_config *c) {
+    return c->mixer == TN_MIXER_ATTENTION && c->window == 0;
 }

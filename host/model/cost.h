@@ -12,11 +12,11 @@ typedef struct tn_cost {
 
 /* N positions in all, L labelled rows; stats [layers] of the pass. */
 tn_cost tn_cost_forward(const tn_model_config *c, int64_t N, int64_t L, const tn_layer_stats *stats);
-/* The same model with the attention mixer on `sequences` of T positions. */
+/* The same model with the attention mixer, without a window, on `sequences` of T positions. */
 tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T, int64_t L);
 
 /* The mixer of one layer alone: norm₁, router, both tracks, mixing and residual; no mlp. */
-tn_cost tn_cost_mixer(const tn_model_config *c, int64_t N, const tn_layer_stats *stats);
+tn_cost tn_cost_mixer(const tn_model_config *c, int64_t layer, int64_t N, const tn_layer_stats *stats);
 
 /* Values that are trained. */
 int64_t tn_cost_parameters(const tn_model_config *c);

@@ -104,13 +104,14 @@ static int64_t decided(const tn_model_config *c, const tn_input *in, const float
     return count;
 }
 
+/* h [N] and p (NULL: a layer without a router) of a layer. */
 static void observe(const tn_model_config *c, const tn_input *in, const tn_decisions *d, const uint8_t *h,
                     const float *p, tn_layer_stats *out) {
     const int64_t N = in->B * in->T;
     *out = (tn_layer_stats){.kv_rows = d->absorbed ? 0 : d->P, .absorbed_passes = d->absorbed};
     for (int64_t n = 0; n < N; n++) {
         out->routed += h[n];
-        out->pairs += h[n] ? (double)(n % in->T + 1) : 0;
+        out->pairs += h[n] ? (double)tn_model_config_keys(c, n % in->T) : 0;
     }
     out->decided = out->routed;
     out->absorbed_rows = d->absorbed ? out->routed : 0;
@@ -125,11 +126,14 @@ static void observe(const tn_model_config *c, const tn_input *in, const tn_decis
 /* All layers' h and p, or h as it is without a mask. */
 static tn_status read_all(tn_workspace *ws, const tn_input *in, uint8_t *h, float *p, bool wants_p) {
     const tn_model_config *c = &ws->m->config;
-    const size_t N = (size_t)(in->B * in->T), last = (size_t)c->layers - 1;
-    if (c->mixer == TN_MIXER_CONV || c->mixer == TN_MIXER_ATTENTION)
-        memset(h, c->mixer == TN_MIXER_ATTENTION, last * stride(ws, rows_of(ws)) + N);
-    else
-        TN_TRY(tn_buffer_read(ws->h_all, 0, last * stride(ws, rows_of(ws)) + N, h));
+    const size_t N = (size_t)(in->B * in->T), last = (size_t)c->layers - 1, step = stride(ws, rows_of(ws));
+    if (tn_mixer_has_choice(c))
+        TN_TRY(tn_buffer_read(ws->h_all, 0, last * step + N, h));
+    for (size_t i = 0; i <= last; i++) {
+        const tn_mixer mixer = tn_layer_mixer(c, (int64_t)i);
+        if (mixer == TN_MIXER_CONV || mixer == TN_MIXER_ATTENTION)
+            memset(h + i * step, mixer == TN_MIXER_ATTENTION, N);
+    }
     if (!wants_p)
         return TN_OK;
     return tn_buffer_read(ws->p_all, 0, last * stride(ws, rows_of(ws) * sizeof *p) + N * sizeof *p, p);
@@ -156,7 +160,8 @@ tn_status tn_workspace_observe(tn_workspace *ws, const tn_input *in, uint8_t *ro
         if (routes)
             memcpy(routes + i * N, h + i * h_step, N);
         if (stats)
-            observe(c, in, &ws->decisions[i], h + i * h_step, has_p ? p + i * p_step : NULL, &stats[i]);
+            observe(c, in, &ws->decisions[i], h + i * h_step,
+                    has_p && tn_layer_has_router(c, (int64_t)i) ? p + i * p_step : NULL, &stats[i]);
     }
 cleanup:
     tn_free(ctx, h);

@@ -27,6 +27,14 @@ tn_status tn_decoder_check(const tn_model *m, int64_t slots, int64_t positions) 
             ctx, TN_ERR_ARG,
             "routing by capacity ranks a whole sequence, so a token at a time cannot be routed by it; "
             "train with --routing threshold");
+    if (c->mixer == TN_MIXER_LAYERS)
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "a model with a list of mixers is not decoded a token at a time yet; one with the same "
+            "mixer in all layers is");
+    if (c->window > 0)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "a model with a window is not decoded a token at a time yet; one without is");
     if (slots < 1 || positions < 1)
         return tn_fail(ctx, TN_ERR_ARG, "%lld sequences of %lld positions: at least one of each",
                        (long long)slots, (long long)positions);

@@ -27,6 +27,7 @@ static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn
                                           .max_rows = st->max_rows * c->heads,
                                           .H = 1,
                                           .Dh = c->d_model,
+                                          .window = c->window,
                                           .scale = 1 / sqrt((double)Dh)};
     return (tn_flash_attention_shape){.B = in->B,
                                       .T = in->T,
@@ -36,6 +37,7 @@ static tn_flash_attention_shape attention_shape(const tn_workspace *ws, const tn
                                       .H = c->heads,
                                       .Hkv = c->kv_heads,
                                       .Dh = Dh,
+                                      .window = c->window,
                                       .at_most = st->rows_count != NULL};
 }
 
@@ -204,7 +206,8 @@ tn_status tn_global_attend(tn_workspace *ws, const tn_input *in, int64_t layer) 
                    .rows = st->absorbed ? st->query_rows : l.rows,
                    .start = st->absorbed ? st->query_start : l.q_start,
                    .kv_start = l.kv_start};
-    double row_work = 2 * (double)(each * D) * (double)in->T; /* of the last row: at most */
+    double row_work = /* of the last row: at most */
+        2 * (double)(each * D) * (double)tn_model_config_keys(&ws->m->config, in->T - 1);
     bool can = in->B == 1 && TN_PIECE_ROWS * sizeof(float) % tn_buffer_align(ws->m->dev) == 0;
     if (!ws->m->training && can && !st->rows_count && (double)st->R * row_work > ws->piece_work)
         return attend_in_pieces(ws, layer, &s, &x, row_work, each);

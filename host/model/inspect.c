@@ -31,11 +31,11 @@ tn_status tn_inspect_layer(tn_workspace *ws, const tn_input *in, int64_t layer) 
     const tn_model_config *c = &ws->m->config;
     const tn_layer_state *st = tn_workspace_state(ws, layer);
     int64_t N = in->B * in->T, D = c->d_model, width = st->absorbed ? c->heads * D : D;
-    int64_t R = tn_mixer_has_attention(c) ? st->R : 0, P = st->absorbed ? 0 : st->P;
+    int64_t R = tn_layer_has_attention(c, layer) ? st->R : 0, P = st->absorbed ? 0 : st->P;
     int64_t of_keys = tn_model_config_kv_width(c);
     long long i = layer;
     TN_TRY(look(ws, st->u1, N * D, "layers.%lld.norm1", i));
-    if (tn_mixer_has_router(c))
+    if (tn_layer_has_router(c, layer))
         TN_TRY(look(ws, st->p, N, "layers.%lld.mixer.router (p)", i));
     if (R > 0) {
         TN_TRY(look(ws, st->q, R * width, "layers.%lld.mixer.q", i));

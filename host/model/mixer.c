@@ -19,7 +19,7 @@ static tn_conv_track_weights conv_track_weights(const tn_workspace *ws, int64_t 
                                .conv_bias = lp->conv_bias->value,
                                .out = lp->conv_out->value,
                                .out_packed = lp->conv_out->packed};
-    if (tn_mixer_has_router(&ws->m->config)) {
+    if (tn_layer_has_router(&ws->m->config, layer)) {
         w.router = lp->router_weight->value;
         w.router_bias = lp->router_bias->value;
     }
@@ -53,9 +53,9 @@ static tn_status conv_track_forward(tn_workspace *ws, const tn_input *in, int64_
                                  add ? x : NULL);
 }
 
-static tn_route_mix_shape mix_shape(const tn_workspace *ws, const tn_input *in, const tn_layer_state *st,
-                                    tn_gate gate) {
-    bool soft = tn_mixer_has_router(&ws->m->config) && gate == TN_GATE_SOFT;
+static tn_route_mix_shape mix_shape(tn_workspace *ws, const tn_input *in, int64_t layer, tn_gate gate) {
+    const tn_layer_state *st = tn_workspace_state(ws, layer);
+    bool soft = tn_layer_has_router(&ws->m->config, layer) && gate == TN_GATE_SOFT;
     return (tn_route_mix_shape){
         .N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft, .count = st->rows_count};
 }
@@ -70,7 +70,7 @@ static tn_status normalise(tn_workspace *ws, const tn_input *in, int64_t layer, 
 
 static tn_status mix(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer, const tn_buffer *x) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    tn_route_mix_shape shape = mix_shape(ws, in, st, gate);
+    tn_route_mix_shape shape = mix_shape(ws, in, layer, gate);
     return tn_route_mix_forward(ws->m->dev, &shape, st->mid, x, st->c, st->o, st->p ? st->p : st->rstd1,
                                 st->h, st->dense ? NULL : st->slot);
 }
@@ -83,24 +83,21 @@ static bool overwrites(const tn_workspace *ws, const tn_layer_state *st) {
 
 static tn_status overwrite(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    tn_route_mix_shape shape = mix_shape(ws, in, st, TN_GATE_COMPACT);
+    tn_route_mix_shape shape = mix_shape(ws, in, layer, TN_GATE_COMPACT);
     return tn_route_mix_few(ws->m->dev, &shape, st->mid, x, st->o, st->p, st->rows,
                             st->block > 1 ? st->h : NULL);
 }
 
 tn_status tn_mixer_forward(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer,
                            const tn_buffer *x) {
-    const tn_model_config *c = &ws->m->config;
+    const tn_mixer mixer = tn_layer_mixer(&ws->m->config, layer);
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    int64_t D = c->d_model, room = ws->B * ws->T;
+    int64_t D = ws->m->config.d_model, room = ws->B * ws->T;
     TN_TRY(tn_workspace_floats(ws, &st->mid, room, D));
-    if (c->mixer == TN_MIXER_CONV) {
-        st->R = st->P = 0;
-        st->rows_count = st->keys_count = NULL;
-        return conv_track_forward(ws, in, layer, x, st->mid, true);
-    }
     TN_TRY(tn_route_begin(ws, in, gate, layer));
-    if (c->mixer == TN_MIXER_ATTENTION) {
+    if (mixer == TN_MIXER_CONV)
+        return conv_track_forward(ws, in, layer, x, st->mid, true);
+    if (mixer == TN_MIXER_ATTENTION) {
         TN_TRY(normalise(ws, in, layer, x));
         TN_TRY(tn_route_plan(ws, in, layer));
         return tn_global_forward(ws, in, layer, st->mid, x);
@@ -196,13 +193,13 @@ static tn_status mixed_backward(tn_workspace *ws, const tn_input *in, tn_gate ga
     TN_TRY(tn_workspace_floats(ws, &ws->dc, room, D));
     TN_TRY(tn_workspace_floats(ws, &ws->do_, st->R, D));
     TN_TRY(tn_workspace_floats(ws, &ws->dg, room, 1));
-    tn_route_mix_shape mix = mix_shape(ws, in, st, gate);
+    tn_route_mix_shape mix = mix_shape(ws, in, layer, gate);
     TN_TRY(tn_route_mix_backward(m->dev, &mix, ws->dc, ws->do_, ws->dg, dmid, st->c, st->o,
                                  st->p ? st->p : st->rstd1, st->h, st->dense ? NULL : st->slot));
     TN_TRY(conv_track_backward(ws, in, layer, ws->du, ws->dc));
     if (st->R > 0)
         TN_TRY(tn_global_backward(ws, in, layer, ws->du, ws->do_, false));
-    if (!tn_mixer_has_router(&m->config))
+    if (!tn_layer_has_router(&m->config, layer))
         return TN_OK;
     tn_route_gate_shape shape = {in->B * in->T, D};
     const tn_buffer *priced = in->price_known && !st->dense ? st->h : NULL;
@@ -218,9 +215,9 @@ tn_status tn_mixer_backward(tn_workspace *ws, const tn_input *in, tn_gate gate, 
     tn_layer_state *st = tn_workspace_state(ws, layer);
     const tn_layer_params *lp = &m->params.layers[layer];
     TN_TRY(tn_workspace_floats(ws, &ws->du, ws->B * ws->T, c->d_model));
-    if (c->mixer == TN_MIXER_CONV)
+    if (tn_layer_mixer(c, layer) == TN_MIXER_CONV)
         TN_TRY(conv_track_backward(ws, in, layer, ws->du, dmid));
-    else if (c->mixer == TN_MIXER_ATTENTION)
+    else if (tn_layer_mixer(c, layer) == TN_MIXER_ATTENTION)
         TN_TRY(tn_global_backward(ws, in, layer, ws->du, dmid, true));
     else
         TN_TRY(mixed_backward(ws, in, gate, layer, dmid, penalty));

@@ -5,8 +5,6 @@
 
 #include "params.h"
 
-enum { TN_MODEL_MAX_LAYERS = 64 };
-
 /* Whether a compacted pass projects keys and values or multiplies their weights out (attention_absorb). Which
  * of the two runs moves last bits, so under AUTO those of a row may depend on how many rows are routed beside
  * it. */

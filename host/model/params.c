@@ -28,19 +28,19 @@ static tn_status add(tn_param_plan *plan, bool decay, int64_t rows, int64_t colu
 static tn_status plan_layer(tn_param_plan *plan, const tn_model_config *c, int64_t i) {
     int64_t D = c->d_model, F = c->mlp_width;
     TN_TRY(add(plan, false, D, 0, "norm1.weight", i));
-    if (tn_mixer_has_conv(c)) {
+    if (tn_layer_has_conv(c, i)) {
         TN_TRY(add(plan, false, D, c->conv_taps, "mixer.conv.weight", i));
         TN_TRY(add(plan, false, D, 0, "mixer.conv.bias", i));
         TN_TRY(add(plan, true, D, D, "mixer.conv_out.weight", i));
     }
-    if (tn_mixer_has_attention(c)) {
+    if (tn_layer_has_attention(c, i)) {
         const int64_t width = tn_model_config_kv_width(c);
         TN_TRY(add(plan, true, D, D, "mixer.q.weight", i));
         TN_TRY(add(plan, true, width, D, "mixer.k.weight", i));
         TN_TRY(add(plan, true, width, D, "mixer.v.weight", i));
         TN_TRY(add(plan, true, D, D, "mixer.o.weight", i));
     }
-    if (tn_mixer_has_router(c)) {
+    if (tn_layer_has_router(c, i)) {
         TN_TRY(add(plan, false, D, 0, "mixer.router.weight", i));
         TN_TRY(add(plan, false, 1, 0, "mixer.router.bias", i));
     }

@@ -29,7 +29,7 @@ tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_model *m = ws->m;
     const tn_model_config *c = &m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    if (!tn_mixer_has_router(c)) {
+    if (!tn_layer_has_router(c, layer)) {
         control_mask(c, in, layer, ws->mask_host);
         return tn_buffer_write(st->h, 0, (size_t)(in->B * in->T), ws->mask_host);
     }
@@ -71,13 +71,13 @@ static tn_status plan_queries(tn_workspace *ws, const tn_input *in, tn_layer_sta
     return tn_buffer_write(st->query_start, 0, (size_t)(in->B + 1) * 4, queries);
 }
 
-/* Fewer multiply-adds absorbed than projected? A sequence's pairs are bounded by its rows times the last
- * one's keys: the host knows no more. */
+/* Fewer multiply-adds absorbed than projected? A sequence's pairs are bounded by its rows times the keys that
+ * the last one sees: the host knows no more. */
 static bool absorbing_pays(const tn_model_config *c, int64_t B, const tn_layer_state *st,
                            const int32_t *start, const int32_t *last) {
     double D = (double)c->d_model, H = (double)c->heads, R = (double)st->R, pairs = 0;
     for (int64_t b = 0; b < B; b++)
-        pairs += (double)(start[b + 1] - start[b]) * (double)(last[b] + 1);
+        pairs += (double)(start[b + 1] - start[b]) * (double)tn_model_config_keys(c, last[b]);
     return 2 * H * D * D * R + 2 * D * D * D + 2 * H * D * pairs <
            2 * D * D * (R + (double)st->P) + 2 * D * pairs;
 }
@@ -168,7 +168,8 @@ static tn_status attention_block(const tn_workspace *ws, const tn_input *in, int
                                                                     .max_rows = in->T,
                                                                     .H = c->heads,
                                                                     .Hkv = c->kv_heads,
-                                                                    .Dh = c->d_model / c->heads},
+                                                                    .Dh = c->d_model / c->heads,
+                                                                    .window = c->window},
                                         &layout));
     *rows = layout.block;
     return TN_OK;
@@ -177,12 +178,18 @@ static tn_status attention_block(const tn_workspace *ws, const tn_input *in, int
 tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int64_t layer) {
     const tn_model_config *c = &ws->m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    st->dense = c->mixer == TN_MIXER_ATTENTION ||
-                (tn_mixer_has_router(c) && gate != TN_GATE_COMPACT && gate != TN_GATE_BLOCKS);
+    const tn_mixer mixer = tn_layer_mixer(c, layer);
+    st->dense = mixer == TN_MIXER_ATTENTION ||
+                (mixer == TN_MIXER_ROUTED && gate != TN_GATE_COMPACT && gate != TN_GATE_BLOCKS);
     st->block = 1;
-    if (gate == TN_GATE_BLOCKS)
+    /* What a layer with another mixer left, where all share one state. */
+    st->h = st->p = NULL;
+    st->R = st->P = 0;
+    st->rows_count = st->keys_count = NULL;
+    st->absorbed = false;
+    if (mixer != TN_MIXER_CONV && gate == TN_GATE_BLOCKS)
         TN_TRY(attention_block(ws, in, &st->block));
-    if (c->mixer == TN_MIXER_ATTENTION)
+    if (mixer == TN_MIXER_CONV || mixer == TN_MIXER_ATTENTION)
         return TN_OK;
     TN_TRY(tn_decisions_make(ws));
     st->h = ws->decisions[layer].h;
@@ -192,7 +199,7 @@ tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int
 
 tn_status tn_route_plan(tn_workspace *ws, const tn_input *in, int64_t layer) {
     tn_layer_state *st = tn_workspace_state(ws, layer);
-    if (ws->m->config.mixer != TN_MIXER_ATTENTION)
+    if (tn_layer_mixer(&ws->m->config, layer) != TN_MIXER_ATTENTION)
         TN_TRY(tn_route_decide(ws, in, layer));
     if (!st->dense)
         return tn_route_list(ws, in, layer);

@@ -59,7 +59,8 @@ static tn_status kernels_count(const tn_workspace *ws, const tn_input *in, const
                                                 .max_rows = in->T,
                                                 .H = c->heads,
                                                 .Hkv = c->kv_heads,
-                                                .Dh = Dh};
+                                                .Dh = Dh,
+                                                .window = c->window};
     const tn_rope_shape turns = {.R = N, .T = in->T, .H = c->heads, .Dh = Dh};
     TN_TRY(tn_row_gather_counts(dev, &(tn_row_gather_shape){N, N, D}, training, counts));
     TN_TRY(products_count(ws, N, lp, counts));

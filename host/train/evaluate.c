@@ -123,12 +123,12 @@ static void summarise(const tn_evaluator *e, const tn_task *task, tn_evaluation 
         out->attention_pct_layers[i] = 100 * (double)e->totals[i].routed / rows;
         routed += (double)e->totals[i].routed;
         pairs += e->totals[i].pairs;
-        soft += e->totals[i].soft;
+        soft += tn_layer_has_router(c, i) ? e->totals[i].soft : (double)e->totals[i].routed;
     }
     out->accuracy = e->accuracy_sum / (double)out->sequences;
     out->cross_entropy = e->cross_entropy_sum / (double)out->labels;
     out->attention_pct = 100 * routed / (layers * rows);
-    out->attention_pct_soft = tn_mixer_has_router(c) ? 100 * soft / (layers * rows) : out->attention_pct;
+    out->attention_pct_soft = 100 * soft / (layers * rows);
     out->pairs_pct = 100 * pairs / (layers * (double)out->sequences * T * (T + 1) / 2);
     out->rows_per_sequence = routed / (double)out->sequences;
     out->floor_pct = 100 * tn_task_floor_rows(task) / (layers * T);
@@ -157,13 +157,14 @@ enum { GUESS_LENGTH = 2048, GUESS_BEYOND = 8192 };
 /* Operations of a sequence T long that routes as the first GUESS_LENGTH positions did. */
 static double flops_alike(const tn_model_config *c, const tn_layer_stats *seen, int64_t T) {
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS] = {{0}};
-    double times = (double)T / GUESS_LENGTH;
+    double times = (double)T / GUESS_LENGTH,
+           pairs = tn_model_config_pairs(c, T) / tn_model_config_pairs(c, GUESS_LENGTH);
     for (int64_t i = 0; i < c->layers; i++) {
         stats[i].routed = (int64_t)((double)seen[i].routed * times);
         stats[i].kv_rows = (int64_t)((double)seen[i].kv_rows * times);
-        stats[i].pairs = seen[i].pairs * times * times;
+        stats[i].pairs = seen[i].pairs * pairs;
         stats[i].absorbed_rows = (int64_t)((double)seen[i].absorbed_rows * times);
-        stats[i].absorbed_pairs = seen[i].absorbed_pairs * times * times;
+        stats[i].absorbed_pairs = seen[i].absorbed_pairs * pairs;
     }
     return tn_cost_forward(c, T, 1, stats).flops;
 }

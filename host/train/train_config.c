@@ -62,6 +62,7 @@ static const tn_field fields[] = {
     OPTIONAL("price_known", FIELD_BOOL, curriculum.price_known),
     OPTIONAL("data_hash", FIELD_U64, task.data_hash),
     OPTIONAL("kv_heads", FIELD_I64, model.kv_heads),
+    OPTIONAL("window", FIELD_I64, model.window),
     OPTIONAL("head_init", FIELD_F64, head_init),
     OPTIONAL("short_steps", FIELD_I64, shorter.steps),
     OPTIONAL("short_length", FIELD_I64, shorter.length),

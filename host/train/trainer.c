@@ -80,8 +80,9 @@ static tn_status start(tn_trainer *t) {
     if (t->c->head_init > 0)
         TN_TRY(tn_params_head_from_embedding(&t->model->params, t->c->head_init));
     float bias = (float)t->c->router_bias;
-    for (int64_t i = 0; bias != 0 && tn_mixer_has_router(&t->c->model) && i < t->c->model.layers; i++)
-        TN_TRY(tn_buffer_write(t->model->params.layers[i].router_bias->value, 0, sizeof bias, &bias));
+    for (int64_t i = 0; bias != 0 && i < t->c->model.layers; i++)
+        if (tn_layer_has_router(&t->c->model, i))
+            TN_TRY(tn_buffer_write(t->model->params.layers[i].router_bias->value, 0, sizeof bias, &bias));
     return TN_OK;
 }
 
@@ -241,18 +242,19 @@ static tn_status log_step(tn_trainer *t, const tn_step_plan *plan) {
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
     int64_t N = (int64_t)t->batch.B * t->batch.T, rows = c->model.layers * N;
     tn_metrics_row row = {.step = t->step + 1, .phase = plan->phase, .lambda = plan->lambda, .lr = plan->lr};
-    double soft = 0, decided = 0;
+    double soft = 0, decided = 0, priced = 0;
     TN_TRY(tn_model_loss_read(t->ws, &t->in, &row.cross_entropy, t->predicted));
     TN_TRY(tn_workspace_observe(t->ws, &t->in, NULL, stats));
     for (int64_t i = 0; i < c->model.layers; i++) {
         row.routed_rows += stats[i].routed;
         decided += (double)stats[i].decided;
-        soft += tn_mixer_has_router(&c->model) ? stats[i].soft : (double)stats[i].routed;
+        priced += stats[i].soft;
+        soft += tn_layer_has_router(&c->model, i) ? stats[i].soft : (double)stats[i].routed;
     }
     row.accuracy = share_right(t);
     row.attention_pct = 100 * decided / (double)rows;
     row.attention_pct_soft = 100 * soft / (double)rows;
-    row.loss = row.cross_entropy + tn_penalty_of_row(c, t->task, t->batch.B, plan->lambda) * soft;
+    row.loss = row.cross_entropy + tn_penalty_of_row(c, t->task, t->batch.B, plan->lambda) * priced;
     TN_TRY(tn_device_finish(t->model->dev));
     row.elapsed_s = t->elapsed_before + tn_clock_seconds() - t->started;
     row.step_ms = 1000 * (row.elapsed_s - t->logged_elapsed) / (double)(t->step + 1 - t->logged_step);
@@ -312,17 +314,20 @@ static tn_status check_update(tn_trainer *t) {
     return status;
 }
 
-/* By what a compacted step has routed; a dense one does not count it. */
+/* By what a compacted step has routed, of the rows of layers with a router; a dense one does not count it. */
 static tn_status steer(tn_trainer *t, const tn_step_plan *plan) {
-    const int64_t layers = t->c->model.layers, *routed;
-    double rows = 0;
+    const int64_t *routed;
+    double rows = 0, of = 0;
     if (plan->gate != TN_GATE_COMPACT)
         return TN_OK;
     TN_TRY(tn_workspace_routed(t->ws, &routed));
-    for (int64_t i = 0; i < layers; i++)
+    for (int64_t i = 0; i < t->c->model.layers; i++) {
+        if (!tn_layer_has_router(&t->c->model, i))
+            continue;
         rows += (double)routed[i];
-    tn_steering_step(&t->steering, &t->c->curriculum, t->step,
-                     rows / (double)(layers * t->batch.B * t->batch.T));
+        of += (double)t->batch.B * (double)t->batch.T;
+    }
+    tn_steering_step(&t->steering, &t->c->curriculum, t->step, rows / of);
     return TN_OK;
 }
 
