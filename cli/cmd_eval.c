@@ -4,10 +4,14 @@
 #include "file.h"
 #include "run_folder.h"
 #include "run_summary.h"
+#include "study_bits.h"
 #include "task_options.h"
 
 #include <math.h>
 #include <jansson.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Steps and seconds of the run's training, where its summary.json has them. */
 static void training_of(tn_context *ctx, const char *folder, tn_run_summary *s) {
@@ -24,11 +28,45 @@ static void training_of(tn_context *ctx, const char *folder, tn_run_summary *s) 
     tn_free(ctx, path);
 }
 
+static bool to_stdout(const char *path) {
+    return path && strcmp(path, "-") == 0;
+}
+
+static tn_status check_bits(tn_context *ctx, const tn_cli_args *args, const tn_task_config *task) {
+    const char *bits = tn_cli_string(args, "bits", NULL);
+    if (bits && task->kind != TN_TASK_TEXT)
+        return tn_fail(ctx, TN_ERR_ARG, "--bits is of bytes of text, and the task of %s is %s",
+                       args->arguments[0], tn_task_kind_name(task->kind));
+    if (to_stdout(bits) && tn_cli_given(args, "json"))
+        return tn_fail(ctx, TN_ERR_ARG, "--bits and --json would both be written to stdout; name a file");
+    return TN_OK;
+}
+
+/* The rows are called as the run's folder is. */
+static tn_status write_bits(tn_context *ctx, const char *folder, const tn_run_summary *s, const char *path) {
+    char real[PATH_MAX];
+    const char *name = realpath(folder, real) ? strrchr(real, '/') + 1 : folder;
+    return tn_bits_write(ctx, s, name, path);
+}
+
+/* Where stdout is for the rows, the lines for people go to stderr. */
+static tn_status write_all(tn_context *ctx, const tn_cli_args *args, const tn_run_summary *s) {
+    const char *bits = tn_cli_string(args, "bits", NULL);
+    if (bits)
+        TN_TRY(write_bits(ctx, args->arguments[0], s, bits));
+    if (tn_cli_given(args, "json"))
+        return tn_run_summary_write(ctx, s, stdout);
+    if (!to_stdout(bits) || !ctx->quiet)
+        tn_run_summary_print(s, to_stdout(bits) ? stderr : stdout);
+    return TN_OK;
+}
+
 static tn_status load(tn_context *ctx, const tn_cli_args *args, tn_device *dev, tn_train_config *c,
                       tn_model **m) {
     TN_TRY(tn_run_load(dev, args->arguments[0], c, m));
     c->task.seed = tn_cli_uint64(args, "seed", 99);
-    return tn_cli_task(ctx, args, &c->task);
+    TN_TRY(tn_cli_task(ctx, args, &c->task));
+    return check_bits(ctx, args, &c->task);
 }
 
 static tn_status run(tn_context *ctx, const tn_cli_args *args) {
@@ -46,10 +84,7 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
         status = tn_run_summary_make(m, &config, tn_cli_int(args, "sequences", 1000), &timing, &summary);
     if (status == TN_OK) {
         training_of(ctx, args->arguments[0], &summary);
-        if (tn_cli_given(args, "json"))
-            status = tn_run_summary_write(ctx, &summary, stdout);
-        else
-            tn_run_summary_print(&summary, stdout);
+        status = write_all(ctx, args, &summary);
     }
     tn_model_destroy(m);
     tn_device_close(dev);
@@ -66,6 +101,9 @@ static const tn_cli_option options[] = {
      "the attention mixer is not timed where one pass of it would take longer, by this model's time and the "
      "operations of both (60 s)",
      1e-9, 1e6},
+    {"bits", 0, "FILE.csv", TN_CLI_WRITES,
+     "of text: bits a byte and routed share by kind of place, by distance to where the last 8 bytes stood "
+     "before, and by quarter of the sequence; - is stdout"},
     {"json", 0, NULL, TN_CLI_FLAG, "one JSON object with the fields of study.csv"},
     TN_CLI_DEVICE,
     TN_CLI_QUIET,

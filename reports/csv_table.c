@@ -208,6 +208,7 @@ static tn_status check_header(tn_csv *t) {
                            t->path, t->lines[0], tn_csv_name(t, c));
     }
     int schema = tn_csv_column(t, "schema");
+    bool bits = tn_csv_column(t, "bucket") >= 0;
     for (size_t row = 0; schema >= 0 && row < t->rows; row++) {
         const char *text = tn_csv_text(t, row, schema);
         if (strcmp(text, "schema") == 0)
@@ -216,11 +217,12 @@ static tn_status check_header(tn_csv *t) {
                 "%s, line %ld: a second header, with other columns: two files in one; name them one by "
                 "one",
                 t->path, t->lines[row + 1]);
-        if (strcmp(text, TN_CSV_COST_SCHEMA) != 0)
-            return tn_fail(t->ctx, TN_ERR_INPUT,
-                           "%s, line %ld: schema '%.100s' is unknown, this version reads " TN_CSV_COST_SCHEMA
-                           "; read it with the version that wrote it",
-                           t->path, t->lines[row + 1], text);
+        if (strcmp(text, bits ? TN_CSV_BITS_SCHEMA : TN_CSV_COST_SCHEMA) != 0)
+            return tn_fail(
+                t->ctx, TN_ERR_INPUT,
+                "%s, line %ld: schema '%.100s' is unknown, this version reads %s; read it with the "
+                "version that wrote it",
+                t->path, t->lines[row + 1], text, bits ? TN_CSV_BITS_SCHEMA : TN_CSV_COST_SCHEMA);
     }
     return TN_OK;
 }

@@ -7,6 +7,7 @@
 #include "context.h"
 
 #define TN_CSV_COST_SCHEMA "turnout-cost-1"
+#define TN_CSV_BITS_SCHEMA "turnout-bits-1"
 
 enum {
     TN_CSV_DEVICE = 600, /* bytes of a device's name with what tells it from others */
@@ -51,9 +52,9 @@ typedef struct tn_csv {
 
 /* TN_ERR_INPUT, naming the file, the line and the reason: missing, empty, binary, UTF-16, cut off in its last
  * line, other separators than commas, a row with another number of cells than the header, a column named
- * twice, a `schema` other than TN_CSV_COST_SCHEMA, a cell or a file that is too long. Comments (#), rows of
- * empty cells, columns without name and cells, a header repeated and bytes that are no UTF-8 are flaws of a
- * file that is read. */
+ * twice, a `schema` other than TN_CSV_COST_SCHEMA (where there is a column `bucket`, than
+ * TN_CSV_BITS_SCHEMA), a cell or a file that is too long. Comments (#), rows of empty cells, columns without
+ * name and cells, a header repeated and bytes that are no UTF-8 are flaws of a file that is read. */
 tn_status tn_csv_read_cells(tn_context *ctx, const char *path, tn_csv *out);
 void tn_csv_free(tn_csv *t); /* fine on a zeroed or failed table */
 

@@ -116,6 +116,7 @@ json_t *tn_run_summary_json(const tn_run_summary *s) {
     set_number(root, "accuracy", e->accuracy);
     set_number(root, "cross_entropy", e->cross_entropy);
     set_number(root, "bits_per_byte", s->config.task.kind == TN_TASK_TEXT ? e->cross_entropy / log(2) : NAN);
+    set_number(root, "bits_last_quarter", tn_text_bits_last_quarter(&e->bits));
     set_number(root, "attention_pct", e->attention_pct);
     for (int64_t i = 0; i < s->model.layers; i++)
         json_array_append_new(layers, json_real(e->attention_pct_layers[i]));
@@ -190,7 +191,8 @@ void tn_run_summary_print(const tn_run_summary *s, FILE *stream) {
     if (s->config.task.kind == TN_TASK_TEXT) {
         char words[TN_TEXT_WORDS];
         fprintf(stream, "%s\n", tn_text_facts_say(&s->text, words));
-        fprintf(stream, "bits per byte      %.4f\n", e->cross_entropy / log(2));
+        fprintf(stream, "bits per byte      %.4f, in the last quarter of the sequence %.4f\n",
+                e->cross_entropy / log(2), tn_text_bits_last_quarter(&e->bits));
     }
     fprintf(stream, "attention          %.4f %% of rows", e->attention_pct);
     if (e->floor_pct > 0)

@@ -5,6 +5,7 @@
 #include "row_price.h"
 #include "run_finish.h"
 #include "run_folder.h"
+#include "study_bits.h"
 #include "study_estimate.h"
 #include "study_fill.h"
 #include "study_folder.h"
@@ -175,6 +176,8 @@ static tn_status train_and_evaluate(study *s, const tn_study_item *item, tn_stud
     w.config.task = item->task;
     TN_GO(evaluate(s, &w));
     TN_GO(fill(s, &w, row));
+    if (item->task.kind == TN_TASK_TEXT) /* before the row, which says that all is there */
+        TN_GO(tn_bits_put(s->ctx, &w.summary, item->name, item->run, s->folder.bits));
 cleanup:
     tn_lock_release(&lock);
     if (w.dev != s->dev)

@@ -104,7 +104,8 @@ static tn_status save(tn_study_folder *f, const json_t *now) {
 static void sweep_aside(const tn_study_folder *f) {
     DIR *folder = opendir(f->path);
     for (struct dirent *entry; folder && (entry = readdir(folder)) != NULL;)
-        if (fnmatch("study.*.part-*", entry->d_name, 0) == 0)
+        if (fnmatch("study.*.part-*", entry->d_name, 0) == 0 ||
+            fnmatch("bits.csv.part-*", entry->d_name, 0) == 0)
             unlinkat(dirfd(folder), entry->d_name, 0);
     if (folder)
         closedir(folder);
@@ -125,6 +126,7 @@ tn_status tn_study_folder_open(tn_context *ctx, const char *path, const tn_study
     TN_GO(tn_path_join(ctx, path, "study.csv", &out->csv));
     TN_GO(tn_path_join(ctx, path, "study.md", &out->markdown));
     TN_GO(tn_path_join(ctx, path, "study.json", &out->options));
+    TN_GO(tn_path_join(ctx, path, "bits.csv", &out->bits));
     TN_GO(tn_folder_make(ctx, path));
     TN_GO(take(out));
     TN_GO(check_kept(out, now));
@@ -144,6 +146,7 @@ void tn_study_folder_close(tn_study_folder *f) {
     tn_free(f->ctx, f->csv);
     tn_free(f->ctx, f->markdown);
     tn_free(f->ctx, f->options);
+    tn_free(f->ctx, f->bits);
     *f = (tn_study_folder){.lock = {.file = -1}};
 }
 

@@ -1,5 +1,5 @@
 /* The folder of a study: study.json says with which options it was begun, study.csv and study.md what came
- * out, runs/ holds a folder a training run. */
+ * out, bits.csv where text costs bits (study_bits.h), runs/ holds a folder a training run. */
 #ifndef TN_STUDY_FOLDER_H
 #define TN_STUDY_FOLDER_H
 
@@ -9,7 +9,7 @@
 
 typedef struct tn_study_folder {
     tn_context *ctx;
-    char *path, *csv, *markdown, *options;
+    char *path, *csv, *markdown, *options, *bits;
     tn_lock lock; /* held while the study runs */
 } tn_study_folder;
 

@@ -68,7 +68,8 @@ const char *const tn_study_columns[TN_STUDY_COLUMNS + 1] = {"task",
                                                             "energy_saved_pct_high",
                                                             "version",
                                                             "shard",
-                                                            "window"};
+                                                            "window",
+                                                            "bits_last_quarter"};
 
 static int column_of(const char *name) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)

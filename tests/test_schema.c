@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits_table.h"
 #include "cost_columns.h"
 #include "file.h"
 #include "metrics.h"
@@ -110,6 +111,19 @@ START_TEST(test_study) {
 }
 END_TEST
 
+START_TEST(test_bits) {
+    for (int i = 0; tn_bits_columns[i]; i++)
+        ck_assert_msg(is_explained("## `bits.csv`", tn_bits_columns[i]),
+                      "docs/schema.md does not explain column '%s' of bits.csv", tn_bits_columns[i]);
+    for (int i = 0; i < TN_TEXT_KINDS; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "`%s`", tn_text_kind_names[i]);
+        ck_assert_msg(is_explained("## `bits.csv`", name), "docs/schema.md does not explain the kind %s",
+                      name);
+    }
+}
+END_TEST
+
 START_TEST(test_routes) {
     char header[100];
     snprintf(header, sizeof header, "%s", tn_routes_header);
@@ -130,6 +144,7 @@ int main(void) {
     tcase_add_test(tests, test_metrics);
     tcase_add_test(tests, test_summary);
     tcase_add_test(tests, test_study);
+    tcase_add_test(tests, test_bits);
     tcase_add_test(tests, test_routes);
     suite_add_tcase(suite, tests);
     int failed = tn_test_main(suite);

@@ -18,6 +18,8 @@ typedef struct tn_evaluator {
     tn_layer_stats *totals;                         /* [layers] */
     int64_t hits[TN_MODEL_MAX_LAYERS], oracle_rows; /* routed rows that are the task's; the task's rows */
     double accuracy_sum, cross_entropy_sum;
+    tn_text_places places; /* of text, as losses */
+    float *losses;         /* [B·T] */
 } tn_evaluator;
 
 int64_t tn_evaluate_batch(const tn_model *m, int64_t T) {
@@ -35,6 +37,8 @@ static void release(tn_evaluator *e) {
     tn_free(e->ctx, e->predicted);
     tn_free(e->ctx, e->routes);
     tn_free(e->ctx, e->totals);
+    tn_text_places_free(e->ctx, &e->places);
+    tn_free(e->ctx, e->losses);
 }
 
 static tn_status prepare(tn_evaluator *e, const tn_task *task, int64_t B) {
@@ -45,6 +49,10 @@ static tn_status prepare(tn_evaluator *e, const tn_task *task, int64_t B) {
     TN_TRY(tn_alloc(e->ctx, (size_t)N, 4, &e->predicted));
     TN_TRY(tn_alloc(e->ctx, (size_t)(layers * N), 1, &e->routes));
     TN_TRY(tn_alloc(e->ctx, (size_t)layers, sizeof *e->totals, &e->totals));
+    if (tn_task_text(task)) {
+        TN_TRY(tn_alloc(e->ctx, (size_t)N, sizeof *e->losses, &e->losses));
+        TN_TRY(tn_text_places_make(e->ctx, T, &e->places));
+    }
     return tn_workspace_create(e->model, B, T, &e->ws);
 }
 
@@ -78,6 +86,22 @@ static tn_status check_finite(tn_evaluator *e, const tn_input *in, const tn_laye
                           (unsigned long long)first + (unsigned long long)in->B - 1);
 }
 
+static tn_status count_bits(tn_evaluator *e, const tn_input *in, tn_text_bits *bits) {
+    const float *losses = e->losses;
+    if (!e->losses)
+        return TN_OK;
+    bits->layers = e->model->config.layers;
+    bits->T = in->T;
+    TN_TRY(tn_buffer_read(tn_workspace_losses(e->ws), 0, (size_t)in->L * sizeof *losses, e->losses));
+    for (int64_t b = 0; b < in->B; b++) {
+        const int32_t *labels = e->batch.labels + b * in->T;
+        int64_t labelled = tn_text_places_find(&e->places, in->tokens + b * in->T, labels);
+        tn_text_bits_add(bits, &e->places, labelled, losses, e->routes + b * in->T, in->B * in->T);
+        losses += labelled;
+    }
+    return TN_OK;
+}
+
 static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first, int64_t B,
                            tn_evaluation *out) {
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
@@ -97,7 +121,7 @@ static tn_status one_batch(tn_evaluator *e, const tn_task *task, uint64_t first,
     out->labels += in.L;
     e->accuracy_sum += tn_task_score(&e->batch, e->predicted);
     count_routes(e, &in, stats);
-    return TN_OK;
+    return count_bits(e, &in, &out->bits);
 }
 
 /* The layer whose routed rows fit the task's best, by their F-score. */

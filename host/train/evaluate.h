@@ -5,6 +5,7 @@
 
 #include "model.h"
 #include "task.h"
+#include "text_bits.h"
 
 typedef struct tn_evaluation {
     int64_t sequences, labels;
@@ -20,7 +21,8 @@ typedef struct tn_evaluation {
         oracle_recall; /* of routed rows against the task's, in the layer that fits it best; −1 unknown */
     double flops, score_flops;                     /* least work of the forward passes, as routed */
     double flops_attention, score_flops_attention; /* the same model with --mixer attention */
-    double seconds; /* wall time of the forward passes, data made beforehand not counted */
+    double seconds;    /* wall time of the forward passes, data made beforehand not counted */
+    tn_text_bits bits; /* of the task text; layers 0 elsewhere */
 } tn_evaluation;
 
 /* Sequences first .. first + count − 1 of the task's held-out stream, `batch` at a time (0: chosen by length
