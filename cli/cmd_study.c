@@ -18,7 +18,9 @@ static tn_status options_of(tn_context *ctx, const tn_cli_args *args, tn_study_o
                *data = tn_cli_string(args, "data", "");
     *o = (tn_study_options){.seeds = tn_cli_int(args, "seeds", SEEDS),
                             .sequences = tn_cli_int(args, "sequences", SEQUENCES),
-                            .steps = tn_cli_int(args, "steps", 0)};
+                            .steps = tn_cli_int(args, "steps", 0),
+                            .length = tn_cli_int(args, "length", 0),
+                            .rows = tn_cli_string(args, "rows", NULL)};
     if (strlen(data) >= TN_TASK_PATH)
         return tn_fail(ctx, TN_ERR_ARG, "--data: the path is longer than %d", TN_TASK_PATH - 1);
     snprintf(o->data, sizeof o->data, "%s", data);
@@ -137,7 +139,12 @@ static const tn_cli_option options[] = {
     {"steps", 0, "N", TN_CLI_INT, "training steps (each task's usual number)", 1, 1e8},
     {"distances", 0, "A,B,...", TN_CLI_STRING,
      "seed: trained at each; far: trained at the first, evaluated at all; lambda, devices: the first"},
-    {"data", 0, "FILE", TN_CLI_READS, "of the part text"},
+    {"data", 0, "NAMES", TN_CLI_READS,
+     "of the part text: a file, of which the last tenth is held out, or folders, files and patterns "
+     "(src/**/*.c) with commas between, of which whole documents are"},
+    {"length", 0, "L", TN_CLI_INT, "of the part text: the window, in bytes (512)", 2, 1 << 20},
+    {"rows", 0, "NAME,...", TN_CLI_STRING,
+     "these rows alone, by name or pattern, as --dry-run shows them; what they take of others must be there"},
     TN_CLI_SHARD,
     {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings of a row (2)", 0.01, 3600},
     {"dry-run", 0, NULL, TN_CLI_FLAG,

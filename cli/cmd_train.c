@@ -66,8 +66,11 @@ static tn_status curriculum_options(tn_context *ctx, const tn_cli_args *args, tn
                        "--lambda measured belongs to the mixer routed: no other has a price");
     if (tn_cli_given(args, "lambda") && !wants_price(args)) {
         u->lambda = tn_cli_real(args, "lambda", u->lambda);
+        u->budget = 0;
         c->row_cost = (tn_row_cost){0};
     }
+    if (c->model.routing == TN_ROUTING_CAPACITY || wants_price(args))
+        u->budget = 0; /* the task's usual one */
     u->budget = tn_cli_real(args, "budget", u->budget);
     if (tn_cli_given(args, "price"))
         u->price_known = strcmp(tn_cli_string(args, "price", NULL), prices[1]) == 0;
@@ -226,12 +229,13 @@ static const tn_cli_option options[] = {
      1, TN_CAUSAL_CONV_TAPS},
     {"mlp", 0, "F", TN_CLI_INT, "hidden width of the mlp (twice the width)", 1, 32768},
     {"batch", 0, "B", TN_CLI_INT,
-     "sequences a step (recall 32, text 16, mqar 4096 positions, at least 8 sequences)", 1, 1 << 20},
+     "sequences a step (recall 32, text 4096 positions, mqar too, but at least 8 sequences)", 1, 1 << 20},
     {"lr", 0, "X", TN_CLI_REAL, "top learning rate", 1e-9, 10},
     {"decay", 0, "X", TN_CLI_REAL, "share of the run over which the learning rate falls at its end", 0, 1},
     {"warmup", 0, "N", TN_CLI_INT, "steps over which the learning rate rises", 0, 1e8},
     {"lambda", 0, "X|measured", TN_CLI_REAL,
-     "final cost of attention (recall 0.5, mqar 2, of 32 pairs and more 1, text 0.03); measured: 0.5 times "
+     "final cost of attention (recall 0.5, mqar 2, of 32 pairs and more 1, text by its budget); measured: "
+     "0.5 times "
      "what a routed row takes "
      "on this device over "
      "what "
@@ -240,12 +244,12 @@ static const tn_cli_option options[] = {
     {"budget", 0, "X", TN_CLI_REAL,
      "share of rows that is to take attention, over all layers: λ is steered there, from --lambda on; 0: λ "
      "is "
-     "given (0)",
+     "given (text 0.1, but with --lambda or --routing capacity; else 0)",
      0, 1},
     {"price", 0, "ROWS", TN_CLI_STRING,
      "whom a compacted step charges: all rows, or those of which it knows what attention is worth to them, "
      "the "
-     "routed ones (all)",
+     "routed ones (text known, else all)",
      0, 0, prices},
     {"penalty", 0, "FORM", TN_CLI_STRING,
      "mean: λ times the mean gate; rows: λ times the gates of a sequence and layer over the rows that the "
@@ -253,7 +257,7 @@ static const tn_cli_option options[] = {
      0, 0, penalties},
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
-    {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (text 2, else 8)", 0, 1e8},
+    {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (text 4, else 8)", 0, 1e8},
     {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (text 0, else 2)",
      -100, 100},
     {"short-steps", 0, "N", TN_CLI_INT,

@@ -118,14 +118,16 @@ static const section sections[] = {
      {ROUTING_COLUMNS, {"busiest layer's regret", "regret_layer", "%.2f", 1}, SAVED_COLUMNS}},
     {"text",
      "Text",
-     "Bytes of a file, its last tenth held out.",
+     "Held-out bytes. What attention gains over convolutions of the same seed and length is its win.",
      NULL,
-     {"mixer", "routing", "lambda"},
-     {"mixer", "routing", "λ"},
+     {"label", "length"},
+     {"run", "length"},
      {{"bits a byte", "bits_per_byte", "%.4f", 1},
-      {"accuracy %", "accuracy", "%.2f", 100},
+      {"of attention's win %", "win_kept_pct", "%.1f", 1},
       {"attention %", "attention_pct", "%.3g", 1},
       {"score pairs %", "attention_pairs_pct", "%.3g", 1},
+      {"trained s", "train_s", "%.0f", 1},
+      {"µs a token", "us_per_token", "%.3g", 1},
       SAVED_COLUMNS}},
     {"lambda",
      "The price of attention",
@@ -174,9 +176,21 @@ static bool belongs(const tn_csv *t, size_t row, const section *s, const char *k
            (!kind || strcmp(mine, kind) == 0);
 }
 
+/* A key's cell; for a label that an older file does not have, what tells its rows apart. */
+static const char *key_cell(const tn_csv *t, size_t row, const char *key, char made[CELL]) {
+    const char *text = cell(t, row, key), *lambda = cell(t, row, "lambda");
+    if (*text || strcmp(key, "label") != 0)
+        return text;
+    const char *routing = cell(t, row, "routing");
+    snprintf(made, CELL, "%.300s%s%.300s%s%.300s", cell(t, row, "mixer"), *routing ? " " : "", routing,
+             *lambda ? " λ " : "", lambda);
+    return made;
+}
+
 static bool same_keys(const tn_csv *t, size_t a, size_t b, const section *s) {
+    char made[2][CELL];
     for (int k = 0; k < KEYS && s->keys[k]; k++)
-        if (strcmp(cell(t, a, s->keys[k]), cell(t, b, s->keys[k])) != 0)
+        if (strcmp(key_cell(t, a, s->keys[k], made[0]), key_cell(t, b, s->keys[k], made[1])) != 0)
             return false;
     return true;
 }
@@ -245,7 +259,7 @@ static void column_cell(const tn_csv *t, const section *s, const column *c, size
 static tn_status line(tn_text_table *table, const tn_csv *t, const section *s, size_t row) {
     char text[CELL];
     for (int k = 0; k < KEYS && s->keys[k]; k++)
-        TN_TRY(tn_text_table_cell(table, "%s", cell(t, row, s->keys[k])));
+        TN_TRY(tn_text_table_cell(table, "%s", key_cell(t, row, s->keys[k], text)));
     for (int c = 0; c < COLUMNS && s->columns[c].title; c++) {
         column_cell(t, s, &s->columns[c], row, text);
         TN_TRY(tn_text_table_cell(table, "%s", text));

@@ -44,19 +44,29 @@ static tn_status price(const study *s, const tn_study_item *item, tn_train_confi
     return status;
 }
 
-/* The config an item trains with: a control's fraction is known once its routed run has a row. */
+static tn_status row_of(const study *s, const char *name, const char *what, const tn_study_row **row) {
+    *row = tn_study_rows_find(&s->rows, name);
+    if (*row && tn_study_row_ok(*row))
+        return TN_OK;
+    return tn_fail(s->ctx, TN_ERR_INPUT, "it takes the %s of %s, which has no good row", what, name);
+}
+
+/* The config an item trains with: what it takes of other runs is known once those have rows. */
 static tn_status config_of(const study *s, const tn_study_item *item, tn_train_config *out) {
     *out = item->config;
     if (item->price_measured)
         return price(s, item, out);
-    if (item->matched < 0)
-        return TN_OK;
-    const char *name = s->plan.items[item->matched].name;
-    const tn_study_row *routed = tn_study_rows_find(&s->rows, name);
-    if (!routed || !tn_study_row_ok(routed))
-        return tn_fail(s->ctx, TN_ERR_INPUT, "it takes the routed fraction of %s, which has no good row",
-                       name);
-    *out = tn_study_match(item, tn_study_row_value(routed, "attention_pct"));
+    if (item->matched[0]) {
+        const tn_study_row *routed;
+        TN_TRY(row_of(s, item->matched, "routed fraction", &routed));
+        *out = tn_study_match(item, tn_study_row_value(routed, "attention_pct"));
+    }
+    if (item->seconds_of[0]) {
+        const tn_study_row *other, *own;
+        TN_TRY(row_of(s, item->seconds_of, "seconds of training", &other));
+        TN_TRY(row_of(s, item->timed, "seconds of a step", &own));
+        *out = tn_study_steps(item, tn_study_row_value(other, "train_s"), tn_study_row_value(own, "train_s"));
+    }
     return TN_OK;
 }
 
@@ -126,6 +136,7 @@ static tn_status fill(study *s, work *w, tn_study_row *row) {
     tn_free(s->ctx, metrics);
     TN_TRY(status);
     TN_TRY(tn_study_fill_learning(s->ctx, &w->summary, &learning, attention_seconds(s, w->item), row));
+    TN_TRY(tn_study_row_number(s->ctx, row, "win_kept_pct", tn_study_win_kept(&s->rows, row)));
     if (w->item->part != TN_STUDY_DEVICES)
         return TN_OK;
     TN_TRY(
@@ -144,12 +155,26 @@ static tn_status other_device(study *s, const tn_study_item *item, tn_device **o
     return tn_device_open(s->ctx, info, out);
 }
 
+/* Text of which no held-out document is as long as the window. */
+static tn_status skip_short_text(study *s, const tn_study_item *item, tn_study_row *row, bool *skipped) {
+    tn_task *task;
+    if (item->task.kind != TN_TASK_TEXT || item->task.length == item->config.task.length)
+        return TN_OK;
+    *skipped = tn_task_make(s->ctx, &item->task, &task) != TN_OK;
+    if (!*skipped) {
+        tn_task_free(s->ctx, task);
+        return TN_OK;
+    }
+    TN_TRY(tn_study_row_set(s->ctx, row, "status", "skipped"));
+    return tn_study_row_set(s->ctx, row, "reason", "%.1000s", s->ctx->message);
+}
+
 /* Sets the row's status and reason where the item is too long to begin. */
 static tn_status skip(study *s, const tn_study_item *item, tn_study_row *row, bool *skipped) {
     double seconds = tn_study_estimate_item(&s->rows, item).evaluation_s;
     *skipped = seconds > longest_evaluation_s;
     if (!*skipped)
-        return TN_OK;
+        return skip_short_text(s, item, row, skipped);
     TN_TRY(tn_study_row_set(s->ctx, row, "status", "skipped"));
     return tn_study_row_set(s->ctx, row, "reason",
                             "not tried: with as many rows routed as at the last distance it would take about "

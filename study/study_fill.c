@@ -23,6 +23,9 @@ tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const t
     } else {
         TN_TRY(tn_study_row_set(ctx, row, "length", "%lld", (long long)t->length));
     }
+    if (t->kind == TN_TASK_TEXT)
+        TN_TRY(tn_study_row_set(ctx, row, "trained_length", "%lld", (long long)config->task.length));
+    TN_TRY(tn_study_row_set(ctx, row, "label", "%s", item->label));
     if (t->kind == TN_TASK_MQAR) {
         TN_TRY(tn_study_row_set(ctx, row, "pairs", "%lld", (long long)t->pairs));
         TN_TRY(tn_study_row_set(ctx, row, "filler", "%s", t->filler_zero ? "zero" : "random"));
@@ -35,6 +38,8 @@ tn_status tn_study_fill_item(tn_context *ctx, const tn_study_item *item, const t
         return TN_OK;
     TN_TRY(tn_study_row_set(ctx, row, "routing", "%s", routing));
     TN_TRY(tn_study_row_set(ctx, row, "curriculum", "%s", config->curriculum.enabled ? "true" : "false"));
+    if (config->curriculum.budget > 0)
+        TN_TRY(tn_study_row_number(ctx, row, "budget", config->curriculum.budget));
     bool unknown = item->price_measured && !(config->row_cost.unrouted_ms > 0);
     return tn_study_row_number(ctx, row, "lambda", unknown ? NAN : config->curriculum.lambda);
 }
@@ -50,12 +55,32 @@ tn_status tn_study_fill_summary(tn_context *ctx, const tn_run_summary *s, tn_stu
     json_decref(summary);
     TN_TRY(status);
     const tn_evaluation *e = &s->evaluation;
+    const tn_task_config *t = &s->config.task;
+    const double T = (double)(t->kind == TN_TASK_RECALL ? t->distance + 2 : t->length);
+    TN_TRY(tn_study_row_number(ctx, row, "us_per_token", 1000 * s->savings.ms_per_sequence / T));
     bool known = tn_mixer_has_router(&s->model) && e->floor_pct > 0;
     double busiest = 0, layers = (double)s->model.layers;
     for (int64_t i = 0; i < s->model.layers; i++)
         busiest = fmax(busiest, e->attention_pct_layers[i]);
     TN_TRY(tn_study_row_number(ctx, row, "regret_layer", known ? busiest / (layers * e->floor_pct) : NAN));
     return tn_study_row_number(ctx, row, "regret", known ? e->attention_pct / e->floor_pct : NAN);
+}
+
+double tn_study_win_kept(const tn_study_rows *rows, const tn_study_row *row) {
+    static const char *const same[] = {"task", "length", "trained_length", "seed"}, *const ends[] = {
+                                                                                        "conv", "attention"};
+    double bits[2] = {NAN, NAN};
+    for (size_t i = 0; i < rows->count; i++) {
+        const tn_study_row *other = &rows->items[i];
+        bool fits = tn_study_row_ok(other);
+        for (size_t k = 0; k < sizeof same / sizeof same[0]; k++)
+            fits = fits && strcmp(tn_study_row_text(row, same[k]), tn_study_row_text(other, same[k])) == 0;
+        for (int k = 0; fits && k < 2; k++)
+            if (strcmp(tn_study_row_text(other, "label"), ends[k]) == 0)
+                bits[k] = tn_study_row_value(other, "bits_per_byte");
+    }
+    double win = bits[0] - bits[1];
+    return win > 0 ? 100 * (bits[0] - tn_study_row_value(row, "bits_per_byte")) / win : NAN;
 }
 
 double tn_study_break_even(double routed_s, double attention_s, double routed_ms, double attention_ms) {

@@ -1,24 +1,19 @@
-#include "study_plan.h"
+#include "study_items.h"
 
 #include "cost.h"
 #include "pairs.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const part_names[TN_STUDY_PARTS] = {"seed", "far", "mqar", "text", "lambda", "devices"};
-
-const char *tn_study_part_name(tn_study_part part) {
-    return part_names[part];
-}
 
 tn_status tn_study_parts_parse(tn_context *ctx, const char *list, bool parts[TN_STUDY_PARTS]) {
     memset(parts, 0, TN_STUDY_PARTS * sizeof *parts);
     tn_slice word;
     while (tn_item_next(&list, &word)) {
         int found = 0;
-        while (found < TN_STUDY_PARTS && !tn_slice_is(word, part_names[found]))
+        while (found < TN_STUDY_PARTS && !tn_slice_is(word, tn_study_part_name((tn_study_part)found)))
             found++;
         if (found == TN_STUDY_PARTS)
             return tn_fail(ctx, TN_ERR_ARG,
@@ -47,11 +42,6 @@ tn_status tn_study_distances_parse(tn_context *ctx, const char *list, tn_study_o
     return TN_OK;
 }
 
-int64_t tn_study_sequences(int64_t sequences, int64_t T) {
-    int64_t fit = sequences * 2048 / T, least = sequences < 8 ? sequences : 8;
-    return fit > sequences ? sequences : fit < least ? least : fit;
-}
-
 tn_train_config tn_study_match(const tn_study_item *item, double attention_pct) {
     tn_train_config c = item->config;
     double rho = fmin(fmax(attention_pct / 100, 0), 1);
@@ -61,65 +51,17 @@ tn_train_config tn_study_match(const tn_study_item *item, double attention_pct) 
     return c;
 }
 
+tn_train_config tn_study_steps(const tn_study_item *item, double seconds, double timed_s) {
+    tn_train_config c = item->config;
+    double steps = fmin((double)c.curriculum.steps * seconds / timed_s, 1e8);
+    c.curriculum.steps = steps > 1 ? llround(steps) : 1;
+    return c;
+}
+
 void tn_study_plan_free(tn_study_plan *plan) {
     if (plan->ctx)
         tn_free(plan->ctx, plan->items);
     *plan = (tn_study_plan){0};
-}
-
-static int64_t length_of(const tn_task_config *t) {
-    return t->kind == TN_TASK_RECALL ? t->distance + 2 : t->length;
-}
-
-/* Operations of one sequence's forward pass. A routed run counts as half dense: phase 1 runs both tracks. */
-static double sequence_flops(const tn_model_config *m, int64_t T, bool training) {
-    tn_layer_stats stats[TN_MODEL_MAX_LAYERS] = {{0}};
-    for (int64_t i = 0; i < m->layers; i++)
-        if (tn_layer_mixer(m, i) == TN_MIXER_ATTENTION)
-            stats[i] = (tn_layer_stats){.routed = T, .kv_rows = T, .pairs = tn_model_config_pairs(m, T)};
-    double dense = tn_cost_attention(m, 1, T, T).flops, cheap = tn_cost_forward(m, T, T, stats).flops;
-    return training && tn_mixer_has_router(m) ? (dense + cheap) / 2 : cheap;
-}
-
-static double work_of(const tn_study_plan *plan, const tn_study_item *item) {
-    const tn_train_config *c = &item->config;
-    bool shared = false;
-    for (size_t i = 0; i < plan->count; i++)
-        shared = shared || strcmp(plan->items[i].run, item->run) == 0;
-    double work = (double)item->sequences * sequence_flops(&c->model, length_of(&item->task), false);
-    if (!shared)
-        work += 3.0 * (double)(c->curriculum.steps * c->batch) *
-                sequence_flops(&c->model, length_of(&c->task), true);
-    return work;
-}
-
-/* "recall126-routed-s1" */
-static void name_run(const tn_task_config *t, const char *mixer, char run[TN_STUDY_NAME]) {
-    unsigned long long seed = t->seed;
-    if (t->kind == TN_TASK_RECALL)
-        snprintf(run, TN_STUDY_NAME, "recall%lld-%s-s%llu", (long long)t->distance, mixer, seed);
-    else if (t->kind == TN_TASK_MQAR)
-        snprintf(run, TN_STUDY_NAME, "mqar%lldx%lld-%s-s%llu", (long long)t->length, (long long)t->pairs,
-                 mixer, seed);
-    else
-        snprintf(run, TN_STUDY_NAME, "text%lld-%s-s%llu", (long long)t->length, mixer, seed);
-}
-
-/* Adds an item trained and evaluated on `task`; `label` names its kind within the task. The pointer is good
- * until the next call. */
-static tn_status add(tn_study_plan *plan, const tn_study_options *o, tn_study_part part,
-                     const tn_task_config *task, const char *label, const char *mixer, tn_study_item **out) {
-    tn_study_item item = {.part = part, .task = *task, .matched = -1};
-    TN_TRY(tn_train_config_default(plan->ctx, task, o->steps, &item.config));
-    TN_TRY(tn_mixer_parse(plan->ctx, mixer, &item.config.model));
-    item.sequences = tn_study_sequences(o->sequences, length_of(task));
-    name_run(task, label, item.run);
-    snprintf(item.name, TN_STUDY_NAME, "%s-%.100s", tn_study_part_name(part), item.run);
-    item.work = work_of(plan, &item);
-    TN_TRY(tn_grow(plan->ctx, &plan->items, &plan->capacity, plan->count + 1, sizeof *plan->items));
-    *out = &plan->items[plan->count++];
-    **out = item;
-    return TN_OK;
 }
 
 static tn_task_config recall(int64_t distance, int64_t seed) {
@@ -138,16 +80,16 @@ static tn_status add_mixers(tn_study_plan *plan, const tn_study_options *o, cons
                  {"oracle", "oracle"},
                  {"random", "random:0", .control = true},
                  {"periodic", "periodic:1", .control = true}};
-    int routed = -1;
+    char routed[TN_STUDY_NAME] = "";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         tn_study_item *item;
-        TN_TRY(add(plan, o, TN_STUDY_SEED, task, kinds[i].label, kinds[i].mixer, &item));
+        TN_TRY(tn_study_add(plan, o, TN_STUDY_SEED, task, kinds[i].label, kinds[i].mixer, &item));
         item->config.curriculum.enabled = !kinds[i].no_curriculum;
-        name_run(task, "attention", item->attention);
+        tn_study_name_run(task, "attention", item->attention);
         if (strcmp(kinds[i].label, "routed") == 0)
-            routed = (int)plan->count - 1;
+            snprintf(routed, sizeof routed, "%s", item->name);
         if (kinds[i].control)
-            item->matched = routed;
+            snprintf(item->matched, sizeof item->matched, "%s", routed);
     }
     return TN_OK;
 }
@@ -175,12 +117,12 @@ static tn_status add_far(tn_study_plan *plan, const tn_study_options *o, int64_t
     tn_task_config task = recall(first_distance(o), seed);
     for (int i = 0; i < count; i++) {
         tn_study_item *item;
-        TN_TRY(add(plan, o, TN_STUDY_FAR, &task, "routed", "routed", &item));
-        name_run(&task, "attention", item->attention);
+        TN_TRY(tn_study_add(plan, o, TN_STUDY_FAR, &task, "routed", "routed", &item));
+        tn_study_name_run(&task, "attention", item->attention);
         item->task.distance = d[i];
         item->sequences = tn_study_sequences(o->sequences, d[i] + 2);
         snprintf(item->name, TN_STUDY_NAME, "far-%.80s-at%lld", item->run, (long long)d[i]);
-        item->work += (double)item->sequences * sequence_flops(&item->config.model, d[i] + 2, false);
+        item->work += (double)item->sequences * tn_study_sequence_flops(&item->config.model, d[i] + 2, false);
     }
     return TN_OK;
 }
@@ -192,8 +134,8 @@ static void by_capacity(tn_study_item *item, double capacity) {
 
 static tn_status add_mqar_row(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
                               const char *label, const char *mixer, tn_study_item **out) {
-    TN_TRY(add(plan, o, TN_STUDY_MQAR, task, label, mixer, out));
-    name_run(task, "attention", (*out)->attention);
+    TN_TRY(tn_study_add(plan, o, TN_STUDY_MQAR, task, label, mixer, out));
+    tn_study_name_run(task, "attention", (*out)->attention);
     return TN_OK;
 }
 
@@ -219,36 +161,7 @@ static tn_status add_mqar(tn_study_plan *plan, const tn_study_options *o, int64_
         if (i > 0)
             continue;
         task.filler_zero = false;
-        TN_TRY(add(plan, o, TN_STUDY_MQAR, &task, "routed-random-fillers", "routed", &item));
-    }
-    return TN_OK;
-}
-
-/* Every mixer at the routed model's number of parameters and its steps. */
-static tn_status add_text(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
-    static const double capacities[] = {0.25, 0.1, 0.05}, lambdas[] = {0.03, 0.1, 0.3};
-    tn_task_config task = {.kind = TN_TASK_TEXT, .length = 256, .seed = (uint64_t)seed};
-    tn_study_item *item;
-    char label[40];
-    snprintf(task.data, sizeof task.data, "%s", o->data);
-    for (int i = 0; i < 2; i++) {
-        const char *mixer = i ? "attention" : "conv";
-        TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, mixer, mixer, &item));
-        tn_model_config routed = item->config.model;
-        routed.mixer = TN_MIXER_ROUTED;
-        item->config.model.mlp_width = tn_cost_equal_width(&item->config.model, tn_cost_parameters(&routed));
-    }
-    for (size_t i = 0; i < sizeof lambdas / sizeof lambdas[0]; i++) {
-        snprintf(label, sizeof label, "routed-lambda%g", lambdas[i]);
-        TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, label, "routed", &item));
-        item->config.curriculum.lambda = lambdas[i];
-        name_run(&task, "attention", item->attention);
-    }
-    for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
-        snprintf(label, sizeof label, "routed-capacity%g", capacities[i]);
-        TN_TRY(add(plan, o, TN_STUDY_TEXT, &task, label, "routed", &item));
-        by_capacity(item, capacities[i]);
-        name_run(&task, "attention", item->attention);
+        TN_TRY(tn_study_add(plan, o, TN_STUDY_MQAR, &task, "routed-random-fillers", "routed", &item));
     }
     return TN_OK;
 }
@@ -266,13 +179,13 @@ static tn_status add_lambda(tn_study_plan *plan, const tn_study_options *o, int6
         /* The usual price is that of the other parts' run, which is not trained twice. */
         bool is_usual = usual.curriculum.lambda >= lambdas[i] && usual.curriculum.lambda <= lambdas[i];
         snprintf(label, sizeof label, is_usual ? "routed" : "routed-lambda%g", lambdas[i]);
-        TN_TRY(add(plan, o, TN_STUDY_LAMBDA, &task, label, "routed", &item));
+        TN_TRY(tn_study_add(plan, o, TN_STUDY_LAMBDA, &task, label, "routed", &item));
         item->config.curriculum.lambda = lambdas[i];
-        name_run(&task, "attention", item->attention);
+        tn_study_name_run(&task, "attention", item->attention);
     }
-    TN_TRY(add(plan, o, TN_STUDY_LAMBDA, &task, "routed-lambda-measured", "routed", &measured));
+    TN_TRY(tn_study_add(plan, o, TN_STUDY_LAMBDA, &task, "routed-lambda-measured", "routed", &measured));
     measured->price_measured = true;
-    name_run(&task, "attention", measured->attention);
+    tn_study_name_run(&task, "attention", measured->attention);
     return TN_OK;
 }
 
@@ -281,7 +194,7 @@ static tn_status add_devices(tn_study_plan *plan, const tn_study_options *o) {
     tn_task_config task = recall(first_distance(o), 1);
     for (int i = 0; i < o->device_count; i++) {
         tn_study_item *item;
-        TN_TRY(add(plan, o, TN_STUDY_DEVICES, &task, "routed", "routed", &item));
+        TN_TRY(tn_study_add(plan, o, TN_STUDY_DEVICES, &task, "routed", "routed", &item));
         snprintf(item->device, sizeof item->device, "%s", o->devices[i]);
         snprintf(item->name, TN_STUDY_NAME, "devices-%.80s-on%s", item->run, o->devices[i]);
     }
@@ -299,31 +212,41 @@ void tn_study_unit(const tn_study_item *item, char unit[TN_STUDY_NAME]) {
         snprintf(unit, TN_STUDY_NAME, "text%lld-s%llu", (long long)t->length, seed);
 }
 
-/* A control's routed item is of its unit: it stands before it still. */
-static tn_status keep_shard(tn_study_plan *plan, const tn_shard *shard) {
-    int *place;
-    size_t kept = 0;
-    TN_TRY(tn_alloc(plan->ctx, plan->count, sizeof *place, &place));
+static bool is_wanted(const char *patterns, const char *name) {
+    char pattern[TN_STUDY_NAME];
+    tn_slice item;
+    while (patterns && tn_item_next(&patterns, &item)) {
+        snprintf(pattern, sizeof pattern, "%.*s", tn_slice_shown(item), item.at);
+        if (fnmatch(pattern, name, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of the shard, and of the names that are asked for. */
+static tn_status keep_wanted(tn_study_plan *plan, const tn_study_options *o) {
+    size_t kept = 0, in_shard = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        tn_study_item *item = &plan->items[i];
         char unit[TN_STUDY_NAME];
-        tn_study_unit(item, unit);
-        if (!tn_shard_has(shard, unit))
+        tn_study_unit(&plan->items[i], unit);
+        if (!tn_shard_has(&o->shard, unit))
             continue;
-        if (item->matched >= 0)
-            item->matched = place[item->matched];
-        place[i] = (int)kept;
-        plan->items[kept++] = *item;
+        in_shard++;
+        if (!o->rows || is_wanted(o->rows, plan->items[i].name))
+            plan->items[kept++] = plan->items[i];
     }
     plan->count = kept;
-    tn_free(plan->ctx, place);
+    if (kept == 0 && in_shard > 0)
+        return tn_fail(plan->ctx, TN_ERR_ARG, "no row's name fits --rows %s; --dry-run shows the names",
+                       o->rows);
     return TN_OK;
 }
 
 /* A whole table of seed 1 first, then seed 2: what is there early is worth reading. */
 tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_study_plan *out) {
     typedef tn_status (*adder)(tn_study_plan *, const tn_study_options *, int64_t);
-    static const adder adders[TN_STUDY_DEVICES] = {add_seed, add_far, add_mqar, add_text, add_lambda};
+    static const adder adders[TN_STUDY_DEVICES] = {add_seed, add_far, add_mqar, tn_study_add_text,
+                                                   add_lambda};
     *out = (tn_study_plan){.ctx = ctx};
     if (o->parts[TN_STUDY_TEXT] && !o->data[0])
         return tn_fail(ctx, TN_ERR_ARG,
@@ -334,5 +257,5 @@ tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_stud
             TN_TRY(adders[part](out, o, seed));
     if (o->parts[TN_STUDY_DEVICES])
         TN_TRY(add_devices(out, o));
-    return keep_shard(out, &o->shard);
+    return keep_wanted(out, o);
 }

@@ -16,13 +16,21 @@ typedef enum tn_study_part {
     TN_STUDY_PARTS
 } tn_study_part;
 
-enum { TN_STUDY_DISTANCES = 32, TN_STUDY_DEVICES_MOST = 16, TN_STUDY_NAME = 112, TN_STUDY_SELECTOR = 24 };
+enum {
+    TN_STUDY_DISTANCES = 32,
+    TN_STUDY_DEVICES_MOST = 16,
+    TN_STUDY_NAME = 112,
+    TN_STUDY_LABEL = 40,
+    TN_STUDY_SELECTOR = 24
+};
 
 typedef struct tn_study_options {
     bool parts[TN_STUDY_PARTS];
     int64_t seeds;     /* 1 … seeds */
     int64_t sequences; /* held-out, an evaluation; fewer at great lengths, see tn_study_sequences */
     int64_t steps;     /* of training; 0: the task's usual number */
+    int64_t length;    /* of text; 0: the usual one */
+    const char *rows;  /* patterns with commas between: the rows whose names fit one; NULL: all. Borrowed */
     /* seed: trained at each; far: trained at the first, evaluated at all; lambda, devices: the first. None:
      * the usual ones. */
     int64_t distances[TN_STUDY_DISTANCES];
@@ -35,12 +43,16 @@ typedef struct tn_study_options {
 
 typedef struct tn_study_item {
     tn_study_part part;
-    char name[TN_STUDY_NAME]; /* of the row: part, run, and where it is evaluated */
-    char run[TN_STUDY_NAME];  /* folder under DIR/runs; items of one config share it */
+    char name[TN_STUDY_NAME];   /* of the row: part, run, and where it is evaluated */
+    char label[TN_STUDY_LABEL]; /* what it is among the rows of its task, whatever the seed */
+    char run[TN_STUDY_NAME];    /* folder under DIR/runs; items of one config share it */
     tn_train_config config;
     tn_task_config task; /* evaluated */
     int64_t sequences;
-    int matched;         /* item whose measured fraction a control takes (tn_study_match); −1: none */
+    char matched[TN_STUDY_NAME]; /* item whose measured fraction a control takes (tn_study_match); "": none */
+    /* Items of which the steps follow: as many as take as long as the training of `seconds_of`, by what a
+     * step took in `timed`. "": the steps are given. */
+    char seconds_of[TN_STUDY_NAME], timed[TN_STUDY_NAME];
     bool price_measured; /* λ is measured on the study's device before the run begins (row_price.h) */
     char attention[TN_STUDY_NAME];  /* run of the attention mixer beside it; "": none is planned */
     char device[TN_STUDY_SELECTOR]; /* where it is evaluated; "": on the study's device */
@@ -69,6 +81,8 @@ void tn_study_unit(const tn_study_item *item, char unit[TN_STUDY_NAME]);
 tn_status tn_study_plan_make(tn_context *ctx, const tn_study_options *o, tn_study_plan *out);
 void tn_study_plan_free(tn_study_plan *plan);
 
+/* The item's config with the steps that take `seconds`, where as many as it has took `timed_s`. */
+tn_train_config tn_study_steps(const tn_study_item *item, double seconds, double timed_s);
 /* The item's config with a control's fraction filled in from the attention % that its routed run measured. */
 tn_train_config tn_study_match(const tn_study_item *item, double attention_pct);
 /* How many of `sequences` are evaluated at length T: as many positions as `sequences` of 2048 have, at

@@ -69,7 +69,12 @@ const char *const tn_study_columns[TN_STUDY_COLUMNS + 1] = {"task",
                                                             "version",
                                                             "shard",
                                                             "window",
-                                                            "bits_last_quarter"};
+                                                            "bits_last_quarter",
+                                                            "label",
+                                                            "trained_length",
+                                                            "budget",
+                                                            "us_per_token",
+                                                            "win_kept_pct"};
 
 static int column_of(const char *name) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)

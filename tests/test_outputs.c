@@ -390,7 +390,7 @@ START_TEST(inputs_that_are_no_files) {
     gives(2, "it is a device", "timeout 5 $T compare x.csv zero.csv");
     gives(2, "it is a device", "timeout 5 $T report zero.csv -o r.html");
     gives(2, "it is a folder", "timeout 5 $T infer run --tokens run --logits l");
-    gives(2, "it is a folder", "timeout 5 $T train --task text --data run -o run2");
+    gives(2, "there is no file", "mkdir empty && timeout 5 $T train --task text --data empty -o run2");
 }
 END_TEST
 

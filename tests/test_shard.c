@@ -258,9 +258,7 @@ static void check_needs(const tn_study_plan *whole, const tn_study_plan *part) {
     for (size_t i = 0; i < part->count; i++) {
         const tn_study_item *item = &part->items[i], *same = find(whole, item->name);
         ck_assert_ptr_nonnull(same);
-        ck_assert_int_eq(item->matched >= 0, same->matched >= 0);
-        if (item->matched >= 0)
-            ck_assert_str_eq(part->items[item->matched].name, whole->items[same->matched].name);
+        ck_assert_str_eq(item->matched, same->matched);
         for (size_t k = 0; k < whole->count; k++) {
             const tn_study_item *other = &whole->items[k];
             if (strcmp(other->run, item->run) == 0 || strcmp(other->run, item->attention) == 0)

@@ -47,8 +47,9 @@ static void names_are_sound(void) {
             if (strcmp(a->run, b->run) == 0)
                 ck_ok(&ctx, tn_train_config_same(&ctx, &a->config, &b->config));
             else
-                ck_assert_msg(tn_train_config_same(&ctx, &a->config, &b->config) != TN_OK ||
-                                  a->matched >= 0 || a->price_measured != b->price_measured,
+                ck_assert_msg(tn_train_config_same(&ctx, &a->config, &b->config) != TN_OK || a->matched[0] ||
+                                  b->seconds_of[0] || a->seconds_of[0] ||
+                                  a->price_measured != b->price_measured,
                               "%s and %s are the same run", a->run, b->run);
         }
 }
@@ -62,15 +63,15 @@ START_TEST(seed_part) {
         ck_assert_int_eq(item->task.distance, item->config.task.distance);
         ck_assert(item->work > 0 && item->config.seed == item->config.task.seed);
         ck_ok(&ctx, tn_train_config_check(&ctx, &item->config));
-        if (item->matched < 0)
+        if (!item->matched[0])
             continue;
-        const tn_study_item *routed = &plan.items[item->matched];
-        ck_assert(item->matched < (int)i); /* it needs that row */
+        const tn_study_item *routed = find(item->matched);
+        ck_assert(routed < item); /* it needs that row */
         ck_assert_int_eq(routed->config.model.mixer, TN_MIXER_ROUTED);
         ck_assert(routed->config.curriculum.enabled);
         ck_assert(routed->config.seed == item->config.seed && routed->task.distance == item->task.distance);
     }
-    ck_assert(find("seed-recall126-random-s2")->matched >= 0);
+    ck_assert_str_eq(find("seed-recall126-random-s2")->matched, "seed-recall126-routed-s2");
     ck_assert(!find("seed-recall126-routed-nocurriculum-s1")->config.curriculum.enabled);
     ck_assert_str_eq(find("seed-recall126-routed-s2")->attention, "recall126-attention-s2");
     drop();
@@ -124,31 +125,72 @@ START_TEST(other_parts) {
 }
 END_TEST
 
+static void text_file(const char *path) {
+    FILE *stream = fopen(path, "wb");
+    for (int i = 0; i < 60000; i++)
+        fputc('a' + i % 26, stream);
+    ck_assert(fclose(stream) == 0);
+}
+
 START_TEST(text_part) {
     static const char path[] = "test_study_plan.txt";
-    tn_study_options o = {.seeds = 1, .sequences = 10};
+    tn_study_options o = {.seeds = 2, .sequences = 10, .length = 256};
     ck_ok(&ctx, tn_study_parts_parse(&ctx, "text", o.parts));
     ck_assert_int_eq(tn_study_plan_make(&ctx, &o, &plan), TN_ERR_ARG);
-    ck_assert(strstr(ctx.message, "--data FILE") && strstr(ctx.message, "bible"));
+    ck_assert(strstr(ctx.message, "--data") && strstr(ctx.message, "bible"));
     drop();
-    FILE *stream = fopen(path, "wb");
-    for (int i = 0; i < 4000; i++)
-        fputc('a' + i % 26, stream);
-    fclose(stream);
+    text_file(path);
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
-    unlink(path);
-    ck_assert_uint_eq(plan.count, 8);
+    ck_assert_uint_eq(plan.count, 2 * (2 + 4 + 2 + 5 + 4 + 4 + 3 * 4));
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
-    ck_assert(find("text-text256-routed-lambda0.1-s1")->config.curriculum.lambda == 0.1);
+    ck_assert(find("text-text256-routed-budget0.05-s2")->config.curriculum.budget == 0.05);
+    ck_assert_int_eq(find("text-text256-window64-s1")->config.model.window, 64);
+    ck_assert_int_eq(find("text-text256-hybrid-s1")->config.model.mixer, TN_MIXER_LAYERS);
+    ck_assert_str_eq(find("text-text256-random-s2")->matched, "text-text256-routed-budget0.1-s2");
+    const tn_study_item *timed = find("text-text256-hybrid-seconds-s1"),
+                        *far = find("text-text256-routed-budget0.1-s1-at4096");
+    ck_assert_str_eq(timed->timed, "text-text256-hybrid-s1");
+    ck_assert_str_eq(timed->seconds_of, "text-text256-routed-budget0.1-s1");
+    ck_assert(far->task.length == 4096 && far->config.task.length == 256);
+    const tn_model_config *routed = &find("text-text256-routed-budget0.1-s1")->config.model;
     for (size_t i = 0; i < plan.count; i++) { /* equal parameters: to within half a column of each mlp */
-        double mine = (double)tn_cost_parameters(&plan.items[i].config.model);
-        double routed = (double)tn_cost_parameters(&plan.items[6].config.model);
-        ck_assert_msg(fabs(mine / routed - 1) < 0.005, "%s has %g parameters, routed %g", plan.items[i].name,
-                      mine, routed);
+        const tn_study_item *item = &plan.items[i];
+        double mine = (double)tn_cost_parameters(&item->config.model),
+               theirs = (double)tn_cost_parameters(routed);
+        ck_assert_msg(fabs(mine / theirs - 1) < 0.005, "%s has %g parameters, routed %g", item->name, mine,
+                      theirs);
+        ck_ok(&ctx, tn_train_config_check(&ctx, &item->config));
+        if (item->matched[0])
+            ck_assert(find(item->matched) < item);
+        if (item->seconds_of[0])
+            ck_assert(find(item->seconds_of) < item && find(item->timed) < item);
     }
     ck_assert_str_eq(plan.items[0].config.task.data, path);
+    drop();
+    o.rows = "text-*-conv-s?,*routed-budget0.1-s2";
+    ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
+    ck_assert_uint_eq(plan.count, 3);
+    find("text-text256-routed-budget0.1-s2");
+    drop();
+    o.rows = "nothing*";
+    ck_assert_int_eq(tn_study_plan_make(&ctx, &o, &plan), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "--rows nothing*") != NULL);
+    drop();
+    unlink(path);
+}
+END_TEST
+
+/* A peer at equal seconds: as many steps as they take. */
+START_TEST(equal_seconds) {
+    make("seed", "126", 1);
+    tn_study_item item = *find("seed-recall126-conv-s1");
+    item.config.curriculum.steps = 3000;
+    ck_assert_int_eq(tn_study_steps(&item, 90, 30).curriculum.steps, 9000);
+    ck_assert_int_eq(tn_study_steps(&item, 10, 30).curriculum.steps, 1000);
+    ck_assert_int_eq(tn_study_steps(&item, 0.001, 30).curriculum.steps, 1);
+    ck_assert_int_eq(tn_study_steps(&item, 1e9, 1e-9).curriculum.steps, 100000000);
     drop();
 }
 END_TEST
@@ -348,6 +390,7 @@ int main(void) {
     tcase_add_test(t, far_part);
     tcase_add_test(t, other_parts);
     tcase_add_test(t, text_part);
+    tcase_add_test(t, equal_seconds);
     tcase_add_test(t, words_and_lists);
     tcase_add_test(t, controls_and_sequences);
     tcase_add_test(t, break_even);

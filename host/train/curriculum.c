@@ -45,7 +45,7 @@ tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *m
 }
 
 double tn_curriculum_share(const tn_curriculum *c, int64_t step) {
-    const double first = 0.5;
+    const double first = 1;
     int64_t into = step - (c->enabled ? c->phase1 : 0);
     if (c->budget >= first || !c->enabled || into >= c->ramp)
         return c->budget;

@@ -50,7 +50,7 @@ typedef struct tn_step_plan {
 tn_curriculum tn_curriculum_default(int64_t steps);
 /* Step counts from 0. A model without a router is in phase 1 throughout, with λ = 0. */
 tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *model, int64_t step);
-/* The share that step aims at: from a half down to the budget while λ would rise, then the budget. */
+/* The share that a step aims at: from all rows down to the budget while λ would rise, then the budget. */
 double tn_curriculum_share(const tn_curriculum *c, int64_t step);
 tn_steering tn_steering_start(const tn_curriculum *c);
 /* After a step of phase 2 that routed `share` of its rows. */

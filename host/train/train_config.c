@@ -113,6 +113,8 @@ static bool has_many_pairs(const tn_task_config *task) {
 }
 
 static int64_t usual_steps(const tn_task_config *task) {
+    if (task->kind == TN_TASK_TEXT)
+        return 4000;
     return task->kind == TN_TASK_RECALL ? 2500 : has_many_pairs(task) ? 3500 : 2000;
 }
 
@@ -166,15 +168,20 @@ static void mqar_recipe(tn_train_config *c) {
 /* Two taps a layer: convolutions see as many bytes as there are layers, and one. What is farther off is
  * attention's to find, at distances that its positions tell. No row needs it as a query of recall does: a
  * router that was trained with a margin routes twice as many without, rows that learned to do without.
- * In a compacted step a row that is not routed feels the price and not what attention would be worth to it:
- * where many rows could use it, every second step shows both. */
+ * In a compacted step a row that is not routed would feel the price and not what attention would be worth to
+ * it: there it feels neither. Phase 1 is short: what a soft gate learns goes when it turns hard, and has to
+ * be learned again. */
 static void text_recipe(tn_train_config *c) {
+    const int64_t positions = 4096; /* of a step */
     c->model.conv_taps = 2;
     c->model.heads = 4;
     c->model.positions = TN_POSITIONS_ROPE;
-    c->curriculum.phase1 = c->curriculum.steps / 4;
-    c->curriculum.explore = 2;
-    c->batch = 16;
+    c->curriculum.phase1 = c->curriculum.steps * 2 / 15;
+    c->curriculum.ramp = c->curriculum.steps * 4 / 15;
+    c->curriculum.explore = 4;
+    c->curriculum.budget = 0.1;
+    c->curriculum.price_known = true;
+    c->batch = positions > c->task.length ? positions / c->task.length : 1;
     c->curriculum.lr = 3e-3;
     c->curriculum.lambda = 0.03;
     c->curriculum.margin = 0;

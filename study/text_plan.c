@@ -1,0 +1,158 @@
+/* The part text: every mixer at the routed model's number of parameters, at equal steps and at equal seconds;
+ * the rows that say most first. */
+#include "study_items.h"
+
+#include "cost.h"
+
+#include <string.h>
+
+enum { USUAL_LENGTH = 512, TIMES = 3 };
+static const char routed_label[] = "routed-budget0.1"; /* whose share and seconds others take */
+
+/* With the control or peer go what the routed model has: its parameters. */
+static tn_status add(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                     const char *label, const char *mixer, tn_study_item **out) {
+    TN_TRY(tn_study_add(plan, o, TN_STUDY_TEXT, task, label, mixer, out));
+    tn_model_config routed = (*out)->config.model;
+    TN_TRY(tn_mixer_parse(plan->ctx, "routed", &routed));
+    (*out)->config.model.mlp_width = tn_cost_equal_width(&(*out)->config.model, tn_cost_parameters(&routed));
+    if (strcmp(label, "attention") != 0)
+        tn_study_name_run(task, "attention", (*out)->attention);
+    return TN_OK;
+}
+
+static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const double budgets[] = {0.1, 0.05, 0.2, 0.025};
+    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
+        tn_study_item *item;
+        char label[40];
+        snprintf(label, sizeof label, "routed-budget%g", budgets[i]);
+        TN_TRY(add(plan, o, task, label, "routed", &item));
+        item->config.curriculum.budget = budgets[i];
+    }
+    return TN_OK;
+}
+
+/* The row's name of a run of the part. */
+static void name_row(const tn_task_config *task, const char *label, char name[TN_STUDY_NAME]) {
+    char run[TN_STUDY_NAME];
+    tn_study_name_run(task, label, run);
+    snprintf(name, TN_STUDY_NAME, "text-%.100s", run);
+}
+
+static tn_status add_controls(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const char *const controls[][2] = {{"random", "random:0"}, {"periodic", "periodic:1"}};
+    for (int i = 0; i < 2; i++) {
+        tn_study_item *item;
+        TN_TRY(add(plan, o, task, controls[i][0], controls[i][1], &item));
+        name_row(task, routed_label, item->matched);
+    }
+    return TN_OK;
+}
+
+/* Attention made cheap without a router: in one layer of four, or of the last positions alone. And
+ * convolutions that see farther than the usual ones. */
+static tn_status add_hybrid(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                            const char *label, tn_study_item **out) {
+    return add(plan, o, task, label, "conv,conv,attention,conv", out);
+}
+
+static tn_status add_window(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                            const char *label, int window, tn_study_item **out) {
+    TN_TRY(add(plan, o, task, label, "attention", out));
+    (*out)->config.model.window = window;
+    return TN_OK;
+}
+
+static tn_status add_peers(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const int windows[] = {64, 128, 32}, taps = 8;
+    tn_study_item *item;
+    char label[40];
+    TN_TRY(add_hybrid(plan, o, task, "hybrid", &item));
+    for (int i = 0; i < 3; i++) {
+        snprintf(label, sizeof label, "window%d", windows[i]);
+        TN_TRY(add_window(plan, o, task, label, windows[i], &item));
+    }
+    snprintf(label, sizeof label, "conv-taps%d", taps);
+    TN_TRY(add(plan, o, task, label, "conv", &item));
+    const int64_t parameters = tn_cost_parameters(&item->config.model);
+    item->config.model.conv_taps = taps;
+    item->config.model.mlp_width = tn_cost_equal_width(&item->config.model, parameters);
+    return TN_OK;
+}
+
+static tn_status add_capacities(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const double capacities[] = {0.1, 0.05, 0.25, 0.02};
+    for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
+        tn_study_item *item;
+        char label[40];
+        snprintf(label, sizeof label, "routed-capacity%g", capacities[i]);
+        TN_TRY(add(plan, o, task, label, "routed", &item));
+        item->config.curriculum.budget = 0;
+        item->config.model.routing = TN_ROUTING_CAPACITY;
+        item->config.model.capacity = capacities[i];
+    }
+    return TN_OK;
+}
+
+/* What the others learn in the seconds of the routed run, by a step's time in their own rows. */
+static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *o,
+                                   const tn_task_config *task) {
+    static const char *const labels[] = {"attention", "conv", "hybrid", "window64"};
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        tn_study_item *item;
+        char label[40];
+        snprintf(label, sizeof label, "%s-seconds", labels[i]);
+        if (i < 2)
+            TN_TRY(add(plan, o, task, label, labels[i], &item));
+        else if (i == 2)
+            TN_TRY(add_hybrid(plan, o, task, label, &item));
+        else
+            TN_TRY(add_window(plan, o, task, label, 64, &item));
+        name_row(task, labels[i], item->timed);
+        name_row(task, routed_label, item->seconds_of);
+    }
+    return TN_OK;
+}
+
+/* The same runs on longer windows. */
+static tn_status add_lengths(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const int64_t times[TIMES] = {2, 4, 16};
+    const size_t before = plan->count;
+    for (int k = 0; k < TIMES; k++)
+        for (size_t i = 0; i < before; i++) {
+            static const char *const labels[] = {"conv", "attention", routed_label, "hybrid"};
+            char name[TN_STUDY_NAME];
+            bool wanted = false;
+            for (size_t j = 0; j < sizeof labels / sizeof labels[0]; j++) {
+                name_row(task, labels[j], name);
+                wanted = wanted || strcmp(plan->items[i].name, name) == 0;
+            }
+            if (!wanted)
+                continue;
+            tn_study_item item = plan->items[i];
+            item.task.length = times[k] * task->length;
+            item.sequences = tn_study_sequences(o->sequences, item.task.length);
+            snprintf(item.name, TN_STUDY_NAME, "text-%.90s-at%lld", item.run, (long long)item.task.length);
+            item.work =
+                (double)item.sequences * tn_study_sequence_flops(&item.config.model, item.task.length, false);
+            TN_TRY(tn_grow(plan->ctx, &plan->items, &plan->capacity, plan->count + 1, sizeof *plan->items));
+            plan->items[plan->count++] = item;
+        }
+    return TN_OK;
+}
+
+tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
+    tn_task_config task = {
+        .kind = TN_TASK_TEXT, .length = o->length ? o->length : USUAL_LENGTH, .seed = (uint64_t)seed};
+    tn_study_item *item;
+    snprintf(task.data, sizeof task.data, "%s", o->data);
+    TN_TRY(add(plan, o, &task, "conv", "conv", &item));
+    TN_TRY(add(plan, o, &task, "attention", "attention", &item));
+    TN_TRY(add_budgets(plan, o, &task));
+    TN_TRY(add_controls(plan, o, &task));
+    TN_TRY(add_peers(plan, o, &task));
+    TN_TRY(add_capacities(plan, o, &task));
+    TN_TRY(add_equal_seconds(plan, o, &task));
+    return add_lengths(plan, o, &task);
+}
