@@ -145,16 +145,16 @@ START_TEST(text_part) {
     ck_assert_uint_eq(plan.count, 2 * (2 + 4 + 2 + 5 + 4 + 4 + 3 * 4));
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
-    ck_assert(find("text-text256-routed-budget0.05-s2")->config.curriculum.budget == 0.05);
+    ck_assert(find("text-text256-routed-budget0.045-s2")->config.curriculum.budget == 0.045);
     ck_assert_int_eq(find("text-text256-window64-s1")->config.model.window, 64);
     ck_assert_int_eq(find("text-text256-hybrid-s1")->config.model.mixer, TN_MIXER_LAYERS);
-    ck_assert_str_eq(find("text-text256-random-s2")->matched, "text-text256-routed-budget0.1-s2");
+    ck_assert_str_eq(find("text-text256-random-s2")->matched, "text-text256-routed-budget0.09-s2");
     const tn_study_item *timed = find("text-text256-hybrid-seconds-s1"),
-                        *far = find("text-text256-routed-budget0.1-s1-at4096");
+                        *far = find("text-text256-routed-budget0.09-s1-at4096");
     ck_assert_str_eq(timed->timed, "text-text256-hybrid-s1");
-    ck_assert_str_eq(timed->seconds_of, "text-text256-routed-budget0.1-s1");
+    ck_assert_str_eq(timed->seconds_of, "text-text256-routed-budget0.09-s1");
     ck_assert(far->task.length == 4096 && far->config.task.length == 256);
-    const tn_model_config *routed = &find("text-text256-routed-budget0.1-s1")->config.model;
+    const tn_model_config *routed = &find("text-text256-routed-budget0.09-s1")->config.model;
     for (size_t i = 0; i < plan.count; i++) { /* equal parameters: to within half a column of each mlp */
         const tn_study_item *item = &plan.items[i];
         double mine = (double)tn_cost_parameters(&item->config.model),
@@ -169,10 +169,10 @@ START_TEST(text_part) {
     }
     ck_assert_str_eq(plan.items[0].config.task.data, path);
     drop();
-    o.rows = "text-*-conv-s?,*routed-budget0.1-s2";
+    o.rows = "text-*-conv-s?,*routed-budget0.09-s2";
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
     ck_assert_uint_eq(plan.count, 3);
-    find("text-text256-routed-budget0.1-s2");
+    find("text-text256-routed-budget0.09-s2");
     drop();
     o.rows = "nothing*";
     ck_assert_int_eq(tn_study_plan_make(&ctx, &o, &plan), TN_ERR_ARG);
