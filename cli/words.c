@@ -59,6 +59,11 @@ static void mixers(tn_cli_words *out) {
     add_all(out, words);
 }
 
+static void layer_mixers(tn_cli_words *out) {
+    static const char *const words[] = {"conv", "attention", "routed", NULL};
+    add_all(out, words);
+}
+
 static void routings(tn_cli_words *out) {
     static const char *const words[] = {"threshold", "capacity:", NULL};
     add_all(out, words);
@@ -72,9 +77,9 @@ static void devices(tn_cli_words *out) {
 static const struct {
     const char *option;
     void (*fill)(tn_cli_words *out);
-} fillers[] = {{"op", ops},       {"pass", passes},      {"variant", variants},
-               {"peer", peers},   {"only", parts},       {"level", levels},
-               {"mixer", mixers}, {"routing", routings}, {"device", devices}};
+} fillers[] = {{"op", ops},           {"pass", passes},   {"variant", variants}, {"peer", peers},
+               {"only", parts},       {"level", levels},  {"mixer", mixers},     {"mixers", layer_mixers},
+               {"routing", routings}, {"device", devices}};
 
 static bool begins(const char *text, const char *with) {
     return text && strncmp(text, with, strlen(with)) == 0;

@@ -23,15 +23,17 @@ const Runs = (function () {
 
   /* Against itself nothing is saved, and what its quartiles leave on either side of 0 is not told: no number then, but why.
      Energy has no quartiles. */
+  const isOwn = (run) => of(run, 'mixer') === 'attention' && !isNumber(of(run, 'window'));
+  const mixerText = (run) => of(run, 'mixer') + (isNumber(of(run, 'window')) ? ', window ' + of(run, 'window') : '');
   function saving(run, name) {
     const value = of(run, name);
     const low = of(run, name + '_q1'), high = of(run, name + '_q3');
     if (!isNumber(value)) return value;
-    if (of(run, 'mixer') === 'attention' || !isOk(run)) return 'n/a';
+    if (isOwn(run) || !isOk(run)) return 'n/a';
     return isNumber(low) && isNumber(high) && Math.min(low, high) <= 0 && Math.max(low, high) >= 0 ? 'n/a (' + show(low) + ' to ' + show(high) + ')' : value;
   }
 
-  const quartiles = (run) => (of(run, 'mixer') === 'attention' || !isOk(run) ? [] : [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber));
+  const quartiles = (run) => (isOwn(run) || !isOk(run) ? [] : [of(run, 'time_saved_pct_q1'), of(run, 'time_saved_pct_q3')].filter(isNumber));
   const percent = (value) => (isNumber(value) ? 100 * value : null);
 
   function taskText(run) {
@@ -45,7 +47,7 @@ const Runs = (function () {
   const RUN_COLUMNS = [
     ['run', field('name')],
     ['task', taskText],
-    ['mixer', (run) => of(run, 'mixer')],
+    ['mixer', mixerText],
     ['routing', (run) => of(run, 'routing')],
     ['seed', (run) => of(run, 'seed')],
     ['accuracy %', (run) => percent(run.summary ? run.summary.accuracy : null)],
@@ -73,7 +75,7 @@ const Runs = (function () {
         (all.length > MOST ? ' The first ' + MOST + ' of ' + all.length + ' runs; the table has all.' : ''),
       label: 'Bar chart: savings in score FLOPs, all FLOPs, time and energy, a group of bars a run. The table below has the numbers.',
       height: 90 + runs.length * 92,
-      columns: filled([RUN_COLUMNS[0], ['mixer', (run) => of(run, 'mixer')]].concat(SAVING_COLUMNS), all),
+      columns: filled([RUN_COLUMNS[0], ['mixer', mixerText]].concat(SAVING_COLUMNS), all),
       rows: all,
       open: true,
       make: (colours) => ({
@@ -203,5 +205,5 @@ const Runs = (function () {
     });
   }
 
-  return { of, isOk, saving, quartiles, percent, taskText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
+  return { of, isOk, saving, quartiles, percent, taskText, mixerText, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure };
 })();

@@ -3,19 +3,19 @@ const Study = (function () {
   'use strict';
 
   const { node, isNumber, show, field, filled, tableDetails, download, figure, groups, legendRoom, options, legend, axisTitle, logScale, SHAPES } = Parts;
-  const { of, saving, quartiles, percent, taskText } = Runs;
+  const { of, saving, quartiles, percent, taskText, mixerText } = Runs;
 
-  /* "random:0.002" and "periodic:496" are one mixer each; routing by capacity, and training without the curriculum, are others. */
+  /* "random:0.002" and "periodic:496" are one mixer each; routing by capacity, training without the curriculum, and windows are others. */
   function kindOf(run) {
     const mixer = String(of(run, 'mixer')).split(':')[0], routing = String(of(run, 'routing') || '');
     return mixer + (mixer === 'routed' && routing.startsWith('capacity') ? ', capacity' : '') +
-      (mixer === 'routed' && of(run, 'curriculum') === false ? ', no curriculum' : '');
+      (mixer === 'routed' && of(run, 'curriculum') === false ? ', no curriculum' : '') + (isNumber(of(run, 'window')) ? ', window ' + of(run, 'window') : '');
   }
 
   const attention = (run) => of(run, 'attention_pct');
   const accuracy = (run) => percent(run.summary.accuracy);
   const COLUMNS = [
-    ['run', field('name')], ['task', taskText], ['mixer', (run) => of(run, 'mixer')], ['seed', (run) => of(run, 'seed')],
+    ['run', field('name')], ['task', taskText], ['mixer', mixerText], ['seed', (run) => of(run, 'seed')],
     ['accuracy %', accuracy], ['attention %', attention], ['floor %', (run) => of(run, 'floor_pct')],
   ];
 
@@ -130,7 +130,7 @@ const Study = (function () {
       ['attention %', 'attention_pct'], ['floor %', 'floor_pct'], ['regret ×', 'regret'], ['rows a sequence', 'rows_per_sequence'], ['score FLOPs saved %', 'score_flops_saved_pct'],
       ['all FLOPs saved %', 'all_flops_saved_pct'], ['time saved %', 'time_saved_pct'], ['time saved %, quartiles', 'quartiles'], ['energy saved %', 'energy_saved_pct'], ['training s', 'train_s'],
       ['break-even, sequences', 'break_even_sequences'], ['decisions differ', 'decisions_differ'], ['status', 'status'], ['note', 'reason']]
-      .map(([title, name]) => (title === 'task' ? ['task', taskText] : title === 'accuracy' ? ['accuracy %', accuracy]
+      .map(([title, name]) => (title === 'task' ? ['task', taskText] : title === 'mixer' ? ['mixer', mixerText] : title === 'accuracy' ? ['accuracy %', accuracy]
         : title === 'time saved %, quartiles' ? [title, quartiles]
           : [title, (run) => (/_saved_pct$/.test(name) ? saving(run, name) : of(run, name))].concat(title === 'note' ? ['text'] : []))));
 

@@ -159,6 +159,10 @@ static const char *cell(const tn_csv *t, size_t row, const char *name) {
     return tn_csv_text(t, row, tn_csv_column(t, name));
 }
 
+static bool has_window(const tn_csv *t, size_t row) {
+    return *cell(t, row, "window") != '\0';
+}
+
 /* What a row trained: its mixer without the fraction; a routed one by how it learnt or chooses. */
 static void kind_of(const tn_csv *t, size_t row, char kind[LABEL]) {
     const char *mixer = cell(t, row, "mixer");
@@ -166,7 +170,7 @@ static void kind_of(const tn_csv *t, size_t row, char kind[LABEL]) {
         mixer = "capacity";
     else if (strcasecmp(cell(t, row, "curriculum"), "false") == 0) /* spreadsheets write FALSE */
         mixer = "routed, no curriculum";
-    snprintf(kind, LABEL, "%.*s", (int)strcspn(mixer, ":"), mixer);
+    snprintf(kind, LABEL, "%.*s%s", (int)strcspn(mixer, ":"), mixer, has_window(t, row) ? ", window" : "");
 }
 
 static bool belongs(const tn_csv *t, size_t row, const section *s, const char *kind) {
@@ -178,12 +182,12 @@ static bool belongs(const tn_csv *t, size_t row, const section *s, const char *k
 
 /* A key's cell; for a label that an older file does not have, what tells its rows apart. */
 static const char *key_cell(const tn_csv *t, size_t row, const char *key, char made[CELL]) {
-    const char *text = cell(t, row, key), *lambda = cell(t, row, "lambda");
+    const char *text = cell(t, row, key), *lambda = cell(t, row, "lambda"), *window = cell(t, row, "window");
     if (*text || strcmp(key, "label") != 0)
         return text;
     const char *routing = cell(t, row, "routing");
-    snprintf(made, CELL, "%.300s%s%.300s%s%.300s", cell(t, row, "mixer"), *routing ? " " : "", routing,
-             *lambda ? " λ " : "", lambda);
+    snprintf(made, CELL, "%.300s%s%.20s%s%.300s%s%.300s", cell(t, row, "mixer"), *window ? ", window " : "",
+             window, *routing ? " " : "", routing, *lambda ? " λ " : "", lambda);
     return made;
 }
 
@@ -213,7 +217,7 @@ static bool is_told(const tn_csv *t, size_t row, const char *field) {
     double low, high;
     if (length < 10 || strcmp(field + length - 10, "_saved_pct") != 0)
         return true;
-    if (strcmp(cell(t, row, "mixer"), "attention") == 0)
+    if (strcmp(cell(t, row, "mixer"), "attention") == 0 && !has_window(t, row))
         return false;
     snprintf(name, sizeof name, "%s_q1", field);
     bool known = tn_csv_number(t, row, tn_csv_column(t, name), &low);

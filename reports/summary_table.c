@@ -21,8 +21,9 @@ static tn_status number_cell(tn_text_table *table, double value, const char *pri
 
 /* Whether what a run saved means anything: not where it is held against itself, nor where it went wrong. */
 static bool has_savings(const tn_run *run) {
-    return strcmp(tn_run_text(run, "mixer"), "attention") != 0 &&
-           strcmp(tn_run_text(run, "status"), "ok") == 0;
+    const bool own =
+        strcmp(tn_run_text(run, "mixer"), "attention") == 0 && !(tn_run_number(run, "window") > 0);
+    return !own && strcmp(tn_run_text(run, "status"), "ok") == 0;
 }
 
 /* A percentage with its quartiles where it has them; a word ("unmeasured") stays one. Against itself nothing

@@ -98,11 +98,14 @@ START_TEST(savings_that_are_told) {
     FILE *file = fopen(path, "wb");
     fputs("part,name,task,distance,trained_distance,mixer,routing,curriculum,seed,accuracy,attention_pct,"
           "time_saved_pct,"
-          "time_saved_pct_q1,time_saved_pct_q3,status,reason\n"
-          "far,a,recall,510,126,routed,threshold,TRUE,1,1,0.06,3,-1,5,ok,\n"
-          "far,b,recall,510,126,routed,threshold,TRUE,2,1,0.06,7,5,9,ok,\n"
-          "far,c,recall,1022,126,routed,threshold,TRUE,1,1,0.06,3,-1,5,ok,\n"
-          "text,d,text,,,attention,,,1,1,100,-5,-6,-4,ok,\n",
+          "time_saved_pct_q1,time_saved_pct_q3,status,reason,window\n"
+          "far,a,recall,510,126,routed,threshold,TRUE,1,1,0.06,3,-1,5,ok,,\n"
+          "far,b,recall,510,126,routed,threshold,TRUE,2,1,0.06,7,5,9,ok,,\n"
+          "far,c,recall,1022,126,routed,threshold,TRUE,1,1,0.06,3,-1,5,ok,,\n"
+          "text,d,text,,,attention,,,1,1,100,-5,-6,-4,ok,,\n"
+          "text,e,text,,,attention,,,1,1,100,-6.5,-7,-6,ok,,32\n"
+          "text,f,text,,,attention,,,2,1,100,-8.5,-9,-8,ok,,32\n"
+          "text,g,text,,,attention,,,1,1,100,-9.5,-10,-9,ok,,64\n",
           file);
     fclose(file);
     ck_assert_msg(tn_csv_read(&ctx, path, &t) == TN_OK, "%s", ctx.message);
@@ -115,6 +118,9 @@ START_TEST(savings_that_are_told) {
     ck_assert_ptr_null(strstr(text, "3.0"));
     ck_assert_ptr_null(strstr(text, "-5.0"));
     ck_assert_ptr_nonnull(strstr(line_of("## Text", "attention"), "| n/a |"));
+    /* with a window it is another model, which is held against attention without */
+    ck_assert_ptr_nonnull(strstr(line_of("## Text", "attention, window 32"), "| -7.5 (-6.5, -8.5) |"));
+    ck_assert_ptr_nonnull(strstr(line_of("## Text", "attention, window 64"), "| -9.5 |"));
 }
 END_TEST
 
