@@ -3,9 +3,9 @@
 #include <string.h>
 
 const tn_cli_command *const tn_commands[] = {
-    &tn_cmd_devices,    &tn_cmd_verify, &tn_cmd_bench,    &tn_cmd_tune,  &tn_cmd_sweep,  &tn_cmd_train,
-    &tn_cmd_eval,       &tn_cmd_infer,  &tn_cmd_generate, &tn_cmd_study, &tn_cmd_report, &tn_cmd_compare,
-    &tn_cmd_completion, &tn_cmd_help,   &tn_cmd_cell,     &tn_cmd_trial, NULL,
+    &tn_cmd_survey,  &tn_cmd_devices,    &tn_cmd_verify, &tn_cmd_bench,    &tn_cmd_tune,  &tn_cmd_sweep,
+    &tn_cmd_train,   &tn_cmd_eval,       &tn_cmd_infer,  &tn_cmd_generate, &tn_cmd_study, &tn_cmd_report,
+    &tn_cmd_compare, &tn_cmd_completion, &tn_cmd_help,   &tn_cmd_cell,     &tn_cmd_trial, NULL,
 };
 enum { COMMANDS = sizeof tn_commands / sizeof tn_commands[0] - 1 };
 

@@ -15,6 +15,7 @@ extern const tn_cli_command tn_cmd_infer;
 extern const tn_cli_command tn_cmd_generate;
 extern const tn_cli_command tn_cmd_report;
 extern const tn_cli_command tn_cmd_study;
+extern const tn_cli_command tn_cmd_survey;
 extern const tn_cli_command tn_cmd_compare;
 extern const tn_cli_command tn_cmd_sweep;
 extern const tn_cli_command tn_cmd_completion;

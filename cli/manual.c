@@ -80,12 +80,13 @@ static const char *const environment[][2] = {
     {NULL, NULL}};
 
 static const char *const codes[][2] = {{"0", "fine"},
-                                       {"1", "a check failed: verify, bench, compare"},
+                                       {"1", "a check failed: verify, bench, compare, survey"},
                                        {"2", "bad arguments or input"},
                                        {"3", "device or run-time failure"},
                                        {NULL, NULL}};
 
 static const char *const examples[][2] = {
+    {"turnout survey -o out", "ten minutes: all of it on one device, and a verdict"},
     {"turnout verify -d gpu", "every kernel against its reference on the GPU"},
     {"turnout sweep --samples cost.jsonl -o cost.csv", "what routing costs and saves, all batches kept"},
     {"turnout compare old.csv cost.csv", "what became slower since"},

@@ -9,9 +9,10 @@
 #include <sys/stat.h>
 
 /* What is read of a folder. */
-static const char *const kept[] = {"config.json", "model.safetensors", "state.safetensors", "metrics.csv",
-                                   "routes.csv",  "summary.json",      "study.csv",         "study.json",
-                                   "bits.csv",    "cost*.csv",         "cost*.jsonl",       NULL};
+static const char *const kept[] = {
+    "config.json", "model.safetensors", "state.safetensors", "metrics.csv", "routes.csv",  "summary.json",
+    "study.csv",   "study.json",        "bits.csv",          "cost*.csv",   "cost*.jsonl", "survey.json",
+    "parts.csv",   "step.csv",          "decode.csv",        "peers.csv",   NULL};
 enum { DEPTH = 3 }; /* a study's runs stand two folders down */
 
 typedef struct output {

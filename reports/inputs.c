@@ -286,10 +286,22 @@ static tn_status add_study_folder(tn_inputs *in, const char *folder) {
     return status;
 }
 
+static tn_status add_folder(tn_inputs *in, const char *folder);
+
+/* A survey keeps its rows in files of several names, and those of several devices in a folder each. */
+static bool is_of_survey(const char *name) {
+    static const char *const names[] = {"parts.csv", "step.csv", "decode.csv", "peers.csv", NULL};
+    int i = 0;
+    while (names[i] && strcmp(names[i], name) != 0)
+        i++;
+    return names[i] != NULL;
+}
+
 static tn_status add_entries(tn_inputs *in, const char *folder, struct dirent **entries, int count) {
     char *path = NULL;
     tn_status status = TN_OK;
     size_t runs = in->run_count;
+    const bool survey = holds(in->ctx, folder, "survey.json");
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
         if (name[0] == '.')
@@ -299,8 +311,10 @@ static tn_status add_entries(tn_inputs *in, const char *folder, struct dirent **
         TN_GO(tn_path_join(in->ctx, folder, name, &path));
         if (is_folder(path) && holds(in->ctx, path, "config.json"))
             TN_GO(add_run(in, path));
-        else if (!is_folder(path) && fnmatch("cost*.csv", name, 0) == 0)
+        else if (!is_folder(path) && (fnmatch("cost*.csv", name, 0) == 0 || (survey && is_of_survey(name))))
             TN_GO(add_csv(in, path, true));
+        else if (survey && is_folder(path) && holds(in->ctx, path, "survey.json"))
+            TN_GO(add_folder(in, path));
         else if (is_folder(path) && holds(in->ctx, path, "study.csv"))
             TN_GO(add_study_folder(in, path));
     }

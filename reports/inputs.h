@@ -36,6 +36,7 @@ typedef struct tn_inputs {
 
 /* Each path is a .csv of cost rows, a study.csv, the folder of a run (it holds config.json), or a folder that
  * holds cost*.csv, run folders one level below, or a study.csv (read where no run folder stands beside it).
+ * Of a survey (survey.json) its other files of rows are read too, and the folders of its devices.
  * Folders are read in the order of names, and a folder in it that holds a study.csv is read too. What is
  * there twice is read once. Files with parts of one grid become one table. TN_ERR_INPUT, naming file and
  * line, for a cell that two such files have; naming the path, for anything else, for damaged files, for one

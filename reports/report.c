@@ -21,6 +21,7 @@ EMBEDDED(report_costs_js);
 EMBEDDED(report_roofs_js);
 EMBEDDED(report_split_js);
 EMBEDDED(report_decode_js);
+EMBEDDED(report_verdict_js);
 EMBEDDED(report_js);
 
 /* In the order in which they need each other. */
@@ -37,6 +38,7 @@ static const struct {
     {tn_kernel_bytes_report_roofs_js, &tn_kernel_size_report_roofs_js},
     {tn_kernel_bytes_report_split_js, &tn_kernel_size_report_split_js},
     {tn_kernel_bytes_report_decode_js, &tn_kernel_size_report_decode_js},
+    {tn_kernel_bytes_report_verdict_js, &tn_kernel_size_report_verdict_js},
     {tn_kernel_bytes_report_js, &tn_kernel_size_report_js},
 };
 

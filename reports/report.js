@@ -21,6 +21,7 @@
     page.append(node('p', { class: 'soft' }, [count(whole.devices.length, 'device') + ' with cost rows',
       count(whole.runs.length, 'run'), count(whole.breakevens.length, 'break-even'),
       whole.failures.length + ' ' + (whole.failures.length === 1 ? CELLS : CELLS_MANY), count(unused, 'row') + ' not used'].join(', ') + '. Written ' + whole.written + '.'));
+    page.append(...Verdict.cards(whole.verdict));
     page.append(node('p', {}, 'Routed attention sends each token down a cheap local track or across to attention. ρ is the fraction that takes attention. ' +
       'Savings are given in counted operations, in time and in energy side by side, for they differ.'));
     page.append(node('nav', { 'aria-label': 'Contents' }, contents));

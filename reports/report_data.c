@@ -6,6 +6,7 @@
 #include "paying.h"
 #include "report_routes.h"
 #include "text_file.h"
+#include "verdict.h"
 
 #include <math.h>
 #include <string.h>
@@ -368,18 +369,30 @@ static json_t *files_json(const tn_inputs *in) {
     return files;
 }
 
+static tn_status verdict_json(const tn_inputs *in, json_t **out) {
+    tn_verdicts verdicts;
+    *out = NULL;
+    TN_TRY(tn_verdicts_make(in, &verdicts));
+    *out = tn_verdicts_json(&verdicts);
+    tn_verdicts_free(&verdicts);
+    return TN_OK;
+}
+
 tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     char now[24];
     tn_clock_utc(now, sizeof now);
     json_t *root = json_object(), *cells = json_array(), *ops = json_array(), *failures = json_array(),
-           *breakevens = json_array(), *paying = json_array(), *runs = json_array();
+           *breakevens = json_array(), *paying = json_array(), *runs = json_array(), *verdict = NULL;
     rows_json(in, cells, ops, failures);
     tn_status status = breakevens_json(in, breakevens, paying);
+    if (status == TN_OK)
+        status = verdict_json(in, &verdict);
     if (status == TN_OK)
         status = runs_json(in, runs);
     json_object_set_new(root, "version", json_string(tn_build_version()));
     json_object_set_new(root, "written", json_string(now));
     json_object_set_new(root, "devices", devices_json(in));
+    json_object_set_new(root, "verdict", verdict ? verdict : json_null());
     json_object_set_new(root, "runs", runs);
     json_object_set_new(root, "breakevens", breakevens);
     json_object_set_new(root, "paying", paying);

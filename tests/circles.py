@@ -32,6 +32,7 @@ BELOW["bench/sweep"] = HOST + ["bench/measure", "bench/rows", "bench/shapes", "b
 BELOW["bench/peers"] = HOST + ["bench/measure", "bench/rows", "bench/levels"]
 BELOW["bench/tune"] = HOST + ["bench/measure", "bench/shapes"]
 BELOW["study"] = HOST + ["reports", "bench/measure", "bench/rows", "bench/levels"]
+BELOW["survey"] = HOST + ["reports", "bench/measure", "bench/rows", "bench/shapes", "bench/levels", "bench/sweep"]
 BELOW["cli"] = [room for room in BELOW if room != "cli"]
 
 # Circles of calls that are left, by the names of their sources. One that is gone must be taken off.

@@ -65,6 +65,11 @@ expect "$said" 'it could not be fetched'
 echo 'echo "python3 $*" >>asked' | program python3
 run 0 check --op gemm
 expect "$(cat "$folder/asked")" 'python3 tests/check/check.py --op gemm'
+# The demo is a survey of four minutes, in a folder that is new each time.
+mkdir -p "$folder/build" "$folder/demo"
+echo 'echo "turnout $*" >>asked; [ ! -e demo ]' | program ../build/turnout
+run 0 demo
+expect "$(cat "$folder/asked")" 'turnout survey --minutes 4 -o demo'
 FAILS=build
 export FAILS
 run 1 test

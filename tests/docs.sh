@@ -17,7 +17,7 @@ for page in README.md CONTRIBUTING.md docs/*.md host/model/README.md reports/bas
     [ "$page" = docs/log.md ] && continue # which tells of what was
     # Words in backticks that begin with a folder of the tree. foo is the op that docs/extending.md invents.
     for named in $(grep -o '`[^` ]*`' "$page" | tr -d '`' |
-        grep -E '^(kernels|host|bench|reports|study|cli|docs|examples|packaging|tests)/' | sed 's/[:,].*//' |
+        grep -E '^(kernels|host|bench|reports|study|survey|cli|docs|examples|packaging|tests)/' | sed 's/[:,].*//' |
         grep -v '[<>*{…]\|foo' | sort -u); do
         count=$((count + 1))
         [ -e "$named" ] || complain "$page names $named, and there is none"

@@ -7,4 +7,4 @@ for tool in clang-format-14 clang-format; do
 done
 [ -n "$tool" ] || { echo "skipped: clang-format 14 is not installed"; exit 77; }
 cd "$1" || exit 1
-find bench cli examples host kernels reports study tests \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.cpp' \) -exec "$tool" --dry-run -Werror {} +
+find bench cli examples host kernels reports study survey tests \( -name '*.c' -o -name '*.h' -o -name '*.cl' -o -name '*.cpp' \) -exec "$tool" --dry-run -Werror {} +

@@ -5,7 +5,7 @@
 cd "$1" || exit 1
 failed=0
 # shellcheck disable=SC2044  # the names of this tree hold no blanks
-for file in $(find bench cli examples host kernels reports study tests -name '*.cl' -o -name '*.[ch]'); do
+for file in $(find bench cli examples host kernels reports study survey tests -name '*.cl' -o -name '*.[ch]'); do
   case $file in
   *.cl) limit=300 ;;
   *.c) limit=500 ;;

@@ -114,12 +114,13 @@ static const tn_cli_option *option_of(const char *command, const char *name) {
 
 START_TEST(words_of_options) {
     static const char *const wanted[][3] = {
-        {"train", "task", "recall"},       {"train", "mixer", "periodic:"}, {"bench", "pass", "backward"},
-        {"bench", "peer", "openblas"},     {"study", "only", "lambda"},     {"verify", "op", "gemm"},
-        {"bench", "variant", "threads"},   {"sweep", "preset", "full"},     {"bench", "level", "step"},
-        {"sweep", "level", "model"},       {"sweep", "op", "gelu"},         {"sweep", "pass", "step"},
-        {"train", "routing", "threshold"}, {"sweep", "device", "all"},      {"report", "format", "md"},
-        {"train", "positions", "rope"},    {"train", "penalty", "rows"},    {"eval", "filler", "zero"}};
+        {"train", "task", "recall"},   {"train", "mixer", "periodic:"},   {"bench", "pass", "backward"},
+        {"bench", "peer", "openblas"}, {"study", "only", "lambda"},       {"survey", "device", "all"},
+        {"verify", "op", "gemm"},      {"bench", "variant", "threads"},   {"sweep", "preset", "full"},
+        {"bench", "level", "step"},    {"sweep", "level", "model"},       {"sweep", "op", "gelu"},
+        {"sweep", "pass", "step"},     {"train", "routing", "threshold"}, {"sweep", "device", "all"},
+        {"report", "format", "md"},    {"train", "positions", "rope"},    {"train", "penalty", "rows"},
+        {"eval", "filler", "zero"}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         tn_cli_words words;
         bool found = false;
@@ -265,6 +266,24 @@ START_TEST(a_study_that_does_not_run) {
 }
 END_TEST
 
+START_TEST(a_survey_that_does_not_run) {
+    char line[512];
+    test_folder_make();
+    snprintf(line, sizeof line, "survey --dry-run --minutes 4 -o %s", test_folder);
+    program_gives(0, line, "240 s:", "verify ", "recall ", "a routed model trained",
+                  "pieces more from --minutes 10");
+    ck_assert_int_eq(rmdir(test_folder), 0);
+    program_gives(0, "survey --dry-run --json --minutes 2", "\"seconds\": 120.0", "\"stage\": \"layer\"");
+    program_gives(2, "survey --minutes 4", "it wants a folder for the survey: -o DIR");
+    program_gives(2, "survey --minutes 1 -o x", "--minutes wants a number from 2");
+    program_gives(2, "survey --minutes 1e9 -o x", "from 2 to 10080");
+    program_gives(2, "survey -d nosuch -o x", "no usable device matches 'nosuch'");
+    program_gives(2, "survey --json -o x", "--json goes with --dry-run");
+    program_gives(2, "survey -o /", "/ holds something else than a survey");
+    program_gives(2, "survey --dry-run -o /", "/ holds something else than a survey");
+}
+END_TEST
+
 /* An empty list is an answer, on stdout, and a machine without a device a failure: alike in both forms. */
 START_TEST(no_device_at_all) {
     setenv("OCL_ICD_VENDORS", "/nonexistent", 1);
@@ -358,6 +377,7 @@ int main(void) {
     tcase_add_test(tests, a_sweep_on_a_terminal);
     tcase_add_test(tests, a_narrow_table_loses_nothing);
     tcase_add_test(tests, a_study_that_does_not_run);
+    tcase_add_test(tests, a_survey_that_does_not_run);
     tcase_add_test(tests, no_device_at_all);
     tcase_add_test(tests, json_where_there_is_a_table);
     tcase_add_test(tests, json_of_what_fails);
