@@ -8,7 +8,7 @@ complain() {
     failed=1
 }
 count=0
-for page in README.md CONTRIBUTING.md docs/*.md host/model/README.md reports/baselines/README.md bench/peers/README.md; do
+for page in README.md CONTRIBUTING.md docs/*.md host/model/README.md reports/baselines/README.md bench/peers/README.md packaging/*/README.md; do
     folder=$(dirname "$page")
     for target in $(grep -o '](\([^)#]*\)[^)]*)' "$page" | sed 's/^](//; s/[#)].*$//' | grep -v '^[a-z]*:' | sort -u); do
         count=$((count + 1))
