@@ -225,7 +225,7 @@ static const tn_cli_option options[] = {
     {"heads", 0, "H", TN_CLI_INT, "attention heads (2; text 4)", 1, 128},
     {"kv-heads", 0, "G", TN_CLI_INT,
      "heads of keys and values, each of which H/G of the heads read (as many as heads)", 1, 128},
-    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (recall 4, mqar 2·P + 4 and 16 at least, text 2)",
+    {"taps", 0, "K", TN_CLI_INT, "taps of the convolution (recall 4, mqar 2·P + 4 and 16 at least, text 8)",
      1, TN_CAUSAL_CONV_TAPS},
     {"mlp", 0, "F", TN_CLI_INT, "hidden width of the mlp (twice the width)", 1, 32768},
     {"batch", 0, "B", TN_CLI_INT,

@@ -52,7 +52,7 @@ static tn_status add_controls(tn_study_plan *plan, const tn_study_options *o, co
 }
 
 /* Attention made cheap without a router: in one layer of four, or of the last positions alone. And
- * convolutions that see farther than the usual ones. */
+ * convolutions that see no farther than a few bytes. */
 static tn_status add_hybrid(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
                             const char *label, tn_study_item **out) {
     return add(plan, o, task, label, "conv,conv,attention,conv", out);
@@ -66,7 +66,7 @@ static tn_status add_window(tn_study_plan *plan, const tn_study_options *o, cons
 }
 
 static tn_status add_peers(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
-    static const int windows[] = {64, 128, 32}, taps = 8;
+    static const int windows[] = {64, 128, 32}, taps = 2;
     tn_study_item *item;
     char label[40];
     TN_TRY(add_hybrid(plan, o, task, "hybrid", &item));

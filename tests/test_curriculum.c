@@ -86,15 +86,16 @@ START_TEST(test_budget) {
         tn_steering s = tn_steering_start(&c);
         double last = 1;
         for (int64_t step = c.phase1; step < 2000; step++) {
-            double aim = tn_curriculum_share(&c, step);
-            ck_assert(aim <= last && aim >= c.budget && aim < 1);
+            double aim = tn_curriculum_share(&c, step, 0.9);
+            ck_assert(aim <= last && aim >= c.budget && aim < 0.9);
             last = aim;
             tn_steering_step(&s, &c, step, share_at(s.lambda));
             if (step > 1500)
                 ck_assert_msg(fabs(share_at(s.lambda) / c.budget - 1) < 0.02, "from %g: %g at step %lld",
                               starts[i], share_at(s.lambda), (long long)step);
         }
-        ck_assert(tn_curriculum_share(&c, 1999) == c.budget);
+        ck_assert(tn_curriculum_share(&c, 1999, 0.9) == c.budget &&
+                  tn_curriculum_share(&c, c.phase1, 0.01) == c.budget);
         double before = s.lambda;
         for (int64_t step = 0; step < 4000; step++) /* where nothing helps λ stays finite */
             tn_steering_step(&s, &c, 1999, 1);
@@ -104,7 +105,7 @@ START_TEST(test_budget) {
         ck_assert(s.lambda > 0 && s.lambda < before);
     }
     c.enabled = false;
-    ck_assert(tn_curriculum_share(&c, 0) == c.budget);
+    ck_assert(tn_curriculum_share(&c, 0, 0.9) == c.budget);
 }
 END_TEST
 

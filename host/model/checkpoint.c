@@ -193,12 +193,12 @@ static const char *const state_prefixes[] = {"value.", "moment1.", "moment2."};
 static const char state_kind[] = "turnout-state-1";
 
 tn_status tn_state_save(const tn_snapshot *s, const char *path, int64_t step, uint64_t seed,
-                        const double steering[2], const char *run) {
+                        const double steering[TN_STATE_STEERING], const char *run) {
     const tn_params *p = &s->m->params;
     tn_context *ctx = tn_device_context(p->dev);
     const float *flats[] = {s->values, s->moment1, s->moment2};
     tn_st_tensor *tensors;
-    char step_text[24], seed_text[24], steering_text[80];
+    char step_text[24], seed_text[24], steering_text[100];
     snprintf(step_text, sizeof step_text, "%lld", (long long)step);
     snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
     tn_st_pair meta[] = {{"kind", state_kind},
@@ -207,7 +207,7 @@ tn_status tn_state_save(const tn_snapshot *s, const char *path, int64_t step, ui
                          {"run", run},
                          {"steering", steering_text}};
     if (steering) /* to the last bit */
-        snprintf(steering_text, sizeof steering_text, "%a %a", steering[0], steering[1]);
+        snprintf(steering_text, sizeof steering_text, "%a %a %a", steering[0], steering[1], steering[2]);
     int n = p->count;
     TN_TRY(tn_alloc(ctx, (size_t)(3 * n), sizeof *tensors, &tensors));
     for (int k = 0; k < 3; k++)
@@ -252,18 +252,18 @@ static tn_status state_header(tn_context *ctx, const char *path, const tn_safete
 }
 
 static tn_status steering_of(tn_context *ctx, const char *path, const tn_safetensors *file,
-                             double steering[2]) {
+                             double steering[TN_STATE_STEERING]) {
     const char *text = tn_safetensors_meta(file, "steering");
     char rest;
-    if (!text || sscanf(text, "%la %la%c", &steering[0], &steering[1], &rest) != 2 || !(steering[0] > 0) ||
-        !isfinite(steering[0]) || !isfinite(steering[1]))
+    if (!text || sscanf(text, "%la %la %la%c", &steering[0], &steering[1], &steering[2], &rest) != 3 ||
+        !(steering[0] > 0) || !isfinite(steering[0]) || !isfinite(steering[1]) || !isfinite(steering[2]))
         return tn_fail(ctx, TN_ERR_INPUT,
                        "%s does not say where its budget has steered λ; the run cannot go on from it", path);
     return TN_OK;
 }
 
 tn_status tn_state_load(tn_model *m, const char *path, uint64_t seed, int64_t most, int64_t *step,
-                        double steering[2], char **run) {
+                        double steering[TN_STATE_STEERING], char **run) {
     tn_context *ctx = tn_device_context(m->dev);
     tn_safetensors file;
     *run = NULL;

@@ -24,14 +24,15 @@ tn_status tn_checkpoint_save(const tn_snapshot *s, const char *path, const char 
 tn_status tn_checkpoint_open(tn_device *dev, const char *path, tn_model **out, char **run);
 tn_status tn_checkpoint_load(tn_device *dev, const char *path, tn_model **out); /* without the text */
 
-/* Values, both moments, the step and the seed, and of a run that is steered two numbers, else NULL: all that
+enum { TN_STATE_STEERING = 3 };
+/* Values, both moments, the step and the seed, and of a run that is steered some numbers, else NULL: all that
  * the next step depends on. */
 tn_status tn_state_save(const tn_snapshot *s, const char *path, int64_t step, uint64_t seed,
-                        const double steering[2], const char *run);
+                        const double steering[TN_STATE_STEERING], const char *run);
 /* Into a training model of the same config; TN_ERR_INPUT when the file is another's, a value is not finite or
  * the step lies past `most`, or it has no steering where that is asked for, not NULL. `run` as in
  * tn_checkpoint_open. */
 tn_status tn_state_load(tn_model *m, const char *path, uint64_t seed, int64_t most, int64_t *step,
-                        double steering[2], char **run);
+                        double steering[TN_STATE_STEERING], char **run);
 
 #endif

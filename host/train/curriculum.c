@@ -44,23 +44,24 @@ tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *m
     return plan;
 }
 
-double tn_curriculum_share(const tn_curriculum *c, int64_t step) {
-    const double first = 1;
+double tn_curriculum_share(const tn_curriculum *c, int64_t step, double first) {
     int64_t into = step - (c->enabled ? c->phase1 : 0);
-    if (c->budget >= first || !c->enabled || into >= c->ramp)
+    if (!(c->budget < first) || !c->enabled || into >= c->ramp)
         return c->budget;
     return first * pow(c->budget / first, (double)(into + 1) / (double)c->ramp);
 }
 
 tn_steering tn_steering_start(const tn_curriculum *c) {
-    return (tn_steering){.lambda = c->lambda, .share = -1};
+    return (tn_steering){.lambda = c->lambda, .share = -1, .first = -1};
 }
 
 void tn_steering_step(tn_steering *s, const tn_curriculum *c, int64_t step, double share) {
     const double memory = 0.9, rate = 0.03, least = 1e-4, most = 1e3;
     s->share = s->share < 0 ? share : memory * s->share + (1 - memory) * share;
+    if (s->first < 0)
+        s->first = share;
     /* By the ratio, since what a row is worth spans decades; at most half a rate's tenfold a step. */
-    double off = log((s->share + 1e-6) / tn_curriculum_share(c, step));
+    double off = log((s->share + 1e-6) / tn_curriculum_share(c, step, s->first));
     s->lambda *= exp(rate * fmax(-1, fmin(off, 1)));
     s->lambda = fmax(least, fmin(s->lambda, most));
 }

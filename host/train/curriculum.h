@@ -34,7 +34,8 @@ typedef struct tn_curriculum {
 
 /* λ that a budget steers: a function of the shares that were seen. */
 typedef struct tn_steering {
-    double lambda, share; /* of the next step; of routed rows, smoothed over some steps, −1: none seen */
+    double lambda;       /* of the next step */
+    double share, first; /* of routed rows: smoothed over some steps; of the first step; −1: none seen */
 } tn_steering;
 
 typedef struct tn_step_plan {
@@ -50,8 +51,9 @@ typedef struct tn_step_plan {
 tn_curriculum tn_curriculum_default(int64_t steps);
 /* Step counts from 0. A model without a router is in phase 1 throughout, with λ = 0. */
 tn_step_plan tn_curriculum_step(const tn_curriculum *c, const tn_model_config *model, int64_t step);
-/* The share that a step aims at: from all rows down to the budget while λ would rise, then the budget. */
-double tn_curriculum_share(const tn_curriculum *c, int64_t step);
+/* The share that a step aims at: in equal ratios from `first` down to the budget while λ would rise, then the
+ * budget. */
+double tn_curriculum_share(const tn_curriculum *c, int64_t step, double first);
 tn_steering tn_steering_start(const tn_curriculum *c);
 /* After a step of phase 2 that routed `share` of its rows. */
 void tn_steering_step(tn_steering *s, const tn_curriculum *c, int64_t step, double share);

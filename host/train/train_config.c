@@ -165,19 +165,18 @@ static void mqar_recipe(tn_train_config *c) {
         many_pairs_recipe(c);
 }
 
-/* Two taps a layer: convolutions see as many bytes as there are layers, and one. What is farther off is
- * attention's to find, at distances that its positions tell. No row needs it as a query of recall does: a
- * router that was trained with a margin routes twice as many without, rows that learned to do without.
- * In a compacted step a row that is not routed would feel the price and not what attention would be worth to
- * it: there it feels neither. Phase 1 is short: what a soft gate learns goes when it turns hard, and has to
- * be learned again. */
+/* Eight taps a layer: what lies near is the convolutions' to see, so that attention is left with what is far.
+ * Its distances are told by its positions. No row needs it as a query of recall does: a router that was
+ * trained with a margin routes twice as many without, rows that learned to do without. In a compacted step a
+ * row that is not routed would feel the price and not what attention would be worth to it: there it feels
+ * neither. Phase 1 is short: what a soft gate learns goes when it turns hard, and has to be learned again. */
 static void text_recipe(tn_train_config *c) {
     const int64_t positions = 4096; /* of a step */
-    c->model.conv_taps = 2;
+    c->model.conv_taps = 8;
     c->model.heads = 4;
     c->model.positions = TN_POSITIONS_ROPE;
     c->curriculum.phase1 = c->curriculum.steps * 2 / 15;
-    c->curriculum.ramp = c->curriculum.steps * 4 / 15;
+    c->curriculum.ramp = c->curriculum.steps / 2;
     c->curriculum.explore = 4;
     c->curriculum.budget = 0.1;
     c->curriculum.price_known = true;

@@ -93,7 +93,7 @@ static bool steers(const tn_trainer *t) {
 /* The state alone decides where a resume goes on, so it is written last: model and metrics are then at least
  * as new. */
 static tn_status save(tn_trainer *t, bool begun) {
-    const double steering[2] = {t->steering.lambda, t->steering.share};
+    const double steering[TN_STATE_STEERING] = {t->steering.lambda, t->steering.share, t->steering.first};
     tn_snapshot now;
     tn_status status = TN_OK;
     TN_GO(tn_snapshot_take(t->model, &now));
@@ -110,10 +110,10 @@ cleanup:
 
 static tn_status read_state(tn_trainer *t) {
     char *run;
-    double steering[2] = {0};
+    double steering[TN_STATE_STEERING] = {0};
     TN_TRY(tn_state_load(t->model, t->state_path, t->c->seed, t->c->curriculum.steps, &t->step,
                          steers(t) ? steering : NULL, &run));
-    t->steering = (tn_steering){steering[0], steering[1]};
+    t->steering = (tn_steering){steering[0], steering[1], steering[2]};
     tn_status status = tn_train_config_of_file(t->ctx, t->c, t->state_path, run);
     tn_free(t->ctx, run);
     t->saved = t->step;
