@@ -1,6 +1,7 @@
 #include "bits_table.h"
 
 #include "damage.h"
+#include "text_file.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,12 +63,12 @@ tn_status tn_bits_read(tn_context *ctx, const char *path, tn_csv *out) {
     return status;
 }
 
-void tn_bits_json(const tn_csv *t, int source, json_t *rows) {
+void tn_bits_json(const tn_csv *t, json_t *rows) {
     for (size_t row = 0; row < t->rows; row++) {
         if (!is_good(t, row))
             continue;
         json_t *object = json_object();
-        json_object_set_new(object, "source", json_integer(source));
+        json_object_set_new(object, "file", tn_text_json(t->path));
         for (const char *const *name = tn_bits_columns + 1; *name; name++) {
             double value;
             int column = tn_csv_column(t, *name);

@@ -13,8 +13,8 @@ extern const char *const tn_bits_columns[]; /* in the order of the file; NULL en
  * flaw of the table and is left out of what follows. */
 tn_status tn_bits_read(tn_context *ctx, const char *path, tn_csv *out);
 tn_status tn_bits_check(tn_csv *t); /* the same of a table that is read */
-/* Appends an object a row to `rows`: {source, name, run, mixer, routing, length, seed, by, bucket, bytes,
- * bits_per_byte, routed_pct, window}, null where a cell is empty. */
-void tn_bits_json(const tn_csv *t, int source, json_t *rows);
+/* Appends an object a row that is used to `rows`: {file, name, run, mixer, routing, length, seed, by, bucket,
+ * bytes, bits_per_byte, routed_pct, window}, null where a cell is empty. */
+void tn_bits_json(const tn_csv *t, json_t *rows);
 
 #endif

@@ -1,9 +1,10 @@
 #include "inputs.h"
 
+#include "bits_table.h"
 #include "csv_read.h"
-#include "damage.h"
 #include "file.h"
 #include "report_routes.h"
+#include "study_input.h"
 #include "text_file.h"
 
 #include <dirent.h>
@@ -124,63 +125,18 @@ static tn_status add_run(tn_inputs *in, const char *folder) {
     return read_table(in, folder, "routes.csv", tn_routes_read, &run->routes);
 }
 
-/* A cell of study.csv as summary.json has it. */
-static json_t *study_cell(const tn_csv *t, size_t row, size_t column) {
-    double value;
-    const char *text = tn_csv_text(t, row, (int)column);
-    if (strcmp(tn_csv_name(t, column), "attention_pct_layers") == 0) {
-        json_t *layers = json_array();
-        for (char *end; *text; text = *end == ';' ? end + 1 : end) {
-            json_array_append_new(layers, json_real(strtod(text, &end)));
-            if (end == text)
-                break;
-        }
-        return layers;
-    }
-    if (!*text)
-        return json_null();
-    if (strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0) /* spreadsheets write TRUE */
-        return json_boolean(*text == 't' || *text == 'T');
-    return tn_csv_number(t, row, (int)column, &value) ? json_real(value) : json_string(text);
-}
-
-/* A row with a number that is none, or a state that is none, is named and left out. */
-static tn_status check_study(tn_csv *t, size_t row, bool *good) {
-    static const char *const numbers[] = {"accuracy",
-                                          "cross_entropy",
-                                          "bits_per_byte",
-                                          "attention_pct",
-                                          "floor_pct",
-                                          "score_flops_saved_pct",
-                                          "all_flops_saved_pct",
-                                          "time_saved_pct",
-                                          "time_saved_pct_q1",
-                                          "time_saved_pct_q3",
-                                          "energy_saved_pct",
-                                          "eval_ms_per_sequence",
-                                          "attention_eval_ms_per_sequence",
-                                          "regret",
-                                          "train_s"};
-    const char *state = tn_csv_text(t, row, tn_csv_column(t, "status"));
-    long line = t->lines[row + 1];
-    *good = strcmp(state, "ok") == 0 || strcmp(state, "error") == 0 || strcmp(state, "skipped") == 0;
-    if (!*good)
-        TN_TRY(tn_csv_flaw_add(t, line, "status", state, TN_ROW_DAMAGED, "none of ok, error, skipped"));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        double value;
-        int column = tn_csv_column(t, numbers[i]);
-        const char *text = tn_csv_text(t, row, column), *why = NULL;
-        if (!*text || strcmp(text, "unmeasured") == 0)
-            continue;
-        if (!tn_csv_number(t, row, column, &value))
-            why = tn_damage_name(text);
-        else if (i == 0 && (value < 0 || value > 1))
-            why = "not between 0 and 1";
-        *good = *good && !why;
-        if (why)
-            TN_TRY(tn_csv_flaw_add(t, line, numbers[i], text, TN_ROW_DAMAGED, "%s", why));
-    }
-    return TN_OK;
+/* Of a row of text where its run was trained: the routes that stand below the study. One seed is enough. */
+static tn_status add_routes(tn_inputs *in, const char *study, tn_run *run) {
+    char folder[1024];
+    const char *slash = strrchr(study, '/'), *name = tn_run_text(run, "run");
+    if (strcmp(tn_run_text(run, "task"), "text") != 0 || strchr(name, '/') ||
+        tn_run_number(run, "seed") != 1 ||
+        tn_run_number(run, "length") != tn_run_number(run, "trained_length"))
+        return TN_OK;
+    int above = slash ? (int)(slash + 1 - study) : 0;
+    if (snprintf(folder, sizeof folder, "%.*sruns/%s", above, study, name) >= (int)sizeof folder)
+        return TN_OK;
+    return read_table(in, folder, "routes.csv", tn_routes_read, &run->routes);
 }
 
 static tn_status add_study(tn_inputs *in, tn_csv *t) {
@@ -192,7 +148,7 @@ static tn_status add_study(tn_inputs *in, tn_csv *t) {
     for (size_t row = 0; row < t->rows; row++) {
         char text[160];
         bool good;
-        TN_TRY(check_study(t, row, &good));
+        TN_TRY(tn_study_input_check(t, row, &good));
         if (!good)
             continue;
         TN_TRY(tn_shards_add_study(&in->shards, t, row));
@@ -203,9 +159,8 @@ static tn_status add_study(tn_inputs *in, tn_csv *t) {
                  tn_csv_text(t, row, tn_csv_column(t, "seed")));
         TN_TRY(tn_strdup(in->ctx, name >= 0 ? tn_csv_text(t, row, name) : text, &run->name));
         TN_TRY(tn_strdup(in->ctx, t->path, &run->path));
-        run->summary = json_object();
-        for (size_t c = 0; c < t->columns; c++)
-            json_object_set_new(run->summary, tn_csv_name(t, c), study_cell(t, row, c));
+        run->summary = tn_study_input_json(t, row);
+        TN_TRY(add_routes(in, t->path, run));
     }
     return TN_OK;
 }
@@ -257,6 +212,19 @@ static tn_status leave_out_empty(tn_inputs *in, const tn_csv *t, bool *left_out)
                : TN_OK;
 }
 
+/* Takes the table over. */
+static tn_status add_bits(tn_inputs *in, tn_csv *t) {
+    TN_TRY(tn_bits_check(t));
+    for (size_t i = 0; i < in->bits_count; i++)
+        if (tn_csv_same(&in->bits[i], t))
+            return TN_OK; /* the folder of a study may be named beside one above it */
+    TN_TRY(keep_flaws(in, t));
+    TN_TRY(tn_grow(in->ctx, &in->bits, &in->bits_capacity, in->bits_count + 1, sizeof *in->bits));
+    in->bits[in->bits_count++] = *t;
+    *t = (tn_csv){0};
+    return TN_OK;
+}
+
 static tn_status add_csv(tn_inputs *in, const char *path, bool of_folder) {
     tn_csv t;
     TN_TRY(tn_csv_read(in->ctx, path, &t));
@@ -264,7 +232,9 @@ static tn_status add_csv(tn_inputs *in, const char *path, bool of_folder) {
     tn_status status = of_folder ? leave_out_empty(in, &t, &left_out) : TN_OK;
     if (status != TN_OK || left_out)
         ;
-    else if (!cost && tn_csv_column(&t, "score_flops_saved_pct") >= 0) {
+    else if (cost && tn_csv_column(&t, "bucket") >= 0) {
+        status = add_bits(in, &t);
+    } else if (!cost && tn_csv_column(&t, "score_flops_saved_pct") >= 0) {
         status = add_study(in, &t);
         if (status == TN_OK)
             status = keep_flaws(in, &t);
@@ -278,12 +248,20 @@ static tn_status add_csv(tn_inputs *in, const char *path, bool of_folder) {
     return status;
 }
 
-static tn_status add_study_folder(tn_inputs *in, const char *folder) {
+/* A file of a study, where the folder has it. */
+static tn_status add_of_study(tn_inputs *in, const char *folder, const char *name) {
     char *path;
-    TN_TRY(tn_path_join(in->ctx, folder, "study.csv", &path));
+    if (!holds(in->ctx, folder, name))
+        return TN_OK;
+    TN_TRY(tn_path_join(in->ctx, folder, name, &path));
     tn_status status = add_csv(in, path, false);
     tn_free(in->ctx, path);
     return status;
+}
+
+static tn_status add_study_folder(tn_inputs *in, const char *folder) {
+    TN_TRY(add_of_study(in, folder, "study.csv"));
+    return add_of_study(in, folder, "bits.csv");
 }
 
 static tn_status add_folder(tn_inputs *in, const char *folder);
@@ -318,11 +296,9 @@ static tn_status add_entries(tn_inputs *in, const char *folder, struct dirent **
         else if (is_folder(path) && holds(in->ctx, path, "study.csv"))
             TN_GO(add_study_folder(in, path));
     }
-    if (in->run_count == runs && holds(in->ctx, folder, "study.csv")) {
-        tn_free(in->ctx, path);
-        path = NULL;
-        TN_GO(add_study_folder(in, folder));
-    }
+    if (in->run_count == runs)
+        TN_GO(add_of_study(in, folder, "study.csv"));
+    TN_GO(add_of_study(in, folder, "bits.csv"));
 cleanup:
     tn_free(in->ctx, path);
     return status;
@@ -330,7 +306,7 @@ cleanup:
 
 static tn_status add_folder(tn_inputs *in, const char *folder) {
     struct dirent **entries;
-    size_t before = in->run_count + in->cost_count;
+    size_t before = in->run_count + in->cost_count + in->bits_count;
     if (holds(in->ctx, folder, "config.json"))
         TN_TRY(add_run(in, folder));
     int count = scandir(folder, &entries, NULL, alphasort);
@@ -341,7 +317,7 @@ static tn_status add_folder(tn_inputs *in, const char *folder) {
         free(entries[i]);
     free(entries);
     TN_TRY(status);
-    if (in->run_count + in->cost_count == before)
+    if (in->run_count + in->cost_count + in->bits_count == before)
         return tn_fail(
             in->ctx, TN_ERR_INPUT,
             "the folder %s holds no run (config.json), no cost*.csv and no study.csv; name the folder that "
@@ -406,6 +382,8 @@ cleanup:
 void tn_inputs_free(tn_inputs *in) {
     for (size_t i = 0; i < in->cost_count; i++)
         tn_csv_free(&in->costs[i]);
+    for (size_t i = 0; i < in->bits_count; i++)
+        tn_csv_free(&in->bits[i]);
     for (size_t i = 0; i < in->run_count; i++)
         free_run(in->ctx, &in->runs[i]);
     for (size_t i = 0; i < in->flaw_count; i++)
@@ -415,6 +393,7 @@ void tn_inputs_free(tn_inputs *in) {
     if (in->ctx) {
         tn_free(in->ctx, in->flaws);
         tn_free(in->ctx, in->costs);
+        tn_free(in->ctx, in->bits);
         tn_free(in->ctx, in->runs);
     }
     *in = (tn_inputs){0};

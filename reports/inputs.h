@@ -13,7 +13,7 @@ typedef struct tn_run {
     json_t *config;  /* config.json; NULL where the run is a row of a study.csv */
     json_t *summary; /* summary.json; NULL while the run is not evaluated */
     tn_csv metrics;  /* ctx NULL where there is no metrics.csv */
-    tn_csv routes;   /* the same of routes.csv */
+    tn_csv routes;   /* the same of routes.csv; of a row of text of the first seed that of its run */
 } tn_run;
 
 /* A flaw of a file, kept where the file's table is not. */
@@ -26,6 +26,8 @@ typedef struct tn_inputs {
     tn_context *ctx;
     tn_csv *costs;
     size_t cost_count, cost_capacity;
+    tn_csv *bits; /* bits of text by place (bits_table.h) */
+    size_t bits_count, bits_capacity;
     tn_devices devices; /* of the cost rows */
     tn_shards shards;   /* of those that are of parts of a grid */
     tn_input_flaw *flaws;
@@ -37,6 +39,7 @@ typedef struct tn_inputs {
 /* Each path is a .csv of cost rows, a study.csv, the folder of a run (it holds config.json), or a folder that
  * holds cost*.csv, run folders one level below, or a study.csv (read where no run folder stands beside it).
  * Of a survey (survey.json) its other files of rows are read too, and the folders of its devices.
+ * Beside a study.csv its bits.csv is read, which may be named by itself, and routes.csv of its runs of text.
  * Folders are read in the order of names, and a folder in it that holds a study.csv is read too. What is
  * there twice is read once. Files with parts of one grid become one table. TN_ERR_INPUT, naming file and
  * line, for a cell that two such files have; naming the path, for anything else, for damaged files, for one

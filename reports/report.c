@@ -15,8 +15,10 @@ EMBEDDED(report_css);
 EMBEDDED(chart_js);
 EMBEDDED(report_parts_js);
 EMBEDDED(report_routes_js);
+EMBEDDED(report_text_js);
 EMBEDDED(report_runs_js);
 EMBEDDED(report_study_js);
+EMBEDDED(report_bits_js);
 EMBEDDED(report_costs_js);
 EMBEDDED(report_roofs_js);
 EMBEDDED(report_split_js);
@@ -31,9 +33,11 @@ static const struct {
 } scripts[] = {
     {tn_kernel_bytes_chart_js, &tn_kernel_size_chart_js},
     {tn_kernel_bytes_report_parts_js, &tn_kernel_size_report_parts_js},
+    {tn_kernel_bytes_report_text_js, &tn_kernel_size_report_text_js},
     {tn_kernel_bytes_report_routes_js, &tn_kernel_size_report_routes_js},
     {tn_kernel_bytes_report_runs_js, &tn_kernel_size_report_runs_js},
     {tn_kernel_bytes_report_study_js, &tn_kernel_size_report_study_js},
+    {tn_kernel_bytes_report_bits_js, &tn_kernel_size_report_bits_js},
     {tn_kernel_bytes_report_costs_js, &tn_kernel_size_report_costs_js},
     {tn_kernel_bytes_report_roofs_js, &tn_kernel_size_report_roofs_js},
     {tn_kernel_bytes_report_split_js, &tn_kernel_size_report_split_js},

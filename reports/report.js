@@ -38,7 +38,7 @@
   const READERS = {
     device: [['devices', field('device')], ['runs', (run) => of(run, 'device')], ['breakevens', field('device')], ['paying', field('device')], ['cells', field('device')],
       ['ops', field('device')], ['failures', field('device')]],
-    T: [['runs', runLength], ['breakevens', field('T')], ['paying', () => null], ['cells', field('T')], ['ops', field('T')], ['failures', field('T')]],
+    T: [['runs', runLength], ['bits', field('length')], ['breakevens', field('T')], ['paying', () => null], ['cells', field('T')], ['ops', field('T')], ['failures', field('T')]],
     pass: [['breakevens', (b) => (isNumber(b.context) ? 'token' : 'forward')], ['paying', () => 'token'], ['cells', field('pass')], ['ops', field('pass')], ['failures', field('pass')]],
   };
 
@@ -94,7 +94,7 @@
   }
 
   function runsSections() {
-    if (!data.runs.length) return;
+    if (!data.runs.length && !data.bits.length) return;
     const runs = data.runs.filter((run) => !of(run, 'part'));
     const columns = filled(RUN_COLUMNS.concat(SAVING_COLUMNS, STATE_COLUMNS), runs);
     if (runs.length) section('runs', 'Runs', table('Runs on held-out sequences', columns, runs), download('runs', columns, runs));
@@ -104,6 +104,8 @@
     if (front) section('front', 'Accuracy and attention', ...front);
     const rows = Study.rows(data.runs.filter((run) => of(run, 'part')));
     if (rows) section('study', 'Study', ...rows);
+    const bits = Bits.section(data.bits);
+    if (bits) section('bits', 'Where attention earns its cost', ...bits);
     const strips = Routes.strips(data.runs);
     if (strips) section('routes', 'Which tokens are routed', ...strips);
     trainingSection(data.runs.filter((run) => run.metrics && run.metrics.rows.length));
@@ -215,7 +217,8 @@
     document.body.dataset.drawn = String(Math.round(performance.now())); /* ms since the page was asked for */
   }
 
-  whole.costFiles = whole.files.filter((name) => /\.csv$/.test(name)).length;
+  const bitsFiles = new Set(whole.bits.map(field('file')));
+  whole.costFiles = whole.files.filter((name) => /\.csv$/.test(name) && !bitsFiles.has(name)).length;
   Costs.name(whole.cells.concat(whole.ops), whole.files);
   if (narrow()) Chart.defaults.font.size = 11;
   intro();

@@ -1,5 +1,6 @@
 #include "report_data.h"
 
+#include "bits_table.h"
 #include "breakeven.h"
 #include "build.h"
 #include "clock.h"
@@ -366,6 +367,8 @@ static json_t *files_json(const tn_inputs *in) {
     for (size_t i = 0; i < in->run_count; i++) /* rows of one study.csv share its name */
         if (i == 0 || strcmp(in->runs[i].path, in->runs[i - 1].path) != 0)
             json_array_append_new(files, tn_text_json(in->runs[i].path));
+    for (size_t i = 0; i < in->bits_count; i++)
+        json_array_append_new(files, tn_text_json(in->bits[i].path));
     return files;
 }
 
@@ -382,8 +385,11 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     char now[24];
     tn_clock_utc(now, sizeof now);
     json_t *root = json_object(), *cells = json_array(), *ops = json_array(), *failures = json_array(),
-           *breakevens = json_array(), *paying = json_array(), *runs = json_array(), *verdict = NULL;
+           *breakevens = json_array(), *paying = json_array(), *runs = json_array(), *bits = json_array(),
+           *verdict = NULL;
     rows_json(in, cells, ops, failures);
+    for (size_t i = 0; i < in->bits_count; i++)
+        tn_bits_json(&in->bits[i], bits);
     tn_status status = breakevens_json(in, breakevens, paying);
     if (status == TN_OK)
         status = verdict_json(in, &verdict);
@@ -394,6 +400,7 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     json_object_set_new(root, "devices", devices_json(in));
     json_object_set_new(root, "verdict", verdict ? verdict : json_null());
     json_object_set_new(root, "runs", runs);
+    json_object_set_new(root, "bits", bits);
     json_object_set_new(root, "breakevens", breakevens);
     json_object_set_new(root, "paying", paying);
     json_object_set_new(root, "cells", cells);

@@ -5,6 +5,7 @@ const Routes = (function () {
   const { node, show, field, figure } = Parts;
 
   const LEFT = 58, LANE = 15, HEAD = 22, FOOT = 22, LEAST = 6, WIDEST = 16;
+  const TEXTS = 4; /* runs whose text is shown: it takes a page each */
 
   /* What a position is: routed in some layer, needed by the task, or neither. */
   function marksOf(sequence) {
@@ -204,10 +205,11 @@ const Routes = (function () {
 
   /* The figures of all runs that have routes; null where none has. */
   function strips(runs) {
-    const routed = runs.filter((run) => run.routes && run.routes.sequences.length);
+    const all = runs.filter((run) => run.routes && run.routes.sequences.length), texts = all.filter(TextStrips.isText);
+    const routed = all.filter((run) => !TextStrips.isText(run) || texts.indexOf(run) < TEXTS);
     if (!routed.length) return null;
-    return [node('p', {}, 'Held-out sequences, position by position: a full cell took attention in that layer, hard decision.'),
-      node('div', {}, ...routed.map(stripsFigure))];
+    return [node('p', {}, 'Held-out sequences, position by position: a full cell took attention in that layer, hard decision. Of text the bytes stand there themselves, those that are not printable as escapes.'),
+      node('div', {}, ...routed.map((run) => (TextStrips.isText(run) ? TextStrips : { stripsFigure }).stripsFigure(run)))];
   }
 
   return { strips };

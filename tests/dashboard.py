@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-FIGURES = {"savings", "front-recall", "strips-routed", "loss", "accuracy", "attention", "devices", "decode-cache"} | {
+FIGURES = {"savings", "front-recall", "strips-routed", "strips-text", "bits-distance-1", "bits-kept-1", "loss", "accuracy", "attention", "devices", "decode-cache"} | {
     f"{name}-{i}" for name, count in (("time", 5), ("scaling", 6), ("energy", 3), ("roofline", 4), ("split", 1), ("decode", 2), ("decode-energy", 1)) for i in range(1, count + 1)}
 SECONDS = 2.0  # for the page of 10 000 rows
 # Keeps the downloads instead of saving them. Then goes through the filters by their own elements, as keys would, and notes what
@@ -51,14 +51,14 @@ PROBE = """<script>
     select.dispatchEvent(new Event('change'));
   }
   result.after = await state();
-  const strips = document.querySelector('#figure-strips-routed canvas');
-  const hover = (x, y) => {
+  const hover = (x, y, name) => {
+    const strips = document.querySelector('#figure-strips-' + (name || 'routed') + ' canvas');
     const event = new MouseEvent('pointermove');
     Object.defineProperties(event, { offsetX: { value: x }, offsetY: { value: y } });
     strips.dispatchEvent(event);
     return strips.title;
   };
-  result.hover = [hover(60, 40), hover(0, 0)];
+  result.hover = [hover(60, 40), hover(0, 0), hover(2, 30, 'text'), hover(24, 30, 'text'), hover(2, 5, 'text')];
   document.querySelectorAll('details').forEach((details) => { details.open = true; });
   await new Promise((done) => setTimeout(done, 100));
   result.tables = document.querySelectorAll('figure table').length;
@@ -132,8 +132,13 @@ def wrong_filters(result):
         wrong.append("T = 1024: its time chart holds as many points as that of all lengths")
     if "time-1" in of["pass", "backward"]:
         wrong.append("pass = backward: there is a chart of forward times")
-    if result["hover"] != ["position 0, token 0", ""]:
+    if result["hover"] != ["position 0, token 0", "", "position 0, byte 'd' (100), not routed", "position 3, byte ' ' (32), routed in layers 0, 1, 2", ""]:
         wrong.append(f"under the pointer the strips say {result['hover']}")
+    drawn = result["all"]["drawn"]
+    if drawn["bits-distance-1"]["points"] != 4 * 5 or drawn["bits-kept-1"]["points"] != 2 * 5:  # attention gains nothing in one of six buckets
+        wrong.append(f"bits: {drawn['bits-distance-1']['points']} and {drawn['bits-kept-1']['points']} points")
+    if "routed-budget0.1 keeps 97 %" not in drawn["bits-kept-1"]["label"] or "routed-capacity0.05 keeps 80 %" not in drawn["bits-kept-1"]["label"]:
+        wrong.append(f"bits: what is kept of the win is told as: {drawn['bits-kept-1']['label']}")
     if result["after"] != result["all"]:
         wrong.append("with the filters back at all, the page is not what it was")
     return wrong
@@ -255,7 +260,7 @@ def main(make_report, data, out):
     data, out = pathlib.Path(data), pathlib.Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     page, probed = out / "report.html", out / "probed.html"
-    subprocess.run([make_report, page, data / "cost.csv", data / "demo", data / "study.csv", data / "energy.csv", data / "decode.csv"], check=True)
+    subprocess.run([make_report, page, data / "cost.csv", data / "demo", data / "text", data / "bits.csv", data / "study.csv", data / "energy.csv", data / "decode.csv"], check=True)
     text = page.read_text()
     probed.write_text(text.replace("</body>", PROBE + "</body>"))
     wrong = check_report(out, page, probed)

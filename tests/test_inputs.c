@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bits_table.h"
 #include "breakeven.h"
 #include "folder.h"
 #include "inputs.h"
@@ -103,6 +104,45 @@ START_TEST(test_study) {
     ck_assert(tn_run_number(&in.runs[0], "time_saved_pct") == 12.5);
     tn_inputs_free(&in);
     remove_in_folder("study.csv");
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+/* Beside a study, and once, however often it is named; a row without its numbers is named and left out. */
+START_TEST(test_bits) {
+    static const char head[] = "schema,name,run,mixer,routing,seed,length,by,bucket,bytes,bits_per_byte,"
+                               "routed_pct,window\n";
+    char path[100], text[600];
+    const char *paths[] = {test_folder, path};
+    tn_inputs in;
+    snprintf(path, sizeof path, "%s/bits.csv", test_folder);
+    snprintf(text, sizeof text,
+             "%sturnout-bits-1,a,a,conv,,1,64,position,1,10,2.5,0,\n"
+             "turnout-bits-1,a,a,conv,,1,64,position,2,0,,,\n"
+             "turnout-bits-1,a,a,conv,,1,64,position,3,10,2.5,101,\n"
+             "turnout-bits-1,a,a,conv,,1,64,position,4,1.5,\"2,5\",0,\n",
+             head);
+    test_folder_write("bits.csv", text);
+    ck_assert_msg(tn_inputs_read(&ctx, paths, 2, &in) == TN_OK, "%s", ctx.message);
+    ck_assert_uint_eq(in.bits_count, 1);
+    ck_assert_uint_eq(in.flaw_count, 3);
+    ck_assert_str_eq(in.flaws[0].flaw.column, "routed_pct");
+    ck_assert_str_eq(in.flaws[1].flaw.column, "bytes");
+    json_t *rows = json_array();
+    tn_bits_json(&in.bits[0], rows);
+    ck_assert_uint_eq(json_array_size(rows), 2);
+    const json_t *first = json_array_get(rows, 0);
+    ck_assert_str_eq(json_string_value(json_object_get(first, "bucket")), "1");
+    ck_assert(json_number_value(json_object_get(first, "bits_per_byte")) == 2.5);
+    ck_assert(json_is_null(json_object_get(json_array_get(rows, 1), "bits_per_byte")));
+    json_decref(rows);
+    tn_inputs_free(&in);
+    snprintf(text, sizeof text, "%sturnout-bits-9,a,a,conv,,1,64,position,1,10,2.5,0,\n", head);
+    test_folder_write("bits.csv", text);
+    refused(path, "turnout-bits-9");
+    test_folder_write("bits.csv", "schema,name,bucket\nturnout-bits-1,a,1\n");
+    refused(test_folder, "bits by place");
+    remove_in_folder("bits.csv");
     ck_assert_int_eq(ctx.live, 0);
 }
 END_TEST
@@ -230,6 +270,7 @@ int main(void) {
     tcase_add_test(tests, test_refuses);
     tcase_add_test(tests, test_run_without_summary);
     tcase_add_test(tests, test_study);
+    tcase_add_test(tests, test_bits);
     tcase_add_test(tests, test_damaged_study);
     tcase_add_test(tests, test_damaged_run);
     tcase_add_test(tests, test_savings);

@@ -2,6 +2,7 @@
  * alone. */
 #include "program.h"
 
+#include "bits_table.h"
 #include "file.h"
 #include "folder.h"
 #include "study_rows.h"
@@ -254,6 +255,58 @@ START_TEST(routes) {
 }
 END_TEST
 
+/* Bytes in the rows of a name, all of one kind of bucket, and how many rows they are. */
+static double bytes_of(const tn_csv *bits, const char *name, size_t *rows) {
+    double sum = 0, value;
+    *rows = 0;
+    for (size_t row = 0; row < bits->rows; row++) {
+        if (strcmp(tn_csv_text(bits, row, tn_csv_column(bits, "name")), name) != 0)
+            continue;
+        *rows += 1;
+        if (strcmp(tn_csv_text(bits, row, tn_csv_column(bits, "by")), "distance") == 0 &&
+            tn_csv_number(bits, row, tn_csv_column(bits, "bytes"), &value))
+            sum += value;
+    }
+    return sum;
+}
+
+/* Every good row of text has its bits once, also where the study was killed between the two files. */
+START_TEST(bits_of_text) {
+    char line[400], cut[100], *text;
+    tn_study_rows rows;
+    tn_csv bits;
+    size_t all = 0, own;
+    ck_assert((text = calloc(20001, 1)) != NULL);
+    for (int i = 0; i < 20000; i++)
+        text[i] = (char)(i % 7 == 6 ? ' ' : 'a' + i * i % 23);
+    test_folder_write("text", text);
+    free(text);
+    snprintf(line, sizeof line,
+             "study --only text --data %s/text --length 64 --seeds 1 --steps 1 --sequences 2 "
+             "--rows '*64-conv-s*' --seconds 0.02 --quiet -o %s/b",
+             test_folder, test_folder);
+    program_gives(0, line, "");
+    snprintf(cut, sizeof cut, "sed -i 2d %s/b/study.csv", test_folder);
+    ck_assert_int_eq(system(cut), 0);
+    program_gives(0, line, "");
+    load("b", &rows);
+    snprintf(line, sizeof line, "%s/b/bits.csv", test_folder);
+    ck_assert_msg(tn_bits_read(&ctx, line, &bits) == TN_OK, "%s", ctx.message);
+    for (size_t i = 0; i < rows.count; i++) {
+        const tn_study_row *row = &rows.items[i];
+        ck_assert(tn_study_row_ok(row));
+        double bytes = tn_study_row_value(row, "eval_sequences") * tn_study_row_value(row, "length");
+        ck_assert_double_eq_tol(bytes_of(&bits, tn_study_row_text(row, "name"), &own), bytes, 0.5);
+        ck_assert(isfinite(tn_study_row_value(row, "bits_last_quarter")));
+        all += own;
+    }
+    ck_assert_uint_gt(rows.count, 2);
+    ck_assert_uint_eq(all, bits.rows);
+    tn_study_rows_free(&rows);
+    tn_csv_free(&bits);
+}
+END_TEST
+
 /* An untrained router sends so many rows that 16 million positions would take days: said, not tried. */
 START_TEST(what_would_take_days_is_skipped) {
     tn_study_rows rows;
@@ -299,6 +352,7 @@ int main(void) {
     tcase_add_test(t, a_measured_price_is_kept);
     tcase_add_test(t, interrupted);
     tcase_add_test(t, routes);
+    tcase_add_test(t, bits_of_text);
     tcase_add_test(t, what_would_take_days_is_skipped);
     tcase_add_test(t, bad_arguments);
     suite_add_tcase(suite, t);

@@ -5,6 +5,7 @@
 
 #include "bits_table.h"
 #include "evaluate.h"
+#include "routes.h"
 #include "study_bits.h"
 
 #include <math.h>
@@ -12,6 +13,7 @@
 enum { LENGTH = 64, SEQUENCES = 20 };
 
 static tn_context ctx;
+static int64_t task_length = LENGTH; /* of the task that make() makes */
 
 static void leave(void) {
     test_folder_leave();
@@ -111,7 +113,8 @@ static void make(const char *mixer, tn_device **dev, tn_model **m, tn_task **tas
     const made_run run = {"run", TN_TASK_TEXT, mixer, NULL, TN_POSITIONS_ROPE};
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), dev));
     write_text("text");
-    const tn_train_config c = made_config(&ctx, &run);
+    tn_train_config c = made_config(&ctx, &run);
+    c.task.length = task_length;
     ck_ok(&ctx, tn_model_create(*dev, &c.model, true, m));
     made_weights(&ctx, *m, 3);
     ck_ok(&ctx, tn_task_make(&ctx, &c.task, task));
@@ -171,6 +174,41 @@ START_TEST(test_sums) {
         ck_assert_double_eq_tol(100 * (double)routed / (double)(MADE_LAYERS * bytes), e.attention_pct, 1e-9);
     }
     ck_assert_double_eq_tol(tn_text_bits_last_quarter(&e.bits), last_quarter(m, task), 1e-4);
+    tn_task_free(&ctx, task);
+    tn_model_destroy(m);
+    tn_device_close(dev);
+    leave();
+}
+END_TEST
+
+/* Text is written out whole in the first layer; of the others what is routed, and the ends. */
+START_TEST(test_routes) {
+    tn_device *dev;
+    tn_model *m;
+    tn_task *task;
+    tn_batch batch;
+    long sequence, layer, position, token, routed;
+    int64_t next[2] = {0};
+    char line[100];
+    test_folder_enter();
+    task_length = 300;
+    make("routed", &dev, &m, &task);
+    ck_ok(&ctx, tn_routes_write(m, task, 1, "routes.csv"));
+    ck_ok(&ctx, tn_batch_make(&ctx, 1, task_length, &batch));
+    ck_ok(&ctx, tn_task_fill(&ctx, task, TN_RNG_EVAL, 0, &batch));
+    FILE *stream = fopen("routes.csv", "rb");
+    ck_assert(stream && fgets(line, sizeof line, stream));
+    while (fgets(line, sizeof line, stream)) {
+        ck_assert_int_eq(sscanf(line, "%ld,%ld,%ld,%ld,%ld,", &sequence, &layer, &position, &token, &routed),
+                         5);
+        ck_assert_int_eq(token, batch.tokens[position]);
+        ck_assert(layer == 0 ? position == next[0] : routed || position < 8 || position >= task_length - 8);
+        next[layer]++;
+    }
+    ck_assert_int_eq(next[0], task_length);
+    ck_assert(next[1] > 16 && next[1] < task_length);
+    fclose(stream);
+    tn_batch_free(&ctx, &batch);
     tn_task_free(&ctx, task);
     tn_model_destroy(m);
     tn_device_close(dev);
@@ -258,6 +296,7 @@ int main(void) {
     tcase_add_test(tests, test_places);
     tcase_add_test(tests, test_buckets);
     tcase_add_loop_test(tests, test_sums, 0, 3);
+    tcase_add_test(tests, test_routes);
     tcase_add_test(tests, test_put);
     tcase_add_test(tests, test_program);
     suite_add_tcase(suite, tests);

@@ -12,6 +12,7 @@ typedef struct tn_routes {
     tn_batch batch; /* one sequence: its routes do not depend on others */
     int32_t *label_rows, *labels;
     uint8_t *routes; /* [layers,T] */
+    bool text;
 } tn_routes;
 
 static tn_status prepare(tn_routes *r, tn_model *m, int64_t T) {
@@ -30,12 +31,19 @@ static void release(tn_routes *r) {
     tn_free(r->ctx, r->routes);
 }
 
+/* Whether a row is shown that is neither routed nor needed. */
+static bool is_shown(const tn_routes *r, int64_t layer, int64_t t) {
+    int64_t T = r->batch.T;
+    return T <= TN_ROUTES_WHOLE || t < TN_ROUTES_ENDS || t >= T - TN_ROUTES_ENDS ||
+           (r->text && layer == 0 && t < TN_ROUTES_TEXT);
+}
+
 static void write_rows(const tn_routes *r, int64_t sequence, int64_t layers, FILE *stream) {
     int64_t T = r->batch.T;
     for (int64_t i = 0; i < layers; i++)
         for (int64_t t = 0; t < T; t++) {
             int routed = r->routes[i * T + t], oracle = r->batch.has_oracle && r->batch.oracle[t];
-            if (T > TN_ROUTES_WHOLE && !routed && !oracle && t >= TN_ROUTES_ENDS && t < T - TN_ROUTES_ENDS)
+            if (!routed && !oracle && !is_shown(r, i, t))
                 continue;
             fprintf(stream, "%lld,%lld,%lld,%d,%d,%s\n", (long long)sequence, (long long)i, (long long)t,
                     (int)r->batch.tokens[t], routed,
@@ -59,7 +67,7 @@ static tn_status write_all(tn_routes *r, tn_model *m, const tn_task *task, int64
 }
 
 tn_status tn_routes_write(tn_model *m, const tn_task *task, int64_t count, const char *path) {
-    tn_routes r = {.ctx = tn_device_context(m->dev)};
+    tn_routes r = {.ctx = tn_device_context(m->dev), .text = tn_task_text(task) != NULL};
     tn_outfile file;
     TN_TRY(tn_outfile_open(r.ctx, path, &file));
     tn_status status = prepare(&r, m, tn_task_length(task));

@@ -8,7 +8,8 @@
 enum {
     TN_ROUTES_SEQUENCES = 4, /* that a run's routes.csv shows */
     TN_ROUTES_WHOLE = 256,   /* positions up to which a sequence is shown whole … */
-    TN_ROUTES_ENDS = 8       /* … beyond it rows routed or needed, and this many at both ends */
+    TN_ROUTES_ENDS = 8,      /* … beyond it rows routed or needed, and this many at both ends … */
+    TN_ROUTES_TEXT = 1024 /* … and of text so many bytes in layer 0, routed or not: they are to be read */
 };
 
 /* Header and rows for held-out sequences 0 … count − 1 of the task: sequence, layer and position count from
