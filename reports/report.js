@@ -3,7 +3,7 @@
   'use strict';
 
   const {
-    page, body, contents, node, isNumber, show, table, tableDetails, field, filled, download, section, draw, fit, print, check, clear,
+    page, body, contents, node, named, isNumber, show, table, tableDetails, field, filled, download, section, draw, fit, print, check, clear,
     narrow, darkness,
   } = Parts;
   const { of, isOk, RUN_COLUMNS, SAVING_COLUMNS, STATE_COLUMNS, savingsFigure, curveFigure } = Runs;
@@ -67,7 +67,7 @@
       const all = values(name);
       if (all.length < 2) return null;
       const select = node('select', { id: 'filter-' + name }, node('option', { value: '' }, 'all'),
-        ...all.map((value) => node('option', { value: String(value) }, String(value))));
+        ...all.map((value) => named('option', { value: String(value) }, String(value), narrow() ? 36 : 80)));
       select.addEventListener('change', () => {
         chosen[name] = select.value;
         render();
@@ -89,8 +89,7 @@
       .map((name) => [name.replace('_', ' '), field(name)]);
     columns.push(['rows measured', (d) => d.rows_ok || 0], ['not measured', (d) => d.rows_failed || 0], ['not used', (d) => d.rows_unused || 0]);
     const side = Costs.devicesFigure(data.cells);
-    section('devices', 'Devices', table('Devices with cost rows', columns, data.devices), download('devices', columns, data.devices),
-      ...(side ? [side] : []));
+    section('devices', 'Devices', ...(side ? [side] : []), table('Devices with cost rows', columns, data.devices), download('devices', columns, data.devices));
   }
 
   function runsSections() {
@@ -138,7 +137,7 @@
       ['masked, ×', (b) => (isNumber(b.masked_speedup) ? b.masked_speedup : b.schedule === 'compacted' ? 'not measured' : null)],
       ['compacted beats masked below ρ', beats('compact')], ['compacted beats block-skipping below ρ', beats('skip')]];
     if (whole.costFiles > 1) columns.push(['file', field('file')]);
-    const charts = Array.from(groups.values()).filter((g) => g.some((b) => b.points.some((p) => p.rho > 0)));
+    const charts = Array.from(groups.values()).map((g) => g.filter((b) => b.points.filter((p) => p.rho > 0).length > 1)).filter((g) => g.length); /* a line needs two points */
     section('break-even', 'Where routing pays',
       node('p', {}, 'Below the break-even ρ* a routed layer is faster than dense attention on that device at that length. ' +
         'By quartiles: where the lower and the upper quartile of the ratio of neighbouring batches cross 1; that is the spread within ' +

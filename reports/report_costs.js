@@ -2,7 +2,7 @@
 const Costs = (function () {
   'use strict';
 
-  const { node, isNumber, show, field, figure, options, legend, axisTitle, logScale, barLabels, lines, legendRoom, groups, SHAPES, DASHES } = Parts;
+  const { node, middle, isNumber, show, field, figure, options, legend, axisTitle, logScale, barLabels, lines, legendRoom, groups, SHAPES, DASHES } = Parts;
 
   /* ---- rows ---- */
 
@@ -153,7 +153,7 @@ const Costs = (function () {
     return figure({
       name: 'time-' + (index + 1),
       title: 'A layer’s time on ' + short(first.device),
-      note: ['D = ' + show(first.D), 'H = ' + show(first.H), first.schedule, files > 1 ? first.file : '']
+      note: ['D = ' + show(first.D), 'H = ' + show(first.H), first.schedule, files > 1 ? middle(first.file.split('/').slice(-2).join('/'), 48) : '']
         .filter(Boolean).join(', ') + '. Dashed: dense attention; ring: break-even ρ*; ' +
           (group.some(intervalBar) ? 'bar: its quartiles.' : 'no bar: ' + (group.some(field('interval')) ? 'no quartile crosses.' : 'no quartiles in the file.')) + zero,
       label: 'Line chart on log axes: time of a layer against the routed fraction on ' + first.device + ', a line a length. Break-even: ' +

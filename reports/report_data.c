@@ -5,6 +5,7 @@
 #include "build.h"
 #include "clock.h"
 #include "paying.h"
+#include "report_paths.h"
 #include "report_routes.h"
 #include "text_file.h"
 #include "verdict.h"
@@ -409,6 +410,7 @@ tn_status tn_report_data(const tn_inputs *in, json_t **out) {
     json_object_set_new(root, "flaws", flaws_json(in));
     if (json_object_set_new(root, "files", files_json(in)) != 0 && status == TN_OK)
         status = tn_fail(in->ctx, TN_ERR_MEMORY, "out of host memory while gathering the report");
+    tn_report_shorten_paths(root);
     if (status != TN_OK) {
         json_decref(root);
         root = NULL;

@@ -6,6 +6,7 @@ const Parts = (function () {
   const body = node('div'); /* the sections: made anew when a filter changes */
   const figures = []; /* {node, canvas, make or paint, chart, width}: drawn again when the colour scheme changes */
   const opened = new Map(); /* which tables the reader opened or closed, so that a filter leaves them so */
+  const WIDE = 4; /* columns that a phone has room for */
   const LONGEST = 400; /* rows of a table in the page; downloads have all */
 
   /* Okabe and Ito's colours, which colour-blind readers can tell apart, the last two darkened until they stand out from white;
@@ -46,6 +47,19 @@ const Parts = (function () {
     return String(Number(value.toPrecision(4)));
   }
 
+  /* A name too long for its place, without its middle: ends tell names apart. */
+  function middle(text, most) {
+    const signs = Array.from(String(text));
+    const tail = Math.ceil((most - 1) / 2);
+    return signs.length <= most ? signs.join('') : signs.slice(0, most - 1 - tail).join('') + '…' + signs.slice(-tail).join('');
+  }
+
+  /* A node for such a name, with the whole of it under the pointer. */
+  function named(tag, attributes, text, most) {
+    const cut = middle(text, most);
+    return node(tag, cut === text ? attributes : Object.assign({ title: text }, attributes), cut);
+  }
+
   /* Words in a column of numbers. */
   const isAbsent = (value) => value === 'unmeasured' || (typeof value === 'string' && value.startsWith('n/a'));
 
@@ -60,17 +74,17 @@ const Parts = (function () {
     rows.forEach((row) => {
       const line = node('tr');
       columns.forEach(([, read, kind], c) => {
-        const value = read(row);
-        if (c === 0) line.append(node('th', { scope: 'row' }, show(value)));
+        const value = read(row), most = kind === 'text' || typeof value !== 'string' ? Infinity : 44;
+        if (c === 0) line.append(named('th', { scope: 'row' }, show(value), most));
         else {
-          const absent = isAbsent(value) && typeof value === 'string' && value ? ' absent' : '';
-          line.append(node('td', { class: (numeric[c] ? 'number' : kind || '') + absent }, show(value)));
+          const absent = (isAbsent(value) && typeof value === 'string' && value ? ' absent' : '') + (isEmpty(value) ? ' none' : '');
+          line.append(named('td', { class: (numeric[c] ? 'number' : kind || '') + absent, 'data-title': columns[c][0] }, show(value), most));
         }
       });
       body.append(line);
     });
     return node('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': caption },
-      node('table', {}, node('caption', {}, caption), node('thead', {}, head), body));
+      node('table', columns.length > WIDE ? { class: 'wide' } : {}, node('caption', {}, caption), node('thead', {}, head), body));
   }
 
   const field = (name) => (row) => row[name];
@@ -206,7 +220,7 @@ const Parts = (function () {
     contents.replaceChildren();
   }
 
-  const narrow = () => page.clientWidth < 560;
+  const narrow = () => page.clientWidth < 560 || 'print' in document.documentElement.dataset;
 
   function options(colours, more) {
     return Object.assign({
@@ -218,16 +232,23 @@ const Parts = (function () {
 
   const legend = (colours, width) => ({
     position: 'bottom',
-    labels: { color: colours.ink, usePointStyle: true, boxWidth: width, boxHeight: 7, padding: 10 },
+    labels: {
+      color: colours.ink, usePointStyle: true, boxWidth: width, boxHeight: 7, padding: 10,
+      generateLabels: (chart) => Chart.defaults.plugins.legend.labels.generateLabels(chart)
+        .map((item) => Object.assign(item, { text: middle(item.text, narrow() ? 38 : 64) })),
+    },
   });
 
   const axisTitle = (colours, text) => ({ display: true, text: text, color: colours.ink });
 
-  /* 1, 2 and 5 of each power of ten, or the powers alone where they are many: all a log axis has room for. */
+  /* 1, 2 and 5 of each power of ten, the powers alone, or some of them: what a log axis has room for. */
   function logTick(value) {
-    const digit = value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9));
-    const kept = this.max / this.min > 200 ? [1] : [1, 2, 5];
-    return kept.some((k) => Math.abs(digit - k) < 1e-6) ? show(value) : null;
+    const power = Math.floor(Math.log10(value) + 1e-9), digit = value / Math.pow(10, power);
+    const across = this.isHorizontal(), room = across ? this.chart.width - 90 : 200;
+    const decade = room / Math.max(Math.log10(this.max / this.min), 0.1);
+    const need = across ? 7 * Math.max(show(this.min).length, show(this.max).length) + 8 : 18;
+    const kept = 0.3 * decade < need || this.max / this.min > 200 ? [1] : [1, 2, 5];
+    return power % Math.ceil(need / decade) === 0 && kept.some((k) => Math.abs(digit - k) < 1e-6) ? show(value) : null;
   }
 
   const logScale = (colours, title) => ({
@@ -264,13 +285,14 @@ const Parts = (function () {
     return 24 * Math.ceil(wide / Math.min(page.clientWidth - 60, 480));
   }
 
-  /* A label of a bar in lines that a phone has room for. */
-  function lines(text) {
-    if (!narrow()) return text;
+  /* A label of a bar in lines that there is room for. */
+  function lines(whole) {
+    if (!narrow()) return middle(whole, 40);
+    const text = middle(whole, 52);
     const made = [''];
-    text.split(/(?<=[ /])/).forEach((word) => {
+    text.split(/(?<=[ /…])/).forEach((word) => {
       if (made[made.length - 1] && (made[made.length - 1] + word).length > 18) made.push('');
-      made[made.length - 1] += word;
+      made[made.length - 1] += middle(word, 16);
     });
     return made;
   }
@@ -287,7 +309,7 @@ const Parts = (function () {
   }
 
   return {
-    page, body, contents, node, isNumber, show, table, tableDetails, field, filled, download, section, figure, draw, fit, print,
+    page, body, contents, node, named, middle, isNumber, show, table, details, tableDetails, field, filled, download, section, figure, draw, fit, print,
     check, clear, narrow, barLabels, lines, legendRoom, theme, groups, SHAPES, DASHES, options, legend, axisTitle, logScale, darkness,
   };
 })();

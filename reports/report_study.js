@@ -28,21 +28,55 @@ const Study = (function () {
       ctx.strokeStyle = ctx.fillStyle = colours.soft;
       ctx.setLineDash([3, 3]);
       ctx.font = '11px ' + Chart.defaults.font.family;
+      const told = []; /* [x, from, to]: where a name stands; one that nothing has room for is in the table alone */
       floors.forEach((floor) => {
-        const x = scales.x.getPixelForValue(floor.value);
+        const x = scales.x.getPixelForValue(floor.value), text = 'floor, ' + floor.text, long = ctx.measureText(text).width + 8;
         ctx.beginPath();
         ctx.moveTo(x, area.top);
         ctx.lineTo(x, area.bottom);
         ctx.stroke();
+        const from = [0, long + 8].find((start) => start + long < area.height && !told.some(([at, low, high]) => Math.abs(at - x) < 14 && start < high && start + long > low));
+        if (from === undefined) return;
+        told.push([x, from, from + long]);
         ctx.save();
-        ctx.translate(x - 5, area.bottom - 6);
+        ctx.translate(x - 5, area.bottom - 6 - from);
         ctx.rotate(-Math.PI / 2);
-        ctx.fillText('floor, ' + floor.text, 0, 0);
+        ctx.fillText(text, 0, 0);
         ctx.restore();
       });
       ctx.restore();
     },
   });
+
+  /* Points that would hide one another, as runs of several seeds with the same answers do, stand above one another. */
+  const STEP = 7, NEAR = 3;
+  const stacks = {
+    id: 'stacks',
+    beforeDatasetsDraw(chart) {
+      const taken = [];
+      chart.data.datasets.forEach((set, d) => {
+        if (!chart.isDatasetVisible(d)) return;
+        chart.getDatasetMeta(d).data.forEach((point, i) => {
+          const x = chart.scales.x.getPixelForValue(set.data[i].x);
+          let y = chart.scales.y.getPixelForValue(set.data[i].y);
+          while (taken.some(([tx, ty]) => Math.abs(tx - x) < NEAR && Math.abs(ty - y) < NEAR)) y -= STEP;
+          taken.push([x, y]);
+          point.x = x;
+          point.y = y;
+        });
+      });
+    },
+  };
+  const ROWS = 12; /* of a stack at the top that there is room for */
+  const highest = (runs) => Math.min(ROWS, Math.max(...groups(runs, (run) => [taskText(run), kindOf(run), accuracy(run)].join()).map((own) => own.length)));
+
+  /* The axis of accuracy: all of it, or that part where all runs are. */
+  function span(runs) {
+    const low = Math.min(...runs.map(accuracy)), high = Math.max(...runs.map(accuracy));
+    if (high - low > 25) return [0, 100];
+    const step = high - low > 5 ? 5 : 1;
+    return [Math.max(0, step * Math.floor(low / step - 0.5)), Math.min(100, step * Math.ceil(high / step + 0.5))];
+  }
 
   const ORDER = ['routed', 'attention', 'conv', 'oracle'];
   const rank = (kind) => (ORDER.indexOf(kind) < 0 ? ORDER.length : ORDER.indexOf(kind));
@@ -68,14 +102,15 @@ const Study = (function () {
       .map((own) => ({ value: of(own[0], 'floor_pct'), text: taskText(own[0]).replace(/^\w+, /, '') })).slice(0, 8);
     const least = Math.min(...runs.map(attention).concat(floors.map(field('value'))).filter((value) => value > 0), 100);
     const zero = Math.pow(10, Math.floor(Math.log10(least)) - 1), none = runs.some((run) => attention(run) === 0);
-    const text = words(runs);
+    const text = words(runs), [bottom, top] = span(runs), many = highest(runs);
     const task = String(of(runs[0], 'task'));
     return figure({
       name: 'front-' + task,
       title: 'Accuracy and attention, ' + task,
-      note: 'Least attention within 1 % of the best accuracy, ' + text + '.',
+      note: 'Least attention within 1 % of the best accuracy, ' + text + '.' + (bottom > 0 || top < 100 ? ' The axis shows ' + bottom + ' to ' + top + ' % alone.' : '') +
+        (many > 1 ? ' A point a run: those that would hide one another stand above one another, up to ' + many + '.' : ''),
       label: 'Scatter chart: accuracy against the share of rows that take attention, a series a mixer. At ' + text + '. The table below has every run.',
-      height: 330 + legendRoom(kinds.map((own) => kindOf(own[0]))),
+      height: 330 + STEP * many + legendRoom(kinds.map((own) => kindOf(own[0]))),
       columns: filled(COLUMNS, runs),
       rows: runs,
       make: (colours) => ({
@@ -83,11 +118,11 @@ const Study = (function () {
         data: {
           datasets: kinds.map((own, i) => ({
             label: kindOf(own[0]),
-            data: own.map((run) => ({ x: Math.max(attention(run), zero), y: accuracy(run), name: run.name, of: attention(run) })),
+            data: own.map((run) => ({ x: Math.max(attention(run), zero), y: accuracy(run), name: run.name, seed: of(run, 'seed'), of: attention(run) })),
             borderColor: colours.colours[i % 6],
             backgroundColor: i < 6 ? colours.colours[i % 6] : colours.raised,
             borderWidth: 2,
-            pointRadius: 6,
+            pointRadius: many > 1 ? 3.5 : 6,
             pointStyle: SHAPES[(i + Math.floor(i / 6)) % 6],
             clip: false,
           })),
@@ -96,23 +131,28 @@ const Study = (function () {
           layout: { padding: { top: 8, right: 12 } },
           plugins: {
             legend: legend(colours, 8),
-            tooltip: { callbacks: { label: (item) => item.raw.name + ': ' + show(item.parsed.y) + ' % accuracy, ' + show(item.raw.of) + ' % attention' } },
+            tooltip: { callbacks: { label: (item) => item.raw.name + (item.raw.seed ? ', seed ' + item.raw.seed : '') + ': ' + show(item.parsed.y) + ' % accuracy, ' + show(item.raw.of) + ' % attention' } },
           },
           scales: {
             x: Object.assign(logScale(colours, 'rows that take attention, %'), {
-              min: none ? zero : undefined,
+              min: none ? zero / 1.5 : undefined,
               max: 100,
               afterBuildTicks: (axis) => {
-                const powers = [];
-                for (let p = none ? 10 * zero : zero; p <= 100.1; p *= 10) powers.push({ value: p });
+                const powers = [], every = Math.ceil((50 * Math.log10(100 / zero)) / axis.chart.width + 0.01); /* labels take 50 pixels */
+                for (let p = 10 * zero; p <= 100.1; p *= 10) if (p >= 0.99 * axis.min && Math.round(Math.log10(100 / p)) % every === 0) powers.push({ value: p });
                 axis.ticks = (none ? [{ value: zero }] : []).concat(powers);
               },
               ticks: { autoSkip: false, maxRotation: 0, callback: (value) => (none && value === zero ? '0' : show(Number(value.toPrecision(3)))) },
             }),
-            y: { min: 0, max: 100, title: axisTitle(colours, 'accuracy, %') },
+            y: {
+              min: bottom,
+              max: top + ((top - bottom) * STEP * (many - 1)) / 230, /* room for what stands above the top */
+              afterBuildTicks: (axis) => { axis.ticks = axis.ticks.filter((tick) => tick.value <= top + 1e-9); },
+              title: axisTitle(colours, 'accuracy, %'),
+            },
           },
         }),
-        plugins: [floorLines(colours, floors)],
+        plugins: [floorLines(colours, floors), stacks],
       }),
     });
   }
@@ -121,7 +161,7 @@ const Study = (function () {
     const usable = runs.filter((run) => isNumber(accuracy(run)) && isNumber(attention(run)));
     const tasks = groups(usable, (run) => of(run, 'task')).filter((own) => own.length > 1);
     if (!tasks.length) return null;
-    return [node('p', {}, 'Up and to the left is better: right answers from little attention. On the line is the least attention that the task allows; 0 stands at the left edge of the log axis.'),
+    return [node('p', {}, 'Up and to the left is better: right answers from little attention. On the line is the least attention that the task allows; 0 stands at the left end of the log axis.'),
       node('div', { class: 'figures' }, ...tasks.map(frontFigure))];
   }
 

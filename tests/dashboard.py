@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+import page_layout
+
 FIGURES = {"savings", "front-recall", "strips-routed", "strips-text", "bits-distance-1", "bits-kept-1", "loss", "accuracy", "attention", "devices", "decode-cache"} | {
     f"{name}-{i}" for name, count in (("time", 5), ("scaling", 6), ("energy", 3), ("roofline", 4), ("split", 1), ("decode", 2), ("decode-energy", 1)) for i in range(1, count + 1)}
 SECONDS = 2.0  # for the page of 10 000 rows
@@ -161,7 +163,7 @@ def check_report(out, page, probed):
         if result["tables"] != len(FIGURES):
             wrong.append(f"{scheme}: {result['tables']} of {len(FIGURES)} figures have a table")
         shown = re.sub(r'<script.*?</script>|<pre.*?</pre>', "", dom, flags=re.S)
-        if not re.search(r'<th scope="row">attention</th>(?:<td[^>]*>[^<]*</td>)*?<td class="[^"]*absent">n/a</td>', shown):
+        if not re.search(r'<th scope="row">attention</th>(?:<td[^>]*>[^<]*</td>)*?<td class="[^"]*absent"[^>]*>n/a</td>', shown):
             wrong.append(f"{scheme}: attention held against itself is shown as saving something")
         if "unmeasured" not in re.sub(r'<script.*?</script>|<pre.*?</pre>', "", dom, flags=re.S):
             wrong.append(f"{scheme}: unmeasured energy is not shown as such")
@@ -256,6 +258,17 @@ def check_speed(out, make_report, like):
     return [] if min(took) < SECONDS else [f"10 000 rows took {min(took):.2f} s to open, {SECONDS} s allowed"]
 
 
+def check_shape(out, make_report, page, data):
+    """The page above and one of what is kept to compare with, at every width and on paper."""
+    kept, baselines = pathlib.Path(data).parent.parent / "reports" / "baselines", out / "baselines.html"
+    inputs = ("demo-pocl", "quick-pocl/cost.csv", "decode-pocl/cost.csv", "h100/cost-0.1.0.csv", "recall-pocl/far.csv", "recall-pocl/far-long.csv", "text-pocl/study.csv")
+    subprocess.run([make_report, baselines, *(kept / name for name in inputs)], check=True)
+    wrong = []
+    for name, made in (("report", page), ("baselines", baselines)):
+        wrong += page_layout.check_layout(out, made, name, chromium, unescaped) + page_layout.check_print(out, made, name, chromium)
+    return wrong
+
+
 def main(make_report, data, out):
     data, out = pathlib.Path(data), pathlib.Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -266,10 +279,13 @@ def main(make_report, data, out):
     wrong = check_report(out, page, probed)
     if re.search(r'<(?:script|link|img)[^>]*(?:src|href)="(?!data:)', text):
         wrong.append("the page refers to another file")
+    if str(data.resolve()) in text:
+        wrong.append("the page tells the folders of the machine")
     if "<script>alert" in text:
         wrong.append("markup in a reason got into the page unescaped")
     wrong += check_flaws(out, make_report, data)
     screenshots(out, page)
+    wrong += check_shape(out, make_report, page, data)
     wrong += check_speed(out, make_report, data / "cost.csv")
     for line in wrong:
         print(line)
