@@ -88,7 +88,7 @@
     const columns = ['device', 'platform', 'driver', 'kind', 'compute_units', 'pci', 'host', 'cpu', 'version']
       .map((name) => [name.replace('_', ' '), field(name)]);
     columns.push(['rows measured', (d) => d.rows_ok || 0], ['not measured', (d) => d.rows_failed || 0], ['not used', (d) => d.rows_unused || 0]);
-    const side = Costs.devicesFigure(data.cells);
+    const side = Costs.devicesFigure(data.cells, data.ops);
     section('devices', 'Devices', ...(side ? [side] : []), table('Devices with cost rows', columns, data.devices), download('devices', columns, data.devices));
   }
 

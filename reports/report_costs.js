@@ -334,28 +334,41 @@ const Costs = (function () {
 
   /* ---- devices side by side ---- */
 
-  /* Of the shapes measured on most devices the longest, at its smallest width. */
-  function commonShape(rows) {
-    const found = groups(rows, (row) => row.pass + ' ' + shapeOf(row)).map((own) => ({ own, devices: new Set(own.map(field('device'))).size, places: new Set(own.map(field('place'))).size, row: own[0] }));
-    found.sort((a, b) => b.devices - a.devices || b.places - a.places || b.row.T - a.row.T || a.row.D - b.row.D || (a.row.pass === 'forward' ? -1 : 1));
+  /* Of what was measured on most devices the longest, at its smallest width. */
+  function commonShape(rows, key, length) {
+    const found = groups(rows, key).map((own) => ({ own, devices: new Set(own.map(field('device'))).size, places: new Set(own.map(field('place'))).size, row: own[0] }));
+    found.sort((a, b) => b.devices - a.devices || b.places - a.places || length(b.row) - length(a.row) || a.row.D - b.row.D || (a.row.pass === 'forward' ? -1 : 1));
     return found.length && found[0].places > 1 ? found[0].own : null;
   }
 
-  function devicesFigure(cells) {
-    const own = commonShape(layers(cells).filter((row) => row.mixer !== 'routed' || stands(row, 0.01)));
-    if (!own) return null;
-    const first = own[0], places = Array.from(new Set(own.map(field('place')))).sort();
-    const mixers = Array.from(new Set(own.map(field('mixer')))).sort();
-    const at = (mixer, place) => own.find((row) => row.mixer === mixer && row.place === place);
+  /* What devices are held against each other by: a layer; where no two have one, a token; else a kernel. */
+  const COMPARED = [
+    { what: 'a layer', rows: (cells) => layers(cells).filter((row) => row.mixer !== 'routed' || stands(row, 0.01)), key: (row) => row.pass + ' ' + shapeOf(row), length: field('T') },
+    { what: 'a token', rows: (cells) => cells.filter((row) => row.level === 'decode' && row.wall_ms > 0 && row.schedule !== 'masked' && (row.mixer !== 'routed' || stands(Object.assign({}, row, { T: 1000 }), 0.01))),
+      key: (row) => [row.context, row.contexts, shapeOf(row)].join(' '), length: field('context') },
+    { what: 'a kernel', rows: (cells, ops) => ops.filter((row) => row.wall_ms > 0), key: (row) => [row.op, row.pass, row.shape, row.schedule].join(' '), length: field('wall_ms') },
+  ];
+  const MOST = 40; /* places: a canvas has an end */
+
+  function devicesFigure(cells, ops) {
+    const made = COMPARED.map((way) => [way, commonShape(way.rows(cells, ops), way.key, way.length)]).find(([, found]) => found);
+    if (!made) return null;
+    const [way, own] = made, first = own[0];
+    const mixerOf = (row) => row.mixer || row.op, mixers = Array.from(new Set(own.map(mixerOf))).sort();
+    const at = (mixer, place) => own.find((row) => mixerOf(row) === mixer && row.place === place);
     const named = (mixer) => (mixer === 'routed' ? 'routed, ρ = ' + show(100 * own.find((row) => row.mixer === 'routed').rho) + ' %' : mixer);
-    const fastest = own.filter((row) => row.mixer === mixers[mixers.length - 1]).sort((a, b) => a.wall_ms - b.wall_ms)[0];
+    const last = mixers[mixers.length - 1], quick = (place) => (at(last, place) ? at(last, place).wall_ms : Infinity);
+    const all = Array.from(new Set(own.map(field('place')))).sort((a, b) => quick(a) - quick(b) || (a < b ? -1 : 1)), places = all.slice(0, MOST);
+    const sizes = [['B', first.B], ['T', first.T], ['context', first.context]].filter(([, value]) => isNumber(value)).map(([dim, value]) => dim + ' = ' + value);
+    const shape = (first.shape ? [String(first.shape).replace(/,/g, ', ')] : sizes.concat(dims(first))).concat(first.pass || []).join(', ');
     return figure({
       name: 'devices',
-      title: 'Devices side by side: ms of a layer',
-      note: 'B = ' + first.B + ', T = ' + first.T + ', ' + dims(first) + ', ' + first.pass + ': the longest shape that most devices have. The filter of T chooses another.',
-      label: 'Bar chart: milliseconds of a layer on each device. Fastest, ' + named(fastest.mixer) + ': ' + fastest.place + ' with ' + show(fastest.wall_ms) + ' ms. The table below has the numbers.',
+      title: 'Devices side by side: ms of ' + way.what,
+      note: shape + ': the longest that most devices have, the quickest first. The filter of T chooses another.' +
+        (all.length > MOST ? ' The first ' + MOST + ' of ' + all.length + '; the table has all.' : ''),
+      label: 'Bar chart: milliseconds of ' + way.what + ' on each device. Fastest, ' + named(last) + ': ' + all[0] + ' with ' + show(quick(all[0])) + ' ms. The table below has the numbers.',
       height: 90 + places.length * (16 + 22 * mixers.length),
-      columns: [['device', field('place')], ['mixer', field('mixer')], ['rho', field('rho')], ['ms', median], ['first quartile ms', field('wall_ms_q1')], ['third quartile ms', field('wall_ms_q3')],
+      columns: [['device', field('place')], ['mixer', mixerOf], ['rho', field('rho')], ['ms', median], ['first quartile ms', field('wall_ms_q1')], ['third quartile ms', field('wall_ms_q3')],
         ['share of the roof %', field('roofline_pct')]],
       rows: own,
       make: (colours) => ({
@@ -376,7 +389,7 @@ const Costs = (function () {
           indexAxis: 'y',
           layout: { padding: { right: 60 } },
           plugins: { legend: legend(colours, 10), tooltip: { mode: 'index' } },
-          scales: { x: { beginAtZero: true, title: axisTitle(colours, 'ms of a call') }, y: { ticks: { color: colours.ink }, grid: { display: false } } },
+          scales: { x: { beginAtZero: true, title: axisTitle(colours, 'ms of a call') }, y: { ticks: { color: colours.ink, autoSkip: false }, grid: { display: false } } },
         }),
         plugins: [barLabels(colours, ' ms')],
       }),

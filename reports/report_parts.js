@@ -49,6 +49,7 @@ const Parts = (function () {
 
   /* A name too long for its place, without its middle: ends tell names apart. */
   function middle(text, most) {
+    if (String(text).length <= most) return String(text);
     const signs = Array.from(String(text));
     const tail = Math.ceil((most - 1) / 2);
     return signs.length <= most ? signs.join('') : signs.slice(0, most - 1 - tail).join('') + '…' + signs.slice(-tail).join('');

@@ -21,6 +21,8 @@ const Verdict = (function () {
       ...(missing.length ? [node('p', { class: 'soft' }, 'Not measured: ' + missing.map((finding) => lower(finding.sentence.replace(/: not measured\.$/, ''))).join('; ') + '.')] : []));
   }
 
+  const side = (devices, several) => node('div', { class: devices.length > 1 ? 'verdicts' : '' }, ...devices.map((one) => device(one, several)));
+
   /* A row a device, a column a kind of work; the quickest and the most frugal of each are called best. */
   function works(devices) {
     const some = devices.filter((one) => one.works.some((work) => isNumber(work.ms)));
@@ -39,8 +41,8 @@ const Verdict = (function () {
     return [
       ...(verdict.take.length ? [node('ul', { class: 'take' }, ...verdict.take.map((text) => node('li', {}, text)))] : []),
       ...works(verdict.devices),
-      ...told.slice(0, CARDS).map((one) => device(one, several)),
-      ...(told.length > CARDS ? [details('verdicts', 'The other ' + (told.length - CARDS) + ' devices', () => node('div', {}, ...told.slice(CARDS).map((one) => device(one, true))))] : []),
+      side(told.slice(0, CARDS), several),
+      ...(told.length > CARDS ? [details('verdicts', 'The other ' + (told.length - CARDS) + ' devices', () => side(told.slice(CARDS), true))] : []),
     ];
   }
 
