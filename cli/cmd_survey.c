@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "common.h"
 #include "survey.h"
 #include "topology.h"
 #include "version.h"
@@ -22,6 +23,7 @@ static tn_status survey(tn_context *ctx, const tn_device_list *list, const tn_cl
                            .each = device && strcmp(device, "all") == 0,
                            .json = tn_cli_given(args, "json"),
                            .cpu_model = topology.cpu_model};
+    TN_GO(tn_cli_shard(ctx, args, &o.shard));
     TN_GO(tn_topology_read(ctx, &topology));
     TN_GO(tn_alloc(ctx, (size_t)list->count + 1, sizeof *chosen, &chosen));
     if (o.each)
@@ -63,6 +65,7 @@ static const tn_cli_option options[] = {
     {"dry-run", 0, NULL, TN_CLI_FLAG,
      "print the stages, each one's share of the time and its pieces, and stop: nothing is run or written"},
     TN_CLI_JSON("with --dry-run: an array, an object a device, with every piece"),
+    TN_CLI_SHARD,
     {"output", 'o', "DIR", TN_CLI_WRITES, "the survey's folder, made when missing"},
     TN_CLI_DEVICES,
     TN_CLI_QUIET,
@@ -90,4 +93,7 @@ const tn_cli_command tn_cmd_survey = {
     "that\n"
     "piece. A survey that was stopped goes on when the same command is given again, and one that is whole "
     "with a "
-    "larger\n--minutes. Exit code 1 when a kernel gave wrong results."};
+    "larger\n--minutes. A part of --shard has a folder of its own, and `turnout report` of all of them is "
+    "the whole. "
+    "Exit code 1 when a kernel gave wrong results.",
+    .patterns = true};

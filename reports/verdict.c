@@ -83,8 +83,13 @@ static void find_pays(const tn_breakeven *const *curves, size_t count, tn_findin
     const tn_breakeven_point *at = few_rows(from ? from : last);
     f->measured = true;
     f->value = from ? from->T : NAN;
-    snprintf(f->detail, sizeof f->detail, "1 row in %.0f routed, D = %.0f; measured from %.0f to %.0f",
-             1 / at->rho, last->D, first->T, last->T);
+    char span[64];
+    if (first == last)
+        snprintf(span, sizeof span, "at %.0f alone", first->T);
+    else
+        snprintf(span, sizeof span, "from %.0f to %.0f", first->T, last->T);
+    snprintf(f->detail, sizeof f->detail, "1 row in %.0f routed, D = %.0f; measured %s", 1 / at->rho, last->D,
+             span);
     if (!from) {
         snprintf(f->figure, sizeof f->figure, "no length to %.0f", last->T);
         snprintf(f->sentence, sizeof f->sentence,

@@ -6,6 +6,7 @@
 #define TN_SURVEY_H
 
 #include "device.h"
+#include "shard.h"
 
 enum { TN_SURVEY_LEAST_MINUTES = 2, TN_SURVEY_USUAL_MINUTES = 10, TN_SURVEY_MOST_MINUTES = 10080 };
 
@@ -15,6 +16,7 @@ typedef struct tn_survey_options {
     double minutes;      /* all devices together */
     bool each;           /* a folder a device below `folder`, as with -d all */
     bool json;           /* of a dry run */
+    tn_shard shard;      /* count 0: the whole survey */
     const char *cpu_model;
     const tn_device_info *const *devices;
     int device_count;

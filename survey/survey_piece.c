@@ -101,7 +101,7 @@ static double recall_s(const tn_survey *s, const tn_survey_recall *r) {
         each = 0.03 * 4e10 / rate * T / 128;
     else
         return NAN;
-    return 3 + 1.15 * each * (double)r->steps + 12 * fmax(0.1, fmin(8, 4e10 / rate));
+    return 3 + 1.15 * each * (double)r->steps + 8 * fmax(0.1, fmin(8, 4e10 / rate));
 }
 
 double tn_survey_about(const tn_survey *s, const tn_survey_item *item) {
@@ -128,6 +128,7 @@ static tn_status run_cell(tn_survey *s, tn_survey_item *item, double timeout_s) 
     if (end == TN_CELL_OTHER_BUILD)
         return tn_fail(s->ctx, TN_ERR_INPUT, "%s was built anew under way: it is turnout %s now; begin again",
                        s->o->program, reason);
+    tn_shard_print(&s->o->shard, row.shard);
     item->state = TN_SURVEY_DONE;
     if (strcmp(row.status, "error") == 0)
         note(item, TN_SURVEY_FAILED, "%.380s", row.reason);
@@ -235,10 +236,10 @@ static tn_status run_rows(tn_survey *s, tn_survey_item *item, double timeout_s) 
     const char *last = last_line(r.error);
     if (!interrupted && r.output)
         status = tn_survey_rows_take(&s->files[item->file], r.output, peers, &ok);
-    if (!interrupted && !went_wrong(s, item, &r, timeout_s))
+    if (!interrupted && peers && !r.timed_out && !r.signal && r.code != 1)
+        note(item, TN_SURVEY_DONE, "%s%.300s", ok ? "" : "no peer here: ", ok ? "" : last);
+    else if (!interrupted && !went_wrong(s, item, &r, timeout_s))
         item->state = TN_SURVEY_DONE;
-    if (!interrupted && peers && ok == 0 && item->state != TN_SURVEY_CUT && r.code != 1)
-        note(item, TN_SURVEY_DONE, "no peer here: %.300s", last);
     tn_child_free(s->ctx, &r);
     return interrupted ? TN_ERR_INTERRUPTED : status;
 }

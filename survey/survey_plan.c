@@ -48,6 +48,26 @@ double tn_survey_share(const bool has[TN_SURVEY_STAGES], tn_survey_stage stage, 
     return left_s > 0 ? left_s * tn_survey_stage_kinds[stage].share / all : 0;
 }
 
+static bool is_in(const tn_survey_item *item, const tn_shard *shard) {
+    tn_cost_row row;
+    char work[1400];
+    if (item->stage < TN_SURVEY_LAYER)
+        return true;
+    if (!item->is_cell)
+        return tn_shard_has(shard, item->name);
+    tn_sweep_cell_identify(&item->cell, 0, "", &row);
+    tn_row_work_name(&row, work, sizeof work);
+    return tn_shard_has(shard, work);
+}
+
+void tn_survey_plan_keep(tn_survey_plan *plan, const tn_shard *shard) {
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (is_in(&plan->items[i], shard))
+            plan->items[kept++] = plan->items[i];
+    plan->count = kept;
+}
+
 void tn_survey_plan_free(tn_survey_plan *plan) {
     if (plan->ctx)
         tn_free(plan->ctx, plan->items);

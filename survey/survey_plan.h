@@ -4,6 +4,7 @@
 #ifndef TN_SURVEY_PLAN_H
 #define TN_SURVEY_PLAN_H
 
+#include "shard.h"
 #include "sweep_cell.h"
 
 typedef enum tn_survey_stage {
@@ -76,6 +77,9 @@ double tn_survey_tier_minutes(int tier); /* the least minutes of a survey that h
 
 /* Every piece of every tier: `tier` of an item says whether a survey of so many minutes has it. */
 tn_status tn_survey_plan_make(tn_context *ctx, const tn_device_info *info, tn_survey_plan *out);
+/* Leaves the pieces of a part. Ceilings, verifying and tuning are every part's, for it may be on a machine of
+ * its own; a cell is in the part that it has in a sweep, any other piece in one by its name. */
+void tn_survey_plan_keep(tn_survey_plan *plan, const tn_shard *shard);
 void tn_survey_plan_free(tn_survey_plan *plan); /* fine on a zeroed one */
 
 /* A recall model: trained at `distance`, evaluated there, at 510 and at 8190. */

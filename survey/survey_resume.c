@@ -21,8 +21,9 @@ static double number_of(const json_t *root, const char *name) {
  * survey's. */
 static tn_status check_kept(const tn_survey *s, const json_t *kept) {
     const char *version = text_of(kept, "version"), *device = text_of(kept, "device");
-    char selector[32];
+    char selector[32], shard[TN_SHARD_TEXT];
     snprintf(selector, sizeof selector, "%d:%d", s->info->platform, s->info->index);
+    tn_shard_print(&s->o->shard, shard);
     if (json_object_get(kept, "folders"))
         return tn_fail(s->ctx, TN_ERR_ARG,
                        "%s holds a survey of several devices; go on with -d all, or name another folder",
@@ -40,6 +41,11 @@ static tn_status check_kept(const tn_survey *s, const json_t *kept) {
             "%s holds a survey that turnout %s made, and this is %s; go on with that build, or name "
             "another folder",
             s->folder, version, tn_build_version());
+    if (strcmp(text_of(kept, "shard"), shard) != 0)
+        return tn_fail(s->ctx, TN_ERR_ARG,
+                       "%s holds %s%s of a survey, and this is %s%s; name another folder for each part",
+                       s->folder, text_of(kept, "shard")[0] ? "shard " : "the whole", text_of(kept, "shard"),
+                       shard[0] ? "shard " : "the whole", shard);
     if (s->minutes < number_of(kept, "minutes"))
         return tn_fail(s->ctx, TN_ERR_ARG,
                        "%s holds a survey of %g minutes; go on with as many or more, or name another folder",
@@ -143,6 +149,7 @@ tn_status tn_survey_open(tn_survey *s) {
     s->lock = (tn_lock){.file = -1};
     s->tier = tn_survey_tier(s->minutes);
     TN_GO(tn_survey_plan_make(s->ctx, s->info, &s->plan));
+    tn_survey_plan_keep(&s->plan, &s->o->shard);
     TN_GO(tn_survey_read(s->ctx, s->folder, &kept));
     if (kept)
         TN_GO(check_kept(s, kept));

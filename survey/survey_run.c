@@ -16,7 +16,8 @@ static double factor_of(const pace *p) {
 }
 
 static bool is_open(const tn_survey *s, const tn_survey_item *item) {
-    return item->tier <= s->tier && (item->state == TN_SURVEY_PENDING || item->state == TN_SURVEY_CUT);
+    const bool planned = item->tier <= s->tier || (s->fills && item->stage == TN_SURVEY_VERIFY);
+    return planned && (item->state == TN_SURVEY_PENDING || item->state == TN_SURVEY_CUT);
 }
 
 static void show(const tn_survey *s, const tn_survey_item *item) {
@@ -114,7 +115,14 @@ static tn_status run_rest(tn_survey *s) {
         if (has_open(s, order[i]) && left > tn_survey_stage_kinds[order[i]].least_s)
             TN_TRY(run_stage(s, order[i], tn_clock_seconds() + left, 0));
     }
-    return TN_OK;
+    /* And then to programs that a longer survey would verify: that adds no cell. */
+    s->fills = true;
+    const double left = tn_survey_limit(s) - tn_survey_spent(s);
+    tn_status status = left > tn_survey_stage_kinds[TN_SURVEY_VERIFY].least_s
+                           ? run_stage(s, TN_SURVEY_VERIFY, tn_clock_seconds() + left, 0)
+                           : TN_OK;
+    s->fills = false;
+    return status;
 }
 
 tn_status tn_survey_measure(tn_survey *s) {
@@ -140,6 +148,7 @@ tn_status tn_survey_untried_rows(tn_survey *s) {
         tn_sweep_cell_identify(&item->cell, 1, s->o->cpu_model, &row);
         if (tn_survey_rows_find(&s->files[item->file], &row))
             continue;
+        tn_shard_print(&s->o->shard, row.shard);
         snprintf(
             reason, sizeof reason,
             "not tried: the survey's time was up; it would take about %.0f s, and a longer --minutes goes on",

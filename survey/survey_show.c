@@ -72,13 +72,16 @@ static void print_tail(const part *parts, int tier) {
         printf("%d pieces more from --minutes %.0f on.\n", beyond, tn_survey_tier_minutes(tier + 1));
 }
 
-static tn_status show(tn_context *ctx, const tn_device_info *info, double minutes, bool last, json_t *list) {
+static tn_status show(tn_context *ctx, const tn_device_info *info, const tn_survey_options *o, bool last,
+                      json_t *list) {
+    const double minutes = o->minutes / o->device_count;
     tn_survey_plan plan;
     part parts[TN_SURVEY_STAGES];
     const double seconds = 60 * minutes;
     const int tier = tn_survey_tier(minutes);
     tn_status status = tn_survey_plan_make(ctx, info, &plan);
     if (status == TN_OK) {
+        tn_survey_plan_keep(&plan, &o->shard);
         add_up(&plan, tier, seconds - END_S, parts);
         if (list)
             json_array_append_new(list, to_json(&plan, tier, parts, seconds));
@@ -99,7 +102,7 @@ tn_status tn_survey_show(tn_context *ctx, const tn_survey_options *o) {
     json_decref(kept);
     list = o->json ? json_array() : NULL;
     for (int i = 0; i < o->device_count && status == TN_OK; i++)
-        status = show(ctx, o->devices[i], o->minutes / o->device_count, i + 1 == o->device_count, list);
+        status = show(ctx, o->devices[i], o, i + 1 == o->device_count, list);
     if (status == TN_OK && list) {
         json_dumpf(list, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         puts("");

@@ -81,6 +81,10 @@ static const char *state_name(tn_survey_state state) {
     return names[state];
 }
 
+static bool is_planned(const tn_survey *s, const tn_survey_item *item) {
+    return item->tier <= s->tier || item->state != TN_SURVEY_PENDING;
+}
+
 /* Pieces that no time of this survey is meant for, by stage. */
 static void add_beyond(const tn_survey *s, json_t *list) {
     for (int stage = 0; stage < TN_SURVEY_STAGES; stage++)
@@ -88,7 +92,8 @@ static void add_beyond(const tn_survey *s, json_t *list) {
             int count = 0;
             double seconds = 0;
             for (size_t i = 0; i < s->plan.count; i++)
-                if ((int)s->plan.items[i].stage == stage && s->plan.items[i].tier == tier) {
+                if ((int)s->plan.items[i].stage == stage && s->plan.items[i].tier == tier &&
+                    !is_planned(s, &s->plan.items[i])) {
                     count++;
                     seconds += s->plan.items[i].nominal_s;
                 }
@@ -105,7 +110,7 @@ json_t *tn_survey_left_out(const tn_survey *s) {
     json_t *list = json_array();
     for (size_t i = 0; i < s->plan.count; i++) {
         const tn_survey_item *item = &s->plan.items[i];
-        if (item->tier > s->tier || item->state == TN_SURVEY_DONE || item->state == TN_SURVEY_FAILED)
+        if (!is_planned(s, item) || item->state == TN_SURVEY_DONE || item->state == TN_SURVEY_FAILED)
             continue;
         json_array_append_new(list,
                               json_pack("{s:s, s:s, s:i, s:s, s:o}", "stage",
@@ -122,7 +127,7 @@ static json_t *stages_json(const tn_survey *s) {
     for (int stage = 0; stage < TN_SURVEY_STAGES; stage++) {
         int count[4] = {0}, all = 0;
         for (size_t i = 0; i < s->plan.count; i++)
-            if ((int)s->plan.items[i].stage == stage && s->plan.items[i].tier <= s->tier) {
+            if ((int)s->plan.items[i].stage == stage && is_planned(s, &s->plan.items[i])) {
                 count[s->plan.items[i].state]++;
                 all++;
             }
@@ -140,7 +145,7 @@ static json_t *items_json(const tn_survey *s) {
     json_t *list = json_array();
     for (size_t i = 0; i < s->plan.count; i++) {
         const tn_survey_item *item = &s->plan.items[i];
-        if (item->tier > s->tier)
+        if (!is_planned(s, item))
             continue;
         json_t *object =
             json_pack("{s:s, s:s, s:s, s:o}", "stage", tn_survey_stage_kinds[item->stage].name, "name",
@@ -171,7 +176,9 @@ tn_status tn_survey_save(tn_survey *s) {
                   tn_build_version(), "begun", s->begun, "device", s->info->name, "platform",
                   s->info->platform_name, "driver", s->info->driver, "minutes", s->minutes, "seconds",
                   seconds_json(tn_survey_spent(s)), "starts", s->starts, "whole", (int)s->whole);
-    char selector[32];
+    char selector[32], shard[TN_SHARD_TEXT];
+    tn_shard_print(&s->o->shard, shard);
+    json_object_set_new(root, "shard", json_string(shard));
     snprintf(selector, sizeof selector, "%d:%d", s->info->platform, s->info->index);
     json_object_set_new(root, "selector", json_string(selector));
     json_object_set_new(root, "wrong", json_integer(s->wrong));

@@ -33,6 +33,7 @@ typedef struct tn_survey {
     double spent_s; /* in earlier starts */
     double start;   /* tn_clock_seconds of this one */
     double stage_s[TN_SURVEY_STAGES];
+    bool fills;        /* time is left for what a longer survey would verify */
     bool whole;        /* it came to its end */
     int wrong, failed; /* programs that gave wrong results; pieces that failed */
 } tn_survey;
