@@ -147,7 +147,10 @@ const Study = (function () {
             y: {
               min: bottom,
               max: top + ((top - bottom) * STEP * (many - 1)) / 230, /* room for what stands above the top */
-              afterBuildTicks: (axis) => { axis.ticks = axis.ticks.filter((tick) => tick.value <= top + 1e-9); },
+              afterBuildTicks: (axis) => {
+                const step = [0.2, 0.5, 1, 2, 5, 10, 20].find((s) => (top - bottom) / s <= 6);
+                axis.ticks = Array.from({ length: Math.floor((top - bottom) / step + 1e-9) + 1 }, (_, i) => ({ value: Number((top - i * step).toFixed(6)) })).reverse();
+              },
               title: axisTitle(colours, 'accuracy, %'),
             },
           },
