@@ -224,7 +224,7 @@
   filters();
   page.append(body);
   render();
-  darkness.addEventListener('change', draw);
+  darkness.addEventListener('change', () => draw());
   window.addEventListener('resize', fit);
   window.addEventListener('beforeprint', () => print(true));
   window.addEventListener('afterprint', () => print(false));

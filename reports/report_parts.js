@@ -8,6 +8,7 @@ const Parts = (function () {
   const opened = new Map(); /* which tables the reader opened or closed, so that a filter leaves them so */
   const WIDE = 4; /* columns that a phone has room for */
   const LONGEST = 400; /* rows of a table in the page; downloads have all */
+  const AT_ONCE = 40; /* figures drawn before anyone scrolls: of a hundred devices there are some nine hundred */
 
   /* Okabe and Ito's colours, which colour-blind readers can tell apart, the last two darkened until they stand out from white;
      line dashes and point shapes repeat the difference. */
@@ -35,6 +36,7 @@ const Parts = (function () {
     return made;
   }
 
+  const less = (few, all) => (few.length < all.length ? ' (' + few.length + ' of ' + all.length + ' rows; the CSV has all)' : '');
   const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
 
   function show(value) {
@@ -64,8 +66,9 @@ const Parts = (function () {
   /* Words in a column of numbers. */
   const isAbsent = (value) => value === 'unmeasured' || (typeof value === 'string' && value.startsWith('n/a'));
 
-  /* columns: [title, reader] or [title, reader, 'text']; the first is the row's heading. */
-  function table(caption, columns, rows) {
+  /* columns: [title, reader] or [title, reader, 'text']; the first is the row's heading. Beside a table stands its download. */
+  function table(caption, columns, all) {
+    const rows = all.length > LONGEST ? all.slice(0, LONGEST) : all;
     const head = node('tr');
     const body = node('tbody');
     const numeric = columns.map(([, read], c) => c > 0 && rows.some((row) => isNumber(read(row))) &&
@@ -85,7 +88,7 @@ const Parts = (function () {
       body.append(line);
     });
     return node('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': caption },
-      node('table', columns.length > WIDE ? { class: 'wide' } : {}, node('caption', {}, caption), node('thead', {}, head), body));
+      node('table', columns.length > WIDE ? { class: 'wide' } : {}, node('caption', {}, caption + less(rows, all)), node('thead', {}, head), body));
   }
 
   const field = (name) => (row) => row[name];
@@ -140,8 +143,7 @@ const Parts = (function () {
 
   function tableDetails(key, what, title, columns, rows, shown, open) {
     const few = shown.length > LONGEST ? shown.slice(0, LONGEST) : shown;
-    const less = few.length < rows.length ? ' (' + few.length + ' of ' + rows.length + ' rows; the CSV has all)' : '';
-    return details(key, what + less, () => table(title, columns, few), open);
+    return details(key, what + less(few, rows), () => table(title, columns, few), open);
   }
 
   /* spec: {name, title, note, label, height, columns, rows, shown (rows of the table), open, and make(theme) → Chart
@@ -154,7 +156,7 @@ const Parts = (function () {
       node('figcaption', {}, spec.title, node('small', {}, spec.note || '')), box,
       download(spec.name, spec.columns, spec.rows),
       tableDetails('figure-' + spec.name, 'The same as a table', spec.title, spec.columns, spec.rows, spec.shown || spec.rows, spec.open));
-    const f = { node: made, canvas: canvas, make: spec.make, paint: spec.paint, height: spec.height, chart: null, width: 0, areas: [] };
+    const f = { node: made, canvas: canvas, make: spec.make, paint: spec.paint, height: spec.height, chart: null, width: 0, areas: [], waits: false };
     canvas.addEventListener('pointermove', (event) => {
       const under = f.areas.find((a) => event.offsetX >= a.x && event.offsetX < a.x + a.width && event.offsetY >= a.y && event.offsetY < a.y + a.height);
       if (f.paint) canvas.title = under ? under.text : '';
@@ -175,18 +177,37 @@ const Parts = (function () {
     f.areas = f.paint(context, f.width, f.height, colours) || [];
   }
 
-  function draw() {
+  function put(f, colours) {
+    if (f.paint) {
+      paint(f, colours);
+      return;
+    }
+    if (f.chart) f.chart.destroy();
+    f.chart = new Chart(f.canvas, f.make(colours));
+  }
+
+  /* Of many figures those far down wait until they are scrolled to. */
+  const watcher = new IntersectionObserver((seen) => {
+    const near = new Set(seen.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
+    figures.filter((f) => f.waits && near.has(f.node)).forEach((f) => {
+      f.waits = false;
+      watcher.unobserve(f.node);
+      put(f, theme());
+      drawn(f);
+    });
+  }, { rootMargin: '800px' });
+
+  function draw(all) {
     const colours = theme();
     Chart.defaults.color = colours.soft;
     Chart.defaults.borderColor = colours.line;
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     Chart.defaults.animation = false;
-    figures.forEach((f) => {
-      if (f.paint) paint(f, colours);
-      else {
-        if (f.chart) f.chart.destroy();
-        f.chart = new Chart(f.canvas, f.make(colours));
-      }
+    watcher.disconnect();
+    figures.forEach((f, i) => {
+      f.waits = !all && i >= AT_ONCE && !f.chart && !f.width;
+      if (f.waits) watcher.observe(f.node);
+      else put(f, colours);
     });
   }
 
@@ -194,7 +215,7 @@ const Parts = (function () {
   function fit() {
     const colours = theme();
     figures.forEach((f) => {
-      if (f.paint && f.width !== f.canvas.parentNode.clientWidth) paint(f, colours);
+      if (f.paint && !f.waits && f.width !== f.canvas.parentNode.clientWidth) paint(f, colours);
     });
   }
 
@@ -202,26 +223,31 @@ const Parts = (function () {
   function print(begins) {
     if (begins) document.documentElement.dataset.print = '';
     else delete document.documentElement.dataset.print;
-    draw();
+    draw(begins);
   }
 
   /* A figure counts as drawn when its canvas holds something; tests look for it. */
-  function check() {
-    figures.forEach((f) => {
-      const left = Math.floor(f.canvas.width / 5); /* a stripe here crosses axes, labels or lanes */
-      const pixels = f.canvas.getContext('2d').getImageData(left, 0, 12, f.canvas.height).data;
-      f.node.dataset.drawn = String(pixels.some((value) => value !== 0));
-    });
+  function drawn(f) {
+    const left = Math.floor(f.canvas.width / 5); /* a stripe here crosses axes, labels or lanes */
+    const pixels = f.canvas.getContext('2d').getImageData(left, 0, 12, f.canvas.height).data;
+    f.node.dataset.drawn = String(pixels.some((value) => value !== 0));
   }
+
+  const check = () => figures.filter((f) => !f.waits).forEach(drawn);
+
+  /* Asked for while the page is empty: asked for later, it would be laid out for each figure that wants to know. */
+  let width = 0;
+  const pageWidth = () => width || (width = page.clientWidth);
 
   function clear() {
     figures.forEach((f) => { if (f.chart) f.chart.destroy(); });
     figures.length = 0;
     body.replaceChildren();
     contents.replaceChildren();
+    width = page.clientWidth;
   }
 
-  const narrow = () => page.clientWidth < 560 || 'print' in document.documentElement.dataset;
+  const narrow = () => pageWidth() < 560 || 'print' in document.documentElement.dataset;
 
   function options(colours, more) {
     return Object.assign({
@@ -283,7 +309,7 @@ const Parts = (function () {
   /* Pixels that a legend of such names takes below a chart, for the chart to keep its own height. */
   function legendRoom(names) {
     const wide = names.reduce((sum, name) => sum + 6.5 * String(name).length + 34, 0);
-    return 24 * Math.ceil(wide / Math.min(page.clientWidth - 60, 480));
+    return 24 * Math.ceil(wide / Math.min(pageWidth() - 60, 480));
   }
 
   /* A label of a bar in lines that there is room for. */
