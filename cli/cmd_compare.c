@@ -1,7 +1,9 @@
 #include "commands.h"
 
+#include "across.h"
 #include "comparison.h"
 #include "file.h"
+#include "history.h"
 
 static tn_status result(tn_context *ctx, const tn_comparison *c) {
     size_t slower = c->verdicts[TN_VERDICT_SLOWER], broken = c->verdicts[TN_VERDICT_BROKEN];
@@ -18,7 +20,7 @@ static tn_status result(tn_context *ctx, const tn_comparison *c) {
                    slower == 1 ? " got" : "s got", broken);
 }
 
-static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+static tn_status compare(tn_context *ctx, const tn_cli_args *args) {
     const char *path = tn_cli_string(args, "output", NULL);
     const char *name = tn_cli_format(args);
     tn_table_format format = tn_table_format_of_path(path);
@@ -45,8 +47,98 @@ cleanup:
     return status;
 }
 
+static tn_table_format format_of(tn_context *ctx, const tn_cli_args *args, tn_status *status) {
+    const char *name = tn_cli_format(args);
+    tn_table_format format = tn_table_format_of_path(tn_cli_string(args, "output", NULL));
+    *status = name ? tn_table_format_parse(ctx, name, &format) : TN_OK;
+    return format;
+}
+
+static tn_lineup_options lineup_options(const tn_cli_args *args) {
+    return (tn_lineup_options){.noise_pct = tn_cli_real(args, "noise", -1),
+                               .threshold_pct = tn_cli_real(args, "threshold", 5),
+                               .relative = tn_cli_given(args, "relative")};
+}
+
+static void warn_of(tn_context *ctx, const tn_lineup *l) {
+    if (l->twice)
+        tn_warn(ctx, "%zu rows stand in two files and count once", l->twice);
+}
+
+static tn_status across(tn_context *ctx, const tn_cli_args *args) {
+    const tn_lineup_options options = lineup_options(args);
+    tn_across a = {0};
+    tn_outfile out;
+    tn_status status;
+    tn_table_format format = format_of(ctx, args, &status);
+    TN_TRY(status);
+    TN_GO(tn_across_make(ctx, args->arguments, (size_t)args->count, tn_cli_given(args, "any-host"), &options,
+                         &a));
+    TN_GO(tn_outfile_open(ctx, tn_cli_string(args, "output", NULL), &out));
+    TN_GO(tn_outfile_end(ctx, &out, tn_across_print(&a, out.stream, format)));
+    warn_of(ctx, &a.lineup);
+cleanup:
+    tn_across_free(&a);
+    return status;
+}
+
+static tn_status history(tn_context *ctx, const tn_cli_args *args) {
+    const tn_lineup_options options = lineup_options(args);
+    tn_history h = {0};
+    tn_outfile out;
+    tn_status status;
+    tn_table_format format = format_of(ctx, args, &status);
+    TN_TRY(status);
+    TN_GO(tn_history_make(ctx, args->arguments, (size_t)args->count, tn_cli_given(args, "any-host"), &options,
+                          &h));
+    TN_GO(tn_outfile_open(ctx, tn_cli_string(args, "output", NULL), &out));
+    TN_GO(tn_outfile_end(ctx, &out, tn_history_print(&h, out.stream, format)));
+    warn_of(ctx, &h.lineup);
+    size_t slower = h.now[TN_CHANGE_SLOWER], broken = h.now[TN_CHANGE_BROKEN];
+    if (slower + broken > 0)
+        status = tn_fail(ctx, TN_ERR_CHECK, "%zu work%s slower than before, %zu not ok any more", slower,
+                         slower == 1 ? " is" : "s are", broken);
+cleanup:
+    tn_history_free(&h);
+    return status;
+}
+
+/* Options that one way of comparing has and the others have not. */
+static tn_status refuse(tn_context *ctx, const tn_cli_args *args, const char *way, const char *const *names) {
+    for (; *names; names++)
+        if (tn_cli_given(args, *names))
+            return tn_fail(ctx, TN_ERR_ARG, "--%s does not go with %s", *names, way);
+    return TN_OK;
+}
+
+static tn_status run(tn_context *ctx, const tn_cli_args *args) {
+    static const char *const not_across[] = {"history", "relative", "map", "quartiles", NULL};
+    static const char *const not_history[] = {"map", "quartiles", NULL};
+    if (tn_cli_given(args, "across")) {
+        TN_TRY(refuse(ctx, args, "--across", not_across));
+        return across(ctx, args);
+    }
+    if (tn_cli_given(args, "history")) {
+        TN_TRY(refuse(ctx, args, "--history", not_history));
+        return history(ctx, args);
+    }
+    if (args->count != 2)
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "it wants two arguments, OLD and NEW, and has %d; several files of a side are joined by commas, "
+            "--across device and --history take any number",
+            args->count);
+    return compare(ctx, args);
+}
+
 static const char *const formats[] = {"text", "md", "csv", "json", NULL};
+static const char *const acrosses[] = {"device", NULL};
 static const tn_cli_option options[] = {
+    {"across", 0, "device", TN_CLI_STRING,
+     "hold the devices of all files against each other, work by work: which is faster, by how much", 0, 0,
+     acrosses},
+    {"history", 0, NULL, TN_CLI_FLAG,
+     "follow each device through the versions in all files: what became slower or faster, since which"},
     {"threshold", 0, "PCT", TN_CLI_REAL, "a difference of less is the same (5)", 0, 1000},
     {"relative", 0, NULL, TN_CLI_FLAG,
      "judge rows after dividing by what all rows of a device have in common, so that a slower machine is not "
@@ -74,9 +166,9 @@ static const tn_cli_option options[] = {
 const tn_cli_command tn_cmd_compare = {
     "compare",
     "Hold two sets of cost files against each other: what became faster, what slower",
-    "OLD.csv[,...]|DIR NEW.csv[,...]|DIR",
-    2,
-    2,
+    "OLD.csv[,...]|DIR|FILE.db NEW.csv[,...]|DIR|FILE.db",
+    1,
+    TN_CLI_MAX_ARGUMENTS,
     options,
     run,
     "Several runs a side are joined by commas; they show how far the same program differs from run to run, "
@@ -92,4 +184,14 @@ const tn_cli_command tn_cmd_compare = {
     "A device is matched by its name without driver versions; several of one name by machine and PCI "
     "address, or by "
     "--map.\n"
-    "A folder stands for the cost*.csv in it: runs, or the parts of one grid (sweep --shard)."};
+    "A folder stands for the cost*.csv in it: runs, or the parts of one grid (sweep --shard); FILE.db, or a "
+    "part of it "
+    "as\n"
+    "'FILE.db?version=0.2', for what `report --sqlite` stored.\n"
+    "--across device FILE... and --history FILE... take any number of files, folders and databases. Of one "
+    "run alone "
+    "neither\n"
+    "claims anything: --history wants several runs of a version or the next version to say the same, "
+    "--across takes "
+    "10 % from\n"
+    "run to run for granted. --history ends with 1 where a work is slower now, or not ok any more."};

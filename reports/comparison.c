@@ -36,20 +36,8 @@ static tn_verdict verdict_of_status(const tn_compared_row *row) {
     return TN_VERDICT_FIXED;
 }
 
-/* Differences of the log between any two runs of one side, of one row after the other. */
-static size_t differences(const tn_times_list *list, double *out) {
-    size_t count = 0;
-    for (size_t i = 0; i < list->count; i++)
-        for (size_t k = 0; k < i; k++) {
-            if (out)
-                out[count] = fabs(log(list->items[i].median / list->items[k].median));
-            count++;
-        }
-    return count;
-}
-
 /* From run to run of one side, over all rows of a device, where a side has several: their median does not ask
- * one bad row. Two normal values differ by 0.954 standard deviations in the middle. */
+ * one bad row. */
 static tn_status between_runs(tn_comparison *c, size_t device) {
     size_t count = 0;
     double *all;
@@ -59,10 +47,10 @@ static tn_status between_runs(tn_comparison *c, size_t device) {
         count = 0;
         for (size_t i = 0; i < c->count; i++)
             for (int s = 0; s < 2 && c->rows[i].device == device && is_compared(&c->rows[i]); s++)
-                count += differences(&c->rows[i].side[s].times, pass ? all + count : NULL);
+                count += tn_times_differences(&c->rows[i].side[s].times, pass ? all + count : NULL);
     }
     c->devices[device].repeated = count > 0;
-    c->devices[device].between = count ? tn_median(all, count) / 0.954 : 0;
+    c->devices[device].between = count ? tn_median(all, count) / TN_DIFFERENCE_OF_RUNS : 0;
     tn_free(c->ctx, all);
     return TN_OK;
 }
@@ -94,17 +82,8 @@ static tn_status between_rows(tn_comparison *c, size_t device, double z) {
 
 /* The device's, or where a side has several runs that of the row itself if it is larger. */
 static double between_of(const tn_comparison *c, const tn_compared_row *row) {
-    double square = 0, freedom = 0;
-    for (int s = 0; s < 2; s++) {
-        const tn_times_list *list = &row->side[s].times;
-        double typical = tn_times_typical(list);
-        for (size_t i = 0; i < list->count; i++) {
-            double off = log(list->items[i].median / typical);
-            square += off * off;
-        }
-        freedom += (double)list->count - 1;
-    }
-    return fmax(c->devices[row->device].between, freedom > 0 ? sqrt(square / freedom) : 0);
+    const tn_times_list *const lists[] = {&row->side[0].times, &row->side[1].times};
+    return fmax(c->devices[row->device].between, tn_times_scatter(lists, 2));
 }
 
 static tn_status estimate(tn_comparison *c, double z) {
@@ -181,11 +160,11 @@ static tn_status weigh(tn_comparison *c) {
 }
 
 static tn_verdict judge(const tn_ratio *r, double threshold) {
-    bool differs = r->log_low > 0 || r->log_high < 0;
-    if (differs && fabs(r->log) > threshold)
-        return r->log > 0 ? TN_VERDICT_SLOWER : TN_VERDICT_FASTER;
-    bool near = r->log_low >= -threshold && r->log_high <= threshold;
-    return near || differs ? TN_VERDICT_SAME : TN_VERDICT_UNKNOWN;
+    static const tn_verdict verdicts[] = {[TN_CALL_SAME] = TN_VERDICT_SAME,
+                                          [TN_CALL_SLOWER] = TN_VERDICT_SLOWER,
+                                          [TN_CALL_FASTER] = TN_VERDICT_FASTER,
+                                          [TN_CALL_OPEN] = TN_VERDICT_UNKNOWN};
+    return verdicts[tn_ratio_call(r, threshold)];
 }
 
 static void judge_all(tn_comparison *c) {

@@ -1,5 +1,7 @@
 #include "comparison.h"
 
+#include "work_text.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -7,36 +9,6 @@
 static bool is_compared(const tn_compared_row *row) {
     return row->verdict == TN_VERDICT_SLOWER || row->verdict == TN_VERDICT_FASTER ||
            row->verdict == TN_VERDICT_SAME || row->verdict == TN_VERDICT_UNKNOWN;
-}
-
-/* "layer routed forward compacted", "gemm nn vs openblas 0.3" */
-static void what_of(const tn_compared_row *row, char *text, size_t size) {
-    const char *level = row->key[TN_COLUMN_level], *mixer = row->key[TN_COLUMN_mixer];
-    bool op = strcmp(level, "op") == 0, step = strcmp(level, "step") == 0; /* a step's pass says so */
-    const char *words[] = {op || step ? "" : level,
-                           op || !*mixer ? row->key[TN_COLUMN_op] : mixer,
-                           row->key[TN_COLUMN_pass],
-                           row->key[TN_COLUMN_schedule],
-                           *row->key[TN_COLUMN_peer] ? "beside" : "",
-                           row->key[TN_COLUMN_peer],
-                           row->key[TN_COLUMN_part]};
-    size_t used = 0;
-    *text = '\0';
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (*words[i] && used < size)
-            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " " : "", words[i]);
-}
-
-static void shape_of(const tn_compared_row *row, char *text, size_t size) {
-    static const int dims[] = {TN_COLUMN_B, TN_COLUMN_T, TN_COLUMN_D, TN_COLUMN_H, TN_COLUMN_rho};
-    size_t used = 0;
-    snprintf(text, size, "%s", row->key[TN_COLUMN_shape]);
-    if (*text)
-        return;
-    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
-        if (*row->key[dims[i]] && used < size)
-            used += (size_t)snprintf(text + used, size - used, "%s%s=%s", used ? "," : "",
-                                     tn_cost_columns[dims[i]].name, row->key[dims[i]]);
 }
 
 /* "2 x 90" runs and samples of a side */
@@ -54,9 +26,9 @@ static tn_status prose_row(tn_text_table *table, const tn_compared_row *row, con
     TN_TRY(tn_text_table_cell(table, "%s", tn_verdict_name(row->verdict)));
     if (device)
         TN_TRY(tn_text_table_cell(table, "%s", device));
-    what_of(row, text, sizeof text);
+    tn_work_what(row->key, text, sizeof text);
     TN_TRY(tn_text_table_cell(table, "%s", text));
-    shape_of(row, text, sizeof text);
+    tn_work_shape(row->key, text, sizeof text);
     TN_TRY(tn_text_table_cell(table, "%s", text));
     TN_TRY(tn_text_table_cell(table, "%.4g", tn_times_typical(&row->side[0].times)));
     TN_TRY(tn_text_table_cell(table, "%.4g", tn_times_typical(&row->side[1].times)));
@@ -106,8 +78,8 @@ static tn_status print_failed(const tn_comparison *c, FILE *stream, tn_table_for
         char what[256], shape[256];
         if (is_compared(row) || row->verdict == TN_VERDICT_ONLY_OLD || row->verdict == TN_VERDICT_ONLY_NEW)
             continue;
-        what_of(row, what, sizeof what);
-        shape_of(row, shape, sizeof shape);
+        tn_work_what(row->key, what, sizeof what);
+        tn_work_shape(row->key, shape, sizeof shape);
         const tn_compared_side *side = &row->side[row->verdict != TN_VERDICT_FIXED];
         TN_GO(tn_text_table_add_row(table, (const char *[]){tn_verdict_name(row->verdict),
                                                             c->devices[row->device].label, what, shape,

@@ -2,6 +2,7 @@
 #include "comparison.h"
 
 #include "csv_read.h"
+#include "database_read.h"
 #include "file.h"
 
 #include <dirent.h>
@@ -62,6 +63,33 @@ static tn_status check_twice(tn_comparison *c, const tn_compared_table *table) {
     return TN_OK;
 }
 
+/* What every table of a side must pass, now that it is among the others. */
+static tn_status take_table(tn_comparison *c, const tn_compared_table *table) {
+    TN_TRY(tn_csv_need_cost(&table->csv));
+    TN_TRY(check_flaws(c, &table->csv));
+    TN_TRY(check_twice(c, table));
+    return tn_shards_add(&c->shards[table->side], &c->tables[c->table_count - 1].csv);
+}
+
+typedef struct side_of {
+    tn_comparison *c;
+    int side;
+} side_of;
+
+static tn_status take_kept(void *user, tn_csv *t) {
+    const side_of *to = user;
+    tn_comparison *c = to->c;
+    TN_TRY(tn_grow(c->ctx, &c->tables, &c->table_capacity, c->table_count + 1, sizeof *c->tables));
+    c->tables[c->table_count] = (tn_compared_table){*t, to->side};
+    *t = (tn_csv){0};
+    return take_table(c, &c->tables[c->table_count++]);
+}
+
+static tn_status read_database(tn_comparison *c, int side, const char *name) {
+    side_of to = {c, side};
+    return tn_database_read(c->ctx, name, &(tn_database_reader){.user = &to, .table = take_kept});
+}
+
 /* `several`: the side has other files, so that a part of a grid may be without a cell, a header alone. */
 static tn_status read_csv(tn_comparison *c, int side, const char *path, bool several) {
     TN_TRY(tn_grow(c->ctx, &c->tables, &c->table_capacity, c->table_count + 1, sizeof *c->tables));
@@ -74,10 +102,7 @@ static tn_status read_csv(tn_comparison *c, int side, const char *path, bool sev
         return TN_OK;
     }
     c->table_count++;
-    TN_TRY(tn_csv_need_cost(&table->csv));
-    TN_TRY(check_flaws(c, &table->csv));
-    TN_TRY(check_twice(c, table));
-    return tn_shards_add(&c->shards[side], &table->csv);
+    return take_table(c, table);
 }
 
 static bool is_folder(const char *path) {
@@ -157,7 +182,9 @@ tn_status tn_comparison_read(tn_comparison *c, int side, const char *names) {
     tn_status status = TN_OK;
     for (char *rest = copy; status == TN_OK && (name = tn_comparison_next(&rest)) != NULL;) {
         size_t length = strlen(name);
-        if (length < 6 || strcmp(name + length - 6, ".jsonl") != 0)
+        if (tn_database_named(name))
+            status = read_database(c, side, name);
+        else if (length < 6 || strcmp(name + length - 6, ".jsonl") != 0)
             status = read_csv(c, side, name, strcmp(names, name) != 0);
     }
     tn_free(c->ctx, copy);

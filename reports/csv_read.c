@@ -16,12 +16,6 @@ tn_status tn_csv_read(tn_context *ctx, const char *path, tn_csv *out) {
     return passed(tn_cost_rows_check(out), out);
 }
 
-static tn_status read_as(tn_context *ctx, const char *path, const char *what, const char *const *names,
-                         tn_csv *out) {
-    TN_TRY(tn_csv_read(ctx, path, out));
-    return passed(tn_csv_require(out, what, names), out);
-}
-
 tn_status tn_csv_read_cost(tn_context *ctx, const char *path, tn_csv *out) {
     TN_TRY(tn_csv_read(ctx, path, out));
     return passed(tn_csv_need_cost(out), out);
@@ -36,7 +30,8 @@ tn_status tn_csv_need_cost(const tn_csv *t) {
 }
 
 /* A cell that should be a number and is none (a loss that is NaN) is named; the others of its row stand. */
-static tn_status check_metrics(tn_csv *t) {
+tn_status tn_csv_check_metrics(tn_csv *t) {
+    TN_TRY(tn_csv_require(t, "metrics of a run", tn_metrics_columns));
     for (const char *const *name = tn_metrics_columns; *name; name++) {
         int column = tn_csv_column(t, *name);
         for (size_t row = 0; row < t->rows; row++) {
@@ -51,6 +46,6 @@ static tn_status check_metrics(tn_csv *t) {
 }
 
 tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out) {
-    TN_TRY(read_as(ctx, path, "metrics of a run", tn_metrics_columns, out));
-    return passed(check_metrics(out), out);
+    TN_TRY(tn_csv_read(ctx, path, out));
+    return passed(tn_csv_check_metrics(out), out);
 }

@@ -13,5 +13,6 @@ tn_status tn_csv_read_cost(tn_context *ctx, const char *path, tn_csv *out);
 tn_status tn_csv_need_cost(const tn_csv *t); /* the same of a table that is read */
 /* The columns of metrics.csv; no row is fine, for a run may just have begun. */
 tn_status tn_csv_read_metrics(tn_context *ctx, const char *path, tn_csv *out);
+tn_status tn_csv_check_metrics(tn_csv *t); /* the same of a table that is read */
 
 #endif

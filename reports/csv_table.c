@@ -227,6 +227,31 @@ static tn_status check_header(tn_csv *t) {
     return TN_OK;
 }
 
+static tn_status read_bytes(tn_csv *t, const char *bytes, size_t size) {
+    reader r = {.table = t};
+    const tn_csv_handlers handlers = {.user = &r, .cell = on_cell, .row = on_row, .trim = true};
+    TN_TRY(check_bytes(t, bytes, size));
+    TN_TRY(tn_csv_parse(t->ctx, t->path, bytes, size, &handlers));
+    t->rows = t->line_count ? t->line_count - 1 : 0;
+    return check_header(t);
+}
+
+tn_status tn_csv_of_bytes(tn_context *ctx, const char *path, const char *bytes, size_t size,
+                          const long *lines, size_t rows, tn_csv *out) {
+    *out = (tn_csv){.ctx = ctx, .kept = true};
+    tn_status status = tn_strdup(ctx, path, &out->path);
+    if (status == TN_OK)
+        status = read_bytes(out, bytes, size);
+    if (status == TN_OK && lines && out->rows != rows)
+        status = tn_fail(ctx, TN_ERR_INPUT, "%s: %zu rows were stored and %zu are read; store the file anew",
+                         path, rows, out->rows);
+    if (status == TN_OK && lines)
+        memcpy(out->lines + 1, lines, rows * sizeof *lines);
+    if (status != TN_OK)
+        tn_csv_free(out);
+    return status;
+}
+
 tn_status tn_csv_read_cells(tn_context *ctx, const char *path, tn_csv *out) {
     *out = (tn_csv){.ctx = ctx};
     tn_text_file file;
@@ -237,12 +262,7 @@ tn_status tn_csv_read_cells(tn_context *ctx, const char *path, tn_csv *out) {
         TN_GO(tn_csv_flaw_add(out, file.line, NULL, "", TN_ROW_USED,
                               "%zu byte%s from here on %s no UTF-8, each stands as U+FFFD now", file.mended,
                               file.mended == 1 ? "" : "s", file.mended == 1 ? "is" : "are"));
-    TN_GO(check_bytes(out, file.bytes, file.size));
-    reader r = {.table = out};
-    const tn_csv_handlers handlers = {.user = &r, .cell = on_cell, .row = on_row, .trim = true};
-    TN_GO(tn_csv_parse(ctx, path, file.bytes, file.size, &handlers));
-    out->rows = out->line_count ? out->line_count - 1 : 0;
-    TN_GO(check_header(out));
+    TN_GO(read_bytes(out, file.bytes, file.size));
 cleanup:
     tn_free(ctx, file.bytes);
     if (status != TN_OK)
@@ -315,9 +335,12 @@ tn_status tn_csv_require(const tn_csv *t, const char *what, const char *const *n
 }
 
 int tn_csv_column(const tn_csv *t, const char *name) {
-    for (size_t c = 0; c < t->columns; c++)
-        if (strcmp(tn_csv_name(t, c), name) == 0)
+    for (size_t c = 0; c < t->columns; c++) {
+        const char *own = tn_csv_name(t, c);
+        if (*own == *name &&
+            strcmp(own, name) == 0) /* asked for each cell of many rows: mostly without a call */
             return (int)c;
+    }
     return -1;
 }
 
@@ -371,8 +394,8 @@ bool tn_shard_row(const tn_csv *t, size_t row) {
 
 bool tn_csv_same(const tn_csv *a, const tn_csv *b) {
     struct stat one, other;
-    if (stat(a->path, &one) == 0 && stat(b->path, &other) == 0 && one.st_dev == other.st_dev &&
-        one.st_ino == other.st_ino)
+    if (!a->kept && !b->kept && stat(a->path, &one) == 0 && stat(b->path, &other) == 0 &&
+        one.st_dev == other.st_dev && one.st_ino == other.st_ino)
         return true;
     return a->columns == b->columns && a->cell_count == b->cell_count && a->text_size == b->text_size &&
            memcmp(a->text, b->text, a->text_size) == 0;

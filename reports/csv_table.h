@@ -45,6 +45,7 @@ typedef struct tn_csv {
     tn_csv_flaw *flaws;
     size_t flaw_count, flaw_capacity;
     unsigned char *uses; /* [rows] tn_row_use of cost rows (tn_cost_rows_check); NULL: no cost rows */
+    bool kept;           /* it comes from a database: at `path` may stand another file by now */
     bool cards; /* of rows of parts of a grid: several cards of one name are told apart (tn_shards_add) */
     const char **labels; /* [rows] the device's name with what tells it from others (tn_devices_label),
                             borrowed; NULL: the name alone */
@@ -56,6 +57,10 @@ typedef struct tn_csv {
  * TN_CSV_BITS_SCHEMA), a cell or a file that is too long. Comments (#), rows of empty cells, columns without
  * name and cells, a header repeated and bytes that are no UTF-8 are flaws of a file that is read. */
 tn_status tn_csv_read_cells(tn_context *ctx, const char *path, tn_csv *out);
+/* The same of bytes that are UTF-8. `lines` [rows]: on which line of the file
+ * that they come from the rows stand, NULL: as in `bytes`. The table is marked as `kept`. */
+tn_status tn_csv_of_bytes(tn_context *ctx, const char *path, const char *bytes, size_t size,
+                          const long *lines, size_t rows, tn_csv *out);
 void tn_csv_free(tn_csv *t); /* fine on a zeroed or failed table */
 
 /* TN_ERR_INPUT, naming those that are missing, unless the header has all of `names` (NULL-ended). `what` says

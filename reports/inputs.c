@@ -2,6 +2,7 @@
 
 #include "bits_table.h"
 #include "csv_read.h"
+#include "database_read.h"
 #include "file.h"
 #include "report_routes.h"
 #include "study_input.h"
@@ -347,13 +348,55 @@ static tn_status tell_apart(tn_inputs *in) {
     return TN_OK;
 }
 
+/* ---- from a database ---- */
+
+static tn_status add_kept_table(void *user, tn_csv *t) {
+    return tn_csv_column(t, "bucket") >= 0 ? add_bits(user, t) : add_cost(user, t);
+}
+
+static tn_status parse_json(tn_context *ctx, const tn_database_run *from, const char *text, json_t **out) {
+    json_error_t error;
+    *out = text ? json_loads(text, JSON_REJECT_DUPLICATES, &error) : NULL;
+    return text && !json_is_object(*out)
+               ? tn_fail(ctx, TN_ERR_INPUT,
+                         "the run %s of the database is damaged: no JSON object; store it anew", from->path)
+               : TN_OK;
+}
+
+static tn_status parse_table(tn_inputs *in, const tn_database_run *from, const char *text,
+                             tn_status (*check)(tn_csv *), tn_csv *out) {
+    if (!text)
+        return TN_OK;
+    TN_TRY(tn_csv_of_bytes(in->ctx, from->path, text, strlen(text), NULL, 0, out));
+    TN_TRY(check(out));
+    return keep_flaws(in, out);
+}
+
+static tn_status add_kept_run(void *user, const tn_database_run *from) {
+    tn_inputs *in = user;
+    tn_context *ctx = in->ctx;
+    TN_TRY(tn_grow(ctx, &in->runs, &in->run_capacity, in->run_count + 1, sizeof *in->runs));
+    tn_run *run = &in->runs[in->run_count++];
+    TN_TRY(tn_strdup(ctx, from->path, &run->path));
+    TN_TRY(from->of_study ? tn_strdup(ctx, from->name, &run->name) : name_of(ctx, from->path, 1, &run->name));
+    TN_TRY(parse_json(ctx, from, from->config, &run->config));
+    TN_TRY(parse_json(ctx, from, from->summary, &run->summary));
+    TN_TRY(parse_table(in, from, from->metrics, tn_csv_check_metrics, &run->metrics));
+    return parse_table(in, from, from->routes, tn_routes_check, &run->routes);
+}
+
+static tn_status add_database(tn_inputs *in, const char *input) {
+    return tn_database_read(in->ctx, input,
+                            &(tn_database_reader){.user = in, .table = add_kept_table, .run = add_kept_run});
+}
+
 static tn_status note_shard(void *user, const tn_shard_place *at, const char *why) {
     tn_csv_flaw flaw = {.line = at->line};
     snprintf(flaw.why, sizeof flaw.why, "%s", why);
     return keep_flaw(user, at->file, &flaw);
 }
 
-tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out) {
+tn_status tn_inputs_gather(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out) {
     *out = (tn_inputs){.ctx = ctx, .devices = {.ctx = ctx, .builds = true}, .shards = tn_shards_none(ctx)};
     tn_status status = TN_OK;
     if (count == 0)
@@ -362,21 +405,37 @@ tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count
     for (size_t i = 0; i < count; i++) {
         if (is_folder(paths[i]))
             TN_GO(add_folder(out, paths[i]));
+        else if (tn_database_named(paths[i]))
+            TN_GO(add_database(out, paths[i]));
         else if (!tn_file_exists(paths[i]) || ends_with(paths[i], ".csv"))
             TN_GO(add_csv(out, paths[i], false));
         else
             TN_GO(tn_fail(ctx, TN_ERR_INPUT,
-                          "%s is neither a .csv file nor a folder; name what sweep, bench or train wrote",
+                          "%s is neither a .csv file nor a folder nor a database; name what sweep, bench or "
+                          "train wrote",
                           paths[i]));
     }
-    TN_GO(tell_apart(out));
-    TN_GO(tn_shards_notes(&out->shards, note_shard, out));
-    TN_GO(tn_shards_join(ctx, out->costs, &out->cost_count));
-    TN_GO(tn_devices_of_tables(&out->devices, out->costs, out->cost_count));
-    return TN_OK;
+    status = tell_apart(out);
 cleanup:
-    tn_inputs_free(out);
+    if (status != TN_OK)
+        tn_inputs_free(out);
     return status;
+}
+
+tn_status tn_inputs_join(tn_inputs *in) {
+    tn_status status = tn_shards_notes(&in->shards, note_shard, in);
+    if (status == TN_OK)
+        status = tn_shards_join(in->ctx, in->costs, &in->cost_count);
+    if (status == TN_OK)
+        status = tn_devices_of_tables(&in->devices, in->costs, in->cost_count);
+    if (status != TN_OK)
+        tn_inputs_free(in);
+    return status;
+}
+
+tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out) {
+    TN_TRY(tn_inputs_gather(ctx, paths, count, out));
+    return tn_inputs_join(out);
 }
 
 void tn_inputs_free(tn_inputs *in) {
@@ -414,39 +473,4 @@ const char *tn_run_text(const tn_run *run, const char *name) {
 double tn_run_number(const tn_run *run, const char *name) {
     const json_t *value = tn_run_field(run, name);
     return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-/* Whether this is the first flaw of its row: a row is named once. */
-static bool is_first_of_row(const tn_input_flaw *all, size_t from, size_t i) {
-    return i == from || all[i - 1].flaw.line != all[i].flaw.line || all[i - 1].flaw.use == TN_ROW_USED;
-}
-
-static void say(const tn_inputs *in, const tn_input_flaw *f) {
-    const tn_csv_flaw *flaw = &f->flaw;
-    if (flaw->column)
-        tn_warn(in->ctx, "%s, line %ld: %s '%s': %s", f->file, flaw->line, flaw->column, flaw->value,
-                flaw->why);
-    else
-        tn_warn(in->ctx, "%s, line %ld: %s", f->file, flaw->line, flaw->why);
-}
-
-void tn_inputs_warn(const tn_inputs *in) {
-    enum { NOTES = 8, ROWS = 1000 }; /* of a file */
-    for (size_t from = 0, to; from < in->flaw_count; from = to) {
-        const char *file = in->flaws[from].file;
-        size_t notes = 0, rows = 0;
-        for (to = from; to < in->flaw_count && strcmp(in->flaws[to].file, file) == 0; to++) {
-            bool used = in->flaws[to].flaw.use == TN_ROW_USED;
-            if (!used && !is_first_of_row(in->flaws, from, to))
-                continue;
-            *(used ? &notes : &rows) += 1;
-            if (used ? notes <= NOTES : rows <= ROWS)
-                say(in, &in->flaws[to]);
-        }
-        if (notes > NOTES || rows > ROWS)
-            tn_warn(in->ctx, "%s: and %zu more; the page lists all", file,
-                    (notes > NOTES ? notes - NOTES : 0) + (rows > ROWS ? rows - ROWS : 0));
-        if (rows > 0)
-            tn_warn(in->ctx, "%s: %zu row%s not used", file, rows, rows == 1 ? " is" : "s are");
-    }
 }

@@ -41,11 +41,16 @@ typedef struct tn_inputs {
  * Of a survey (survey.json) its other files of rows are read too, and the folders of its devices.
  * Beside a study.csv its bits.csv is read, which may be named by itself, and routes.csv of its runs of text.
  * Folders are read in the order of names, and a folder in it that holds a study.csv is read too. What is
- * there twice is read once. Files with parts of one grid become one table. TN_ERR_INPUT, naming file and
- * line, for a cell that two such files have; naming the path, for anything else, for damaged files, for one
- * of which no row can be used, and beyond TN_INPUTS_MOST_ROWS cost rows; TN_ERR_ARG when `count` is 0. */
+ * there twice is read once. A database of results (database_read.h), or a part of it, stands for the files
+ * that were stored in it. Files with parts of one grid become one table. TN_ERR_INPUT, naming file and line,
+ * for a cell that two such files have; naming the path, for anything else, for damaged files, for one of
+ * which no row can be used, and beyond TN_INPUTS_MOST_ROWS cost rows; TN_ERR_ARG when `count` is 0. */
 enum { TN_INPUTS_MOST_ROWS = 100000 };
 tn_status tn_inputs_read(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out);
+/* The same in two steps: all files, each a table of its own; then parts of grids joined and devices called by
+ * their names. Both free the inputs when they fail. */
+tn_status tn_inputs_gather(tn_context *ctx, const char *const *paths, size_t count, tn_inputs *out);
+tn_status tn_inputs_join(tn_inputs *in);
 void tn_inputs_free(tn_inputs *in);
 /* Says on stderr what of the files was not taken as it stands: the first rows of each by name, all by number.
  */

@@ -196,3 +196,35 @@ void tn_ratio_widen(tn_ratio *r, double width) {
     r->log_low = r->log - hypot(r->log - r->log_low, width);
     r->log_high = r->log + hypot(r->log_high - r->log, width);
 }
+
+tn_call tn_ratio_call(const tn_ratio *r, double threshold) {
+    bool differs = r->log_low > 0 || r->log_high < 0;
+    if (differs && fabs(r->log) > threshold)
+        return r->log > 0 ? TN_CALL_SLOWER : TN_CALL_FASTER;
+    bool near = r->log_low >= -threshold && r->log_high <= threshold;
+    return near || differs ? TN_CALL_SAME : TN_CALL_OPEN;
+}
+
+size_t tn_times_differences(const tn_times_list *list, double *out) {
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t k = 0; k < i; k++) {
+            if (out)
+                out[count] = fabs(log(list->items[i].median / list->items[k].median));
+            count++;
+        }
+    return count;
+}
+
+double tn_times_scatter(const tn_times_list *const *lists, size_t count) {
+    double square = 0, freedom = 0;
+    for (size_t s = 0; s < count; s++) {
+        double typical = tn_times_typical(lists[s]);
+        for (size_t i = 0; i < lists[s]->count; i++) {
+            double off = log(lists[s]->items[i].median / typical);
+            square += off * off;
+        }
+        freedom += lists[s]->count ? (double)lists[s]->count - 1 : 0;
+    }
+    return freedom > 0 ? sqrt(square / freedom) : 0;
+}

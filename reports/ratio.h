@@ -37,6 +37,17 @@ tn_status tn_ratio_estimate(tn_context *ctx, const tn_times_list *before, const 
 /* The interval with an independent error of `width` on either side, for one run tells nothing of the next. */
 void tn_ratio_widen(tn_ratio *ratio, double width);
 
+/* What an interval says, a difference of less than `threshold` (of the log) being none. */
+typedef enum tn_call { TN_CALL_SAME, TN_CALL_SLOWER, TN_CALL_FASTER, TN_CALL_OPEN } tn_call;
+tn_call tn_ratio_call(const tn_ratio *ratio, double threshold);
+/* Differences of the log between any two runs of a list, into `out` unless that is NULL; their number. */
+size_t tn_times_differences(const tn_times_list *list, double *out);
+/* Median of such differences → standard deviation of a run: two normal values differ by 0.954 of it in the
+ * middle. */
+#define TN_DIFFERENCE_OF_RUNS 0.954
+/* Standard deviation of the log from run to run within the lists, pooled; 0 where none has two runs. */
+double tn_times_scatter(const tn_times_list *const *lists, size_t count);
+
 /* x with P(|X| > x) = alpha for a standard normal X; 0 < alpha < 1. */
 double tn_two_sided(double alpha);
 /* Geometric mean of the runs' medians. */

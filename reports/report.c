@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "database.h"
 #include "file.h"
 #include "report_data.h"
 #include "text_table.h"
@@ -50,9 +51,13 @@ static const struct {
  * it. */
 static int put_json(const char *bytes, size_t size, void *user) {
     FILE *stream = user;
-    for (size_t i = 0; i < size; i++)
-        if (fputs(bytes[i] == '<' ? "\\u003c" : (char[]){bytes[i], '\0'}, stream) == EOF)
+    for (const char *end = bytes + size; bytes < end;) {
+        const char *sign = memchr(bytes, '<', (size_t)(end - bytes)), *stop = sign ? sign : end;
+        const size_t length = (size_t)(stop - bytes);
+        if (fwrite(bytes, 1, length, stream) != length || (sign && fputs("\\u003c", stream) == EOF))
             return -1;
+        bytes = sign ? sign + 1 : end;
+    }
     return 0;
 }
 
@@ -84,18 +89,41 @@ static tn_status put_page(tn_context *ctx, FILE *stream, const json_t *data) {
     return tn_printed(ctx, stream);
 }
 
-tn_status tn_report_write(tn_context *ctx, const char *const *paths, size_t count, const char *out_path) {
+static tn_status store(tn_context *ctx, const char *path, const tn_inputs *in) {
+    tn_database_count count;
+    TN_TRY(tn_database_store(ctx, path, in, &count));
+    if (count.rows_other)
+        tn_warn(
+            ctx,
+            "%s: %zu rows are there already with other cells, and stay as they are: the first stands in %s",
+            path, count.rows_other, count.first_other);
+    tn_progress(ctx, "%s: %zu rows and %zu runs are new, %zu and %zu were there", path, count.rows,
+                count.runs, count.rows_known, count.runs_known);
+    return TN_OK;
+}
+
+tn_status tn_report_keep(tn_context *ctx, const char *const *paths, size_t count, const char *out_path,
+                         const char *database) {
     tn_inputs in;
     tn_outfile out;
     json_t *data = NULL;
-    TN_TRY(tn_inputs_read(ctx, paths, count, &in));
+    TN_TRY(tn_inputs_gather(ctx, paths, count, &in));
     tn_status status = TN_OK;
+    if (database)
+        TN_GO(store(ctx, database, &in));
+    TN_TRY(tn_inputs_join(&in));
     tn_inputs_warn(&in);
-    TN_GO(tn_report_data(&in, &data));
-    TN_GO(tn_outfile_open(ctx, out_path, &out));
-    status = tn_outfile_end(ctx, &out, put_page(ctx, out.stream, data));
+    if (out_path) {
+        TN_GO(tn_report_data(&in, &data));
+        TN_GO(tn_outfile_open(ctx, out_path, &out));
+        status = tn_outfile_end(ctx, &out, put_page(ctx, out.stream, data));
+    }
 cleanup:
     json_decref(data);
     tn_inputs_free(&in);
     return status;
+}
+
+tn_status tn_report_write(tn_context *ctx, const char *const *paths, size_t count, const char *out_path) {
+    return tn_report_keep(ctx, paths, count, out_path, NULL);
 }

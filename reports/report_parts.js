@@ -8,7 +8,7 @@ const Parts = (function () {
   const opened = new Map(); /* which tables the reader opened or closed, so that a filter leaves them so */
   const WIDE = 4; /* columns that a phone has room for */
   const LONGEST = 400; /* rows of a table in the page; downloads have all */
-  const AT_ONCE = 40; /* figures drawn before anyone scrolls: of a hundred devices there are some nine hundred */
+  const MANY = 150, AT_ONCE = 12; /* of so many figures these are drawn before anyone scrolls: of a hundred devices there are 900 */
 
   /* Okabe and Ito's colours, which colour-blind readers can tell apart, the last two darkened until they stand out from white;
      line dashes and point shapes repeat the difference. */
@@ -205,7 +205,7 @@ const Parts = (function () {
     Chart.defaults.animation = false;
     watcher.disconnect();
     figures.forEach((f, i) => {
-      f.waits = !all && i >= AT_ONCE && !f.chart && !f.width;
+      f.waits = !all && figures.length > MANY && i >= AT_ONCE && !f.chart && !f.width;
       if (f.waits) watcher.observe(f.node);
       else put(f, colours);
     });

@@ -44,20 +44,25 @@ static bool read_route(const tn_csv *t, const route_columns *c, size_t row, rout
     return true;
 }
 
-tn_status tn_routes_read(tn_context *ctx, const char *path, tn_csv *out) {
+tn_status tn_routes_check(tn_csv *t) {
     static const char *const wanted[] = {"sequence", "layer", "position", "token", "routed", "oracle", NULL};
-    TN_TRY(tn_csv_read(ctx, path, out));
-    tn_status status = tn_csv_require(out, "routes of a run", wanted);
-    route_columns c = columns_of(out);
-    for (size_t row = 0; row < out->rows && status == TN_OK; row++) {
+    TN_TRY(tn_csv_require(t, "routes of a run", wanted));
+    route_columns c = columns_of(t);
+    for (size_t row = 0; row < t->rows; row++) {
         route r;
-        if (!read_route(out, &c, row, &r))
-            status = tn_fail(
-                ctx, TN_ERR_INPUT,
+        if (!read_route(t, &c, row, &r))
+            return tn_fail(
+                t->ctx, TN_ERR_INPUT,
                 "%s, line %ld: no route (counts from 0, routed and oracle 0 or 1); the file is damaged, "
                 "evaluate the run again",
-                path, out->lines[row + 1]);
+                t->path, t->lines[row + 1]);
     }
+    return TN_OK;
+}
+
+tn_status tn_routes_read(tn_context *ctx, const char *path, tn_csv *out) {
+    TN_TRY(tn_csv_read(ctx, path, out));
+    tn_status status = tn_routes_check(out);
     if (status != TN_OK)
         tn_csv_free(out);
     return status;

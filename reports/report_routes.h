@@ -9,6 +9,7 @@
 /* TN_ERR_INPUT, naming the line, where a row is not what a run writes: sequence, layer and position count
  * from 0, layers below TN_ROUTES_LAYERS, routed and oracle are 0 or 1 (oracle may be empty). */
 tn_status tn_routes_read(tn_context *ctx, const char *path, tn_csv *out);
+tn_status tn_routes_check(tn_csv *t); /* the same of a table that is read */
 enum { TN_ROUTES_LAYERS = 1024 };
 
 /* *out = {layers, sequences: [{id, positions, tokens, needed (null where the task cannot say), routed (a list
