@@ -71,15 +71,16 @@ static void same_data(const char *const *paths, size_t count) {
     json_decref(kept);
 }
 
-static const char *const everything[] = {TN_TEST_DATA "/demo", TN_TEST_DATA "/decode.csv",
-                                         TN_TEST_DATA "/energy.csv", TN_TEST_DATA "/study.csv"};
+static const char *const everything[] = {TN_TEST_DATA "/demo",       TN_TEST_DATA "/decode.csv",
+                                         TN_TEST_DATA "/energy.csv", TN_TEST_DATA "/study.csv",
+                                         TN_TEST_DATA "/text",       TN_TEST_DATA "/bits.csv"};
 
 START_TEST(test_same_report) {
     tn_database_count count;
-    store(everything, 4, &count);
+    store(everything, 6, &count);
     ck_assert_uint_gt(count.rows, 100);
     ck_assert_uint_gt(count.runs, 3);
-    same_data(everything, 4);
+    same_data(everything, 6);
 }
 END_TEST
 
@@ -97,9 +98,9 @@ END_TEST
 START_TEST(test_again) {
     static const char *const grown[] = {"a.csv"}, *const other[] = {"moved.csv"};
     tn_database_count count;
-    store(everything, 4, &count);
+    store(everything, 6, &count);
     shell("cp r.db before.db");
-    store(everything, 4, &count);
+    store(everything, 6, &count);
     ck_assert_uint_eq(count.rows + count.runs + count.rows_other, 0);
     ck_assert_uint_gt(count.rows_known, 100);
     shell("cmp r.db before.db && rm r.db");
@@ -226,24 +227,24 @@ END_TEST
 /* Two at once wait for each other; one that is killed leaves all or nothing. */
 START_TEST(test_several_writers) {
     int status;
-    shell("python3 " MACHINES " m 6");
+    shell("python3 " MACHINES " m 3");
     pid_t one = program_start("report m --sqlite r.db", "one"),
           two = program_start("report m --sqlite r.db", "two");
     ck_assert(waitpid(one, &status, 0) == one && status == 0);
     ck_assert(waitpid(two, &status, 0) == two && status == 0);
-    ck_assert_int_eq(asked("r.db", "SELECT count(*) FROM measurements"), 3000);
-    for (unsigned ms = 20; ms < 220; ms += 40) {
+    ck_assert_int_eq(asked("r.db", "SELECT count(*) FROM measurements"), 1500);
+    for (unsigned ms = 20; ms < 180; ms += 60) {
         unlink("k.db");
         unlink("k.db-journal");
         (void)program_signal("report m --sqlite k.db", SIGKILL, ms);
         struct stat info;
         if (stat("k.db", &info) == 0 && info.st_size > 0)
             ck_assert_int_eq(asked("k.db", "SELECT count(*) FROM sqlite_master")
-                                 ? asked("k.db", "SELECT count(*) FROM measurements") % 3000
+                                 ? asked("k.db", "SELECT count(*) FROM measurements") % 1500
                                  : 0,
                              0);
         program_gives(0, "report m --sqlite k.db", "rows");
-        ck_assert_int_eq(asked("k.db", "SELECT count(*) FROM measurements"), 3000);
+        ck_assert_int_eq(asked("k.db", "SELECT count(*) FROM measurements"), 1500);
     }
 }
 END_TEST
