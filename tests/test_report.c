@@ -7,6 +7,7 @@
 #include "file.h"
 #include "folder.h"
 #include "report.h"
+#include "report_paths.h"
 #include "suite.h"
 
 static tn_context ctx;
@@ -257,6 +258,32 @@ START_TEST(test_alone_and_escaped) {
 }
 END_TEST
 
+static void shortens(const char *before, const char *after) {
+    json_t *root = json_loads(before, 0, NULL), *wanted = json_loads(after, 0, NULL);
+    ck_assert(root && wanted);
+    tn_report_shorten_paths(root);
+    char *is = json_dumps(root, JSON_COMPACT);
+    ck_assert_msg(json_equal(root, wanted), "%s becomes %s", before, is);
+    free(is);
+    json_decref(root);
+    json_decref(wanted);
+}
+
+START_TEST(test_paths_tell_no_folders) {
+    shortens(
+        "{\"files\": [\"/a/b/c/x.csv\", \"/a/b/d/e/x.csv\", \"f/x.csv\"],"
+        " \"flaws\": [{\"file\": \"/a/b/d/e/x.csv\", \"line\": 3}], \"runs\": [{\"path\": \"/a/b/c/x.csv\","
+        " \"config\": {\"data\": \"/home/t/text.txt\", \"task\": \"text\", \"seed\": 1}}]}",
+        "{\"files\": [\"b/c/x.csv\", \"b/d/e/x.csv\", \"f/x.csv\"],"
+        " \"flaws\": [{\"file\": \"b/d/e/x.csv\", \"line\": 3}], \"runs\": [{\"path\": \"b/c/x.csv\","
+        " \"config\": {\"data\": \"text.txt\", \"task\": \"text\", \"seed\": 1}}]}");
+    shortens("{\"files\": [\"/a/b/c.csv\"]}", "{\"files\": [\"b/c.csv\"]}"); /* one file keeps its folder */
+    shortens("{\"files\": [\"/ab/x.csv\", \"/ac/x.csv\"]}", "{\"files\": [\"ab/x.csv\", \"ac/x.csv\"]}");
+    shortens("{\"files\": [\"/x.csv\"]}", "{\"files\": [\"x.csv\"]}");
+    shortens("{\"files\": [\"a/x.csv\", \"../y.csv\"]}", "{\"files\": [\"a/x.csv\", \"../y.csv\"]}");
+}
+END_TEST
+
 START_TEST(test_failures_leave_nothing) {
     const char *const damaged[] = {TN_TEST_DATA "/cost.csv", TN_TEST_DATA "/README.md"};
     unlink(path);
@@ -278,6 +305,7 @@ int main(void) {
     tcase_add_test(tests, test_cards_and_rows_left_out);
     tcase_add_test(tests, test_builds_stay_apart);
     tcase_add_test(tests, test_alone_and_escaped);
+    tcase_add_test(tests, test_paths_tell_no_folders);
     tcase_add_test(tests, test_failures_leave_nothing);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);
