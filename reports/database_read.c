@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 enum { LISTED = 8 };
 
@@ -33,7 +34,8 @@ static bool begins_as_one(const char *input, size_t length) {
     if (length >= sizeof path)
         return false;
     snprintf(path, sizeof path, "%.*s", (int)length, input);
-    FILE *file = fopen(path, "rb");
+    struct stat info; /* a pipe would be waited for, and what is read of it lost */
+    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
     bool is = file && fread(bytes, 1, sizeof bytes, file) == sizeof bytes &&
               memcmp(bytes, magic, sizeof bytes) == 0;
     if (file)

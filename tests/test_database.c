@@ -154,6 +154,10 @@ START_TEST(test_refuses) {
     program_gives(2, "report nothing.csv --sqlite new.db", "nothing.csv");
     ck_assert_int_ne(access("new.db", F_OK), 0);
     program_gives(2, "report m --sqlite x.db -o x.db", "x.db");
+    shell("mkfifo pipe pipe.db");
+    program_gives(2, "report pipe -o r.html", "pipe");
+    program_gives(2, "report pipe.db -o r.html", "pipe.db is no regular file");
+    program_gives(2, "report m --sqlite pipe.db", "pipe.db is no regular file");
     shell(": > empty.db");
     program_gives(2, "report empty.db -o r.html", "empty.db is empty");
     program_gives(0, "report m --sqlite empty.db", "500 rows and 0 runs are new");
