@@ -162,6 +162,21 @@ def data_of(page):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), flags=re.S).group(1))
 
 
+def check_scrolled(page, out):
+    """A figure far down is drawn when a reader gets there, and not before."""
+    probed = out / "probed.html"
+    probe = """<script>
+      const far = Array.from(document.querySelectorAll('figure')).slice(-200)[0], before = far.dataset.drawn;
+      far.scrollIntoView();
+      setTimeout(() => { document.body.dataset.far = before + ' ' + far.dataset.drawn; }, 2000);
+    </script>"""
+    probed.write_text(page.read_text().replace("</body>", probe + "</body>"))
+    done = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--dump-dom", "--virtual-time-budget=20000",
+                           f"--user-data-dir={out / 'browser'}", "--window-size=1280,900", probed.resolve().as_uri()], capture_output=True, timeout=280, check=True)
+    found = re.search(r'<body[^>]* data-far="([^"]*)"', done.stdout.decode())
+    must(found and found.group(1) == "false true", "a figure far down is drawn before and after scrolling to it:", found and found.group(1))
+
+
 def check_opening(page, out):
     if not shutil.which("chromium"):
         say("not held here: how long the page takes to open (chromium is not installed)")
@@ -174,6 +189,7 @@ def check_opening(page, out):
         must(not noise, "console:", noise[:2])
         found = re.search(r'<body[^>]* data-drawn="(\d+)"', dom)
         took.append(int(found.group(1)) / 1000 if found else math.inf)
+    check_scrolled(page, out)
     say(f"the page ({page.stat().st_size / 1e6:.1f} MB) opened in {min(took):.2f} s")
     must(min(took) < PAGE_SECONDS, "the page takes", min(took), "s to open,", PAGE_SECONDS, "s allowed")
 
