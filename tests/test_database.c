@@ -154,6 +154,10 @@ START_TEST(test_refuses) {
     program_gives(2, "report nothing.csv --sqlite new.db", "nothing.csv");
     ck_assert_int_ne(access("new.db", F_OK), 0);
     program_gives(2, "report m --sqlite x.db -o x.db", "x.db");
+    shell("trap '' XFSZ; ulimit -f 200; " TURNOUT_PROGRAM
+          " report m --sqlite large.db >words 2>&1; test $? = 3 && grep -q 'nothing was stored' words && ! "
+          "test -e "
+          "large.db");
     shell("mkfifo pipe pipe.db");
     program_gives(2, "report pipe -o r.html", "pipe");
     program_gives(2, "report pipe.db -o r.html", "pipe.db is no regular file");
