@@ -166,7 +166,7 @@ static const tn_cli_option options[] = {
 const tn_cli_command tn_cmd_compare = {
     "compare",
     "Hold two sets of cost files against each other: what became faster, what slower",
-    "OLD.csv[,...]|DIR|FILE.db NEW.csv[,...]|DIR|FILE.db",
+    "OLD.csv[,...]|DIR|FILE.db NEW",
     1,
     TN_CLI_MAX_ARGUMENTS,
     options,
