@@ -3,11 +3,13 @@ its header, nothing may be fetched from elsewhere, the console must stay silent,
 
 import csv
 import json
+import os
 import pathlib
 import random
 import re
 import subprocess
 import sys
+import time
 
 import page_layout
 
@@ -264,8 +266,10 @@ def check_shape(out, make_report, page, data):
     inputs = ("demo-pocl", "quick-pocl/cost.csv", "decode-pocl/cost.csv", "h100/cost-0.1.0.csv", "recall-pocl/far.csv", "recall-pocl/far-long.csv", "text-pocl/study.csv")
     subprocess.run([make_report, baselines, *(kept / name for name in inputs)], check=True)
     wrong = []
-    for name, made in (("report", page), ("baselines", baselines)):
-        wrong += page_layout.check_layout(out, made, name, chromium, unescaped) + page_layout.check_print(out, made, name, chromium)
+    schemes, day = ("light", "dark"), int(os.environ.get("TURNOUT_TEST_SEED", time.time()))  # one each, the other on another day
+    for i, (name, made) in enumerate((("report", page), ("baselines", baselines))):
+        mine = schemes if os.environ.get("TURNOUT_TEST_ALL") else (schemes[(day + i) % 2],)
+        wrong += page_layout.check_layout(out, made, name, chromium, unescaped, mine) + page_layout.check_print(out, made, name, chromium)
     return wrong
 
 

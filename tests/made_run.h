@@ -39,6 +39,7 @@ static inline tn_train_config made_config(tn_context *ctx, const made_run *run) 
     c.model.heads = 2;
     c.model.mlp_width = 48;
     ck_ok(ctx, tn_mixer_parse(ctx, run->mixer, &c.model));
+    c.curriculum.budget = 0;
     if (run->routing)
         ck_ok(ctx, tn_routing_parse(ctx, run->routing, &c.model));
     c.model.positions = tn_mixer_has_attention(&c.model) ? run->positions : TN_POSITIONS_NONE;

@@ -154,7 +154,7 @@ def probed(text, paper):
     return text.replace("<head>", "<head>" + RECORD, 1).replace("</body>", probe + "</body>")
 
 
-def check_layout(out, page, name, chromium, unescaped):
+def check_layout(out, page, name, chromium, unescaped, schemes):
     """Lines that say what is wrong with the page, opened by chromium(out, page, *options)."""
     text, wrong = page.read_text(), []
     screen, paper, frames = out / f"{name}-screen.html", out / f"{name}-paper.html", out / f"{name}-frames.html"
@@ -163,7 +163,7 @@ def check_layout(out, page, name, chromium, unescaped):
     widths = [(screen.name, width) for width in WIDTHS] + [(paper.name, PAPER)]
     frame = "".join(f'<iframe src="{source}" style="border:0;display:block;width:{width}px;height:3000px"></iframe>' for source, width in widths)
     frames.write_text(FRAMES % (len(widths), frame))
-    for scheme in ("light", "dark"):
+    for scheme in schemes:
         colours = f"--blink-settings=preferredColorScheme={int(scheme == 'light')}"
         dom, noise = chromium(out, frames, "--virtual-time-budget=60000", "--dump-dom", colours, "--window-size=2600,1200")
         wrong += [f"{name}, {scheme}: console: {line}" for line in noise]

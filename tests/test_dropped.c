@@ -138,7 +138,7 @@ static int run_elsewhere(char **words) {
 static int stride, first;
 
 static void choose_launches(void) {
-    stride = getenv("TURNOUT_TEST_ALL") ? 1 : 24;
+    stride = getenv("TURNOUT_TEST_ALL") ? 1 : 48;
     first = (int)(time(NULL) % stride);
     printf("1 launch in %d from number %d on\n", stride, 1 + first);
 }
