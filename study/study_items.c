@@ -52,6 +52,10 @@ void tn_study_name_run(const tn_task_config *t, const char *mixer, char run[TN_S
         snprintf(run, TN_STUDY_NAME, "text%lld-%s-s%llu", (long long)t->length, mixer, seed);
 }
 
+void tn_study_name_row(tn_study_part part, const char *run, char name[TN_STUDY_NAME]) {
+    snprintf(name, TN_STUDY_NAME, "%s-%.100s", tn_study_part_name(part), run);
+}
+
 tn_status tn_study_add(tn_study_plan *plan, const tn_study_options *o, tn_study_part part,
                        const tn_task_config *task, const char *label, const char *mixer,
                        tn_study_item **out) {
@@ -61,7 +65,7 @@ tn_status tn_study_add(tn_study_plan *plan, const tn_study_options *o, tn_study_
     item.sequences = tn_study_sequences(o->sequences, length_of(task));
     snprintf(item.label, sizeof item.label, "%s", label);
     tn_study_name_run(task, label, item.run);
-    snprintf(item.name, TN_STUDY_NAME, "%s-%.100s", tn_study_part_name(part), item.run);
+    tn_study_name_row(part, item.run, item.name);
     item.work = work_of(plan, &item);
     TN_TRY(tn_grow(plan->ctx, &plan->items, &plan->capacity, plan->count + 1, sizeof *plan->items));
     *out = &plan->items[plan->count++];

@@ -1,6 +1,5 @@
 #include "study_items.h"
 
-#include "cost.h"
 #include "pairs.h"
 
 #include <fnmatch.h>

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { USUAL_LENGTH = 512, TIMES = 3 };
+enum { USUAL_LENGTH = 512 };
 static const char routed_label[] = "routed-budget0.09"; /* whose share and seconds others take */
 
 /* With the control or peer go what the routed model has: its parameters. */
@@ -38,7 +38,7 @@ static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, con
 static void name_row(const tn_task_config *task, const char *label, char name[TN_STUDY_NAME]) {
     char run[TN_STUDY_NAME];
     tn_study_name_run(task, label, run);
-    snprintf(name, TN_STUDY_NAME, "text-%.100s", run);
+    tn_study_name_row(TN_STUDY_TEXT, run, name);
 }
 
 static tn_status add_controls(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
@@ -116,38 +116,40 @@ static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *
     return TN_OK;
 }
 
-/* The same runs on longer windows. */
-static tn_status add_lengths(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
-    static const int64_t times[TIMES] = {2, 4, 16};
-    const size_t before = plan->count;
-    for (int k = 0; k < TIMES; k++)
-        for (size_t i = 0; i < before; i++) {
-            static const char *const labels[] = {"conv", "attention", routed_label, "hybrid"};
-            char name[TN_STUDY_NAME];
-            bool wanted = false;
-            for (size_t j = 0; j < sizeof labels / sizeof labels[0]; j++) {
-                name_row(task, labels[j], name);
-                wanted = wanted || strcmp(plan->items[i].name, name) == 0;
-            }
-            if (!wanted)
-                continue;
-            tn_study_item item = plan->items[i];
-            item.task.length = times[k] * task->length;
-            item.sequences = tn_study_sequences(o->sequences, item.task.length);
-            snprintf(item.name, TN_STUDY_NAME, "text-%.90s-at%lld", item.run, (long long)item.task.length);
-            item.work =
-                (double)item.sequences * tn_study_sequence_flops(&item.config.model, item.task.length, false);
-            TN_TRY(tn_grow(plan->ctx, &plan->items, &plan->capacity, plan->count + 1, sizeof *plan->items));
-            plan->items[plan->count++] = item;
-        }
+static bool is_evaluated_longer(const tn_study_item *item) {
+    static const char *const labels[] = {"conv", "attention", routed_label, "hybrid"};
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
+        if (strcmp(item->label, labels[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The same runs on windows so many times as long: of the items from `first` on, which are one seed's. */
+static tn_status add_length(tn_study_plan *plan, const tn_study_options *o, size_t first, size_t last,
+                            int64_t times) {
+    for (size_t i = first; i < last; i++) {
+        tn_study_item item = plan->items[i];
+        if (!is_evaluated_longer(&item))
+            continue;
+        item.task.length *= times;
+        item.sequences = tn_study_sequences(o->sequences, item.task.length);
+        snprintf(item.name, TN_STUDY_NAME, "text-%.90s-at%lld", item.run, (long long)item.task.length);
+        item.work =
+            (double)item.sequences * tn_study_sequence_flops(&item.config.model, item.task.length, false);
+        TN_TRY(tn_grow(plan->ctx, &plan->items, &plan->capacity, plan->count + 1, sizeof *plan->items));
+        plan->items[plan->count++] = item;
+    }
     return TN_OK;
 }
 
 tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int64_t seed) {
     tn_task_config task = {
         .kind = TN_TASK_TEXT, .length = o->length ? o->length : USUAL_LENGTH, .seed = (uint64_t)seed};
+    static const int64_t times[] = {2, 4, 16};
+    const size_t first = plan->count;
     tn_study_item *item;
     snprintf(task.data, sizeof task.data, "%s", o->data);
+    TN_TRY(tn_task_config_read(plan->ctx, &task)); /* once, not for every item */
     TN_TRY(add(plan, o, &task, "conv", "conv", &item));
     TN_TRY(add(plan, o, &task, "attention", "attention", &item));
     TN_TRY(add_budgets(plan, o, &task));
@@ -155,5 +157,8 @@ tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int6
     TN_TRY(add_peers(plan, o, &task));
     TN_TRY(add_capacities(plan, o, &task));
     TN_TRY(add_equal_seconds(plan, o, &task));
-    return add_lengths(plan, o, &task);
+    const size_t last = plan->count;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        TN_TRY(add_length(plan, o, first, last, times[i]));
+    return TN_OK;
 }

@@ -9,7 +9,7 @@
 
 struct tn_task {
     tn_task_config config;
-    int64_t vocab, length, labels; /* V, T, labels a sequence */
+    int64_t length, labels; /* T, labels a sequence */
     double floor_rows;
     tn_corpus corpus; /* of text */
     /* Of text: windows in the documents before each one, of those that are learned from and of those that are

@@ -63,20 +63,23 @@ void tn_task_config_trim(tn_task_config *c) {
         c->data_hash = 0;
 }
 
+int64_t tn_task_config_vocab(const tn_task_config *c) {
+    return c->kind == TN_TASK_RECALL ? 3 * TN_RECALL_KINDS
+           : c->kind == TN_TASK_MQAR ? TN_MQAR_VOCAB
+                                     : TN_BYTES;
+}
+
 static void sizes(tn_task *task) {
     const tn_task_config *c = &task->config;
     if (c->kind == TN_TASK_RECALL) {
-        task->vocab = 3 * TN_RECALL_KINDS;
         task->length = c->distance + 2;
         task->labels = 1;
         task->floor_rows = 1;
     } else if (c->kind == TN_TASK_MQAR) {
-        task->vocab = TN_MQAR_VOCAB;
         task->length = c->length;
         task->labels = c->pairs;
         task->floor_rows = (double)c->pairs;
     } else {
-        task->vocab = TN_BYTES;
         task->length = task->labels = c->length;
         task->floor_rows = 0;
     }
@@ -98,6 +101,16 @@ tn_status tn_task_make(tn_context *ctx, const tn_task_config *c, tn_task **out) 
     return TN_OK;
 }
 
+tn_status tn_task_config_read(tn_context *ctx, tn_task_config *c) {
+    tn_task *task;
+    if (c->kind != TN_TASK_TEXT || c->data_hash)
+        return tn_task_config_check(ctx, c);
+    TN_TRY(tn_task_make(ctx, c, &task));
+    *c = task->config;
+    tn_task_free(ctx, task);
+    return TN_OK;
+}
+
 void tn_task_free(tn_context *ctx, tn_task *task) {
     if (!task)
         return;
@@ -114,7 +127,7 @@ const tn_text_facts *tn_task_text(const tn_task *task) {
 }
 
 int64_t tn_task_vocab(const tn_task *task) {
-    return task->vocab;
+    return tn_task_config_vocab(&task->config);
 }
 
 int64_t tn_task_length(const tn_task *task) {

@@ -47,7 +47,10 @@ typedef struct tn_task tn_task;
 
 /* TN_ERR_INPUT where text is not what c->data_hash was taken of. */
 tn_status tn_task_make(tn_context *ctx, const tn_task_config *c, tn_task **out);
-void tn_task_free(tn_context *ctx, tn_task *task); /* NULL is fine */
+void tn_task_free(tn_context *ctx, tn_task *task);     /* NULL is fine */
+int64_t tn_task_config_vocab(const tn_task_config *c); /* V of the task, made or not */
+/* Checks c, and of text whose hash nobody knows yet reads it, for the hash. */
+tn_status tn_task_config_read(tn_context *ctx, tn_task_config *c);
 /* As it was made, and for text with its hash; borrowed. */
 const tn_task_config *tn_task_get_config(const tn_task *task);
 const tn_text_facts *tn_task_text(const tn_task *task);   /* borrowed; NULL for other tasks */

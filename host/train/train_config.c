@@ -188,11 +188,11 @@ static void text_recipe(tn_train_config *c) {
 
 tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, int64_t steps,
                                   tn_train_config *out) {
-    tn_task *made;
-    TN_TRY(tn_task_make(ctx, task, &made));
+    tn_task_config known = *task;
+    TN_TRY(tn_task_config_read(ctx, &known));
     *out = (tn_train_config){
-        .task = *tn_task_get_config(made),
-        .model = tn_model_config_default(tn_task_vocab(made)),
+        .task = known,
+        .model = tn_model_config_default(tn_task_config_vocab(task)),
         .curriculum = tn_curriculum_default(steps ? steps : usual_steps(task)),
         .optimizer = {.beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.01, .clip = 1},
         .penalty = TN_PENALTY_MEAN,
@@ -200,7 +200,6 @@ tn_status tn_train_config_default(tn_context *ctx, const tn_task_config *task, i
         .seed = task->seed,
         .log_every = 10,
         .checkpoint_every = 100};
-    tn_task_free(ctx, made);
     if (task->kind == TN_TASK_RECALL)
         recall_recipe(out);
     if (task->kind == TN_TASK_MQAR)
