@@ -47,6 +47,20 @@ static inline void check_forward(const tn_model_config *c, tn_gate gate) {
     tn_model_destroy(m);
 }
 
+/* Every gate that a model of c has, and rotated positions where anything attends. */
+static inline void check_every_forward(tn_model_config c) {
+    check_forward(&c, TN_GATE_COMPACT);
+    check_forward(&c, TN_GATE_BLOCKS);
+    if (tn_mixer_has_router(&c)) {
+        check_forward(&c, TN_GATE_DENSE);
+        check_forward(&c, TN_GATE_SOFT);
+    }
+    if (tn_mixer_has_attention(&c)) {
+        c.positions = TN_POSITIONS_ROPE;
+        check_forward(&c, TN_GATE_COMPACT);
+    }
+}
+
 static inline double reference_loss(const tn_model_ref *ref, const int32_t *tokens, const tn_input *in,
                                     const uint8_t *mask, double penalty, double *logits, double *p) {
     double sum = 0, routed = 0;

@@ -76,4 +76,16 @@ static inline void logits_of(tn_model *m, tn_workspace *ws, const tn_input *in, 
     ck_ok(&ctx, tn_buffer_read(tn_workspace_logits(ws), 0, (size_t)(in->L * V) * 4, out));
 }
 
+/* Each sequence of a batch by itself has the bits, `batch` [N,V], that it has there. */
+static inline void check_alone(tn_model *m, tn_workspace *ws, const tn_input *in, const float *batch,
+                               const char *mixer) {
+    static float alone[T * V];
+    for (int b = 0; b < B; b++) {
+        tn_input one = {.B = 1, .T = T, .tokens = in->tokens + b * T, .L = T, .oracle = in->oracle + b * T};
+        logits_of(m, ws, &one, TN_GATE_COMPACT, NULL, alone);
+        ck_assert_msg(memcmp(alone, batch + b * T * V, sizeof alone) == 0, "%s: sequence %d differs alone",
+                      mixer, b);
+    }
+}
+
 #endif

@@ -10,17 +10,7 @@
 
 START_TEST(test_forward) {
     open_device();
-    tn_model_config c = small_of(_i);
-    check_forward(&c, TN_GATE_COMPACT);
-    check_forward(&c, TN_GATE_BLOCKS);
-    if (c.mixer == TN_MIXER_ROUTED) {
-        check_forward(&c, TN_GATE_DENSE);
-        check_forward(&c, TN_GATE_SOFT);
-    }
-    if (c.mixer != TN_MIXER_CONV) {
-        c.positions = TN_POSITIONS_ROPE;
-        check_forward(&c, TN_GATE_COMPACT);
-    }
+    check_every_forward(small_of(_i));
     close_device();
 }
 END_TEST
@@ -134,7 +124,7 @@ END_TEST
 START_TEST(test_batch_independence) {
     static int32_t tokens[N];
     static uint8_t oracle[N];
-    static float batch[N * V], alone[T * V];
+    static float batch[N * V];
     open_device();
     tn_model_config c = small_of(_i);
     if (c.mixer != TN_MIXER_RANDOM) { /* its mask is drawn by the batch */
@@ -145,12 +135,7 @@ START_TEST(test_batch_independence) {
         ck_ok(&ctx, tn_workspace_create(m, B, T, &ws));
         tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
         logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, batch);
-        for (int b = 0; b < B; b++) {
-            tn_input one = {.B = 1, .T = T, .tokens = tokens + b * T, .L = T, .oracle = oracle + b * T};
-            logits_of(m, ws, &one, TN_GATE_COMPACT, NULL, alone);
-            ck_assert_msg(memcmp(alone, batch + b * T * V, sizeof alone) == 0,
-                          "%s: sequence %d differs alone", mixers[_i / 2], b);
-        }
+        check_alone(m, ws, &in, batch, mixers[_i / 2]);
         tn_workspace_destroy(ws);
         tn_model_destroy(m);
     }

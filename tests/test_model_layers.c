@@ -39,15 +39,7 @@ static tn_model_config config_of(const way_of *w) {
 START_TEST(test_forward) {
     open_device();
     way = _i % 2 ? TN_ABSORB_ALWAYS : TN_ABSORB_NEVER;
-    tn_model_config c = config_of(&ways[_i / 2]);
-    check_forward(&c, TN_GATE_COMPACT);
-    check_forward(&c, TN_GATE_BLOCKS);
-    if (tn_mixer_has_router(&c)) {
-        check_forward(&c, TN_GATE_DENSE);
-        check_forward(&c, TN_GATE_SOFT);
-    }
-    c.positions = TN_POSITIONS_ROPE;
-    check_forward(&c, TN_GATE_COMPACT);
+    check_every_forward(config_of(&ways[_i / 2]));
     close_device();
 }
 END_TEST
@@ -139,12 +131,8 @@ START_TEST(test_same_bits) {
     tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
     m->count = TN_COUNT_HOST;
     logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, batch);
-    for (int b = 0; b < B && c.mixer != TN_MIXER_RANDOM; b++) {
-        tn_input one = {.B = 1, .T = T, .tokens = tokens + b * T, .L = T, .oracle = oracle + b * T};
-        logits_of(m, ws, &one, TN_GATE_COMPACT, NULL, other);
-        ck_assert_msg(memcmp(other, batch + b * T * V, T * V * 4) == 0, "%s: sequence %d differs alone",
-                      ways[_i / 2].mixer, b);
-    }
+    if (c.mixer != TN_MIXER_RANDOM) /* its mask is drawn by the batch */
+        check_alone(m, ws, &in, batch, ways[_i / 2].mixer);
     m->count = TN_COUNT_DEVICE;
     logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, other);
     ck_assert(memcmp(other, batch, sizeof batch) == 0);
