@@ -14,6 +14,7 @@
 enum { SUMMARY_SEQUENCES = 2000 };
 
 static const char *const lambda_words[] = {"measured", NULL}, *const positions[] = {"none", "rope", NULL},
+                         *const mixes[] = {"replace", "add", NULL},
                          *const penalties[] = {"mean", "rows", NULL},
                          *const prices[] = {"all", "known", NULL};
 
@@ -46,6 +47,8 @@ static tn_status model_options(tn_context *ctx, const tn_cli_args *args, tn_mode
         TN_TRY(tn_routing_parse(ctx, tn_cli_string(args, "routing", NULL), m));
     if (tn_cli_given(args, "routing") && !tn_mixer_has_router(m))
         return tn_fail(ctx, TN_ERR_ARG, "--routing belongs to the mixer routed");
+    if (tn_cli_given(args, "mix"))
+        TN_TRY(tn_mix_parse(ctx, tn_cli_string(args, "mix", NULL), m));
     const char *given = tn_cli_string(args, "positions", NULL); /* else the task's usual ones */
     return given ? tn_positions_parse(ctx, given, m) : TN_OK;
 }
@@ -210,6 +213,8 @@ static const tn_cli_option options[] = {
      "a row that attends sees its own and the N - 1 positions before it; 0: all (0)", 0, INT32_MAX},
     {"routing", 0, "R", TN_CLI_STRING,
      "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
+    {"mix", 0, "replace|add", TN_CLI_STRING,
+     "what attention does to a routed row's convolution (text add, else replace)", 0, 0, mixes},
     {"positions", 0, "none|rope", TN_CLI_STRING, "how a row knows its place (text rope, else none)", 0, 0,
      positions},
     {"no-curriculum", 0, NULL, TN_CLI_FLAG, "the full cost of attention from the first step: the ablation"},

@@ -136,7 +136,8 @@ static tn_status fill(study *s, work *w, tn_study_row *row) {
     tn_free(s->ctx, metrics);
     TN_TRY(status);
     TN_TRY(tn_study_fill_learning(s->ctx, &w->summary, &learning, attention_seconds(s, w->item), row));
-    TN_TRY(tn_study_row_number(s->ctx, row, "win_kept_pct", tn_study_win_kept(&s->rows, row)));
+    TN_TRY(tn_study_row_number(s->ctx, row, "win_kept_pct", tn_study_win_kept(&s->rows, row, "attention")));
+    TN_TRY(tn_study_row_number(s->ctx, row, "both_kept_pct", tn_study_win_kept(&s->rows, row, "both")));
     if (w->item->part != TN_STUDY_DEVICES)
         return TN_OK;
     TN_TRY(

@@ -66,9 +66,9 @@ tn_status tn_study_fill_summary(tn_context *ctx, const tn_run_summary *s, tn_stu
     return tn_study_row_number(ctx, row, "regret", known ? e->attention_pct / e->floor_pct : NAN);
 }
 
-double tn_study_win_kept(const tn_study_rows *rows, const tn_study_row *row) {
-    static const char *const same[] = {"task", "length", "trained_length", "seed"}, *const ends[] = {
-                                                                                        "conv", "attention"};
+double tn_study_win_kept(const tn_study_rows *rows, const tn_study_row *row, const char *best) {
+    static const char *const same[] = {"task", "length", "trained_length", "seed"};
+    const char *const ends[] = {"conv", best};
     double bits[2] = {NAN, NAN};
     for (size_t i = 0; i < rows->count; i++) {
         const tn_study_row *other = &rows->items[i];

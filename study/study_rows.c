@@ -74,7 +74,8 @@ const char *const tn_study_columns[TN_STUDY_COLUMNS + 1] = {"task",
                                                             "trained_length",
                                                             "budget",
                                                             "us_per_token",
-                                                            "win_kept_pct"};
+                                                            "win_kept_pct",
+                                                            "both_kept_pct"};
 
 static int column_of(const char *name) {
     for (int i = 0; i < TN_STUDY_COLUMNS; i++)

@@ -7,7 +7,7 @@
 
 /* Names in the order of the file; NULL ends. Only ever appended. */
 extern const char *const tn_study_columns[];
-enum { TN_STUDY_COLUMNS = 65 };
+enum { TN_STUDY_COLUMNS = 66 };
 
 typedef struct tn_study_row {
     char *cells[TN_STUDY_COLUMNS]; /* NULL: empty */

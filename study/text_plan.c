@@ -21,6 +21,12 @@ static tn_status add(tn_study_plan *plan, const tn_study_options *o, const tn_ta
     return TN_OK;
 }
 
+/* What people build who need no routing: attention beside the convolution in every row. */
+static tn_status add_both(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                          const char *label, tn_study_item **out) {
+    return add(plan, o, task, label, "periodic:1", out);
+}
+
 /* A held-out share is a little off the one that was steered for: so that a tenth is no more than that. */
 static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
     static const double budgets[] = {0.09, 0.045, 0.18, 0.0225};
@@ -65,6 +71,16 @@ static tn_status add_window(tn_study_plan *plan, const tn_study_options *o, cons
     return TN_OK;
 }
 
+static tn_status add_both_window(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                                 int window) {
+    tn_study_item *item;
+    char label[40];
+    snprintf(label, sizeof label, "both-window%d", window);
+    TN_TRY(add_both(plan, o, task, label, &item));
+    item->config.model.window = window;
+    return TN_OK;
+}
+
 static tn_status add_peers(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
     static const int windows[] = {64, 128, 32}, taps = 2;
     tn_study_item *item;
@@ -74,6 +90,7 @@ static tn_status add_peers(tn_study_plan *plan, const tn_study_options *o, const
         snprintf(label, sizeof label, "window%d", windows[i]);
         TN_TRY(add_window(plan, o, task, label, windows[i], &item));
     }
+    TN_TRY(add_both_window(plan, o, task, windows[0]));
     snprintf(label, sizeof label, "conv-taps%d", taps);
     TN_TRY(add(plan, o, task, label, "conv", &item));
     const int64_t parameters = tn_cost_parameters(&item->config.model);
@@ -99,7 +116,7 @@ static tn_status add_capacities(tn_study_plan *plan, const tn_study_options *o, 
 /* What the others learn in the seconds of the routed run, by a step's time in their own rows. */
 static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *o,
                                    const tn_task_config *task) {
-    static const char *const labels[] = {"attention", "conv", "hybrid", "window64"};
+    static const char *const labels[] = {"attention", "conv", "both", "hybrid", "window64"};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         tn_study_item *item;
         char label[40];
@@ -107,6 +124,8 @@ static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *
         if (i < 2)
             TN_TRY(add(plan, o, task, label, labels[i], &item));
         else if (i == 2)
+            TN_TRY(add_both(plan, o, task, label, &item));
+        else if (i == 3)
             TN_TRY(add_hybrid(plan, o, task, label, &item));
         else
             TN_TRY(add_window(plan, o, task, label, 64, &item));
@@ -117,7 +136,7 @@ static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *
 }
 
 static bool is_evaluated_longer(const tn_study_item *item) {
-    static const char *const labels[] = {"conv", "attention", routed_label, "hybrid"};
+    static const char *const labels[] = {"conv", "attention", "both", routed_label, "hybrid"};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
         if (strcmp(item->label, labels[i]) == 0)
             return true;
@@ -152,6 +171,7 @@ tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int6
     TN_TRY(tn_task_config_read(plan->ctx, &task)); /* once, not for every item */
     TN_TRY(add(plan, o, &task, "conv", "conv", &item));
     TN_TRY(add(plan, o, &task, "attention", "attention", &item));
+    TN_TRY(add_both(plan, o, &task, "both", &item));
     TN_TRY(add_budgets(plan, o, &task));
     TN_TRY(add_controls(plan, o, &task));
     TN_TRY(add_peers(plan, o, &task));

@@ -153,7 +153,7 @@ static void mixer(const tn_model_ref *r, int64_t i, int64_t B, int64_t T, const 
         if (tn_layer_mixer(cfg, i) == TN_MIXER_ATTENTION)
             g[n] = h[n] = 1;
         for (int64_t d = 0; d < D; d++)
-            x[n * D + d] += c[n * D + d] + g[n] * (o[n * D + d] - c[n * D + d]);
+            x[n * D + d] += c[n * D + d] + g[n] * (cfg->added ? o[n * D + d] : o[n * D + d] - c[n * D + d]);
     }
     free(u);
     free(c);

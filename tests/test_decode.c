@@ -15,12 +15,13 @@ static bool whole_test(void) {
     return all && strcmp(all, "1") == 0;
 }
 
-/* Every mixer without and with rope, and with fewer key heads. */
+/* Every mixer without and with rope, and with fewer key heads; every second that routes has both tracks. */
 static tn_model_config config_of(int i) {
     tn_model_config c = small(mixers[i / 3]);
     way = TN_ABSORB_NEVER;
     c.mlp_width = i % 2 ? 40 : 48;
     c.kv_heads = i % 3 == 2 && tn_mixer_has_attention(&c) ? 1 : c.kv_heads;
+    c.added = i % 2 && tn_mixer_has_choice(&c);
     c.positions = i % 3 == 1 && tn_mixer_has_attention(&c) ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
     return c;
 }

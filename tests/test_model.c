@@ -250,6 +250,9 @@ START_TEST(test_absorbing_pays) {
         double products = i == 0 ? 4 * D * D * (H * R + D) : 4 * D * D * (R + LONG);
         ck_assert(fabs(cost.score_flops - scores) < 1);
         ck_assert(fabs(cost.flops - scores - products - LONG * (5 * D + 2 * 4 * D + 4 * D + 2 * D * D)) < 1);
+        c.added = true;
+        ck_assert(fabs(tn_cost_mixer(&c, 0, LONG, &stats[0]).flops - cost.flops - D * R) < 1);
+        c.added = false;
         tn_workspace_destroy(ws);
         tn_model_destroy(m);
     }

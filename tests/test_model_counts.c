@@ -89,6 +89,11 @@ START_TEST(test_every_mixer) {
     c.positions = TN_POSITIONS_ROPE;
     check(&c, B, T);
     c.positions = TN_POSITIONS_NONE;
+    if (tn_mixer_has_choice(&c)) {
+        c.added = true;
+        check(&c, B, T);
+        c.added = false;
+    }
     if (tn_mixer_has_router(&c)) {
         c.routing = TN_ROUTING_CAPACITY;
         c.capacity = 0.1;

@@ -6,6 +6,7 @@
 typedef struct way_of {
     const char *mixer;
     int64_t window;
+    bool added;
 } way_of;
 
 static const way_of ways[] = {{"conv,routed,attention,conv", 0},
@@ -18,7 +19,11 @@ static const way_of ways[] = {{"conv,routed,attention,conv", 0},
                               {"random:0.3", 5},
                               {"periodic:4", 3},
                               {"oracle", 7},
-                              {"routed", T + 3}};
+                              {"routed", T + 3},
+                              {"routed", 0, true},
+                              {"conv,routed,attention", 5, true},
+                              {"random:0.3", 0, true},
+                              {"periodic:4", 3, true}};
 enum { WAYS = sizeof ways / sizeof ways[0] };
 
 static int64_t words(const char *list) {
@@ -32,6 +37,7 @@ static tn_model_config config_of(const way_of *w) {
     tn_model_config c = small(w->mixer);
     c.layers = words(w->mixer) > 1 ? words(w->mixer) : 2;
     c.window = w->window;
+    c.added = w->added;
     ck_ok(&ctx, tn_model_config_check(&ctx, &c));
     return c;
 }
@@ -76,6 +82,7 @@ START_TEST(test_drawn) {
     way = (tn_absorb)tn_rng_below(&rng, 3);
     tn_model_config c = config_of(&w);
     c.layers = layers;
+    c.added = tn_mixer_has_router(&c) && tn_rng_below(&rng, 2);
     c.kv_heads = attends ? tn_rng_below(&rng, 2) : 0;
     c.positions = attends && tn_rng_below(&rng, 3) == 0 ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
     check_forward(&c, TN_GATE_COMPACT);
@@ -196,6 +203,7 @@ START_TEST(test_config) {
     ck_assert(strstr(ctx.message, "3 mixers for 2 layers") != NULL);
     c.layers = back.layers = 3;
     c.window = 9;
+    c.added = true;
     ck_ok(&ctx, tn_model_config_check(&ctx, &c));
     for (int i = 0; i < TN_CONFIG_FIELDS; i++)
         ck_ok(&ctx, tn_model_config_set(&ctx, &back, tn_model_config_field(&c, i, text), text));
@@ -206,6 +214,9 @@ START_TEST(test_config) {
     ck_assert_int_eq(tn_layer_mixer(&back, 2), TN_MIXER_ATTENTION);
     back.window = 8;
     ck_assert_str_eq(tn_model_config_differs(&c, &back, text, other), "window");
+    back.window = 9;
+    back.added = false;
+    ck_assert_str_eq(tn_model_config_differs(&c, &back, text, other), "added");
 
     c = small("routed,routed"); /* one way to say it */
     tn_model_config_field(&c, 6, text);
@@ -241,6 +252,28 @@ START_TEST(test_config) {
 }
 END_TEST
 
+START_TEST(test_added) {
+    open_device();
+    tn_model_config c = small("conv");
+    c.added = true;
+    ck_assert_int_eq(tn_model_config_check(&ctx, &c), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "no layer of this model routes rows") != NULL);
+    ck_ok(&ctx, tn_mixer_parse(&ctx, "attention", &c)); /* which has nothing to add to */
+    ck_assert(!c.added);
+    ck_ok(&ctx, tn_mix_parse(&ctx, "add", &c));
+    ck_assert(c.added);
+    ck_assert_int_eq(tn_mix_parse(&ctx, "both", &c), TN_ERR_ARG);
+    ck_assert_int_eq(tn_model_config_set(&ctx, &c, "added", "2"), TN_ERR_INPUT);
+    c = small("random:0.5");
+    c.added = true;
+    c.window = 3;
+    c = tn_model_config_dense(&c);
+    ck_ok(&ctx, tn_model_config_check(&ctx, &c));
+    ck_assert(tn_mixer_is_dense(&c) && !c.added);
+    close_device();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("model_layers");
     TCase *t = tcase_create("model_layers");
@@ -252,6 +285,7 @@ int main(void) {
     tcase_add_loop_test(t, test_same_bits, 0, 2 * WAYS);
     tcase_add_loop_test(t, test_counts, 0, 2 * WAYS);
     tcase_add_test(t, test_config);
+    tcase_add_test(t, test_added);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);
 }

@@ -19,11 +19,9 @@ static const struct {
     const char *mixer;
     bool soft;
     int64_t kv_heads;
-} cases[] = {{"conv", false, 0},
-             {"attention", false, 0},
-             {"routed", false, 0},
-             {"routed", true, 0},
-             {"routed", false, 1}};
+    bool added;
+} cases[] = {{"conv", false, 0},   {"attention", false, 0},    {"routed", false, 0},     {"routed", true, 0},
+             {"routed", false, 1}, {"routed", false, 0, true}, {"routed", true, 0, true}};
 
 static double loss_of(const tn_model_ref *ref, double *logits) {
     double p[LAYERS * N], sum = 0;
@@ -85,6 +83,7 @@ START_TEST(test_gradients) {
     tn_model *m;
     tn_model_config c = small(cases[_i].mixer);
     c.kv_heads = cases[_i].kv_heads;
+    c.added = cases[_i].added;
     tn_rng rng = tn_rng_make(5, TN_RNG_CASE, (uint64_t)_i);
     ck_ok(&ctx, tn_device_open_selected(&ctx, getenv("TURNOUT_DEVICE"), &dev));
     ck_ok(&ctx, tn_model_create(dev, &c, false, &m));

@@ -48,7 +48,7 @@ static void names_are_sound(void) {
                 ck_ok(&ctx, tn_train_config_same(&ctx, &a->config, &b->config));
             else
                 ck_assert_msg(tn_train_config_same(&ctx, &a->config, &b->config) != TN_OK || a->matched[0] ||
-                                  b->seconds_of[0] || a->seconds_of[0] ||
+                                  b->matched[0] || b->seconds_of[0] || a->seconds_of[0] ||
                                   a->price_measured != b->price_measured,
                               "%s and %s are the same run", a->run, b->run);
         }
@@ -142,12 +142,16 @@ START_TEST(text_part) {
     text_file(path);
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
-    ck_assert_uint_eq(plan.count, 2 * (2 + 4 + 2 + 5 + 4 + 4 + 3 * 4));
+    ck_assert_uint_eq(plan.count, 2 * (3 + 4 + 2 + 6 + 4 + 5 + 3 * 5));
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
     ck_assert(find("text-text256-routed-budget0.045-s2")->config.curriculum.budget == 0.045);
     ck_assert_int_eq(find("text-text256-window64-s1")->config.model.window, 64);
     ck_assert_int_eq(find("text-text256-hybrid-s1")->config.model.mixer, TN_MIXER_LAYERS);
+    const tn_model_config *both = &find("text-text256-both-window64-s1")->config.model;
+    ck_assert(both->added && both->period == 1 && both->window == 64);
+    ck_assert(find("text-text256-both-seconds-s2")->config.model.added);
+    ck_assert(find("text-text256-routed-budget0.09-s1")->config.model.added);
     ck_assert_str_eq(find("text-text256-random-s2")->matched, "text-text256-routed-budget0.09-s2");
     const tn_study_item *timed = find("text-text256-hybrid-seconds-s1"),
                         *far = find("text-text256-routed-budget0.09-s1-at4096");

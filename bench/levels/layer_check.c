@@ -294,8 +294,12 @@ static tn_status check_side(layer_run *r, layer_side *side) {
     const tn_model_config *c = &side->model->config;
     sample s = {.r = r, .side = side};
     tn_status status = TN_OK;
-    s.shape = (tn_mixer_shape_ref){
-        .D = c->d_model, .H = c->heads, .G = c->kv_heads, .K = c->conv_taps, .eps = c->rms_eps};
+    s.shape = (tn_mixer_shape_ref){.D = c->d_model,
+                                   .H = c->heads,
+                                   .G = c->kv_heads,
+                                   .K = c->conv_taps,
+                                   .eps = c->rms_eps,
+                                   .added = c->added};
     TN_GO(tn_alloc(r->ctx, (size_t)(r->shape->B * r->shape->T), 1, &s.chosen));
     TN_GO(run_other(r, side));
     choose_rows(&s);

@@ -65,7 +65,8 @@ static tn_status layer_make(model_pass *m, int64_t i) {
                                 tn_model_config_kv_heads(m->c),
                                 m->c->conv_taps,
                                 m->c->rms_eps,
-                                .soft = !m->in->h && tn_mixer_has_router(m->c)};
+                                .soft = !m->in->h && tn_mixer_has_router(m->c),
+                                .added = m->c->added};
     tn_mixer_tensors_ref values = tn_reference_mixer(&m->p->layers[i], m->values);
     const uint8_t *h = m->in->h ? m->in->h + i * N : m->ones;
     TN_TRY(room(m->ctx, N * D, &l->mid));

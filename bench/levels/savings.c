@@ -56,9 +56,7 @@ static tn_status prepare(tn_savings_run *r, tn_model *m, const tn_task *task, in
 }
 
 static tn_status prepare_twin(tn_savings_run *r, tn_model *m) {
-    tn_model_config dense = m->config;
-    dense.mixer = TN_MIXER_ATTENTION;
-    dense.window = dense.listed = 0;
+    const tn_model_config dense = tn_model_config_dense(&m->config);
     TN_TRY(tn_model_create(m->dev, &dense, false, &r->dense_model));
     TN_TRY(tn_params_init(&r->dense_model->params, 1));
     return tn_workspace_create(r->dense_model, r->in.B, r->in.T, &r->dense_ws);

@@ -9,7 +9,7 @@
 
 enum { DIM_ROWS, DIM_SLOTS, DIM_H, DIM_HKV, DIM_DH, DIM_K, DIM_F, DIM_V, DIM_LAYERS, DIM_C, DIM_MODEL };
 /* bits of `model` */
-enum { CONV = 1, ATTENTION = 2, ROUTER = 4, ROPE = 8 };
+enum { CONV = 1, ATTENTION = 2, ROUTER = 4, ROPE = 8, ADDED = 16 };
 enum { T_OUT, T_ROUTES, T_RING, T_K, T_V, T_PROJECTED, T_X, T_VALUES, T_STEPS, T_GIVEN, T_TABLE, TENSORS };
 static const double eps = 1e-5;
 
@@ -20,6 +20,8 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_MODEL] = models[tn_rng_below(rng, 4)];
     if (s->v[DIM_MODEL] & ATTENTION && tn_rng_below(rng, 3) == 0)
         s->v[DIM_MODEL] |= ROPE;
+    if ((s->v[DIM_MODEL] & 3) == 3 && tn_rng_below(rng, 2) == 0)
+        s->v[DIM_MODEL] |= ADDED;
     s->v[DIM_SLOTS] = tn_rng_range(rng, 1, 5);
     s->v[DIM_ROWS] = tn_rng_range(rng, tn_rng_below(rng, 8) > 0, s->v[DIM_SLOTS]);
     s->v[DIM_HKV] = tn_rng_range(rng, 1, 2);
@@ -40,13 +42,14 @@ static tn_status check(tn_context *ctx, const tn_shape *s) {
     const int64_t model = s->v[DIM_MODEL];
     if (s->v[DIM_SLOTS] < 1 || s->v[DIM_ROWS] > s->v[DIM_SLOTS] || s->v[DIM_HKV] < 1 || s->v[DIM_DH] < 1 ||
         s->v[DIM_H] < 1 || s->v[DIM_H] % s->v[DIM_HKV] || s->v[DIM_K] < 1 || s->v[DIM_K] > 256 ||
-        s->v[DIM_LAYERS] < 1 || s->v[DIM_C] < 1 || model > 15 || (model & 3) == 0 ||
-        (model & ROUTER && (model & 3) != 3) || (model & ROPE && (!(model & 2) || s->v[DIM_DH] % 2)))
+        s->v[DIM_LAYERS] < 1 || s->v[DIM_C] < 1 || model > 31 || (model & 3) == 0 ||
+        (model & (ROUTER | ADDED) && (model & 3) != 3) ||
+        (model & ROPE && (!(model & 2) || s->v[DIM_DH] % 2)))
         return tn_fail(
             ctx, TN_ERR_ARG,
             "decode_step: slots, H, Hkv, Dh, layers, C at least 1, rows at most slots, H a multiple "
             "of Hkv, K 1 to 256, model a sum of 1 convolution, 2 attention, 4 router (with both), 8 "
-            "rope (with attention, Dh even)");
+            "rope (with attention, Dh even), 16 both tracks of a routed row (with both)");
     return TN_OK;
 }
 
@@ -65,7 +68,8 @@ static tn_decode_step_shape shape_of(const tn_shape *s) {
                                   .conv = (model & CONV) != 0,
                                   .attention = (model & ATTENTION) != 0,
                                   .router = (model & ROUTER) != 0,
-                                  .rope = (model & ROPE) != 0};
+                                  .rope = (model & ROPE) != 0,
+                                  .added = (model & ADDED) != 0};
 }
 
 /* Floats of tensor `which` of a layer (from 0 on), or beside layers (from TN_DECODE_STEP_WEIGHTS on); 0: the
@@ -215,6 +219,7 @@ static void reference(const tn_shape *shape, int pass, tn_tensor *t) {
                                     .attention = s.attention,
                                     .router = s.router,
                                     .rope = s.rope,
+                                    .added = s.added,
                                     .ring_rows = tn_decode_step_ring(s.K),
                                     .pending = TN_DECODE_STEP_PENDING,
                                     .eps = eps,
@@ -244,9 +249,9 @@ static uses uses_of(const tn_decode_step_shape *s, const tn_tensor *t, int64_t l
         const int64_t pos = t[T_STEPS].i32[s->rows + r],
                       place = layer * s->slots + t[T_STEPS].i32[2 * s->rows + r];
         const bool h = !s->conv || (s->attention && t[T_GIVEN].i32[layer * s->rows + r]);
-        if (!h && (pos < s->K ? pos + 1 : s->K) > u.taps)
+        if ((!h || s->added) && (pos < s->K ? pos + 1 : s->K) > u.taps)
             u.taps = pos < s->K ? pos + 1 : s->K;
-        u.cheap |= !h;
+        u.cheap |= !h || s->added;
         u.attend |= h;
         u.project |= h || (s->attention && pos + 1 - t[T_PROJECTED].i32[place] >= TN_DECODE_STEP_PENDING);
     }
@@ -326,7 +331,7 @@ static double flops(const tn_shape *shape, int pass) {
     (void)pass;
     if (s.attention)
         layer += 4 * D * D + 4 * D * width + 4 * D * (double)s.capacity;
-    else
+    if (!s.attention || s.added)
         layer += 2 * D * D + 2 * D * (double)s.K;
     return rows * ((double)s.layers * layer + 2 * D * (double)s.V);
 }
@@ -338,7 +343,7 @@ static double bytes(const tn_shape *shape, int pass) {
     (void)pass;
     if (s.attention)
         floats += (double)s.layers * (2 * D * D + 2 * D * width + 2 * rows * width * (double)s.capacity);
-    else
+    if (!s.attention || s.added)
         floats += (double)s.layers * (D * D + rows * D * (double)s.K);
     return s.rows ? 4 * floats : 0;
 }
@@ -358,8 +363,10 @@ static void least(const tn_shape *shape, int pass, const tn_tensor *t, double *f
         for (int64_t r = 0; r < s.rows; r++) {
             const bool h = !s.conv || (s.attention && t[T_GIVEN].i32[layer * s.rows + r]);
             const double seen = (double)t[T_STEPS].i32[s.rows + r] + 1;
-            operations += h ? 4 * D * D + 4 * D * width + 4 * D * seen : 2 * D * D + 2 * D * (double)s.K;
-            floats += h ? 2 * width * seen : D * (double)s.K;
+            operations += h ? 4 * D * D + 4 * D * width + 4 * D * seen : 0;
+            floats += h ? 2 * width * seen : 0;
+            operations += !h || s.added ? 2 * D * D + 2 * D * (double)s.K : 0;
+            floats += !h || s.added ? D * (double)s.K : 0;
         }
     }
     *flops_ = operations < *flops_ ? operations : *flops_;

@@ -6,10 +6,19 @@
 #include <math.h>
 
 /* R rows are routed; form 0: soft; 1: hard with o for every row; 2: hard with o for the routed rows;
- * 3: the same, forward where y holds res + c already; 4: so, and h has not all that are listed */
+ * 3: the same, forward where y holds res + c already; 4: so, and h has not all that are listed; 5 to 9: the
+ * same, o added to c */
 enum { DIM_N, DIM_D, DIM_R, DIM_FORM };
 enum { FORWARD, BACKWARD };
-enum { SOFT, HARD_ALL, HARD_LIST, HARD_FEW, HARD_SOME };
+enum { SOFT, HARD_ALL, HARD_LIST, HARD_FEW, HARD_SOME, FORMS };
+
+static int form(const tn_shape *s) {
+    return (int)(s->v[DIM_FORM] % FORMS);
+}
+
+static bool added(const tn_shape *s) {
+    return s->v[DIM_FORM] >= FORMS;
+}
 enum { F_Y, F_RES, F_C, F_O, F_P, F_H, F_SLOT, F_ROWS };
 enum { B_DC, B_DO, B_DP, B_DY, B_C, B_O, B_P, B_H, B_SLOT };
 
@@ -19,25 +28,25 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_N] = N;
     s->v[DIM_D] = tn_rng_below(rng, 2) ? 16 * tn_rng_range(rng, 1, 8) : tn_rng_range(rng, 1, 100);
     s->v[DIM_R] = kind == 0 ? 0 : kind == 1 ? N : tn_rng_range(rng, 0, N);
-    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 5);
+    s->v[DIM_FORM] = (int64_t)tn_rng_below(rng, 2 * FORMS);
     if (tn_rng_below(rng, 8) == 0) /* wider than what a work-group takes at once */
         s->v[DIM_D] = tn_rng_range(rng, 130, 600);
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {
-    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] > HARD_SOME)
+    if (s->v[DIM_R] > s->v[DIM_N] || s->v[DIM_FORM] >= 2 * FORMS)
         return tn_fail(
             ctx, TN_ERR_ARG,
             "route_mix: R is at most N; form is 0 soft, 1 hard, 2 hard with a list, 3 the listed rows alone, "
-            "4 some of them");
+            "4 some of them; 5 to 9 the same, o added to c");
     return TN_OK;
 }
 
 static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
-    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], list = s->v[DIM_FORM] >= HARD_LIST ? N : 0;
+    size_t N = (size_t)s->v[DIM_N], D = (size_t)s->v[DIM_D], list = form(s) >= HARD_LIST ? N : 0;
     size_t R = list ? (size_t)s->v[DIM_R] : N;
     if (pass == FORWARD) {
-        bool few = s->v[DIM_FORM] >= HARD_FEW;
+        bool few = form(s) >= HARD_FEW;
         t[F_Y] = (tn_tensor){"y", TN_F32, few ? TN_INOUT : TN_OUT, N * D, 4e-7, .derived = few};
         t[F_RES] = (tn_tensor){"res", TN_F32, TN_IN, N * D};
         t[F_C] = (tn_tensor){"c", TN_F32, TN_IN, N * D};
@@ -61,7 +70,7 @@ static int tensors(const tn_shape *s, int pass, tn_tensor *t) {
 }
 
 static void derive(const tn_shape *s, int pass, tn_tensor *t) {
-    for (int64_t i = 0; pass == FORWARD && s->v[DIM_FORM] >= HARD_FEW && i < s->v[DIM_N] * s->v[DIM_D]; i++)
+    for (int64_t i = 0; pass == FORWARD && form(s) >= HARD_FEW && i < s->v[DIM_N] * s->v[DIM_D]; i++)
         t[F_Y].f64[i] = (double)((float)t[F_RES].f64[i] + (float)t[F_C].f64[i]);
 }
 
@@ -72,7 +81,7 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
     for (int64_t n = 0; n < N; n++) {
         bool routed = r < R && tn_rng_uniform(rng) * (double)(N - n) < (double)(R - r);
         p->f64[n] = 1 / (1 + exp(-p->f64[n]));
-        h->i32[n] = routed && (s->v[DIM_FORM] != HARD_SOME || tn_rng_below(rng, 3) > 0);
+        h->i32[n] = routed && (form(s) != HARD_SOME || tn_rng_below(rng, 3) > 0);
         if (slot->count)
             slot->i32[n] = routed ? (int32_t)r : -1;
         if (pass == FORWARD && routed && t[F_ROWS].count)
@@ -83,12 +92,15 @@ static void fill(tn_rng *rng, const tn_shape *s, int pass, tn_tensor *t) {
 }
 
 static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor *t) {
-    bool list = shape->v[DIM_FORM] >= HARD_LIST;
-    tn_route_mix_shape s = {shape->v[DIM_N], shape->v[DIM_D], list ? shape->v[DIM_R] : shape->v[DIM_N],
-                            shape->v[DIM_FORM] != SOFT};
-    if (pass == FORWARD && shape->v[DIM_FORM] >= HARD_FEW)
+    bool list = form(shape) >= HARD_LIST;
+    tn_route_mix_shape s = {.N = shape->v[DIM_N],
+                            .D = shape->v[DIM_D],
+                            .R = list ? shape->v[DIM_R] : shape->v[DIM_N],
+                            .hard = form(shape) != SOFT,
+                            .added = added(shape)};
+    if (pass == FORWARD && form(shape) >= HARD_FEW)
         return tn_route_mix_few(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_O].buffer, t[F_P].buffer,
-                                t[F_ROWS].buffer, shape->v[DIM_FORM] == HARD_SOME ? t[F_H].buffer : NULL);
+                                t[F_ROWS].buffer, form(shape) == HARD_SOME ? t[F_H].buffer : NULL);
     if (pass == FORWARD)
         return tn_route_mix_forward(dev, &s, t[F_Y].buffer, t[F_RES].buffer, t[F_C].buffer, t[F_O].buffer,
                                     t[F_P].buffer, t[F_H].buffer, t[F_SLOT].buffer);
@@ -98,22 +110,23 @@ static tn_status run(tn_device *dev, const tn_shape *shape, int pass, tn_tensor 
 }
 
 static void reference(const tn_shape *s, int pass, tn_tensor *t) {
-    bool hard = s->v[DIM_FORM] != SOFT;
+    bool hard = form(s) != SOFT;
     if (pass == FORWARD)
-        tn_route_mix_forward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[F_Y].f64, t[F_RES].f64, t[F_C].f64,
-                                 t[F_O].f64, t[F_P].f64, t[F_H].i32, t[F_SLOT].i32);
+        tn_route_mix_forward_ref(s->v[DIM_N], s->v[DIM_D], hard, added(s), t[F_Y].f64, t[F_RES].f64,
+                                 t[F_C].f64, t[F_O].f64, t[F_P].f64, t[F_H].i32, t[F_SLOT].i32);
     else
-        tn_route_mix_backward_ref(s->v[DIM_N], s->v[DIM_D], hard, t[B_DC].f64, t[B_DO].f64, t[B_DP].f64,
-                                  t[B_DY].f64, t[B_C].f64, t[B_O].f64, t[B_P].f64, t[B_H].i32, t[B_SLOT].i32);
+        tn_route_mix_backward_ref(s->v[DIM_N], s->v[DIM_D], hard, added(s), t[B_DC].f64, t[B_DO].f64,
+                                  t[B_DP].f64, t[B_DY].f64, t[B_C].f64, t[B_O].f64, t[B_P].f64, t[B_H].i32,
+                                  t[B_SLOT].i32);
 }
 
 static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_t o, int in, size_t i) {
     size_t D = (size_t)s->v[DIM_D], N = (size_t)s->v[DIM_N];
     const int32_t *h = t[pass == FORWARD ? F_H : B_H].i32, *slot = t[pass == FORWARD ? F_SLOT : B_SLOT].i32;
-    bool hard = s->v[DIM_FORM] != SOFT;
+    bool hard = form(s) != SOFT;
     for (size_t n = 0; n < N; n++) {
         size_t row = slot ? (size_t)slot[n] : n; /* past every row where n is not routed */
-        bool listed = !slot || slot[n] >= 0, cheap = !hard || !h[n], global = !hard || h[n];
+        bool listed = !slot || slot[n] >= 0, cheap = added(s) || !hard || !h[n], global = !hard || h[n];
         if (pass == FORWARD) {
             size_t e = in == F_O   ? row * D + i % D
                        : in == F_P ? n
@@ -128,9 +141,9 @@ static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_
         size_t e = in == B_O ? row * D + i % D : in == B_P ? n : n * D + i % D;
         if (e != i || (!listed && in != B_DY))
             continue;
-        bool dc = (in == B_DY && cheap) || (in == B_P && !hard),
+        bool dc = (in == B_DY && cheap) || (in == B_P && !hard && !added(s)),
              dout = (in == B_DY && global) || (in == B_P && !hard);
-        bool column = in == B_P || o % D == i % D, dp = in != B_P && listed;
+        bool column = in == B_P || o % D == i % D, dp = in != B_P && (in != B_C || !added(s)) && listed;
         if (out == TN_ANY_OUTPUT ? dc || (dout && listed) || dp
             : out == B_DC        ? dc && o / D == n && column
             : out == B_DO        ? dout && listed && o / D == row && column
@@ -142,32 +155,35 @@ static bool sees(const tn_shape *s, int pass, const tn_tensor *t, int out, size_
 
 /* A hard gate's gradient is passed straight through: it is no derivative of the forward pass. */
 static bool smooth(const tn_shape *s) {
-    return s->v[DIM_FORM] == SOFT;
+    return form(s) == SOFT;
 }
 
 static double flops(const tn_shape *s, int pass) {
     double ND = (double)s->v[DIM_N] * (double)s->v[DIM_D], RD = (double)s->v[DIM_R] * (double)s->v[DIM_D];
-    if (s->v[DIM_FORM] == SOFT)
-        return ND * (pass == FORWARD ? 4 : 5);
+    if (form(s) == SOFT)
+        return ND * (pass == FORWARD ? (added(s) ? 3 : 4) : (added(s) ? 3 : 5));
     if (pass == FORWARD)
-        return s->v[DIM_FORM] >= HARD_FEW ? RD : ND;
-    return 3 * (s->v[DIM_FORM] >= HARD_LIST ? RD : ND); /* dp alone: the rest is one or nothing of dy */
+        return form(s) >= HARD_FEW ? RD : added(s) ? ND + RD : ND;
+    /* dp alone: the rest is one or nothing of dy */
+    return (added(s) ? 2 : 3) * (form(s) >= HARD_LIST ? RD : ND);
 }
 
 /* Rows that are not routed need no o. */
 static double bytes(const tn_shape *s, int pass) {
     double ND = (double)s->v[DIM_N] * (double)s->v[DIM_D], RD = (double)s->v[DIM_R] * (double)s->v[DIM_D];
-    if (s->v[DIM_FORM] >= HARD_FEW && pass == FORWARD)
+    if (form(s) >= HARD_FEW && pass == FORWARD)
         return 4 * 3 * RD;
-    if (s->v[DIM_FORM] < HARD_LIST)
-        return 4 * ND * (pass == FORWARD ? (s->v[DIM_FORM] == SOFT ? 4 : 3) : 5);
-    return 4 * (pass == FORWARD ? 3 * ND : 2 * ND + 3 * RD);
+    if (pass == FORWARD)
+        return 4 * (form(s) == SOFT ? 4 * ND : 3 * ND + (added(s) ? RD : 0));
+    if (form(s) < HARD_LIST)
+        return 4 * ND * (added(s) ? 4 : 5);
+    return 4 * (2 * ND + (added(s) ? 2 : 3) * RD);
 }
 
 /* Listed rows that the gate leaves out keep what they have. */
 static void least(const tn_shape *s, int pass, const tn_tensor *t, double *flops, double *bytes) {
     double routed = 0;
-    if (pass == BACKWARD || s->v[DIM_FORM] != HARD_SOME)
+    if (pass == BACKWARD || form(s) != HARD_SOME)
         return;
     for (size_t n = 0; n < t[F_H].count; n++)
         routed += t[F_H].i32[n];

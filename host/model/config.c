@@ -52,6 +52,10 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
                        (long long)c->window, (long long)INT32_MAX);
     if (c->window > 0 && !tn_mixer_has_attention(c))
         return tn_fail(ctx, TN_ERR_ARG, "a window belongs to attention, which no layer of this model has");
+    if (c->added && !tn_mixer_has_choice(c))
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "attention is added to a routed row's convolution, and no layer of this model routes rows");
     if (c->listed != 0 && c->listed != c->layers)
         return tn_fail(ctx, TN_ERR_ARG,
                        "a list of %lld mixers for %lld layers: it wants one a layer, or --layers %lld",
@@ -87,7 +91,7 @@ static tn_status list_parse(tn_context *ctx, const char *text, tn_model_config *
     return TN_OK;
 }
 
-tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+static tn_status mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
     static const tn_mixer plain[] = {TN_MIXER_CONV, TN_MIXER_ATTENTION, TN_MIXER_ROUTED, TN_MIXER_ORACLE};
     tn_slice value;
     if (strchr(text, ','))
@@ -112,6 +116,12 @@ tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) 
                    text);
 }
 
+tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    TN_TRY(mixer_parse(ctx, text, c));
+    c->added = c->added && tn_mixer_has_choice(c);
+    return TN_OK;
+}
+
 tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c) {
     tn_slice value;
     c->routing = TN_ROUTING_THRESHOLD;
@@ -131,9 +141,16 @@ tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config 
     return TN_OK;
 }
 
-static const char *const field_names[TN_CONFIG_FIELDS] = {"vocab",     "d_model",   "layers",   "heads",
-                                                          "conv_taps", "mlp_width", "mixer",    "routing",
-                                                          "positions", "rms_eps",   "kv_heads", "window"};
+tn_status tn_mix_parse(tn_context *ctx, const char *text, tn_model_config *c) {
+    c->added = strcmp(text, "add") == 0;
+    if (!c->added && strcmp(text, "replace") != 0)
+        return tn_fail(ctx, TN_ERR_ARG, "unknown mix '%s'; there is replace and add", text);
+    return TN_OK;
+}
+
+static const char *const field_names[TN_CONFIG_FIELDS] = {
+    "vocab",   "d_model",   "layers",  "heads",    "conv_taps", "mlp_width", "mixer",
+    "routing", "positions", "rms_eps", "kv_heads", "window",    "added"};
 
 static int64_t *size_field(tn_model_config *c, int i) {
     int64_t *const sizes[] = {&c->vocab, &c->d_model, &c->layers, &c->heads, &c->conv_taps, &c->mlp_width};
@@ -168,8 +185,10 @@ const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_
         snprintf(text, TN_CONFIG_TEXT, "%.9g", c->rms_eps);
     else if (i == 10)
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)tn_model_config_kv_heads(c));
-    else
+    else if (i == 11)
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)c->window);
+    else
+        snprintf(text, TN_CONFIG_TEXT, "%d", c->added);
     return field_names[i];
 }
 
@@ -177,6 +196,7 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
     int i = 0;
     while (i < TN_CONFIG_FIELDS && strcmp(field_names[i], name) != 0)
         i++;
+    int64_t added = 0;
     tn_status status = TN_OK;
     if (i == TN_CONFIG_FIELDS)
         return tn_fail(ctx, TN_ERR_INPUT, "unknown model field '%s'", name);
@@ -190,9 +210,11 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
         status = tn_positions_parse(ctx, text, c);
     else if (i == 9)
         status = tn_number_real(ctx, name, tn_slice_of(text), 0, 1, &c->rms_eps);
-    else
+    else if (i < 12)
         status =
             tn_number_int(ctx, name, tn_slice_of(text), 0, INT32_MAX, i == 10 ? &c->kv_heads : &c->window);
+    else if ((status = tn_number_int(ctx, name, tn_slice_of(text), 0, 1, &added)) == TN_OK)
+        c->added = added;
     return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
 }
 
@@ -266,6 +288,14 @@ bool tn_mixer_has_mask(const tn_model_config *c) {
 
 bool tn_mixer_has_choice(const tn_model_config *c) {
     return tn_mixer_has_router(c) || tn_mixer_has_mask(c);
+}
+
+tn_model_config tn_model_config_dense(const tn_model_config *c) {
+    tn_model_config dense = *c;
+    dense.mixer = TN_MIXER_ATTENTION;
+    dense.window = dense.listed = 0;
+    dense.added = false;
+    return dense;
 }
 
 bool tn_mixer_is_dense(const tn_model_config *c) {

@@ -24,6 +24,7 @@ typedef struct tn_model_config {
     int64_t vocab, d_model, layers, heads, conv_taps, mlp_width; /* V, D, layers, H, K, F */
     int64_t kv_heads; /* G, heads of keys and values: query head h reads head h / (H/G). 0, but never in a
                          tn_model: as many as heads */
+    bool added;       /* a routed row has attention beside its convolution, not in its place */
     int64_t window;   /* a row that attends sees its own and the window − 1 positions before it; 0: all */
     tn_mixer mixer;
     int64_t listed; /* words of the list that the mixer was given as, also where all are the same; 0: none */
@@ -44,15 +45,17 @@ void tn_model_config_trim(tn_model_config *c);
 tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c);
 
 /* "conv", "attention", "routed", "random:0.01", "periodic:64", "oracle"; or a word a layer, "conv,attention":
- * of the first three, as many as tn_model_config_check finds layers. All the same: that mixer. */
+ * of the first three, as many as tn_model_config_check finds layers. All the same: that mixer. One that
+ * routes no rows adds nothing to them. */
 tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c);
 /* "threshold", "capacity:0.05". */
 tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c);
 tn_status tn_positions_parse(tn_context *ctx, const char *text, tn_model_config *c); /* "none", "rope" */
+tn_status tn_mix_parse(tn_context *ctx, const char *text, tn_model_config *c);       /* "replace", "add" */
 
 /* Fields from TN_CONFIG_REQUIRED on may be absent from a checkpoint, which is then older than they are; from
  * TN_CONFIG_USUAL on they are, where they are 0. A text has room for the longest list of mixers. */
-enum { TN_CONFIG_REQUIRED = 10, TN_CONFIG_USUAL = 11, TN_CONFIG_FIELDS = 12, TN_CONFIG_TEXT = 640 };
+enum { TN_CONFIG_REQUIRED = 10, TN_CONFIG_USUAL = 11, TN_CONFIG_FIELDS = 13, TN_CONFIG_TEXT = 640 };
 /* Name and text of field i (0..TN_CONFIG_FIELDS−1); what a checkpoint's metadata holds. */
 const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]);
 /* Sets one field from its text; TN_ERR_INPUT for an unknown name or a bad value. */
@@ -81,5 +84,6 @@ bool tn_mixer_has_mask(const tn_model_config *c);   /* a control: the mask is gi
 bool tn_mixer_has_choice(const tn_model_config *c); /* rows are listed: a router, or a control */
 /* What savings are measured against: attention in every layer, over all positions. */
 bool tn_mixer_is_dense(const tn_model_config *c);
+tn_model_config tn_model_config_dense(const tn_model_config *c); /* that model, of the same sizes */
 
 #endif

@@ -10,6 +10,8 @@ tn_cost tn_cost_mixer(const tn_model_config *c, int64_t layer, int64_t rows, con
         flops += N * (2 * K * D + 4 * D + 2 * D * D);
     if (tn_layer_has_router(c, layer))
         flops += N * (2 * D + 4);
+    if (c->added && tn_layer_has_conv(c, layer)) /* both tracks of a routed row */
+        flops += D * R;
     double H = (double)c->heads, absorbed = (double)s->absorbed_rows;
     /* q·k and p·v: 2·D each, over all heads; with absorbed weights in each head */
     double scores = 4 * D * (s->pairs + (H - 1) * s->absorbed_pairs);
@@ -37,10 +39,8 @@ tn_cost tn_cost_forward(const tn_model_config *c, int64_t N, int64_t L, const tn
 }
 
 tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T, int64_t L) {
-    tn_model_config dense = *c;
+    const tn_model_config dense = tn_model_config_dense(c);
     tn_layer_stats stats[TN_MODEL_MAX_LAYERS];
-    dense.mixer = TN_MIXER_ATTENTION;
-    dense.window = 0;
     memset(stats, 0, sizeof stats);
     for (int64_t i = 0; i < c->layers; i++) {
         stats[i].routed = stats[i].kv_rows = sequences * T;

@@ -18,6 +18,7 @@ static tn_decode_step_shape shape_of(const tn_decoder *d, int64_t rows) {
                                   .conv = tn_mixer_has_conv(c),
                                   .attention = tn_mixer_has_attention(c),
                                   .router = tn_mixer_has_router(c),
+                                  .added = c->added,
                                   .rope = tn_mixer_has_attention(c) && c->positions == TN_POSITIONS_ROPE};
 }
 

@@ -255,7 +255,8 @@ static tn_status mixer(piece *p, int64_t layer) {
         TN_TRY(global_track(p, layer, p->count, w->mid, w->x));
     } else if (tn_mixer_has_attention(c)) {
         TN_TRY(decide(p, layer, &rows));
-        const tn_route_mix_shape mix = {.N = p->count, .D = c->d_model, .R = rows, .hard = true};
+        const tn_route_mix_shape mix = {
+            .N = p->count, .D = c->d_model, .R = rows, .hard = true, .added = c->added};
         if (rows) {
             TN_TRY(global_track(p, layer, rows, w->o, NULL));
             TN_TRY(tn_route_mix_few(d->m->dev, &mix, w->mid, w->x, w->o, tn_mixer_has_router(c) ? w->p : NULL,

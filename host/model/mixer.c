@@ -56,8 +56,12 @@ static tn_status conv_track_forward(tn_workspace *ws, const tn_input *in, int64_
 static tn_route_mix_shape mix_shape(tn_workspace *ws, const tn_input *in, int64_t layer, tn_gate gate) {
     const tn_layer_state *st = tn_workspace_state(ws, layer);
     bool soft = tn_layer_has_router(&ws->m->config, layer) && gate == TN_GATE_SOFT;
-    return (tn_route_mix_shape){
-        .N = in->B * in->T, .D = ws->m->config.d_model, .R = st->R, .hard = !soft, .count = st->rows_count};
+    return (tn_route_mix_shape){.N = in->B * in->T,
+                                .D = ws->m->config.d_model,
+                                .R = st->R,
+                                .hard = !soft,
+                                .added = ws->m->config.added,
+                                .count = st->rows_count};
 }
 
 static tn_status normalise(tn_workspace *ws, const tn_input *in, int64_t layer, const tn_buffer *x) {

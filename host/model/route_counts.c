@@ -69,7 +69,8 @@ static tn_status kernels_count(const tn_workspace *ws, const tn_input *in, const
         TN_TRY(tn_flash_attention_counts(dev, &attention, training, counts));
     if (*counts && c->positions == TN_POSITIONS_ROPE)
         TN_TRY(tn_rope_counts(dev, &turns, counts));
-    return *counts && !training ? tn_route_mix_few_counts(dev, &(tn_route_mix_shape){.N = N, .D = D}, counts)
+    return *counts && !training ? tn_route_mix_few_counts(
+                                      dev, &(tn_route_mix_shape){.N = N, .D = D, .added = c->added}, counts)
                                 : TN_OK;
 }
 

@@ -65,6 +65,7 @@ void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, t
     tn_options_int(options, "HAS_CONV", (long)s->conv);
     tn_options_int(options, "HAS_ATTENTION", (long)s->attention);
     tn_options_int(options, "HAS_ROUTER", (long)s->router);
+    tn_options_int(options, "ADDED", (long)s->added);
     tn_options_int(options, "TURNED", (long)s->rope);
     tn_options_int(options, "RING", (long)tn_decode_step_ring(s->K));
     tn_options_int(options, "PENDING", TN_DECODE_STEP_PENDING);
@@ -127,7 +128,7 @@ bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int 
 static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a) {
     tn_context *ctx = tn_device_context(dev);
     if (s->H < 1 || s->D % s->H || s->Hkv < 1 || s->H % s->Hkv || s->K < 1 || s->rows > s->slots ||
-        (!s->conv && !s->attention) || (s->router && !(s->conv && s->attention)) ||
+        (!s->conv && !s->attention) || ((s->router || s->added) && !(s->conv && s->attention)) ||
         (s->rope && s->D / s->H % 2))
         return tn_fail(ctx, TN_ERR_ARG,
                        "decode_step: D=%lld in H=%lld heads on Hkv=%lld of keys, K=%lld taps, %lld rows of "
@@ -141,8 +142,8 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
 }
 
 static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
-    return (tn_decode_step_key){s->rows, s->layers, s->D,    s->H,         s->Hkv,    s->K,
-                                s->F,    s->V,      s->conv, s->attention, s->router, s->rope};
+    return (tn_decode_step_key){s->rows, s->layers, s->D,         s->H,      s->Hkv,  s->K,    s->F,
+                                s->V,    s->conv,   s->attention, s->router, s->rope, s->added};
 }
 
 tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,

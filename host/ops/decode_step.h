@@ -21,6 +21,7 @@ typedef struct tn_decode_step_shape {
     int64_t layers, D, H, Hkv, K, F;       /* Hkv: heads of keys and values; F: hidden width, 0: no mlp */
     int64_t V;                             /* vocabulary; 0: rows of x come in and go out */
     int64_t conv, attention, router, rope; /* 1: has it. Without conv all rows take attention */
+    int64_t added;                         /* 1: a row that takes attention takes the convolution track too */
 } tn_decode_step_shape;
 
 extern const struct tn_op tn_decode_step_op;

@@ -9,7 +9,7 @@
 
 /* The key of a plan: a shape but for the room of the state, which grows. */
 typedef struct tn_decode_step_key {
-    int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope;
+    int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope, added;
 } tn_decode_step_key;
 _Static_assert(sizeof(tn_decode_step_key) <= TN_SHAPE_BYTES, "decode_step's key");
 

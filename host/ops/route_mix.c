@@ -10,7 +10,8 @@ const tn_op tn_route_mix_op = {
 tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y,
                                const tn_buffer *res, const tn_buffer *c, const tn_buffer *o,
                                const tn_buffer *p, const tn_buffer *h, const tn_buffer *slot) {
-    return tn_op_run(dev, &tn_route_mix_op, TN_ROUTE_MIX_FORWARD, &(tn_route_mix_key){s->N, s->D},
+    return tn_op_run(dev, &tn_route_mix_op, TN_ROUTE_MIX_FORWARD,
+                     &(tn_route_mix_key){.N = s->N, .D = s->D, .added = s->added},
                      &(tn_route_mix_args){
                          .hard = s->hard, .y = y, .res = res, .c = c, .o = o, .p = p, .h = h, .slot = slot});
 }
@@ -18,7 +19,7 @@ tn_status tn_route_mix_forward(tn_device *dev, const tn_route_mix_shape *s, tn_b
 tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *y, const tn_buffer *res,
                            const tn_buffer *o, const tn_buffer *p, const tn_buffer *rows,
                            const tn_buffer *h) {
-    const tn_route_mix_key key = {s->N, s->D};
+    const tn_route_mix_key key = {.N = s->N, .D = s->D, .added = s->added};
     tn_route_mix_args args = {
         .R = s->R, .y = y, .res = res, .o = o, .p = p, .rows = rows, .h = h, .count = s->count};
     TN_TRY(tn_op_rows(dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW, &key, &args.count, &args.R));
@@ -28,7 +29,8 @@ tn_status tn_route_mix_few(tn_device *dev, const tn_route_mix_shape *s, tn_buffe
 tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_buffer *dc, tn_buffer *dout,
                                 tn_buffer *dp, const tn_buffer *dy, const tn_buffer *c, const tn_buffer *o,
                                 const tn_buffer *p, const tn_buffer *h, const tn_buffer *slot) {
-    return tn_op_run(dev, &tn_route_mix_op, TN_ROUTE_MIX_BACKWARD, &(tn_route_mix_key){s->N, s->D},
+    return tn_op_run(dev, &tn_route_mix_op, TN_ROUTE_MIX_BACKWARD,
+                     &(tn_route_mix_key){.N = s->N, .D = s->D, .added = s->added},
                      &(tn_route_mix_args){.hard = s->hard,
                                           .dc = dc,
                                           .dout = dout,
@@ -42,5 +44,6 @@ tn_status tn_route_mix_backward(tn_device *dev, const tn_route_mix_shape *s, tn_
 }
 
 tn_status tn_route_mix_few_counts(tn_device *dev, const tn_route_mix_shape *s, bool *counts) {
-    return tn_op_counts(dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW, &(tn_route_mix_key){s->N, s->D}, counts);
+    return tn_op_counts(dev, &tn_route_mix_op, TN_ROUTE_MIX_FEW,
+                        &(tn_route_mix_key){.N = s->N, .D = s->D, .added = s->added}, counts);
 }

@@ -16,6 +16,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     const bool backward = pass == TN_ROUTE_MIX_BACKWARD;
     tn_group_rows *p = out;
     tn_options options = {""};
+    tn_options_int(&options, "ADDED", s->added);
     if (backward)
         tn_options_int(&options, "ROW_STEPS", values[STEPS]);
     TN_TRY(tn_group_rows_make(dev, "route_mix_groups", kernels[pass], &options, s->D, values, p));

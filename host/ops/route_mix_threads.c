@@ -19,6 +19,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_options options = {""};
     plan *p = out;
     tn_options_int(&options, "ROWS", values[ROWS]);
+    tn_options_int(&options, "ADDED", s->added);
     TN_TRY(tn_kernel_get(dev, "route_mix_threads", kernels[pass], &options, &p->kernel));
     p->items = (size_t)tn_ceil_div(s->N, values[ROWS]);
     p->local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);

@@ -10,7 +10,7 @@ enum { TN_ROUTE_MIX_FORWARD, TN_ROUTE_MIX_BACKWARD, TN_ROUTE_MIX_FEW };
 
 /* The key of a plan. Not R: another number of listed rows comes with every step. */
 typedef struct tn_route_mix_key {
-    int64_t N, D;
+    int64_t N, D, added; /* added: 0 or 1 */
 } tn_route_mix_key;
 
 typedef struct tn_route_mix_args {

@@ -107,7 +107,12 @@ static void attend(const layer_row *r, double *a, const double *q, double *p) {
     }
 }
 
-/* x + one of the tracks, to x; gives h. */
+static void add_row(double *x, const double *y, int64_t D) {
+    for (int64_t d = 0; d < D; d++)
+        x[d] += y[d];
+}
+
+/* x + one of the tracks, or both where that is so, to x; gives h. */
 static int32_t mixer(const layer_row *r, double *x, int32_t given, double *scratch) {
     const tn_decode_step_ref *s = r->s;
     const int64_t D = s->D;
@@ -126,10 +131,12 @@ static int32_t mixer(const layer_row *r, double *x, int32_t given, double *scrat
         turn(r, q, s->H, r->t);
         attend(r, a, q, p);
         product(y, weight(r, OUT), a, D, D);
-    } else
+        add_row(x, y, D);
+    }
+    if (!h || s->added) {
         cheap_track(r, y, q, u);
-    for (int64_t d = 0; d < D; d++)
-        x[d] += y[d];
+        add_row(x, y, D);
+    }
     return h;
 }
 

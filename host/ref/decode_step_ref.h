@@ -10,6 +10,7 @@ typedef struct tn_decode_step_ref {
     int64_t rows, slots, capacity, layers;
     int64_t D, H, Hkv, K, F, V;            /* F, V of 0: no mlp; no embedding and no head */
     int64_t conv, attention, router, rope; /* 1: has it */
+    int64_t added;                         /* 1: a routed row has both tracks */
     int64_t ring_rows, pending;            /* rows of u that are kept; that may wait for their keys */
     double eps;
     const int32_t *steps; /* [3,rows]: token, position, slot */

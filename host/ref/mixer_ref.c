@@ -281,7 +281,8 @@ void tn_mixer_ref_forward(tn_mixer_ref *m, double *mid, const double *x) {
     if (m->w.q)
         global_forward(m);
     gather(S, D, m->dus, x, m->rows);
-    tn_route_mix_forward_ref(S, D, !m->shape.soft, mid, m->dus, m->c, m->o, m->p, m->h, m->slot);
+    tn_route_mix_forward_ref(S, D, !m->shape.soft, m->shape.added, mid, m->dus, m->c, m->o, m->p, m->h,
+                             m->slot);
 }
 
 const double *tn_mixer_ref_gate(const tn_mixer_ref *m) {
@@ -291,8 +292,8 @@ const double *tn_mixer_ref_gate(const tn_mixer_ref *m) {
 void tn_mixer_ref_backward(tn_mixer_ref *m, double *dx, const tn_mixer_tensors_ref *g, const double *dmid,
                            double penalty) {
     int64_t N = m->shape.B * m->shape.T, D = m->shape.D, S = m->S;
-    tn_route_mix_backward_ref(S, D, !m->shape.soft, m->dc, m->do_, m->dp, dmid, m->c, m->o, m->p, m->h,
-                              m->slot);
+    tn_route_mix_backward_ref(S, D, !m->shape.soft, m->shape.added, m->dc, m->do_, m->dp, dmid, m->c, m->o,
+                              m->p, m->h, m->slot);
     memset(m->du, 0, (size_t)(N * D) * sizeof(double));
     if (m->w.conv)
         conv_track_backward(m, g);

@@ -16,7 +16,8 @@ typedef struct tn_mixer_tensors_ref {
 typedef struct tn_mixer_shape_ref {
     int64_t B, T, D, H, G, K; /* G: heads of keys and values */
     double eps;
-    bool soft; /* g = p; else g = h, its gradient passed straight through to p */
+    bool soft;  /* g = p; else g = h, its gradient passed straight through to p */
+    bool added; /* mid = x + c + g·o */
 } tn_mixer_shape_ref;
 
 typedef struct tn_mixer_ref tn_mixer_ref;

@@ -63,6 +63,7 @@ static const tn_field fields[] = {
     OPTIONAL("data_hash", FIELD_U64, task.data_hash),
     OPTIONAL("kv_heads", FIELD_I64, model.kv_heads),
     OPTIONAL("window", FIELD_I64, model.window),
+    OPTIONAL("added", FIELD_BOOL, model.added),
     OPTIONAL("head_init", FIELD_F64, head_init),
     OPTIONAL("short_steps", FIELD_I64, shorter.steps),
     OPTIONAL("short_length", FIELD_I64, shorter.length),
@@ -175,6 +176,7 @@ static void text_recipe(tn_train_config *c) {
     c->model.conv_taps = 8;
     c->model.heads = 4;
     c->model.positions = TN_POSITIONS_ROPE;
+    c->model.added = true;
     c->curriculum.phase1 = c->curriculum.steps * 2 / 15;
     c->curriculum.ramp = c->curriculum.steps / 2;
     c->curriculum.explore = 4;

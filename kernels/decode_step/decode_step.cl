@@ -33,6 +33,9 @@
 #ifndef HAS_ROUTER
 #define HAS_ROUTER 1
 #endif
+#ifndef ADDED
+#define ADDED 0 /* 1: a routed row has both tracks, 0: attention alone */
+#endif
 #ifndef TURNED
 #define TURNED 0 /* 1: queries and keys are turned by their position (rope) */
 #endif
@@ -43,10 +46,11 @@
 #define PENDING 64 /* rows of u that may wait for their keys and values */
 #endif
 
-#define DH      (D / HEADS)
-#define KV      (KV_HEADS * DH)
-#define AT(p)   (*(private floatv_near *)(p))
-#define QUAD(p) (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
+#define CHEAP(h) (ADDED || !(h)) /* does the row take the convolution track? */
+#define DH       (D / HEADS)
+#define KV       (KV_HEADS * DH)
+#define AT(p)    (*(private floatv_near *)(p))
+#define QUAD(p)  (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
 
 /* Between launches of a step, one behind the other: x, q and s [rows,D], act [rows,F]. Where attention's
  * result is kept too, it is where s is. */
@@ -144,7 +148,7 @@ static inline void convolve(const decode_row *row, float *s, const float *u) {
     }
 }
 
-/* u and the decision, which is given; the router's where that is 2; and s of a row on the cheap track. Gives
+/* u and the decision, which is given; the router's where that is 2; and s of a row that convolves. Gives
  * h. */
 static inline int mixer_front(const decode_row *row, float *x, float *u, float *s, int given, float eps) {
     int h = !HAS_CONV;
@@ -160,7 +164,7 @@ static inline int mixer_front(const decode_row *row, float *x, float *u, float *
 #if HAS_ATTENTION
     h = given > 1 ? h : given;
 #endif
-    if (!h)
+    if (CHEAP(h))
         convolve(row, s, u);
 #endif
     return h;

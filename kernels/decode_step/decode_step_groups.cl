@@ -46,7 +46,7 @@ ALWAYS_INLINE float group_rstd(const global float *x, float eps, local float *pa
     return 1.0f / sqrt(group_total(squares, parts) / D + eps);
 }
 
-/* u, the decision, and s of a row on the cheap track. Grid: rows x GROUP. */
+/* u, the decision, and s of a row that convolves. Grid: rows x GROUP. */
 kernel void decode_step_groups_front(global float *work, global uchar *routes /* [count,layers,rows] */,
                                      global float *ring,                /* [layers,slots,RING,D] */
                                      const global float *restrict x_in, /* [rows,D], V = 0 alone */
@@ -94,7 +94,7 @@ kernel void decode_step_groups_front(global float *work, global uchar *routes /*
         float4 y = QUAD(values + at[AT_CONV_BIAS] + d) + (float4)(w[0], w[K], w[2 * K], w[3 * K]) * u;
         for (int j = 1; j < K && j <= t; j++)
             y += (float4)(w[j], w[K + j], w[2 * K + j], w[3 * K + j]) * QUAD(rows + (t - j) % RING * D + d);
-        if (!h)
+        if (CHEAP(h))
             *(global float4 *)(work + AT_S(s) + r * D + d) =
                 y / (1.0f + (float4)(exp1(-y.s0), exp1(-y.s1), exp1(-y.s2), exp1(-y.s3)));
 #endif
@@ -136,7 +136,7 @@ ALWAYS_INLINE void rows_for(group_rows_of *g, int kind, int r, global float *wor
     const int due = keys_are_due(t, h, first);
     g->x = kind ? ring : work + AT_S(*s) + r * D;
     g->y = kind > 1 ? cache : work + (kind ? AT_QS(*s) : 0) + r * D;
-    g->from = kind == 0 ? h != 0 : kind == 1 ? t : first;
+    g->from = kind == 0 ? !CHEAP(h) : kind == 1 ? t : first;
     g->to = kind == 0 ? 0 : kind == 1 ? (h ? t : -1) : due ? t : -1;
     g->ring = kind ? RING : 1;
     g->pitch = kind > 1 ? KV : 0;

@@ -19,7 +19,7 @@ static inline void row_make(decode_row *row, int r, global float *ring, global f
     row->t = steps[s->rows + r];
 }
 
-/* u and the decision of each row, and s of those on the cheap track. Grid: rows. */
+/* u and the decision of each row, and s of those that convolve. Grid: rows. */
 kernel void decode_step_front(global float *work, global uchar *routes /* [count,layers,rows] */,
                               global float *ring,                /* [layers,slots,RING,D] */
                               const global float *restrict x_in, /* [rows,D], V = 0 alone */
@@ -40,7 +40,7 @@ kernel void decode_step_front(global float *work, global uchar *routes /* [count
     const int h = mixer_front(&row, x, u, y, given ? given[at] : 2, s.eps);
     routes[at] = h;
     leave_row(x, work + r * D);
-    if (!h)
+    if (CHEAP(h))
         leave_row(y, work + AT_S(s) + r * D);
 }
 
@@ -93,7 +93,7 @@ kernel void decode_step_tracks(global float *work, const global uchar *routes, g
 #endif
 #if HAS_CONV
         const int end = min(D, (block + 1) * COLUMNS);
-        for (int n = block * COLUMNS; !routes[r] && n < end; n += LANES)
+        for (int n = block * COLUMNS; CHEAP(routes[r]) && n < end; n += LANES)
             store_whole(load_whole(work + r * D + n) +
                             dot_rows_global(WEIGHT(&row, AT_CONV_OUT), D, work + AT_S(s) + r * D, D, n),
                         work + r * D + n);

@@ -12,7 +12,7 @@ static inline int walk_before(const decode_row *row, float *x, float *q, global 
     float u[D], s[D];
     const int h = mixer_front(row, x, u, s, given, eps);
 #if HAS_CONV
-    for (int n = 0; !h && n < D; n += LANES)
+    for (int n = 0; CHEAP(h) && n < D; n += LANES)
         add_product(x, WEIGHT(row, AT_CONV_OUT), s, D, n);
 #endif
 #if HAS_ATTENTION
