@@ -56,7 +56,7 @@ extern const char *const tn_cli_caches[]; /* "warm", "cold" */
 #define TN_CLI_OUTPUT(help)                                                                                  \
     { "output", 'o', "FILE", TN_CLI_WRITES, help }
 
-enum { TN_CLI_MAX_OPTIONS = 48, TN_CLI_MAX_ARGUMENTS = 256, TN_CLI_NAMES = 2, TN_CLI_NAME = 4096 };
+enum { TN_CLI_MAX_OPTIONS = 64, TN_CLI_MAX_ARGUMENTS = 256, TN_CLI_NAMES = 2, TN_CLI_NAME = 4096 };
 
 typedef struct tn_cli_args tn_cli_args;
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +34,17 @@ const command commands[COMMANDS] = {
     [REPORT] = {"report", "report cost.csv -o report.html", "report.html", .no_device = true},
     [COMPARE] = {"compare", "compare cost.csv later.csv --format json -o compared.json", "compared.json",
                  .no_device = true},
+    [DATABASE] = {"database", "report cost.csv -o report.html --sqlite results.db", "results.db",
+                  .no_device = true},
+    [DECODE] = {"decode", "infer trained --decode --tokens tokens.safetensors --logits logits.safetensors -q",
+                "logits.safetensors", false},
 };
 
 tn_context fault_ctx = {.quiet = true};
 char why[2048];
 static text golden[COMMANDS]; /* results without a fault */
 static text golden_metrics;   /* of the training */
+static int golden_rows;       /* of the database */
 
 bool wrong(const char *format, ...) {
     va_list arguments;
@@ -121,6 +127,30 @@ static bool rows_right(const char *folder, int rows, int least) {
     return right && (ok >= least || wrong("%d rows are ok", ok));
 }
 
+/* Rows of a whole database, 0 of one that nothing was put into yet; -1: it is broken. */
+static int database_rows(const char *folder, const char *name) {
+    static const char *const questions[] = {"PRAGMA integrity_check",
+                                            "SELECT count(*) FROM sqlite_master WHERE name = 'measurements'",
+                                            "SELECT count(*) FROM measurements"};
+    char path[1200];
+    sqlite3 *db = NULL;
+    int rows = 1;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    bool whole = sqlite3_open(path, &db) == SQLITE_OK;
+    for (int i = 0; whole && rows > 0 && i < 3; i++) {
+        sqlite3_stmt *answer = NULL;
+        whole = sqlite3_prepare_v2(db, questions[i], -1, &answer, NULL) == SQLITE_OK &&
+                sqlite3_step(answer) == SQLITE_ROW;
+        if (whole && i == 0)
+            whole = strcmp((const char *)sqlite3_column_text(answer, 0), "ok") == 0;
+        else if (whole)
+            rows = sqlite3_column_int(answer, 0);
+        sqlite3_finalize(answer);
+    }
+    sqlite3_close(db);
+    return whole ? rows : -1;
+}
+
 bool result_right(command_id c, const char *folder) {
     static const char *const figures[] = {"accuracy",       "cross_entropy", "attention_pct",
                                           "eval_sequences", "status",        NULL};
@@ -131,12 +161,16 @@ bool result_right(command_id c, const char *folder) {
     switch (c) {
     case TRAIN:
     case INFER:
+    case DECODE:
     case COMPARE:
         right = same_bytes(&got, &golden[c]) || wrong("exit 0 and another %s", commands[c].result);
         break;
     case REPORT: /* it says when it was made */
         without_digits(&got);
         right = same_bytes(&got, &golden[c]) || wrong("exit 0 and another %s", commands[c].result);
+        break;
+    case DATABASE:
+        right = database_rows(folder, commands[c].result) == golden_rows || wrong("exit 0 and not all rows");
         break;
     case EVAL:
         right = same_json(&got, &golden[c], figures) || wrong("exit 0 and other figures: %.900s", got.bytes);
@@ -163,7 +197,7 @@ static bool ends_with(const char *name, const char *end) {
 }
 
 /* A file under its final name is whole. */
-static bool file_whole(const char *path, const char *name) {
+static bool file_whole(const char *folder, const char *path, const char *name) {
     bool whole = true;
     if (ends_with(name, ".safetensors")) {
         tn_safetensors file;
@@ -180,6 +214,9 @@ static bool file_whole(const char *path, const char *name) {
         json_t *object = json_load_file(path, 0, NULL);
         whole = object || wrong("%s is no JSON", name);
         json_decref(object);
+    } else if (ends_with(name, ".db")) { /* all rows or none */
+        int rows = database_rows(folder, name);
+        whole = rows == 0 || rows == golden_rows || wrong("%s has %d rows of %d", name, rows, golden_rows);
     }
     return whole;
 }
@@ -202,7 +239,7 @@ bool folder_clean(command_id c, const char *folder) {
         bool part = strstr(e->d_name, ".part") != NULL;
         if (part && (!commands[c].keeps || strstr(e->d_name, ".part-")))
             clean = wrong("%s is left behind", e->d_name);
-        clean = clean && (part || file_whole(path, e->d_name));
+        clean = clean && (part || file_whole(folder, path, e->d_name));
     }
     closedir(dir);
     return clean;
@@ -212,6 +249,8 @@ void golden_take(command_id c, const char *folder) {
     golden[c] = read_text(folder, commands[c].result);
     if (c == REPORT)
         without_digits(&golden[c]);
+    if (c == DATABASE && (golden_rows = database_rows(folder, commands[c].result)) < 1)
+        die("a database without rows");
     if (c == TRAIN)
         golden_metrics = read_text(folder, "run/metrics.csv");
 }

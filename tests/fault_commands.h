@@ -4,7 +4,19 @@
 
 #include "context.h"
 
-typedef enum command_id { TRAIN, EVAL, INFER, VERIFY, BENCH, SWEEP, REPORT, COMPARE, COMMANDS } command_id;
+typedef enum command_id {
+    TRAIN,
+    EVAL,
+    INFER,
+    VERIFY,
+    BENCH,
+    SWEEP,
+    REPORT,
+    COMPARE,
+    DATABASE,
+    DECODE,
+    COMMANDS
+} command_id;
 
 typedef struct command {
     const char *name;

@@ -17,7 +17,7 @@ typedef struct range {
     uintptr_t from, to;
 } range;
 
-static range ranges[RANGES_MAX]; /* code whose calls count: the program's, jansson's and libcsv's */
+static range ranges[RANGES_MAX]; /* code whose calls count: the program's, jansson's, libcsv's, SQLite's */
 static int range_count;
 static bool memory, files, ready;
 
@@ -25,7 +25,7 @@ static int add_ranges(struct dl_phdr_info *info, size_t size, void *data) {
     const char *name = info->dlpi_name;
     (void)size;
     (void)data;
-    if (name[0] && !strstr(name, "libjansson") && !strstr(name, "libcsv"))
+    if (name[0] && !strstr(name, "libjansson") && !strstr(name, "libcsv") && !strstr(name, "libsqlite3"))
         return 0;
     for (int i = 0; i < info->dlpi_phnum && range_count < RANGES_MAX; i++) {
         const ElfW(Phdr) *h = &info->dlpi_phdr[i];
@@ -149,15 +149,30 @@ ssize_t write(int fd, const void *bytes, size_t size) {
     return no_disk(CALLER, "write", ENOSPC) ? -1 : NEXT(write)(fd, bytes, size);
 }
 
-int open(const char *path, int flags, ...) {
-    mode_t mode = 0;
-    if (flags & O_CREAT) {
-        va_list arguments;
-        va_start(arguments, flags);
-        mode = va_arg(arguments, mode_t);
-        va_end(arguments);
-    }
-    if ((flags & O_ACCMODE) != O_RDONLY && no_disk(CALLER, "open", ENOSPC))
-        return -1;
-    return NEXT(open)(path, flags, mode);
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
+    return no_disk(CALLER, "pwrite", ENOSPC) ? -1 : NEXT(pwrite64)(fd, bytes, size, at);
 }
+
+int fdatasync(int fd) {
+    return no_disk(CALLER, "fdatasync", EIO) ? -1 : NEXT(fdatasync)(fd);
+}
+
+int ftruncate64(int fd, off64_t size) {
+    return no_disk(CALLER, "ftruncate", EIO) ? -1 : NEXT(ftruncate64)(fd, size);
+}
+
+#define DEFINE_OPEN(name)                                                                                    \
+    int name(const char *path, int flags, ...) {                                                             \
+        mode_t mode = 0;                                                                                     \
+        if (flags & O_CREAT) {                                                                               \
+            va_list arguments;                                                                               \
+            va_start(arguments, flags);                                                                      \
+            mode = va_arg(arguments, mode_t);                                                                \
+            va_end(arguments);                                                                               \
+        }                                                                                                    \
+        if ((flags & O_ACCMODE) != O_RDONLY && no_disk(CALLER, "open", ENOSPC))                              \
+            return -1;                                                                                       \
+        return NEXT(name)(path, flags, mode);                                                                \
+    }
+DEFINE_OPEN(open)
+DEFINE_OPEN(open64)

@@ -112,6 +112,17 @@ static const tn_cli_option *option_of(const char *command, const char *name) {
     ck_abort_msg("%s has no --%s", command, name);
 }
 
+START_TEST(every_option_is_read) {
+    for (int c = 0; tn_commands[c]; c++) {
+        int count = 0;
+        while (tn_commands[c]->options[count].name)
+            count++;
+        ck_assert_msg(count <= TN_CLI_MAX_OPTIONS, "%s has %d options, of which %d are read",
+                      tn_commands[c]->name, count, TN_CLI_MAX_OPTIONS);
+    }
+}
+END_TEST
+
 START_TEST(words_of_options) {
     static const char *const wanted[][3] = {
         {"train", "task", "recall"},   {"train", "mixer", "periodic:"},   {"bench", "pass", "backward"},
@@ -119,8 +130,8 @@ START_TEST(words_of_options) {
         {"verify", "op", "gemm"},      {"bench", "variant", "threads"},   {"sweep", "preset", "full"},
         {"bench", "level", "step"},    {"sweep", "level", "model"},       {"sweep", "op", "gelu"},
         {"sweep", "pass", "step"},     {"train", "routing", "threshold"}, {"sweep", "device", "all"},
-        {"report", "format", "md"},    {"train", "positions", "rope"},    {"train", "penalty", "rows"},
-        {"eval", "filler", "zero"}};
+        {"report", "format", "md"},    {"train", "positions", "rope"},    {"train", "mix", "add"},
+        {"train", "penalty", "rows"},  {"eval", "filler", "zero"}};
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         tn_cli_words words;
         bool found = false;
@@ -368,6 +379,7 @@ int main(void) {
     tcase_add_test(tests, help_is_as_wide_as_the_terminal);
     tcase_add_test(tests, progress_is_replaced_where_it_can_be);
     tcase_add_test(tests, version_and_help);
+    tcase_add_test(tests, every_option_is_read);
     tcase_add_test(tests, words_of_options);
     tcase_add_test(tests, completion_for_three_shells);
     tcase_add_test(tests, refusals);
