@@ -14,7 +14,7 @@ set(version ${RELEASE})
 find_program(GIT git)
 if(GIT AND EXISTS ${SOURCE}/.git)
   set(git ${GIT} --no-optional-locks -C ${SOURCE})
-  set(built kernels host bench study reports cli packaging CMakeLists.txt)
+  set(built kernels host bench study survey reports cli packaging CMakeLists.txt)
   set(diff diff HEAD --binary --no-color --no-ext-diff --no-textconv)
   execute_process(COMMAND ${git} rev-parse --verify HEAD OUTPUT_VARIABLE commit ERROR_VARIABLE why RESULT_VARIABLE failed
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_STRIP_TRAILING_WHITESPACE)
