@@ -56,8 +56,12 @@ expect "$last" 'dev: plain: held here: PoCL'
 expect "$last" 'dev: plain: not held here: rusticl is not installed'
 expect "$last" 'dev: sanitizers: not held here: Oclgrind (none)'
 expect "$last" 'dev: sanitizers: not held here: kills (held by the plain half alone)'
+# A python3 that makes no environment: nothing is fetched from PyPI, and the tests go on.
+echo 'exit 1' | program python3
 run 0 test --all
 expect "$(cat "$folder/asked")" '-LE ^none$'
+expect "$said" 'ReFrame into build/reframe'
+expect "$said" 'rattler-build into build/rattler'
 [ -d "$folder/build/intel/opencl" ] || { echo "--all did not fetch Intel's run-time"; failed=1; }
 [ -d "$folder/build/nvidia/bin" ] || { echo "NVIDIA's assembler was not fetched"; failed=1; }
 expect "$said" "Intel's offline compiler into build/intel-gpu"
