@@ -273,9 +273,7 @@ def check_shape(out, make_report, page, data):
     return wrong
 
 
-def main(make_report, data, out):
-    data, out = pathlib.Path(data), pathlib.Path(out).resolve()
-    out.mkdir(parents=True, exist_ok=True)
+def check_looks(out, make_report, data):
     page, probed = out / "report.html", out / "probed.html"
     subprocess.run([make_report, page, data / "cost.csv", data / "demo", data / "text", data / "bits.csv", data / "study.csv", data / "energy.csv", data / "decode.csv"], check=True)
     text = page.read_text()
@@ -289,8 +287,13 @@ def main(make_report, data, out):
         wrong.append("markup in a reason got into the page unescaped")
     wrong += check_flaws(out, make_report, data)
     screenshots(out, page)
-    wrong += check_shape(out, make_report, page, data)
-    wrong += check_speed(out, make_report, data / "cost.csv")
+    return wrong + check_shape(out, make_report, page, data)
+
+
+def main(make_report, data, out, what):
+    data, out = pathlib.Path(data), pathlib.Path(out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    wrong = {"looks": lambda: check_looks(out, make_report, data), "speed": lambda: check_speed(out, make_report, data / "cost.csv")}[what]()
     for line in wrong:
         print(line)
     print(f"{'failed' if wrong else 'fine'}; page and screenshots are in {out}")

@@ -17,9 +17,6 @@
         ck_assert_msg(ck_status_ == TN_OK, "%s: %s", #expr, (ctx)->message);                                 \
     } while (0)
 
-/* Of random shapes: TURNOUT_TEST_SEED, else drawn anew; printed. */
-uint64_t tn_test_seed(void);
-
 /* Suite of one op: `cases` random shapes, of tn_test_seed, of every pass on the default device
  * (TURNOUT_DEVICE selects another), gradients, by every variant, and the same in the style of a GPU. A
  * variant of the device's style, and the portable one, must fit some shape in each of its passes. Add further

@@ -56,7 +56,7 @@ START_TEST(test_nan_scale_is_visible) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("adamw", 24);
+    Suite *suite = tn_test_op_suite("adamw", 16);
     TCase *more = tcase_create("updates");
     tcase_add_test(more, test_steady_gradient);
     tcase_add_test(more, test_nan_scale_is_visible);

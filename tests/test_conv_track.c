@@ -132,7 +132,7 @@ int main(void) {
     Suite *suite = tn_test_op_suite("conv_track", 4);
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 240);
-    tcase_add_loop_test(more, test_same_bits, 0, 8);
+    tn_test_add_drawn(more, test_same_bits, 0, 8, 4);
     tcase_add_test(more, test_when_fused);
     tcase_add_test(more, test_gradient);
     suite_add_tcase(suite, more);

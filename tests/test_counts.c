@@ -234,11 +234,11 @@ int main(void) {
     Suite *suite = suite_create("counts");
     TCase *t = tcase_create("counts");
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, test_products, 0, 2);
-    tcase_add_loop_test(t, test_sums_over_rows, 0, 2);
-    tcase_add_loop_test(t, test_lists, 0, 2);
-    tcase_add_loop_test(t, test_attention, 0, 2);
-    tcase_add_loop_test(t, test_split_attention, 0, 2);
+    tn_test_add_drawn(t, test_products, 0, 2, 2);
+    tn_test_add_drawn(t, test_sums_over_rows, 0, 2, 2);
+    tn_test_add_drawn(t, test_lists, 0, 2, 2);
+    tn_test_add_drawn(t, test_attention, 0, 2, 2);
+    tn_test_add_drawn(t, test_split_attention, 0, 2, 2);
     tcase_add_test(t, test_waits);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

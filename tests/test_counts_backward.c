@@ -271,11 +271,11 @@ int main(void) {
     Suite *suite = suite_create("counts_backward");
     TCase *t = tcase_create("counts_backward");
     tcase_set_timeout(t, 300);
-    tcase_add_loop_test(t, test_sums_over_rows, 0, 4);
-    tcase_add_loop_test(t, test_parts, 0, 2);
-    tcase_add_loop_test(t, test_attention, 0, 2);
-    tcase_add_loop_test(t, test_long_attention, 0, 2);
-    tcase_add_loop_test(t, test_rotation, 0, 2);
+    tn_test_add_drawn(t, test_sums_over_rows, 0, 4, 2);
+    tn_test_add_drawn(t, test_parts, 0, 2, 2);
+    tn_test_add_drawn(t, test_attention, 0, 2, 2);
+    tn_test_add_drawn(t, test_long_attention, 0, 2, 2);
+    tn_test_add_drawn(t, test_rotation, 0, 2, 2);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);
 }

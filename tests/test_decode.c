@@ -270,11 +270,11 @@ int main(void) {
     Suite *suite = suite_create("decode");
     TCase *tests = tcase_create("all");
     tcase_set_timeout(tests, 600);
-    tcase_add_loop_test(tests, test_as_forward, 0, 3 * MIXERS);
-    tcase_add_loop_test(tests, test_ragged, 0, 3);
-    tcase_add_loop_test(tests, test_ragged, 6, 9);
-    tcase_add_loop_test(tests, test_cut_and_copy, 4, 9);
-    tcase_add_loop_test(tests, test_launches, 0, 9);
+    tn_test_add_drawn(tests, test_as_forward, 0, 3 * MIXERS, 3);
+    tn_test_add_drawn(tests, test_ragged, 0, 3, 3);
+    tn_test_add_drawn(tests, test_ragged, 6, 9, 3);
+    tn_test_add_drawn(tests, test_cut_and_copy, 4, 9, 3);
+    tn_test_add_drawn(tests, test_launches, 0, 9, 3);
     tcase_add_test(tests, test_refused);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);

@@ -268,7 +268,7 @@ int main(void) {
     Suite *suite = suite_create("decoding");
     TCase *t = tcase_create("decoding");
     tcase_set_timeout(t, 600);
-    tcase_add_loop_test(t, rows_of_every_mixer, 0, 4);
+    tn_test_add_drawn(t, rows_of_every_mixer, 0, 4, 2);
     tcase_add_loop_test(t, a_span_is_what_rho_says, 0, 2);
     tcase_add_test(t, a_fraction_is_one_over_a_number);
     tcase_add_test(t, work_is_what_is_read);

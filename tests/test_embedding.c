@@ -21,7 +21,7 @@ START_TEST(test_index_of_nothing) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("embedding", 24);
+    Suite *suite = tn_test_op_suite("embedding", 16);
     TCase *more = tcase_create("index");
     tcase_add_test(more, test_index);
     tcase_add_test(more, test_index_of_nothing);

@@ -75,7 +75,7 @@ START_TEST(test_far_out) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("gelu", 24);
+    Suite *suite = tn_test_op_suite("gelu", 16);
     tn_test_op_tuned(suite, "gelu.STREAM=1,gelu.VECTORS=1024");
     TCase *more = tcase_create("values");
     tcase_add_test(more, test_every_value_relatively);

@@ -65,11 +65,9 @@ static void rows_do_not_depend_on_m(tn_gemm_form form) {
 }
 
 /* A tile of variant groups, whatever a shape would choose: edges on all sides, and a row's bits. Each takes
- * many kernels: one tile a run, drawn anew, and all with TURNOUT_TEST_ALL. */
+ * many kernels: one tile a run. */
 START_TEST(test_tiles) {
     static tn_context ctx;
-    if (!getenv("TURNOUT_TEST_ALL") && _i != (int)(tn_test_seed() % TN_GEMM_TILES))
-        return;
     char set[32];
     tn_device *dev;
     tn_verify_result result;
@@ -245,13 +243,13 @@ START_TEST(test_clblast_by_name_alone) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("gemm", 8);
+    Suite *suite = tn_test_op_suite("gemm", 6);
     TCase *more = tcase_create("more");
     tcase_set_timeout(more, 200);
     tcase_add_loop_test(more, test_rows, 0, 4);
-    tcase_add_loop_test(more, test_blocks, 0, 3);
-    tcase_add_loop_test(more, test_tiles, 0, TN_GEMM_TILES);
-    tcase_add_loop_test(more, test_grouped, 0, 6);
+    tn_test_add_drawn(more, test_blocks, 0, 3, 3);
+    tn_test_add_drawn(more, test_tiles, 0, TN_GEMM_TILES, TN_GEMM_TILES);
+    tn_test_add_drawn(more, test_grouped, 0, 6, 2);
     tcase_add_test(more, test_large_b);
     tcase_add_test(more, test_clblast);
     tcase_add_test(more, test_clblast_by_name_alone);

@@ -54,7 +54,7 @@ START_TEST(test_broken_gradients_show) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("grad_clip", 24);
+    Suite *suite = tn_test_op_suite("grad_clip", 16);
     TCase *more = tcase_create("scale");
     tcase_add_test(more, test_scale);
     tcase_add_test(more, test_broken_gradients_show);

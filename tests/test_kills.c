@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KILLS = 8, ALL_KILLS = 20, ROWS_MAX = 64 };
+enum { KILLS = 5, ALL_KILLS = 20, ROWS_MAX = 64 };
 
 typedef struct rows {
     char key[ROWS_MAX][1400];

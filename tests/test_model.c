@@ -296,12 +296,12 @@ int main(void) {
     Suite *suite = suite_create("model");
     TCase *t = tcase_create("model");
     tcase_set_timeout(t, 240);
-    tcase_add_loop_test(t, test_forward, 0, 2 * MIXERS);
-    tcase_add_loop_test(t, test_gradients, 0, 2 * MIXERS);
-    tcase_add_loop_test(t, test_causality, 0, 2 * MIXERS);
-    tcase_add_loop_test(t, test_batch_independence, 0, 2 * MIXERS);
+    tn_test_add_drawn(t, test_forward, 0, 2 * MIXERS, 2);
+    tn_test_add_drawn(t, test_gradients, 0, 2 * MIXERS, 2);
+    tn_test_add_drawn(t, test_causality, 0, 2 * MIXERS, 2);
+    tn_test_add_drawn(t, test_batch_independence, 0, 2 * MIXERS, 2);
     tcase_add_loop_test(t, test_parameters, 0, MIXERS);
-    tcase_add_loop_test(t, test_shared_heads, 2, 2 * MIXERS);
+    tn_test_add_drawn(t, test_shared_heads, 2, 2 * MIXERS, 2);
     tcase_add_test(t, test_kv_heads_of_config);
     tcase_add_test(t, test_head_from_embedding);
     tcase_add_test(t, test_absorbing_pays);
@@ -309,7 +309,7 @@ int main(void) {
     suite_add_tcase(suite, t);
     TCase *pieces = tcase_create("pieces");
     tcase_set_timeout(pieces, 240);
-    tcase_add_loop_test(pieces, test_pieces, 0, 8);
+    tn_test_add_drawn(pieces, test_pieces, 0, 8, 2);
     suite_add_tcase(suite, pieces);
     return tn_test_main(suite);
 }

@@ -286,10 +286,10 @@ int main(void) {
     Suite *suite = suite_create("model_counts");
     TCase *t = tcase_create("model_counts");
     tcase_set_timeout(t, 240);
-    tcase_add_loop_test(t, test_every_mixer, 0, 2 * MIXERS);
-    tcase_add_loop_test(t, test_no_rows, 0, 2);
-    tcase_add_loop_test(t, test_steps, 0, 2 * LISTING);
-    tcase_add_loop_test(t, test_odd_steps, 0, 2);
+    tn_test_add_drawn(t, test_every_mixer, 0, 2 * MIXERS, 2);
+    tn_test_add_drawn(t, test_no_rows, 0, 2, 2);
+    tn_test_add_drawn(t, test_steps, 0, 2 * LISTING, 2);
+    tn_test_add_drawn(t, test_odd_steps, 0, 2, 2);
     tcase_add_test(t, test_when);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

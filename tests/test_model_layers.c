@@ -278,12 +278,12 @@ int main(void) {
     Suite *suite = suite_create("model_layers");
     TCase *t = tcase_create("model_layers");
     tcase_set_timeout(t, 240);
-    tcase_add_loop_test(t, test_forward, 0, 2 * WAYS);
-    tcase_add_loop_test(t, test_gradients, 0, 2 * WAYS);
-    tcase_add_loop_test(t, test_drawn, 0, 16);
+    tn_test_add_drawn(t, test_forward, 0, 2 * WAYS, 4);
+    tn_test_add_drawn(t, test_gradients, 0, 2 * WAYS, 4);
+    tn_test_add_drawn(t, test_drawn, 0, 16, 4);
     tcase_add_test(t, test_reach);
-    tcase_add_loop_test(t, test_same_bits, 0, 2 * WAYS);
-    tcase_add_loop_test(t, test_counts, 0, 2 * WAYS);
+    tn_test_add_drawn(t, test_same_bits, 0, 2 * WAYS, 4);
+    tn_test_add_drawn(t, test_counts, 0, 2 * WAYS, 4);
     tcase_add_test(t, test_config);
     tcase_add_test(t, test_added);
     suite_add_tcase(suite, t);

@@ -90,8 +90,8 @@ int main(void) {
     Suite *suite = suite_create("model_nan");
     TCase *t = tcase_create("model");
     tcase_set_timeout(t, 240);
-    tcase_add_loop_test(t, test_nan_causality, 0, 2 * MIXERS);
-    tcase_add_loop_test(t, test_nan_weight, 0, 2 * MIXERS);
+    tn_test_add_drawn(t, test_nan_causality, 0, 2 * MIXERS, 2);
+    tn_test_add_drawn(t, test_nan_weight, 0, 2 * MIXERS, 2);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);
 }

@@ -134,7 +134,7 @@ START_TEST(test_past_the_room) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("partial_sums", 24);
+    Suite *suite = tn_test_op_suite("partial_sums", 16);
     TCase *later = tcase_create("later");
     tcase_set_timeout(later, 120);
     tcase_add_loop_test(later, test_later, 0, 2);

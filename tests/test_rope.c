@@ -56,7 +56,7 @@ START_TEST(test_odd_width_is_refused) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("rope", 24);
+    Suite *suite = tn_test_op_suite("rope", 16);
     TCase *more = tcase_create("angles");
     tcase_add_test(more, test_angles_at_long_positions);
     tcase_add_test(more, test_odd_width_is_refused);

@@ -87,7 +87,7 @@ START_TEST(test_not_numbers) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("route_capacity", 24);
+    Suite *suite = tn_test_op_suite("route_capacity", 16);
     TCase *more = tcase_create("long");
     tcase_set_timeout(more, 120);
     tcase_add_test(more, test_long);

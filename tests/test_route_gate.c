@@ -91,7 +91,7 @@ START_TEST(test_gradient) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("route_gate", 24);
+    Suite *suite = tn_test_op_suite("route_gate", 16);
     TCase *more = tcase_create("gate");
     tcase_add_test(more, test_start);
     tcase_add_test(more, test_gradient);

@@ -1,5 +1,5 @@
 #include "support.h"
 
 int main(void) {
-    return tn_test_main(tn_test_op_suite("route_mix", 24));
+    return tn_test_main(tn_test_op_suite("route_mix", 16));
 }

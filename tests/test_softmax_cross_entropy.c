@@ -55,7 +55,7 @@ START_TEST(test_in_place_and_far_out) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("softmax_cross_entropy", 24);
+    Suite *suite = tn_test_op_suite("softmax_cross_entropy", 16);
     TCase *more = tcase_create("places");
     tcase_add_test(more, test_in_place_and_far_out);
     suite_add_tcase(suite, more);

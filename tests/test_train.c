@@ -351,7 +351,7 @@ int main(void) {
     tcase_add_test(t, test_same_bits);
     tcase_add_test(t, test_wrong_answers_run_again);
     tcase_add_test(t, test_shorter_task);
-    tcase_add_loop_test(t, test_killed_and_resumed, 0, 4);
+    tn_test_add_drawn(t, test_killed_and_resumed, 0, 4, 2);
     tcase_add_test(t, test_layers_and_window);
     tcase_add_test(t, test_interrupt);
     tcase_add_test(t, test_price_is_measured_once);

@@ -66,12 +66,12 @@ START_TEST(test_tables) {
 END_TEST
 
 /* A kernel is built for each set: one variant in so many a run, drawn anew, and all with TURNOUT_TEST_ALL. */
-static bool of_this_run(const tn_op *op, int variant, int share) {
+static bool of_this_run(const char *list, const tn_op *op, int variant, int share) {
     int number = variant;
     for (int i = 0; tn_ops[i] != op; i++)
         for (int v = 0; tn_ops[i]->variants[v]; v++)
             number++;
-    return getenv("TURNOUT_TEST_ALL") || number % share == (int)(tn_test_seed() % (uint64_t)share);
+    return tn_test_drawn(list, number, share);
 }
 
 /* A few sets of each variant, the defaults of both styles among them; `turnout tune --verify-only` goes
@@ -84,7 +84,7 @@ START_TEST(test_some_sets_verify) {
             tn_tune_space space;
             tn_tune_tally tally;
             space_make(tn_ops[i], v, &space);
-            if (space.tunables == 0 || !of_this_run(tn_ops[i], v, 6))
+            if (space.tunables == 0 || !of_this_run("sets", tn_ops[i], v, 10))
                 continue;
             ck_ok(&ctx, tn_tune_cover(dev, tn_cases[i], &space, &options, &tally));
             ck_assert_msg(tally.wrong == 0, "%s %s: %d wrong sets", tn_cases[i]->op,
@@ -216,7 +216,7 @@ START_TEST(test_bits_move_only_where_the_table_says) {
     for (int i = 0; i < tn_op_count; i++) {
         for (int v = 0; tn_ops[i]->variants[v]; v++) {
             tn_tune_space space;
-            if (!of_this_run(tn_ops[i], v, 12))
+            if (!of_this_run("bits", tn_ops[i], v, 20))
                 continue;
             space_make(tn_ops[i], v, &space);
             for (int pass = 0; tn_cases[i]->passes[pass]; pass++)
