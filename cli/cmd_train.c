@@ -247,9 +247,8 @@ static const tn_cli_option options[] = {
      "one that is not takes, at this batch and length, within 0.01 to 100",
      0, 1e6, lambda_words},
     {"budget", 0, "X", TN_CLI_REAL,
-     "share of rows that is to take attention, over all layers: λ is steered there, from --lambda on; 0: λ "
-     "is "
-     "given (text 0.1, but with --lambda or --routing capacity; else 0)",
+     "share of rows that is to take attention, over all layers that route: λ is steered there, from "
+     "--lambda on; 0: λ is given (text 0.1, but with --lambda or --routing capacity; else 0)",
      0, 1},
     {"price", 0, "ROWS", TN_CLI_STRING,
      "whom a compacted step charges: all rows, or those of which it knows what attention is worth to them, "

@@ -40,6 +40,21 @@ static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, con
     return TN_OK;
 }
 
+/* The hybrid's layer, routed: the same shares of the rows of all layers, all of them in that one. A budget is
+ * of the layers that route. */
+static tn_status add_routed_layer(tn_study_plan *plan, const tn_study_options *o,
+                                  const tn_task_config *task) {
+    static const double budgets[] = {0.09, 0.045, 0.18, 0.0225};
+    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
+        tn_study_item *item;
+        char label[40];
+        snprintf(label, sizeof label, "hybrid-routed-budget%g", budgets[i]);
+        TN_TRY(add(plan, o, task, label, "conv,conv,routed,conv", &item));
+        item->config.curriculum.budget = budgets[i] * (double)item->config.model.layers;
+    }
+    return TN_OK;
+}
+
 /* The row's name of a run of the part. */
 static void name_row(const tn_task_config *task, const char *label, char name[TN_STUDY_NAME]) {
     char run[TN_STUDY_NAME];
@@ -136,7 +151,8 @@ static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *
 }
 
 static bool is_evaluated_longer(const tn_study_item *item) {
-    static const char *const labels[] = {"conv", "attention", "both", routed_label, "hybrid"};
+    static const char *const labels[] = {"conv",       "attention", "both",
+                                         routed_label, "hybrid",    "hybrid-routed-budget0.09"};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
         if (strcmp(item->label, labels[i]) == 0)
             return true;
@@ -175,6 +191,7 @@ tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int6
     TN_TRY(add_budgets(plan, o, &task));
     TN_TRY(add_controls(plan, o, &task));
     TN_TRY(add_peers(plan, o, &task));
+    TN_TRY(add_routed_layer(plan, o, &task));
     TN_TRY(add_capacities(plan, o, &task));
     TN_TRY(add_equal_seconds(plan, o, &task));
     const size_t last = plan->count;

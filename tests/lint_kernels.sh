@@ -9,7 +9,7 @@ command -v clang >/dev/null || { echo "skipped: clang is not installed"; exit 77
 
 cpu="" # what the files say themselves
 gpu="LANES=1 NV=1 TM=4 TILES=1 COPY_A=0 TQ=1 TK=1 KB=32 ROWS=1 VECTORS=1 TILE=256 GROUP=64"
-between="LANES=4 TM=1 A_ROWS=0 SILU=0 K=3 DH=80"
+between="ADDED=1 LANES=4 TM=1 A_ROWS=0 SILU=0 K=3 DH=80"
 
 # FILES TUNABLES: -D options for those that one of the files has as "#ifndef".
 options_of() {

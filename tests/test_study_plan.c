@@ -142,7 +142,7 @@ START_TEST(text_part) {
     text_file(path);
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
-    ck_assert_uint_eq(plan.count, 2 * (3 + 4 + 2 + 6 + 4 + 5 + 3 * 5));
+    ck_assert_uint_eq(plan.count, 2 * (3 + 4 + 2 + 6 + 4 + 4 + 5 + 3 * 6));
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
     ck_assert(find("text-text256-routed-budget0.045-s2")->config.curriculum.budget == 0.045);
@@ -152,6 +152,8 @@ START_TEST(text_part) {
     ck_assert(both->added && both->period == 1 && both->window == 64);
     ck_assert(find("text-text256-both-seconds-s2")->config.model.added);
     ck_assert(find("text-text256-routed-budget0.09-s1")->config.model.added);
+    const tn_train_config *layer = &find("text-text256-hybrid-routed-budget0.18-s1")->config;
+    ck_assert(layer->curriculum.budget == 0.72 && layer->model.added && layer->model.listed == 4);
     ck_assert_str_eq(find("text-text256-random-s2")->matched, "text-text256-routed-budget0.09-s2");
     const tn_study_item *timed = find("text-text256-hybrid-seconds-s1"),
                         *far = find("text-text256-routed-budget0.09-s1-at4096");
@@ -173,7 +175,7 @@ START_TEST(text_part) {
     }
     ck_assert_str_eq(plan.items[0].config.task.data, path);
     drop();
-    o.rows = "text-*-conv-s?,*routed-budget0.09-s2";
+    o.rows = "text-*-conv-s?,*6-routed-budget0.09-s2";
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
     ck_assert_uint_eq(plan.count, 3);
     find("text-text256-routed-budget0.09-s2");
