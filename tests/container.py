@@ -42,7 +42,8 @@ def base():
     for file in [*files, *apt.glob("apt.conf.d/99*")]:
         shutil.copy(file, root / "etc/apt" / file.relative_to(apt))
     run(*buildah, "from", "--name", "bare", "scratch")
-    run(*buildah, "add", "bare", root, "/")
+    run("cp", "-a", f"{root}/.", run(*buildah, "mount", "bare").strip())
+    run(*buildah, "umount", "bare")
     run(*buildah, "commit", "bare", "localhost/bare")
 
 
