@@ -47,7 +47,7 @@ for spec, package in BEHIND.items():
 digest = hashlib.sha256(CHART.read_bytes()).hexdigest()
 kept = work / "mirror/_source-cache/archive" / digest[:2]
 kept.mkdir(parents=True)
-shutil.copy(CHART, kept / f"{digest}.js")
+shutil.copy(CHART, kept / digest)  # without an ending, since it is not unpacked
 for name, what in {
         "packages": packages, "repos": {"turnout": str(source / "packaging/spack/spack_repo/turnout")},
         "mirrors": {"here": {"url": (work / "mirror").as_uri(), "binary": False}}, "bootstrap": {"enable": False},
