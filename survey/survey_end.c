@@ -44,9 +44,8 @@ static void print_verified(const json_t *survey, const char *bullet, FILE *to) {
     const json_t *stage = stage_of(survey, "verify"), *piece;
     size_t i;
     fprintf(to,
-            "%sVerified against double precision: %.0f of the ops' %.0f programs, those that this device "
-            "takes first. "
-            "A row is timed only where its own shape was verified in that run.\n",
+            "%sVerified against double precision: %.0f of the ops' %.0f programs, in the order in which this "
+            "device takes them. A row is timed only where its own shape was verified in that run.\n",
             bullet, number_of(stage, "done"), number_of(stage, "pieces") + beyond_of(survey, "verify"));
     json_array_foreach(json_object_get(survey, "pieces"), i, piece) {
         if (strcmp(text_of(piece, "state"), "failed") == 0)
