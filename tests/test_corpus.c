@@ -181,6 +181,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("corpus");
     TCase *t = tcase_create("corpus");
+    tcase_set_timeout(t, 60);
     tcase_add_unchecked_fixture(t, setup, teardown);
     tcase_add_test(t, test_names);
     tcase_add_test(t, test_bad_names);
