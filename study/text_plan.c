@@ -27,30 +27,17 @@ static tn_status add_both(tn_study_plan *plan, const tn_study_options *o, const 
     return add(plan, o, task, label, "periodic:1", out);
 }
 
-/* A held-out share is a little off the one that was steered for: so that a tenth is no more than that. */
-static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
-    static const double budgets[] = {0.09, 0.045, 0.18, 0.0225};
-    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
+/* A held-out share is a little off the one that was steered for: so that a tenth is no more than that. Labels
+ * are shares of the rows of all layers, of which `routing` route; a budget is of the rows of those. */
+static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                             const char *kind, const char *mixer, int routing) {
+    static const double shares[] = {0.09, 0.045, 0.18, 0.0225};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
         tn_study_item *item;
-        char label[40];
-        snprintf(label, sizeof label, "routed-budget%g", budgets[i]);
-        TN_TRY(add(plan, o, task, label, "routed", &item));
-        item->config.curriculum.budget = budgets[i];
-    }
-    return TN_OK;
-}
-
-/* The hybrid's layer, routed: the same shares of the rows of all layers, all of them in that one. A budget is
- * of the layers that route. */
-static tn_status add_routed_layer(tn_study_plan *plan, const tn_study_options *o,
-                                  const tn_task_config *task) {
-    static const double budgets[] = {0.09, 0.045, 0.18, 0.0225};
-    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
-        tn_study_item *item;
-        char label[40];
-        snprintf(label, sizeof label, "hybrid-routed-budget%g", budgets[i]);
-        TN_TRY(add(plan, o, task, label, "conv,conv,routed,conv", &item));
-        item->config.curriculum.budget = budgets[i] * (double)item->config.model.layers;
+        char label[TN_STUDY_LABEL];
+        snprintf(label, sizeof label, "%s-budget%g", kind, shares[i]);
+        TN_TRY(add(plan, o, task, label, mixer, &item));
+        item->config.curriculum.budget = shares[i] * (double)item->config.model.layers / routing;
     }
     return TN_OK;
 }
@@ -188,10 +175,10 @@ tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int6
     TN_TRY(add(plan, o, &task, "conv", "conv", &item));
     TN_TRY(add(plan, o, &task, "attention", "attention", &item));
     TN_TRY(add_both(plan, o, &task, "both", &item));
-    TN_TRY(add_budgets(plan, o, &task));
+    TN_TRY(add_budgets(plan, o, &task, "routed", "routed", 4));
     TN_TRY(add_controls(plan, o, &task));
     TN_TRY(add_peers(plan, o, &task));
-    TN_TRY(add_routed_layer(plan, o, &task));
+    TN_TRY(add_budgets(plan, o, &task, "hybrid-routed", "conv,conv,routed,conv", 1));
     TN_TRY(add_capacities(plan, o, &task));
     TN_TRY(add_equal_seconds(plan, o, &task));
     const size_t last = plan->count;
