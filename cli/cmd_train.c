@@ -37,6 +37,7 @@ static tn_status model_options(tn_context *ctx, const tn_cli_args *args, tn_mode
     m->conv_taps = tn_cli_int(args, "taps", m->conv_taps);
     m->mlp_width = tn_cli_int(args, "mlp", m->mlp_width);
     m->window = tn_cli_int(args, "window", m->window);
+    m->match = tn_cli_int(args, "match", m->match);
     if (tn_cli_given(args, "mixer") && tn_cli_given(args, "mixers"))
         return tn_fail(ctx, TN_ERR_ARG,
                        "--mixer and --mixers both say what the layers are; give one of them");
@@ -211,6 +212,10 @@ static const tn_cli_option options[] = {
     {"mixers", 0, "LIST", TN_CLI_STRING, "conv, attention or routed of each layer: conv,conv,attention,conv"},
     {"window", 0, "N", TN_CLI_INT,
      "a row that attends sees its own and the N - 1 positions before it; 0: all (0)", 0, INT32_MAX},
+    {"match", 0, "N", TN_CLI_INT,
+     "a token's embedding tells how many of the last tokens stood before in the sequence, of N at most; 0: "
+     "not (0)",
+     0, TN_MODEL_MAX_MATCH},
     {"routing", 0, "R", TN_CLI_STRING,
      "threshold, or capacity:R: the R·T best rows of a sequence (threshold)"},
     {"mix", 0, "replace|add", TN_CLI_STRING,
@@ -262,8 +267,7 @@ static const tn_cli_option options[] = {
     {"phase1", 0, "N", TN_CLI_INT, "steps without a cost", 0, 1e8},
     {"ramp", 0, "N", TN_CLI_INT, "steps over which the cost rises", 0, 1e8},
     {"explore", 0, "N", TN_CLI_INT, "every N-th step of phase 2 is dense; 0: none (text 4, else 8)", 0, 1e8},
-    {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (text 0, else 2)",
-     -100, 100},
+    {"router-bias", 0, "X", TN_CLI_REAL, "the routers' logit for every row at the start (2)", -100, 100},
     {"short-steps", 0, "N", TN_CLI_INT,
      "mqar: the first N steps are at the shorter length (beyond 64: 11 in 20 of them, with 32 pairs and more "
      "1 in 5)",

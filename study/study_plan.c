@@ -41,9 +41,18 @@ tn_status tn_study_distances_parse(tn_context *ctx, const char *list, tn_study_o
     return TN_OK;
 }
 
+/* Layers of which a control chooses the rows. */
+static int64_t controlled(const tn_model_config *c) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < c->layers; i++)
+        count += tn_layer_mixer(c, i) == TN_MIXER_RANDOM || tn_layer_mixer(c, i) == TN_MIXER_PERIODIC;
+    return count;
+}
+
 tn_train_config tn_study_match(const tn_study_item *item, double attention_pct) {
     tn_train_config c = item->config;
-    double rho = fmin(fmax(attention_pct / 100, 0), 1);
+    double share = attention_pct / 100 * (double)c.model.layers / (double)controlled(&c.model);
+    double rho = fmin(fmax(share, 0), 1);
     /* Nothing routed is matched by the longest period a config can hold: no position but the first. */
     c.model.random_rho = rho;
     c.model.period = rho > 1.0 / INT32_MAX ? llround(1 / rho) : INT32_MAX;

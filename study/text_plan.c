@@ -6,13 +6,15 @@
 
 #include <string.h>
 
-enum { USUAL_LENGTH = 512 };
-static const char routed_label[] = "routed-budget0.09"; /* whose share and seconds others take */
+enum { USUAL_LENGTH = 512, LAYERS = 8, MATCH = 8 };
+static const char routed_label[] = "one-layer-routed-budget0.1"; /* whose share and seconds others take */
 
 /* With the control or peer go what the routed model has: its parameters. */
 static tn_status add(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
                      const char *label, const char *mixer, tn_study_item **out) {
     TN_TRY(tn_study_add(plan, o, TN_STUDY_TEXT, task, label, mixer, out));
+    (*out)->config.model.layers = LAYERS;
+    (*out)->config.model.match = MATCH;
     tn_model_config routed = (*out)->config.model;
     TN_TRY(tn_mixer_parse(plan->ctx, "routed", &routed));
     (*out)->config.model.mlp_width = tn_cost_equal_width(&(*out)->config.model, tn_cost_parameters(&routed));
@@ -27,17 +29,44 @@ static tn_status add_both(tn_study_plan *plan, const tn_study_options *o, const 
     return add(plan, o, task, label, "periodic:1", out);
 }
 
-/* A held-out share is a little off the one that was steered for: so that a tenth is no more than that. Labels
- * are shares of the rows of all layers, of which `routing` route; a budget is of the rows of those. */
+/* Another mixer in the sixth of eight layers, convolutions in the others: where few rows are to attend, it
+ * says more in which layer they do than how many they are (docs/results.md, "Source code"). */
+static tn_status add_one_layer(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
+                               const char *kind, const char *mixer, tn_study_item **out) {
+    char label[TN_STUDY_LABEL], list[80];
+    snprintf(label, sizeof label, "one-layer%s%.28s", *kind ? "-" : "", kind);
+    snprintf(list, sizeof list, "conv,conv,conv,conv,conv,%s,conv,conv", mixer);
+    return add(plan, o, task, label, list, out);
+}
+
+/* Shares of the rows of all layers; a budget is of the rows of those that route. */
+static const double budgets[] = {0.1, 0.05, 0.025, 0.0125};
+enum { BUDGETS = sizeof budgets / sizeof budgets[0] };
+
 static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
-                             const char *kind, const char *mixer, int routing) {
-    static const double shares[] = {0.09, 0.045, 0.18, 0.0225};
-    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+                             bool one_layer) {
+    for (int i = 0; i < BUDGETS; i++) {
         tn_study_item *item;
         char label[TN_STUDY_LABEL];
-        snprintf(label, sizeof label, "%s-budget%g", kind, shares[i]);
-        TN_TRY(add(plan, o, task, label, mixer, &item));
-        item->config.curriculum.budget = shares[i] * (double)item->config.model.layers / routing;
+        snprintf(label, sizeof label, "routed-budget%g", budgets[i]);
+        TN_TRY(one_layer ? add_one_layer(plan, o, task, label, "routed", &item)
+                         : add(plan, o, task, label, "routed", &item));
+        item->config.curriculum.budget = budgets[i] * (one_layer ? LAYERS : 1);
+    }
+    return TN_OK;
+}
+
+/* Attention in all rows of one layer, and by a rule instead of a router: where the last n bytes stood
+ * before. */
+static tn_status add_rules(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
+    static const int matched[] = {2, 3, 5, 8};
+    tn_study_item *item;
+    TN_TRY(add_one_layer(plan, o, task, "", "periodic:1", &item));
+    for (size_t i = 0; i < sizeof matched / sizeof matched[0]; i++) {
+        char word[16], kind[16];
+        snprintf(word, sizeof word, "match:%d", matched[i]);
+        snprintf(kind, sizeof kind, "match%d", matched[i]);
+        TN_TRY(add_one_layer(plan, o, task, kind, word, &item));
     }
     return TN_OK;
 }
@@ -53,7 +82,7 @@ static tn_status add_controls(tn_study_plan *plan, const tn_study_options *o, co
     static const char *const controls[][2] = {{"random", "random:0"}, {"periodic", "periodic:1"}};
     for (int i = 0; i < 2; i++) {
         tn_study_item *item;
-        TN_TRY(add(plan, o, task, controls[i][0], controls[i][1], &item));
+        TN_TRY(add_one_layer(plan, o, task, controls[i][0], controls[i][1], &item));
         name_row(task, routed_label, item->matched);
     }
     return TN_OK;
@@ -63,7 +92,7 @@ static tn_status add_controls(tn_study_plan *plan, const tn_study_options *o, co
  * convolutions that see no farther than a few bytes. */
 static tn_status add_hybrid(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
                             const char *label, tn_study_item **out) {
-    return add(plan, o, task, label, "conv,conv,attention,conv", out);
+    return add(plan, o, task, label, "conv,conv,attention,conv,conv,conv,attention,conv", out);
 }
 
 static tn_status add_window(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
@@ -138,8 +167,8 @@ static tn_status add_equal_seconds(tn_study_plan *plan, const tn_study_options *
 }
 
 static bool is_evaluated_longer(const tn_study_item *item) {
-    static const char *const labels[] = {"conv",       "attention", "both",
-                                         routed_label, "hybrid",    "hybrid-routed-budget0.09"};
+    static const char *const labels[] = {"conv",      "attention",        "both",      "hybrid",
+                                         "one-layer", "one-layer-match3", routed_label};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
         if (strcmp(item->label, labels[i]) == 0)
             return true;
@@ -175,10 +204,11 @@ tn_status tn_study_add_text(tn_study_plan *plan, const tn_study_options *o, int6
     TN_TRY(add(plan, o, &task, "conv", "conv", &item));
     TN_TRY(add(plan, o, &task, "attention", "attention", &item));
     TN_TRY(add_both(plan, o, &task, "both", &item));
-    TN_TRY(add_budgets(plan, o, &task, "routed", "routed", 4));
+    TN_TRY(add_rules(plan, o, &task));
+    TN_TRY(add_budgets(plan, o, &task, true));
     TN_TRY(add_controls(plan, o, &task));
     TN_TRY(add_peers(plan, o, &task));
-    TN_TRY(add_budgets(plan, o, &task, "hybrid-routed", "conv,conv,routed,conv", 1));
+    TN_TRY(add_budgets(plan, o, &task, false));
     TN_TRY(add_capacities(plan, o, &task));
     TN_TRY(add_equal_seconds(plan, o, &task));
     const size_t last = plan->count;

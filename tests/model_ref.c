@@ -123,8 +123,8 @@ static void decide(const tn_model_ref *r, int64_t i, int64_t N, const double *u,
         if (lp->router_weight)
             linear(value(r, lp->router_weight), value(r, lp->router_bias), 1, D, u + n * D, &logit);
         p[n] = 1 / (1 + exp(-logit));
-        h[n] = mask ? mask[n] : logit >= 0;
-        g[n] = r->soft ? p[n] : h[n];
+        h[n] = mask && !lp->router_weight ? mask[n] : logit >= 0;
+        g[n] = r->soft && lp->router_weight ? p[n] : h[n];
         if (!r->soft && r->frozen_p) {
             h[n] = r->frozen_h[i * N + n];
             g[n] = h[n] + (p[n] - r->frozen_p[i * N + n]);
@@ -180,6 +180,18 @@ static void mlp(const tn_model_ref *r, const tn_layer_params *lp, int64_t N, dou
     free(down);
 }
 
+/* How many tokens up to row n, of `most`, stood before in its sequence, by looking everywhere. */
+static int64_t matched(int64_t most, const int32_t *tokens, int64_t n, int64_t T) {
+    int64_t longest = 0;
+    for (int64_t s = n / T * T; s < n; s++) {
+        int64_t k = 0;
+        while (k < most && s - k >= n / T * T && tokens[s - k] == tokens[n - k])
+            k++;
+        longest = k > longest ? k : longest;
+    }
+    return longest;
+}
+
 void tn_model_ref_forward(const tn_model_ref *r, int64_t B, int64_t T, const int32_t *tokens,
                           const unsigned char *mask, double *logits, double *p, unsigned char *h) {
     const tn_model_config *cfg = &r->m->config;
@@ -189,8 +201,11 @@ void tn_model_ref_forward(const tn_model_ref *r, int64_t B, int64_t T, const int
     unsigned char *own_h = calloc((size_t)(cfg->layers * N), 1);
     if (!own_h)
         abort();
-    for (int64_t n = 0; n < N; n++)
-        memcpy(x + n * D, value(r, ps->embed) + tokens[n] * D, (size_t)D * sizeof(double));
+    for (int64_t n = 0; n < N; n++) {
+        const double *more = ps->match ? value(r, ps->match) + matched(cfg->match, tokens, n, T) * D : NULL;
+        for (int64_t d = 0; d < D; d++)
+            x[n * D + d] = value(r, ps->embed)[tokens[n] * D + d] + (more ? more[d] : 0);
+    }
     for (int64_t i = 0; i < cfg->layers; i++) {
         mixer(r, i, B, T, mask ? mask + i * N : NULL, x, (p ? p : own_p) + i * N, (h ? h : own_h) + i * N);
         mlp(r, &ps->layers[i], N, x);

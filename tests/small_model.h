@@ -46,6 +46,13 @@ static inline tn_model *make(const tn_model_config *c, bool training, uint64_t s
     ck_ok(&ctx, tn_model_create(dev, c, training, &m));
     ck_ok(&ctx, tn_params_init(&m->params, seed));
     m->absorb = way;
+    if (m->params.match) { /* nor is what repeats add */
+        float values[64 * (TN_MODEL_MAX_MATCH + 1)];
+        tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, 98);
+        for (size_t k = 0; k < m->params.match->count; k++)
+            values[k] = (float)tn_rng_normal(&rng);
+        ck_ok(&ctx, tn_buffer_write(m->params.match->value, 0, m->params.match->count * 4, values));
+    }
     for (int64_t i = 0; i < c->layers; i++) {
         if (!tn_layer_has_router(c, i))
             continue;

@@ -7,6 +7,7 @@ typedef struct way_of {
     const char *mixer;
     int64_t window;
     bool added;
+    int64_t match;
 } way_of;
 
 static const way_of ways[] = {{"conv,routed,attention,conv", 0},
@@ -23,7 +24,13 @@ static const way_of ways[] = {{"conv,routed,attention,conv", 0},
                               {"routed", 0, true},
                               {"conv,routed,attention", 5, true},
                               {"random:0.3", 0, true},
-                              {"periodic:4", 3, true}};
+                              {"periodic:4", 3, true},
+                              {"conv,routed,attention", 0, true, 2},
+                              {"oracle", 0, false, 3},
+                              {"match:1", 0, true, 1},
+                              {"conv,match:1,routed", 4, true, 2},
+                              {"periodic:3,routed,random:0.4", 0, true},
+                              {"random:0.2,conv", 3}};
 enum { WAYS = sizeof ways / sizeof ways[0] };
 
 static int64_t words(const char *list) {
@@ -38,6 +45,7 @@ static tn_model_config config_of(const way_of *w) {
     c.layers = words(w->mixer) > 1 ? words(w->mixer) : 2;
     c.window = w->window;
     c.added = w->added;
+    c.match = w->match;
     ck_ok(&ctx, tn_model_config_check(&ctx, &c));
     return c;
 }
@@ -84,6 +92,7 @@ START_TEST(test_drawn) {
     c.layers = layers;
     c.added = tn_mixer_has_router(&c) && tn_rng_below(&rng, 2);
     c.kv_heads = attends ? tn_rng_below(&rng, 2) : 0;
+    c.match = tn_rng_below(&rng, 2) ? tn_rng_below(&rng, 5) : 0;
     c.positions = attends && tn_rng_below(&rng, 3) == 0 ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
     check_forward(&c, TN_GATE_COMPACT);
     check_gradients(&c, (tn_gate)tn_rng_below(&rng, 3));
@@ -138,7 +147,7 @@ START_TEST(test_same_bits) {
     tn_input in = {.B = B, .T = T, .tokens = tokens, .L = N, .oracle = oracle};
     m->count = TN_COUNT_HOST;
     logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, batch);
-    if (c.mixer != TN_MIXER_RANDOM) /* its mask is drawn by the batch */
+    if (!strstr(ways[_i / 2].mixer, "random")) /* its mask is drawn by the batch */
         check_alone(m, ws, &in, batch, ways[_i / 2].mixer);
     m->count = TN_COUNT_DEVICE;
     logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, other);
@@ -204,6 +213,7 @@ START_TEST(test_config) {
     c.layers = back.layers = 3;
     c.window = 9;
     c.added = true;
+    c.match = 8;
     ck_ok(&ctx, tn_model_config_check(&ctx, &c));
     for (int i = 0; i < TN_CONFIG_FIELDS; i++)
         ck_ok(&ctx, tn_model_config_set(&ctx, &back, tn_model_config_field(&c, i, text), text));
@@ -217,6 +227,9 @@ START_TEST(test_config) {
     back.window = 9;
     back.added = false;
     ck_assert_str_eq(tn_model_config_differs(&c, &back, text, other), "added");
+    back.added = true;
+    back.match = 7;
+    ck_assert_str_eq(tn_model_config_differs(&c, &back, text, other), "match");
 
     c = small("routed,routed"); /* one way to say it */
     tn_model_config_field(&c, 6, text);
@@ -234,10 +247,10 @@ START_TEST(test_config) {
     strcat(longest, ",conv");
     ck_assert_int_eq(tn_mixer_parse(&ctx, longest, &c), TN_ERR_ARG);
 
-    static const char *const bad[] = {"conv,", ",conv", "conv,,conv", "conv,random:0.1", "conv, routed", ","};
+    static const char *const bad[] = {"conv,", ",conv", "conv,,conv", "conv,oracle", "conv, routed", ","};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(tn_mixer_parse(&ctx, bad[i], &c), TN_ERR_ARG);
-        ck_assert_msg(strstr(ctx.message, "conv, attention or routed") != NULL, "%s: %s", bad[i],
+        ck_assert_msg(strstr(ctx.message, "conv, attention or routed, or random:R") != NULL, "%s: %s", bad[i],
                       ctx.message);
     }
     c = small("conv");
@@ -248,6 +261,28 @@ START_TEST(test_config) {
     c.window = -1;
     ck_assert_int_eq(tn_model_config_check(&ctx, &c), TN_ERR_ARG);
     ck_assert_int_eq(tn_model_config_keys(&c, 6), 7);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_controls_listed) {
+    char text[TN_CONFIG_TEXT];
+    open_device();
+    tn_model_config c = small("conv,match:3,match:3,periodic:5,random:0.25");
+    tn_model_config_field(&c, 6, text);
+    ck_assert_str_eq(text, "conv,match:3,match:3,periodic:5,random:0.25");
+    ck_assert(tn_mixer_has_mask(&c) && tn_mixer_has_choice(&c) && !tn_mixer_has_router(&c));
+    c.layers = 5;
+    c.match = 2;
+    ck_assert_int_eq(tn_model_config_check(&ctx, &c), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "give --match 3") != NULL);
+    ck_assert_int_eq(tn_mixer_parse(&ctx, "match:2,conv,match:3", &c), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "match has one number") != NULL);
+    ck_assert_int_eq(tn_mixer_parse(&ctx, "match:0", &c), TN_ERR_ARG);
+    c = small("conv");
+    c.match = TN_MODEL_MAX_MATCH + 1;
+    ck_assert_int_eq(tn_model_config_check(&ctx, &c), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "1 to 32") != NULL);
     close_device();
 }
 END_TEST
@@ -285,6 +320,7 @@ int main(void) {
     tn_test_add_drawn(t, test_same_bits, 0, 2 * WAYS, 4);
     tn_test_add_drawn(t, test_counts, 0, 2 * WAYS, 4);
     tcase_add_test(t, test_config);
+    tcase_add_test(t, test_controls_listed);
     tcase_add_test(t, test_added);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

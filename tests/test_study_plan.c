@@ -142,25 +142,29 @@ START_TEST(text_part) {
     text_file(path);
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
-    ck_assert_uint_eq(plan.count, 2 * (3 + 4 + 2 + 6 + 4 + 4 + 5 + 3 * 6));
+    ck_assert_uint_eq(plan.count, 2 * (3 + 5 + 4 + 2 + 6 + 4 + 4 + 5 + 3 * 7));
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
-    ck_assert(find("text-text256-routed-budget0.045-s2")->config.curriculum.budget == 0.045);
+    ck_assert(find("text-text256-routed-budget0.05-s2")->config.curriculum.budget == 0.05);
     ck_assert_int_eq(find("text-text256-window64-s1")->config.model.window, 64);
     ck_assert_int_eq(find("text-text256-hybrid-s1")->config.model.mixer, TN_MIXER_LAYERS);
     const tn_model_config *both = &find("text-text256-both-window64-s1")->config.model;
     ck_assert(both->added && both->period == 1 && both->window == 64);
     ck_assert(find("text-text256-both-seconds-s2")->config.model.added);
-    ck_assert(find("text-text256-routed-budget0.09-s1")->config.model.added);
-    const tn_train_config *layer = &find("text-text256-hybrid-routed-budget0.18-s1")->config;
-    ck_assert(layer->curriculum.budget == 0.72 && layer->model.added && layer->model.listed == 4);
-    ck_assert_str_eq(find("text-text256-random-s2")->matched, "text-text256-routed-budget0.09-s2");
+    ck_assert(find("text-text256-routed-budget0.1-s1")->config.model.added);
+    const tn_train_config *layer = &find("text-text256-one-layer-routed-budget0.05-s1")->config;
+    ck_assert(layer->curriculum.budget == 0.4 && layer->model.added && layer->model.listed == 8);
+    const tn_model_config *rule = &find("text-text256-one-layer-match5-s1")->config.model;
+    ck_assert(rule->matched == 5 && rule->match == 8 && rule->added && tn_mixer_has_mask(rule));
+    ck_assert(tn_study_match(find("text-text256-one-layer-random-s1"), 10).model.random_rho == 0.8);
+    ck_assert_str_eq(find("text-text256-one-layer-random-s2")->matched,
+                     "text-text256-one-layer-routed-budget0.1-s2");
     const tn_study_item *timed = find("text-text256-hybrid-seconds-s1"),
-                        *far = find("text-text256-routed-budget0.09-s1-at4096");
+                        *far = find("text-text256-one-layer-routed-budget0.1-s1-at4096");
     ck_assert_str_eq(timed->timed, "text-text256-hybrid-s1");
-    ck_assert_str_eq(timed->seconds_of, "text-text256-routed-budget0.09-s1");
+    ck_assert_str_eq(timed->seconds_of, "text-text256-one-layer-routed-budget0.1-s1");
     ck_assert(far->task.length == 4096 && far->config.task.length == 256);
-    const tn_model_config *routed = &find("text-text256-routed-budget0.09-s1")->config.model;
+    const tn_model_config *routed = &find("text-text256-routed-budget0.1-s1")->config.model;
     for (size_t i = 0; i < plan.count; i++) { /* equal parameters: to within half a column of each mlp */
         const tn_study_item *item = &plan.items[i];
         double mine = (double)tn_cost_parameters(&item->config.model),
@@ -175,10 +179,10 @@ START_TEST(text_part) {
     }
     ck_assert_str_eq(plan.items[0].config.task.data, path);
     drop();
-    o.rows = "text-*-conv-s?,*6-routed-budget0.09-s2";
+    o.rows = "text-*-conv-s?,*6-routed-budget0.1-s2";
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
     ck_assert_uint_eq(plan.count, 3);
-    find("text-text256-routed-budget0.09-s2");
+    find("text-text256-routed-budget0.1-s2");
     drop();
     o.rows = "nothing*";
     ck_assert_int_eq(tn_study_plan_make(&ctx, &o, &plan), TN_ERR_ARG);

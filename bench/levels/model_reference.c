@@ -126,7 +126,7 @@ static double *grad(const model_pass *m, const tn_param *t) {
 static void forward(model_pass *m) {
     int64_t N = m->N, D = m->c->d_model, F = m->c->mlp_width, L = m->in->L, V = m->c->vocab;
     const double *x = m->x0;
-    tn_embedding_forward_ref(N, D, m->x0, value(m, m->p->embed), m->in->tokens);
+    tn_embedding_forward_ref(N, D, m->x0, value(m, m->p->embed), m->in->tokens, NULL, NULL);
     for (int64_t i = 0; i < m->c->layers; i++) {
         layer_pass *l = &m->layers[i];
         const tn_layer_params *lp = &m->p->layers[i];

@@ -467,8 +467,9 @@ tn_status tn_step_check(tn_step *s) {
     int count = 0;
     uint64_t left = 0;
     tn_status status = TN_OK;
-    if (c->mixer == TN_MIXER_LAYERS || c->window > 0)
-        return tn_fail(s->ctx, TN_ERR_UNSUPPORTED, "a step with a list of mixers or a window has no check");
+    if (c->mixer == TN_MIXER_LAYERS || c->window > 0 || c->match > 0)
+        return tn_fail(s->ctx, TN_ERR_UNSUPPORTED,
+                       "a step with a list of mixers, a window or repeats has no check");
     TN_GO(prepare(&k));
     TN_GO(choose(&k, probes, &count, &left));
     for (int i = 0; i < count; i++)

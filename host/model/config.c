@@ -31,6 +31,8 @@ static tn_status in_range(tn_context *ctx, const char *name, int64_t value, int6
                    (long long)low, (long long)high);
 }
 
+static bool has_match(const tn_model_config *c);
+
 tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
     TN_TRY(in_range(ctx, "vocab", c->vocab, 2, 1 << 20));
     TN_TRY(in_range(ctx, "d_model", c->d_model, 1, 8192));
@@ -52,6 +54,15 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
                        (long long)c->window, (long long)INT32_MAX);
     if (c->window > 0 && !tn_mixer_has_attention(c))
         return tn_fail(ctx, TN_ERR_ARG, "a window belongs to attention, which no layer of this model has");
+    if (c->match < 0 || c->match > TN_MODEL_MAX_MATCH)
+        return tn_fail(ctx, TN_ERR_ARG, "repeats of %lld tokens are to be known: 1 to %d, or 0 for none",
+                       (long long)c->match, (int)TN_MODEL_MAX_MATCH);
+    if (has_match(c) && c->matched > c->match)
+        return tn_fail(
+            ctx, TN_ERR_ARG,
+            "match:%lld routes rows whose last %lld tokens stood before, and no more than %lld are "
+            "looked for; give --match %lld",
+            (long long)c->matched, (long long)c->matched, (long long)c->match, (long long)c->matched);
     if (c->added && !tn_mixer_has_choice(c))
         return tn_fail(
             ctx, TN_ERR_ARG,
@@ -65,22 +76,63 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
     return TN_OK;
 }
 
-static const char *const mixer_names[] = {"conv", "attention", "routed", "random", "periodic", "oracle"};
+static const char *const mixer_names[] = {"conv",     "attention", "routed", "random",
+                                          "periodic", "oracle",    "match"};
+
+/* "random:R", "periodic:M" and "match:N"; *found: whether the text is one of them. */
+static tn_status numbered_parse(tn_context *ctx, const char *text, tn_model_config *c, tn_mixer *out,
+                                bool *found) {
+    tn_slice value;
+    *found = true;
+    if (tn_named_value(text, "random", &value)) {
+        *out = TN_MIXER_RANDOM;
+        return tn_number_real(ctx, "the mixer random:R", value, 0, 1, &c->random_rho);
+    }
+    if (tn_named_value(text, "periodic", &value)) {
+        *out = TN_MIXER_PERIODIC;
+        return tn_number_int(ctx, "the mixer periodic:M", value, 1, INT32_MAX, &c->period);
+    }
+    *found = tn_named_value(text, "match", &value);
+    if (!*found)
+        return TN_OK;
+    *out = TN_MIXER_MATCH;
+    return tn_number_int(ctx, "the mixer match:N", value, 1, TN_MODEL_MAX_MATCH, &c->matched);
+}
+
+/* One word of a list. */
+static tn_status word_parse(tn_context *ctx, const char *text, tn_slice word, tn_model_config *c,
+                            tn_mixer *out) {
+    char copy[40];
+    bool found;
+    tn_model_config given = *c;
+    snprintf(copy, sizeof copy, "%.*s", (int)(word.length < 39 ? word.length : 39), word.at);
+    for (int i = TN_MIXER_CONV; i <= TN_MIXER_ROUTED; i++)
+        if (strcmp(copy, mixer_names[i]) == 0) {
+            *out = (tn_mixer)i;
+            return TN_OK;
+        }
+    TN_TRY(numbered_parse(ctx, copy, &given, out, &found));
+    if (!found)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "'%s' in the list of mixers '%.100s': a layer's is conv, attention or routed, or "
+                       "random:R, periodic:M or match:N",
+                       copy, text);
+    const bool differs =
+        given.random_rho != c->random_rho || given.period != c->period || given.matched != c->matched;
+    for (int64_t i = 0; differs && i < c->listed; i++)
+        if (c->list[i] == *out)
+            return tn_fail(ctx, TN_ERR_ARG, "'%s' in the list of mixers '%.100s': %s has one number in it",
+                           copy, text, mixer_names[*out]);
+    *c = given;
+    return TN_OK;
+}
 
 /* A word a layer. */
 static tn_status list_parse(tn_context *ctx, const char *text, tn_model_config *c) {
     bool same = true;
-    c->listed = 0;
     for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        const size_t length = strcspn(at, ",");
-        int mixer = TN_MIXER_CONV;
-        while (mixer <= TN_MIXER_ROUTED &&
-               (strlen(mixer_names[mixer]) != length || strncmp(at, mixer_names[mixer], length) != 0))
-            mixer++;
-        if (mixer > TN_MIXER_ROUTED)
-            return tn_fail(ctx, TN_ERR_ARG,
-                           "'%.*s' in the list of mixers '%.100s': a layer's is conv, attention or routed",
-                           (int)(length < 40 ? length : 40), at, text);
+        tn_mixer mixer = TN_MIXER_CONV;
+        TN_TRY(word_parse(ctx, text, (tn_slice){at, strcspn(at, ",")}, c, &mixer));
         if (c->listed == TN_MODEL_MAX_LAYERS)
             return tn_fail(ctx, TN_ERR_ARG, "a list of more than %d mixers; a model has no more layers",
                            (int)TN_MODEL_MAX_LAYERS);
@@ -93,27 +145,21 @@ static tn_status list_parse(tn_context *ctx, const char *text, tn_model_config *
 
 static tn_status mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
     static const tn_mixer plain[] = {TN_MIXER_CONV, TN_MIXER_ATTENTION, TN_MIXER_ROUTED, TN_MIXER_ORACLE};
-    tn_slice value;
+    bool found;
+    c->listed = 0;
     if (strchr(text, ','))
         return list_parse(ctx, text, c);
-    c->listed = 0;
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (strcmp(text, mixer_names[plain[i]]) == 0) {
             c->mixer = plain[i];
             return TN_OK;
         }
-    if (tn_named_value(text, "random", &value)) {
-        c->mixer = TN_MIXER_RANDOM;
-        return tn_number_real(ctx, "the mixer random:R", value, 0, 1, &c->random_rho);
-    }
-    if (tn_named_value(text, "periodic", &value)) {
-        c->mixer = TN_MIXER_PERIODIC;
-        return tn_number_int(ctx, "the mixer periodic:M", value, 1, INT32_MAX, &c->period);
-    }
-    return tn_fail(ctx, TN_ERR_ARG,
-                   "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, oracle, and "
-                   "a list of the first three, one a layer",
-                   text);
+    TN_TRY(numbered_parse(ctx, text, c, &c->mixer, &found));
+    return found ? TN_OK
+                 : tn_fail(ctx, TN_ERR_ARG,
+                           "unknown mixer '%s'; there is conv, attention, routed, random:R, periodic:M, "
+                           "match:N, oracle, and a list of all but the last, one a layer",
+                           text);
 }
 
 tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
@@ -150,31 +196,43 @@ tn_status tn_mix_parse(tn_context *ctx, const char *text, tn_model_config *c) {
 
 static const char *const field_names[TN_CONFIG_FIELDS] = {
     "vocab",   "d_model",   "layers",  "heads",    "conv_taps", "mlp_width", "mixer",
-    "routing", "positions", "rms_eps", "kv_heads", "window",    "added"};
+    "routing", "positions", "rms_eps", "kv_heads", "window",    "added",     "match"};
 
 static int64_t *size_field(tn_model_config *c, int i) {
     int64_t *const sizes[] = {&c->vocab, &c->d_model, &c->layers, &c->heads, &c->conv_taps, &c->mlp_width};
     return i < 6 ? sizes[i] : NULL;
 }
 
+/* A mixer's name with its number, where it has one. */
+static void mixer_text(const tn_model_config *c, tn_mixer mixer, char *text, size_t room) {
+    if (mixer == TN_MIXER_RANDOM)
+        snprintf(text, room, "random:%.9g", c->random_rho);
+    else if (mixer == TN_MIXER_PERIODIC)
+        snprintf(text, room, "periodic:%lld", (long long)c->period);
+    else if (mixer == TN_MIXER_MATCH)
+        snprintf(text, room, "match:%lld", (long long)c->matched);
+    else
+        snprintf(text, room, "%s", mixer_names[mixer]);
+}
+
 static void list_text(const tn_model_config *c, char text[TN_CONFIG_TEXT]) {
     size_t at = 0;
-    for (int64_t i = 0; i < c->listed && at < TN_CONFIG_TEXT; i++)
-        at += (size_t)snprintf(text + at, TN_CONFIG_TEXT - at, "%s%s", i ? "," : "", mixer_names[c->list[i]]);
+    for (int64_t i = 0; i < c->listed && at + 1 < TN_CONFIG_TEXT; i++) {
+        if (i)
+            text[at++] = ',';
+        mixer_text(c, (tn_mixer)c->list[i], text + at, TN_CONFIG_TEXT - at);
+        at += strlen(text + at);
+    }
 }
 
 const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]) {
     tn_model_config copy = *c;
     if (i < 6)
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)*size_field(&copy, i));
-    else if (i == 6 && c->mixer == TN_MIXER_RANDOM)
-        snprintf(text, TN_CONFIG_TEXT, "random:%.9g", c->random_rho);
-    else if (i == 6 && c->mixer == TN_MIXER_PERIODIC)
-        snprintf(text, TN_CONFIG_TEXT, "periodic:%lld", (long long)c->period);
     else if (i == 6 && c->mixer == TN_MIXER_LAYERS)
         list_text(c, text);
     else if (i == 6)
-        snprintf(text, TN_CONFIG_TEXT, "%s", mixer_names[c->mixer]);
+        mixer_text(c, c->mixer, text, TN_CONFIG_TEXT);
     else if (i == 7 && c->routing == TN_ROUTING_CAPACITY)
         snprintf(text, TN_CONFIG_TEXT, "capacity:%.9g", c->capacity);
     else if (i == 7)
@@ -187,8 +245,10 @@ const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)tn_model_config_kv_heads(c));
     else if (i == 11)
         snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)c->window);
-    else
+    else if (i == 12)
         snprintf(text, TN_CONFIG_TEXT, "%d", c->added);
+    else
+        snprintf(text, TN_CONFIG_TEXT, "%lld", (long long)c->match);
     return field_names[i];
 }
 
@@ -213,6 +273,8 @@ tn_status tn_model_config_set(tn_context *ctx, tn_model_config *c, const char *n
     else if (i < 12)
         status =
             tn_number_int(ctx, name, tn_slice_of(text), 0, INT32_MAX, i == 10 ? &c->kv_heads : &c->window);
+    else if (i == 13)
+        status = tn_number_int(ctx, name, tn_slice_of(text), 0, TN_MODEL_MAX_MATCH, &c->match);
     else if ((status = tn_number_int(ctx, name, tn_slice_of(text), 0, 1, &added)) == TN_OK)
         c->added = added;
     return status == TN_OK ? TN_OK : (ctx->status = TN_ERR_INPUT);
@@ -282,8 +344,22 @@ bool tn_mixer_has_router(const tn_model_config *c) {
     return any(c, tn_layer_has_router);
 }
 
+static bool layer_has_match(const tn_model_config *c, int64_t layer) {
+    return tn_layer_mixer(c, layer) == TN_MIXER_MATCH;
+}
+
+static bool has_match(const tn_model_config *c) {
+    return any(c, layer_has_match);
+}
+
+static bool layer_has_mask(const tn_model_config *c, int64_t layer) {
+    const tn_mixer mixer = tn_layer_mixer(c, layer);
+    return mixer == TN_MIXER_RANDOM || mixer == TN_MIXER_PERIODIC || mixer == TN_MIXER_ORACLE ||
+           mixer == TN_MIXER_MATCH;
+}
+
 bool tn_mixer_has_mask(const tn_model_config *c) {
-    return c->mixer == TN_MIXER_RANDOM || c->mixer == TN_MIXER_PERIODIC || c->mixer == TN_MIXER_ORACLE;
+    return any(c, layer_has_mask);
 }
 
 bool tn_mixer_has_choice(const tn_model_config *c) {

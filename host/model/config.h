@@ -12,10 +12,11 @@ typedef enum tn_mixer {
     TN_MIXER_RANDOM,    /* control: each position with probability ρ */
     TN_MIXER_PERIODIC,  /* control: positions t with t mod m = 0 */
     TN_MIXER_ORACLE,    /* control: the rows that the task says need it */
-    TN_MIXER_LAYERS     /* a list: of each layer one of the first three */
+    TN_MIXER_MATCH,     /* control: positions whose last n tokens stood before in the sequence */
+    TN_MIXER_LAYERS     /* a list: of each layer one of the others but the oracle */
 } tn_mixer;
 
-enum { TN_MODEL_MAX_LAYERS = 64 };
+enum { TN_MODEL_MAX_LAYERS = 64, TN_MODEL_MAX_MATCH = 32 };
 
 typedef enum tn_routing { TN_ROUTING_THRESHOLD, TN_ROUTING_CAPACITY } tn_routing;
 typedef enum tn_positions { TN_POSITIONS_NONE, TN_POSITIONS_ROPE } tn_positions;
@@ -25,12 +26,15 @@ typedef struct tn_model_config {
     int64_t kv_heads; /* G, heads of keys and values: query head h reads head h / (H/G). 0, but never in a
                          tn_model: as many as heads */
     bool added;       /* a routed row has attention beside its convolution, not in its place */
-    int64_t window;   /* a row that attends sees its own and the window − 1 positions before it; 0: all */
+    int64_t
+        match; /* a token's embedding tells how many of the last tokens stood before, of so many; 0: not */
+    int64_t window; /* a row that attends sees its own and the window − 1 positions before it; 0: all */
     tn_mixer mixer;
     int64_t listed; /* words of the list that the mixer was given as, also where all are the same; 0: none */
     uint8_t list[TN_MODEL_MAX_LAYERS]; /* tn_mixer of each layer, of TN_MIXER_LAYERS */
     double random_rho;                 /* of random:ρ, 0..1 */
     int64_t period;                    /* of periodic:m, ≥ 1 */
+    int64_t matched;                   /* of match:n, 1 to `match`; the same in all layers that have it */
     tn_routing routing;                /* of the routed mixer */
     double capacity;                   /* of capacity:ρ, 0..1: ⌈ρT⌉ rows a sequence */
     tn_positions positions;
@@ -44,9 +48,9 @@ void tn_model_config_trim(tn_model_config *c);
 /* TN_ERR_ARG with a sentence when sizes do not fit each other. */
 tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c);
 
-/* "conv", "attention", "routed", "random:0.01", "periodic:64", "oracle"; or a word a layer, "conv,attention":
- * of the first three, as many as tn_model_config_check finds layers. All the same: that mixer. One that
- * routes no rows adds nothing to them. */
+/* "conv", "attention", "routed", "random:0.01", "periodic:64", "oracle", "match:3"; or a word a layer,
+ * "conv,match:3", of any but "oracle", as many as tn_model_config_check finds layers; a control has one
+ * number. All the same: that mixer. One that routes no rows adds nothing to them. */
 tn_status tn_mixer_parse(tn_context *ctx, const char *text, tn_model_config *c);
 /* "threshold", "capacity:0.05". */
 tn_status tn_routing_parse(tn_context *ctx, const char *text, tn_model_config *c);
@@ -55,7 +59,7 @@ tn_status tn_mix_parse(tn_context *ctx, const char *text, tn_model_config *c);  
 
 /* Fields from TN_CONFIG_REQUIRED on may be absent from a checkpoint, which is then older than they are; from
  * TN_CONFIG_USUAL on they are, where they are 0. A text has room for the longest list of mixers. */
-enum { TN_CONFIG_REQUIRED = 10, TN_CONFIG_USUAL = 11, TN_CONFIG_FIELDS = 13, TN_CONFIG_TEXT = 640 };
+enum { TN_CONFIG_REQUIRED = 10, TN_CONFIG_USUAL = 11, TN_CONFIG_FIELDS = 14, TN_CONFIG_TEXT = 1280 };
 /* Name and text of field i (0..TN_CONFIG_FIELDS−1); what a checkpoint's metadata holds. */
 const char *tn_model_config_field(const tn_model_config *c, int i, char text[TN_CONFIG_TEXT]);
 /* Sets one field from its text; TN_ERR_INPUT for an unknown name or a bad value. */

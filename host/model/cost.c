@@ -34,6 +34,8 @@ tn_cost tn_cost_forward(const tn_model_config *c, int64_t N, int64_t L, const tn
         cost.flops += layer.flops;
         cost.score_flops += layer.score_flops;
     }
+    if (c->match > 0) /* a row of the second table is added */
+        cost.flops += (double)N * (double)c->d_model;
     cost.flops += (double)L * (4 * (double)c->d_model + 2 * (double)c->d_model * (double)c->vocab);
     return cost;
 }
@@ -50,7 +52,8 @@ tn_cost tn_cost_attention(const tn_model_config *c, int64_t sequences, int64_t T
 }
 
 int64_t tn_cost_parameters(const tn_model_config *c) {
-    int64_t D = c->d_model, F = c->mlp_width, count = (2 * c->vocab + 1) * D;
+    int64_t D = c->d_model, F = c->mlp_width,
+            count = (2 * c->vocab + 1) * D + (c->match > 0 ? (c->match + 1) * D : 0);
     for (int64_t i = 0; i < c->layers; i++) {
         count += 2 * D + (2 * D + 1) * F + D;
         if (tn_layer_has_conv(c, i))

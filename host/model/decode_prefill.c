@@ -287,9 +287,9 @@ static tn_status piece_run(piece *p, uint8_t *routes, int64_t pitch) {
     tn_decoder *d = p->d;
     const tn_model_config *c = &d->m->config;
     tn_decoder_rows *w = &d->piece;
-    const tn_embedding_shape embed = {p->count, c->d_model, c->vocab};
+    const tn_embedding_shape embed = {.N = p->count, .D = c->d_model, .V = c->vocab};
     TN_TRY(tn_buffer_write(w->tokens, 0, (size_t)p->count * sizeof *p->tokens, p->tokens));
-    TN_TRY(tn_embedding_forward(d->m->dev, &embed, w->x, d->m->params.embed->value, w->tokens));
+    TN_TRY(tn_embedding_forward(d->m->dev, &embed, w->x, d->m->params.embed->value, w->tokens, NULL, NULL));
     if (d->projected)
         for (int64_t i = 0; i < c->layers; i++)
             TN_TRY(tn_buffer_read(d->projected, (size_t)place_of(p, i) * 4, 4, &p->projected[i]));

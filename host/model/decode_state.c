@@ -35,6 +35,10 @@ tn_status tn_decoder_check(const tn_model *m, int64_t slots, int64_t positions) 
     if (c->window > 0)
         return tn_fail(ctx, TN_ERR_ARG,
                        "a model with a window is not decoded a token at a time yet; one without is");
+    if (c->match > 0)
+        return tn_fail(ctx, TN_ERR_ARG,
+                       "a model that is told of repeats (--match) is not decoded a token at a time yet; one "
+                       "without is");
     if (slots < 1 || positions < 1)
         return tn_fail(ctx, TN_ERR_ARG, "%lld sequences of %lld positions: at least one of each",
                        (long long)slots, (long long)positions);

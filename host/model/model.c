@@ -172,6 +172,21 @@ static double layer_work(const tn_model_config *c, int64_t N) {
     return (double)N * D * (2 * (double)c->mlp_width + 5 * D);
 }
 
+/* x0, by the tokens and by how many of them stood before. */
+static tn_status embed_forward(tn_workspace *ws, const tn_input *in) {
+    tn_model *m = ws->m;
+    const int64_t N = in->B * in->T, match = m->config.match;
+    const tn_embedding_shape s = {N, m->config.d_model, m->config.vocab, match > 0 ? match + 1 : 0};
+    for (int64_t b = 0; match > 0 && b < in->B; b++)
+        tn_match_find(&ws->match, in->tokens + b * in->T, in->T, ws->codes_host + b * in->T);
+    if (match > 0) {
+        TN_TRY(tn_workspace_need(ws, &ws->codes, (size_t)(ws->B * ws->T) * 4));
+        TN_TRY(tn_buffer_write(ws->codes, 0, (size_t)N * 4, ws->codes_host));
+    }
+    return tn_embedding_forward(m->dev, &s, ws->x0, m->params.embed->value, ws->tokens,
+                                match > 0 ? m->params.match->value : NULL, ws->codes);
+}
+
 tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, uint8_t *routes,
                            tn_layer_stats *stats) {
     int64_t N = in->B * in->T, room = ws->B * ws->T;
@@ -180,8 +195,7 @@ tn_status tn_model_forward(tn_model *m, tn_workspace *ws, const tn_input *in, tn
     TN_TRY(tn_workspace_floats(ws, &ws->x0, room, m->config.d_model));
     TN_TRY(tn_params_pack(&m->params));
     TN_TRY(tn_buffer_write(ws->tokens, 0, (size_t)N * 4, in->tokens));
-    tn_embedding_shape embed = {N, m->config.d_model, m->config.vocab};
-    TN_TRY(tn_embedding_forward(m->dev, &embed, ws->x0, m->params.embed->value, ws->tokens));
+    TN_TRY(embed_forward(ws, in));
     if (ws->inspect)
         TN_TRY(tn_inspect_embedding(ws, in));
     const tn_buffer *x = ws->x0;
@@ -251,16 +265,25 @@ static tn_status head_backward(tn_workspace *ws, const tn_input *in) {
     return tn_row_gather_backward(m->dev, &(tn_row_gather_shape){L, N, D}, ws->dx, ws->dxl, ws->label_rows);
 }
 
-static tn_status embed_backward(tn_workspace *ws, const tn_input *in) {
+/* The gradient of a table of V rows, of which position n took numbers[n]. */
+static tn_status table_backward(tn_workspace *ws, int64_t N, const int32_t *numbers, const tn_param *table) {
     tn_model *m = ws->m;
-    int64_t N = in->B * in->T, V = m->config.vocab;
-    tn_embedding_index(in->tokens, N, V, ws->order_host, ws->token_start_host);
+    const int64_t V = table->dims[0];
+    tn_embedding_index(numbers, N, V, ws->order_host, ws->token_start_host);
     TN_TRY(tn_workspace_need(ws, &ws->order, (size_t)(ws->B * ws->T) * 4));
     TN_TRY(tn_workspace_need(ws, &ws->token_start, (size_t)(V + 1) * 4));
     TN_TRY(tn_buffer_write(ws->order, 0, (size_t)N * 4, ws->order_host));
     TN_TRY(tn_buffer_write(ws->token_start, 0, (size_t)(V + 1) * 4, ws->token_start_host));
-    tn_embedding_shape s = {N, m->config.d_model, V};
-    return tn_embedding_backward(m->dev, &s, m->params.embed->grad, ws->dx, ws->order, ws->token_start);
+    tn_embedding_shape s = {.N = N, .D = m->config.d_model, .V = V};
+    return tn_embedding_backward(m->dev, &s, table->grad, ws->dx, ws->order, ws->token_start);
+}
+
+/* The codes are those that the forward pass has found. */
+static tn_status embed_backward(tn_workspace *ws, const tn_input *in) {
+    const tn_params *p = &ws->m->params;
+    const int64_t N = in->B * in->T;
+    TN_TRY(table_backward(ws, N, in->tokens, p->embed));
+    return p->match ? table_backward(ws, N, ws->codes_host, p->match) : TN_OK;
 }
 
 tn_status tn_model_backward(tn_model *m, tn_workspace *ws, const tn_input *in, tn_gate gate, double penalty) {

@@ -84,6 +84,7 @@ static void bind_layers(tn_params *p, int64_t layers) {
             .down_bias = layer_param(p, i, "mlp.down.bias"),
         };
     p->embed = tn_params_find(p, "embed.weight");
+    p->match = tn_params_find(p, "match.weight");
     p->norm = tn_params_find(p, "norm.weight");
     p->head = tn_params_find(p, "head.weight");
 }
@@ -198,6 +199,8 @@ static tn_status join_layers(tn_params *p) {
 static tn_status outline(tn_params *out, const tn_model_config *c) {
     tn_param_plan plan = {.params = out};
     TN_TRY(add(&plan, true, c->vocab, c->d_model, "embed.weight", -1));
+    if (c->match > 0)
+        TN_TRY(add(&plan, false, c->match + 1, c->d_model, "match.weight", -1));
     for (int64_t i = 0; i < c->layers; i++)
         TN_TRY(plan_layer(&plan, c, i));
     TN_TRY(add(&plan, false, c->d_model, 0, "norm.weight", -1));
@@ -288,7 +291,8 @@ static double start_deviation(const tn_param *t, double *constant) {
     *constant = strstr(t->name, "norm") ? 1 : 0;
     if (strcmp(t->name, "embed.weight") == 0)
         return 1;
-    if (t->rank == 1 || strstr(t->name, "bias") || strstr(t->name, "router") || length == 0)
+    if (t->rank == 1 || strcmp(t->name, "match.weight") == 0 || strstr(t->name, "bias") ||
+        strstr(t->name, "router") || length == 0)
         return 0;
     return sqrt(1.0 / (3.0 * (double)t->dims[1]));
 }

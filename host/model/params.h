@@ -45,7 +45,7 @@ typedef struct tn_params {
     tn_buffer *packed, *packed_table;              /* as tn_gemm_pack_all has them */
     int64_t packed_count, packed_blocks;
     int64_t layer_count;
-    tn_param *embed, *norm, *head;
+    tn_param *embed, *match, *norm, *head; /* match: NULL in a model without */
     tn_layer_params *layers;
     tn_absorbed *absorbed;     /* [layer_count] */
     tn_buffer *absorbed_table; /* as tn_gemm_pack_all has it, for any layer */

@@ -16,9 +16,14 @@
 #include <string.h>
 
 /* The mask of a control, on the host: the same bits on every device. */
-static void control_mask(const tn_model_config *c, const tn_input *in, int64_t layer, uint8_t *mask) {
-    const tn_control_rows rows = {
-        .seed = in->control_seed, .index = in->control_index, .T = in->T, .count = in->B * in->T};
+static void control_mask(const tn_workspace *ws, const tn_input *in, int64_t layer) {
+    const tn_model_config *c = &ws->m->config;
+    uint8_t *mask = ws->mask_host;
+    const tn_control_rows rows = {.seed = in->control_seed,
+                                  .index = in->control_index,
+                                  .T = in->T,
+                                  .count = in->B * in->T,
+                                  .codes = ws->codes_host};
     if (c->mixer == TN_MIXER_ORACLE)
         memcpy(mask, in->oracle, (size_t)rows.count);
     else
@@ -30,7 +35,7 @@ tn_status tn_route_decide(tn_workspace *ws, const tn_input *in, int64_t layer) {
     const tn_model_config *c = &m->config;
     tn_layer_state *st = tn_workspace_state(ws, layer);
     if (!tn_layer_has_router(c, layer)) {
-        control_mask(c, in, layer, ws->mask_host);
+        control_mask(ws, in, layer);
         return tn_buffer_write(st->h, 0, (size_t)(in->B * in->T), ws->mask_host);
     }
     if (c->routing != TN_ROUTING_CAPACITY || in->by_threshold)
@@ -193,7 +198,7 @@ tn_status tn_route_begin(tn_workspace *ws, const tn_input *in, tn_gate gate, int
         return TN_OK;
     TN_TRY(tn_decisions_make(ws));
     st->h = ws->decisions[layer].h;
-    st->p = ws->decisions[layer].p;
+    st->p = tn_layer_has_router(c, layer) ? ws->decisions[layer].p : NULL;
     return TN_OK;
 }
 

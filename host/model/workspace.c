@@ -65,9 +65,14 @@ tn_status tn_workspace_create(tn_model *m, int64_t B, int64_t T, tn_workspace **
     TN_GO(tn_alloc(ctx, sequences + 1, 4, &ws->kv_start_host));
     TN_GO(tn_alloc(ctx, N, 4, &ws->kv_rows_host));
     TN_GO(tn_alloc(ctx, N, 1, &ws->mask_host));
+    if (m->config.match > 0) {
+        TN_GO(tn_match_make(ctx, T, m->config.match, &ws->match));
+        TN_GO(tn_alloc(ctx, N, 4, &ws->codes_host));
+    }
     if (m->training) {
         TN_GO(tn_alloc(ctx, N, 4, &ws->order_host));
-        TN_GO(tn_alloc(ctx, (size_t)m->config.vocab + 1, 4, &ws->token_start_host));
+        const int64_t rows = m->config.vocab > m->config.match ? m->config.vocab : m->config.match + 1;
+        TN_GO(tn_alloc(ctx, (size_t)rows + 1, 4, &ws->token_start_host));
         TN_GO(tn_partial_sums_create(m->dev, &ws->sums));
     }
     TN_GO(constants(ws));
@@ -135,8 +140,8 @@ void tn_workspace_destroy(tn_workspace *ws) {
     tn_decisions_free(ws);
     for (int i = 0; ws->states && i < ws->state_count; i++)
         state_release_lists(&ws->states[i]);
-    USE(release, &ws->tokens, &ws->iota, &ws->dense_start, &ws->label_rows, &ws->labels, &ws->predicted,
-        &ws->order, &ws->token_start, &ws->piece_start);
+    USE(release, &ws->tokens, &ws->codes, &ws->iota, &ws->dense_start, &ws->label_rows, &ws->labels,
+        &ws->predicted, &ws->order, &ws->token_start, &ws->piece_start);
     tn_partial_sums_destroy(ws->sums);
     tn_free(ctx, ws->states);
     tn_free(ctx, ws->routed);
@@ -146,6 +151,8 @@ void tn_workspace_destroy(tn_workspace *ws) {
     tn_free(ctx, ws->mask_host);
     tn_free(ctx, ws->order_host);
     tn_free(ctx, ws->token_start_host);
+    tn_match_free(ctx, &ws->match);
+    tn_free(ctx, ws->codes_host);
     tn_free(ctx, ws);
 }
 

@@ -2,6 +2,7 @@
 #ifndef TN_WORKSPACE_H
 #define TN_WORKSPACE_H
 
+#include "match.h"
 #include "model.h"
 #include "partial_sums.h"
 
@@ -47,7 +48,9 @@ struct tn_workspace {
     int32_t *kv_rows_host;                  /* [B·T] */
     uint8_t *mask_host;                     /* [B,T] */
     int32_t *order_host, *token_start_host; /* embedding index, training only */
-    tn_buffer *tokens, *iota /* i32 [N] */, *dense_start /* i32 [B+1] */;
+    tn_match match;                         /* of models with `match`, */
+    int32_t *codes_host;                    /* [B·T] and what it has found */
+    tn_buffer *tokens, *codes, *iota /* i32 [N] */, *dense_start /* i32 [B+1] */;
     tn_buffer *x0, *label_rows, *labels, *xl /* [L,D] */, *ul /* [L,D] */, *rstdl, *logits /* [L,V] */;
     tn_buffer *loss, *lse, *predicted; /* [L] */
     /* gradients, shared by all layers */

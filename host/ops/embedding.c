@@ -8,14 +8,20 @@ const tn_op tn_embedding_op = {
     .name = "embedding", .passes = passes, .shape_bytes = sizeof(tn_embedding_key), .variants = variants};
 
 tn_status tn_embedding_forward(tn_device *dev, const tn_embedding_shape *s, tn_buffer *y,
-                               const tn_buffer *table, const tn_buffer *tokens) {
-    return tn_op_run(dev, &tn_embedding_op, TN_EMBEDDING_FORWARD, &(tn_embedding_key){s->N, s->D, s->V},
-                     &(tn_embedding_args){.y = y, .table = table, .tokens = tokens});
+                               const tn_buffer *table, const tn_buffer *tokens, const tn_buffer *more,
+                               const tn_buffer *codes) {
+    const tn_embedding_key key = {s->N, s->D, s->V, s->C};
+    tn_embedding_args args = {.y = y, .table = table, .tokens = tokens};
+    if (s->C > 0) {
+        args.more = more;
+        args.codes = codes;
+    }
+    return tn_op_run(dev, &tn_embedding_op, TN_EMBEDDING_FORWARD, &key, &args);
 }
 
 tn_status tn_embedding_backward(tn_device *dev, const tn_embedding_shape *s, tn_buffer *dtable,
                                 const tn_buffer *dy, const tn_buffer *order, const tn_buffer *start) {
-    return tn_op_run(dev, &tn_embedding_op, TN_EMBEDDING_BACKWARD, &(tn_embedding_key){s->N, s->D, s->V},
+    return tn_op_run(dev, &tn_embedding_op, TN_EMBEDDING_BACKWARD, &(tn_embedding_key){s->N, s->D, s->V, 0},
                      &(tn_embedding_args){.dtable = dtable, .dy = dy, .order = order, .start = start});
 }
 

@@ -1,6 +1,7 @@
-/* Token embedding (kernels/embedding/): y[n] = table[tokens[n]]. The backward pass adds up the positions of
- * each token in ascending order, found once on the host by tn_embedding_index, so no two work-items write the
- * same row. */
+/* Token embedding (kernels/embedding/): y[n] = table[tokens[n]], and + more[codes[n]] where a position has a
+ * code too. The backward pass adds up the positions of each token in ascending order, found once on the host
+ * by tn_embedding_index, so no two work-items write the same row; it is run once more for the codes' table.
+ */
 #ifndef TN_EMBEDDING_H
 #define TN_EMBEDDING_H
 
@@ -10,11 +11,14 @@ extern const struct tn_op tn_embedding_op;
 
 typedef struct tn_embedding_shape {
     int64_t N, D, V; /* positions, width, rows of the table */
+    int64_t C;       /* forward: rows of the codes' table; 0: there is none */
 } tn_embedding_shape;
 
-/* Tokens must lie in [0, V): the caller has checked them. */
+/* Tokens must lie in [0, V), codes in [0, C): the caller has checked them. more and codes are NULL where C is
+ * 0. */
 tn_status tn_embedding_forward(tn_device *dev, const tn_embedding_shape *s, tn_buffer *y /* [N,D] */,
-                               const tn_buffer *table /* [V,D] */, const tn_buffer *tokens /* i32 [N] */);
+                               const tn_buffer *table /* [V,D] */, const tn_buffer *tokens /* i32 [N] */,
+                               const tn_buffer *more /* [C,D] */, const tn_buffer *codes /* i32 [N] */);
 /* Rows of unused tokens become zero. */
 tn_status tn_embedding_backward(tn_device *dev, const tn_embedding_shape *s, tn_buffer *dtable /* [V,D] */,
                                 const tn_buffer *dy /* [N,D] */, const tn_buffer *order /* i32 [N] */,

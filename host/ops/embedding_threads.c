@@ -17,6 +17,7 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_launch_plan *p = out;
     tn_options_vectors(&options, lanes, s->D);
     tn_options_int(&options, "ROWS", values[ROWS]);
+    tn_options_int(&options, "CODED", s->C > 0);
     TN_TRY(tn_kernel_get(dev, "embedding_threads", forward ? "embedding_forward" : "embedding_backward",
                          &options, &p->kernel));
     const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
@@ -32,7 +33,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     const tn_launch_plan *p = plan;
     if (pass == TN_EMBEDDING_FORWARD)
         return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->y), tn_arg_buffer(a->table),
-                         tn_arg_buffer(a->tokens), tn_arg_i32(s->N), tn_arg_i32(s->D));
+                         tn_arg_buffer(a->tokens), tn_arg_buffer(a->more), tn_arg_buffer(a->codes),
+                         tn_arg_i32(s->N), tn_arg_i32(s->D));
     return tn_launch(dev, p->kernel, p->range, tn_arg_buffer(a->dtable), tn_arg_buffer(a->dy),
                      tn_arg_buffer(a->order), tn_arg_buffer(a->start), tn_arg_i32(s->V), tn_arg_i32(s->D));
 }

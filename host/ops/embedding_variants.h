@@ -9,12 +9,12 @@ enum { TN_EMBEDDING_FORWARD, TN_EMBEDDING_BACKWARD };
 
 /* The key of a plan. */
 typedef struct tn_embedding_key {
-    int64_t N, D, V;
+    int64_t N, D, V, C;
 } tn_embedding_key;
 
 typedef struct tn_embedding_args {
     tn_buffer *y; /* forward */
-    const tn_buffer *table, *tokens;
+    const tn_buffer *table, *tokens, *more, *codes;
     tn_buffer *dtable; /* backward */
     const tn_buffer *dy, *order, *start;
 } tn_embedding_args;

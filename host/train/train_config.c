@@ -64,6 +64,7 @@ static const tn_field fields[] = {
     OPTIONAL("kv_heads", FIELD_I64, model.kv_heads),
     OPTIONAL("window", FIELD_I64, model.window),
     OPTIONAL("added", FIELD_BOOL, model.added),
+    OPTIONAL("match", FIELD_I64, model.match),
     OPTIONAL("head_init", FIELD_F64, head_init),
     OPTIONAL("short_steps", FIELD_I64, shorter.steps),
     OPTIONAL("short_length", FIELD_I64, shorter.length),
@@ -170,7 +171,8 @@ static void mqar_recipe(tn_train_config *c) {
  * Its distances are told by its positions. No row needs it as a query of recall does: a router that was
  * trained with a margin routes twice as many without, rows that learned to do without. In a compacted step a
  * row that is not routed would feel the price and not what attention would be worth to it: there it feels
- * neither. Phase 1 is short: what a soft gate learns goes when it turns hard, and has to be learned again. */
+ * neither. So routers start with all rows, which the budget takes away one by one. Phase 1 is short: what a
+ * soft gate learns goes when it turns hard, and has to be learned again. */
 static void text_recipe(tn_train_config *c) {
     const int64_t positions = 4096; /* of a step */
     c->model.conv_taps = 8;
@@ -182,6 +184,7 @@ static void text_recipe(tn_train_config *c) {
     c->curriculum.explore = 4;
     c->curriculum.budget = 0.1;
     c->curriculum.price_known = true;
+    c->router_bias = 2;
     c->batch = positions > c->task.length ? positions / c->task.length : 1;
     c->curriculum.lr = 3e-3;
     c->curriculum.lambda = 0.03;

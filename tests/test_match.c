@@ -1,0 +1,74 @@
+/* How many of the last tokens stood before: against looking everywhere. */
+#include "support.h"
+
+#include "match.h"
+#include "rng.h"
+
+#include <string.h>
+
+static int32_t naive(const int32_t *tokens, int64_t t, int64_t most) {
+    int32_t longest = 0;
+    for (int64_t s = 0; s < t; s++) {
+        int32_t k = 0;
+        while (k < most && k <= s && tokens[s - k] == tokens[t - k])
+            k++;
+        longest = k > longest ? k : longest;
+    }
+    return longest;
+}
+
+static void check(tn_match *m, const int32_t *tokens, int64_t T) {
+    static int32_t codes[400];
+    memset(codes, 0x7f, sizeof codes);
+    tn_match_find(m, tokens, T, codes);
+    for (int64_t t = 0; t < T; t++)
+        ck_assert_msg(codes[t] == naive(tokens, t, m->most), "T %lld, most %lld, position %lld: %d, not %d",
+                      (long long)T, (long long)m->most, (long long)t, codes[t], naive(tokens, t, m->most));
+    ck_assert_int_eq(codes[T], 0x7f7f7f7f);
+}
+
+/* One room for sequences of many lengths: nothing of one is left for the next. */
+START_TEST(test_drawn) {
+    static int32_t tokens[300];
+    tn_context ctx = {0};
+    tn_rng rng = tn_rng_make(5, TN_RNG_CASE, (uint64_t)_i);
+    const int64_t most = 1 + _i % 9;
+    tn_match m;
+    ck_ok(&ctx, tn_match_make(&ctx, 300, most, &m));
+    for (int round = 0; round < 20; round++) {
+        const int64_t T = round == 0 ? 1 : tn_rng_range(&rng, 1, 300);
+        const uint32_t kinds = 1 + tn_rng_below(&rng, round % 2 ? 3 : 60);
+        for (int64_t t = 0; t < T; t++)
+            tokens[t] = (int32_t)tn_rng_below(&rng, kinds) - (round == 7 ? INT32_MAX : 0);
+        check(&m, tokens, T);
+    }
+    tn_match_free(&ctx, &m);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+START_TEST(test_named) {
+    static const int32_t tokens[] = {'a', 'b', 'c', 'a', 'b', 'c', 'c', 'c', 'c', 'b'},
+                         want[] = {0, 0, 0, 1, 2, 3, 1, 2, 3, 1};
+    int32_t codes[10];
+    tn_context ctx = {0};
+    tn_match m;
+    ck_ok(&ctx, tn_match_make(&ctx, 10, 8, &m));
+    tn_match_find(&m, tokens, 10, codes);
+    ck_assert(memcmp(codes, want, sizeof want) == 0);
+    tn_match_free(&ctx, &m);
+    ck_assert_int_eq(tn_match_make(&ctx, INT32_MAX, 2, &m), TN_ERR_ARG);
+    ck_assert(strstr(ctx.message, "too long") != NULL);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("match");
+    TCase *t = tcase_create("match");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, test_drawn, 0, 9);
+    tcase_add_test(t, test_named);
+    suite_add_tcase(suite, t);
+    return tn_test_main(suite);
+}
