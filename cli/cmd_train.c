@@ -208,8 +208,9 @@ static tn_status run(tn_context *ctx, const tn_cli_args *args) {
 static const tn_cli_option options[] = {
     {"task", 0, "TASK", TN_CLI_STRING, "recall, mqar or text (recall)", 0, 0, tn_cli_task_kinds},
     TN_CLI_TASK,
-    {"mixer", 0, "MIXER", TN_CLI_STRING, "conv, attention, routed, random:R, periodic:M or oracle (routed)"},
-    {"mixers", 0, "LIST", TN_CLI_STRING, "conv, attention or routed of each layer: conv,conv,attention,conv"},
+    {"mixer", 0, "MIXER", TN_CLI_STRING,
+     "conv, attention, routed, random:R, periodic:M, match:N or oracle (routed)"},
+    {"mixers", 0, "LIST", TN_CLI_STRING, "a mixer of each layer, any but oracle: conv,conv,attention,conv"},
     {"window", 0, "N", TN_CLI_INT,
      "a row that attends sees its own and the N - 1 positions before it; 0: all (0)", 0, INT32_MAX},
     {"match", 0, "N", TN_CLI_INT,

@@ -42,12 +42,16 @@ const Bits = (function () {
   const of = (run, bucket, name) => (run ? median(Array.from(run.seeds.values()).map((seed) => seed.get(bucket) && seed.get(bucket)[name])) : null);
   const bits = (run, bucket) => of(run, bucket, 'bits_per_byte');
 
-  const isRouted = (run) => run.mixer === 'routed';
+  /* In one layer or in all, by a router or by the rule that stands beside it. */
+  const isRouted = (run) => /routed|match:/.test(run.mixer);
   const named = (runs, name) => runs.find((run) => run.label === name) || runs.find((run) => run.mixer === name && !isNumber(run.window));
+
+  /* Whose gain over conv is to be kept: attention beside the convolution in every row where that was run, else attention alone. */
+  const peer = (runs) => runs.find((run) => run.label === 'both') || named(runs, 'attention');
 
   /* Of what attention gains over conv, seed by seed; null where it gains nothing. */
   function kept(runs, run, bucket) {
-    const conv = named(runs, 'conv'), attention = named(runs, 'attention');
+    const conv = named(runs, 'conv'), attention = peer(runs);
     if (!conv || !attention) return null;
     return median(Array.from(run.seeds.entries()).map(([seed, own]) => {
       const [from, to, mine] = [conv.seeds.get(seed), attention.seeds.get(seed), own].map((s) => s && s.get(bucket) && s.get(bucket).bits_per_byte);
@@ -56,7 +60,7 @@ const Bits = (function () {
   }
 
   /* What a chart shows: the two that a routed run lies between, and the routed ones. */
-  const shown = (runs) => [named(runs, 'conv'), named(runs, 'attention')].filter(Boolean).concat(runs.filter(isRouted).slice(0, MOST));
+  const shown = (runs) => [named(runs, 'conv'), peer(runs)].filter(Boolean).concat(runs.filter(isRouted).slice(0, MOST));
 
   /* As the rows of the first run come, of which each has some bytes. */
   const bucketsOf = (rows) => Array.from(new Set(rows.filter((row) => row.bytes > 0).map(field('bucket'))));
@@ -111,7 +115,7 @@ const Bits = (function () {
     const runs = runsOf(rows, 'distance'), drawn = runs.filter(isRouted).slice(0, MOST);
     const buckets = bucketsOf(rows.filter((row) => row.by === 'distance')).concat('all');
     const long = [];
-    runs.filter((run) => !['conv', 'attention'].includes(run.label)).forEach((run) =>
+    runs.filter((run) => !['conv', (peer(runs) || {}).label].includes(run.label)).forEach((run) =>
       buckets.forEach((bucket) => long.push({ run: run.label, bucket, kept: kept(runs, run, bucket), routed: of(run, bucket, 'routed_pct') })));
     if (!drawn.length || !long.some((row) => isNumber(row.kept))) return null;
     const text = drawn.map((run) => run.label + ' keeps ' + show(kept(runs, run, 'all')) + ' % of it all at ' + show(of(run, 'all', 'routed_pct')) + ' % of rows').join('; ');
@@ -130,7 +134,7 @@ const Bits = (function () {
 
   /* A row a bucket and one of all; of each routed run its bits, what it keeps, and its share of rows. */
   function placeTable(rows, by, title, name, index) {
-    const runs = runsOf(rows, by), conv = named(runs, 'conv'), attention = named(runs, 'attention');
+    const runs = runsOf(rows, by), conv = named(runs, 'conv'), attention = peer(runs);
     const first = attention || conv || runs[0];
     const buckets = bucketsOf(rows.filter((row) => row.by === by)).concat('all');
     const bytes = (bucket) => of(first, bucket, 'bytes');
@@ -138,7 +142,7 @@ const Bits = (function () {
     const columns = [[title, (bucket) => KINDS[bucket] || bucket], ['bytes %', (bucket) => (100 * bytes(bucket)) / bytes('all')]];
     if (conv) columns.push([conv.label + ', bits', (bucket) => bits(conv, bucket)]);
     if (attention) columns.push([attention.label + ', bits', (bucket) => bits(attention, bucket)]);
-    if (conv && attention) columns.push(['share of attention’s win %', (bucket) => (100 * win(bucket) * bytes(bucket)) / (win('all') * bytes('all'))]);
+    if (conv && attention) columns.push(['share of ' + (attention.label === 'both' ? 'both’s' : 'attention’s') + ' win %', (bucket) => (100 * win(bucket) * bytes(bucket)) / (win('all') * bytes('all'))]);
     runs.filter(isRouted).forEach((run) => columns.push([run.label + ', bits', (bucket) => bits(run, bucket)],
       [run.label + ', win kept %', (bucket) => kept(runs, run, bucket)], [run.label + ', routed %', (bucket) => of(run, bucket, 'routed_pct')]));
     return [table(name + ', sequences of ' + show(rows[0].length) + ' bytes', filled(columns, buckets), buckets),
@@ -149,7 +153,8 @@ const Bits = (function () {
   function section(rows) {
     if (!rows.length) return null;
     const parts = [node('p', {}, 'Held-out bytes of text by what stands before them in the sequence, never beyond it. Where the last 8 bytes stood earlier, attention can ' +
-      'look up what came next; the farther back, the less convolutions see of it. Kept: 100 · (conv − run) / (conv − attention), seed by seed.')];
+      'look up what came next; the farther back, the less convolutions see of it. Kept: 100 · (conv − run) / (conv − attention), seed by seed; attention is that beside ' +
+      'the convolution in every row (both) where it was run.')];
     texts(rows).forEach((own, i) => {
       const figures = [distanceFigure(own, i + 1), keptFigure(own, i + 1)].filter(Boolean);
       parts.push(node('div', { class: 'figures' }, ...figures), ...placeTable(own, 'kind', 'kind', 'Bits by kind of place', i + 1),

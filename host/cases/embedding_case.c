@@ -130,6 +130,7 @@ static const char *const passes[] = {"forward", "backward", NULL};
 
 const tn_case tn_case_embedding = {.op = "embedding",
                                    .dims = dims,
+                                   .optional = DIM_C,
                                    .passes = passes,
                                    .draw = draw,
                                    .tensors = tensors,
