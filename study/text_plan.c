@@ -40,7 +40,7 @@ static tn_status add_one_layer(tn_study_plan *plan, const tn_study_options *o, c
 }
 
 /* Shares of the rows of all layers; a budget is of the rows of those that route. */
-static const double budgets[] = {0.1, 0.05, 0.025, 0.0125};
+static const double budgets[] = {0.1, 0.05, 0.06, 0.025, 0.0125};
 enum { BUDGETS = sizeof budgets / sizeof budgets[0] };
 
 static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,
@@ -59,7 +59,7 @@ static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, con
 /* Attention in all rows of one layer, and by a rule instead of a router: where the last n bytes stood
  * before. */
 static tn_status add_rules(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task) {
-    static const int matched[] = {2, 3, 5, 8};
+    static const int matched[] = {2, 3, 4, 6};
     tn_study_item *item;
     TN_TRY(add_one_layer(plan, o, task, "", "periodic:1", &item));
     for (size_t i = 0; i < sizeof matched / sizeof matched[0]; i++) {

@@ -142,7 +142,7 @@ START_TEST(text_part) {
     text_file(path);
     snprintf(o.data, sizeof o.data, "%s", path);
     ck_ok(&ctx, tn_study_plan_make(&ctx, &o, &plan));
-    ck_assert_uint_eq(plan.count, 2 * (3 + 5 + 4 + 2 + 6 + 4 + 4 + 5 + 3 * 7));
+    ck_assert_uint_eq(plan.count, 2 * (3 + 5 + 5 + 2 + 6 + 5 + 4 + 5 + 3 * 7));
     names_are_sound();
     ck_assert(find("text-text256-routed-capacity0.1-s1")->config.model.capacity == 0.1);
     ck_assert(find("text-text256-routed-budget0.05-s2")->config.curriculum.budget == 0.05);
@@ -154,8 +154,8 @@ START_TEST(text_part) {
     ck_assert(find("text-text256-routed-budget0.1-s1")->config.model.added);
     const tn_train_config *layer = &find("text-text256-one-layer-routed-budget0.05-s1")->config;
     ck_assert(layer->curriculum.budget == 0.4 && layer->model.added && layer->model.listed == 8);
-    const tn_model_config *rule = &find("text-text256-one-layer-match5-s1")->config.model;
-    ck_assert(rule->matched == 5 && rule->match == 8 && rule->added && tn_mixer_has_mask(rule));
+    const tn_model_config *rule = &find("text-text256-one-layer-match4-s1")->config.model;
+    ck_assert(rule->matched == 4 && rule->match == 8 && rule->added && tn_mixer_has_mask(rule));
     ck_assert(tn_study_match(find("text-text256-one-layer-random-s1"), 10).model.random_rho == 0.8);
     ck_assert_str_eq(find("text-text256-one-layer-random-s2")->matched,
                      "text-text256-one-layer-routed-budget0.1-s2");
