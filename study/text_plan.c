@@ -40,7 +40,7 @@ static tn_status add_one_layer(tn_study_plan *plan, const tn_study_options *o, c
 }
 
 /* Shares of the rows of all layers; a budget is of the rows of those that route. */
-static const double budgets[] = {0.1, 0.05, 0.06, 0.025, 0.0125};
+static const double budgets[] = {0.1, 0.05, 0.058, 0.025, 0.0125};
 enum { BUDGETS = sizeof budgets / sizeof budgets[0] };
 
 static tn_status add_budgets(tn_study_plan *plan, const tn_study_options *o, const tn_task_config *task,

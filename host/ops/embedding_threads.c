@@ -17,7 +17,8 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
     tn_launch_plan *p = out;
     tn_options_vectors(&options, lanes, s->D);
     tn_options_int(&options, "ROWS", values[ROWS]);
-    tn_options_int(&options, "CODED", s->C > 0);
+    if (s->C > 0)
+        tn_options_int(&options, "CODED", 1);
     TN_TRY(tn_kernel_get(dev, "embedding_threads", forward ? "embedding_forward" : "embedding_backward",
                          &options, &p->kernel));
     const size_t local = tn_kernel_group(p->kernel, (size_t)values[LOCAL]);
