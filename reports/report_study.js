@@ -5,9 +5,16 @@ const Study = (function () {
   const { node, isNumber, show, field, filled, tableDetails, download, figure, groups, legendRoom, options, legend, axisTitle, logScale, SHAPES } = Parts;
   const { of, saving, quartiles, percent, taskText, mixerText } = Runs;
 
+  /* Of a list what stands between its convolutions: "match in 1 of 8 layers". */
+  function withoutNumbers(text) {
+    const words = text.split(',').map((word) => word.split(':')[0]), others = Array.from(new Set(words)).filter((word) => word !== 'conv');
+    if (words.length === 1) return words[0];
+    return others.map((other) => other + ' in ' + words.filter((word) => word === other).length + ' of ' + words.length + ' layers').join(', ');
+  }
+
   /* "random:0.002" and "periodic:496" are one mixer each; routing by capacity, training without the curriculum, and windows are others. */
   function kindOf(run) {
-    const mixer = String(of(run, 'mixer')).split(':')[0], routing = String(of(run, 'routing') || '');
+    const mixer = withoutNumbers(String(of(run, 'mixer'))), routing = String(of(run, 'routing') || '');
     return mixer + (mixer === 'routed' && routing.startsWith('capacity') ? ', capacity' : '') +
       (mixer === 'routed' && of(run, 'curriculum') === false ? ', no curriculum' : '') + (isNumber(of(run, 'window')) ? ', window ' + of(run, 'window') : '');
   }
