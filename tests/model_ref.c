@@ -180,8 +180,7 @@ static void mlp(const tn_model_ref *r, const tn_layer_params *lp, int64_t N, dou
     free(down);
 }
 
-/* How many tokens up to row n, of `most`, stood before in its sequence, by looking everywhere. */
-static int64_t matched(int64_t most, const int32_t *tokens, int64_t n, int64_t T) {
+int64_t tn_model_ref_matched(int64_t most, const int32_t *tokens, int64_t n, int64_t T) {
     int64_t longest = 0;
     for (int64_t s = n / T * T; s < n; s++) {
         int64_t k = 0;
@@ -202,7 +201,8 @@ void tn_model_ref_forward(const tn_model_ref *r, int64_t B, int64_t T, const int
     if (!own_h)
         abort();
     for (int64_t n = 0; n < N; n++) {
-        const double *more = ps->match ? value(r, ps->match) + matched(cfg->match, tokens, n, T) * D : NULL;
+        const double *more =
+            ps->match ? value(r, ps->match) + tn_model_ref_matched(cfg->match, tokens, n, T) * D : NULL;
         for (int64_t d = 0; d < D; d++)
             x[n * D + d] = value(r, ps->embed)[tokens[n] * D + d] + (more ? more[d] : 0);
     }

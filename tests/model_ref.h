@@ -14,12 +14,15 @@ typedef struct tn_model_ref {
     const double *frozen_p;
     const unsigned char *frozen_h;
     bool only_routed; /* compacted pass: rows with frozen_h = 0 keep g = 0 */
-    bool soft;        /* g = p */
+    bool soft;        /* g = p in layers with a router */
 } tn_model_ref;
 
 /* logits [B·T,V]; p [layers,B·T] and h (may be NULL) as decided. `mask` [layers,B·T] replaces h for controls
  * (else NULL). */
 void tn_model_ref_forward(const tn_model_ref *r, int64_t B, int64_t T, const int32_t *tokens,
                           const unsigned char *mask, double *logits, double *p, unsigned char *h);
+
+/* How many tokens up to row n, of `most`, stood before in its sequence of T, by looking everywhere. */
+int64_t tn_model_ref_matched(int64_t most, const int32_t *tokens, int64_t n, int64_t T);
 
 #endif

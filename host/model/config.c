@@ -31,8 +31,6 @@ static tn_status in_range(tn_context *ctx, const char *name, int64_t value, int6
                    (long long)low, (long long)high);
 }
 
-static bool has_match(const tn_model_config *c);
-
 tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
     TN_TRY(in_range(ctx, "vocab", c->vocab, 2, 1 << 20));
     TN_TRY(in_range(ctx, "d_model", c->d_model, 1, 8192));
@@ -57,7 +55,7 @@ tn_status tn_model_config_check(tn_context *ctx, const tn_model_config *c) {
     if (c->match < 0 || c->match > TN_MODEL_MAX_MATCH)
         return tn_fail(ctx, TN_ERR_ARG, "repeats of %lld tokens are to be known: 1 to %d, or 0 for none",
                        (long long)c->match, (int)TN_MODEL_MAX_MATCH);
-    if (has_match(c) && c->matched > c->match)
+    if (c->matched > c->match)
         return tn_fail(
             ctx, TN_ERR_ARG,
             "match:%lld routes rows whose last %lld tokens stood before, and no more than %lld are "
@@ -146,7 +144,7 @@ static tn_status list_parse(tn_context *ctx, const char *text, tn_model_config *
 static tn_status mixer_parse(tn_context *ctx, const char *text, tn_model_config *c) {
     static const tn_mixer plain[] = {TN_MIXER_CONV, TN_MIXER_ATTENTION, TN_MIXER_ROUTED, TN_MIXER_ORACLE};
     bool found;
-    c->listed = 0;
+    c->listed = c->matched = 0;
     if (strchr(text, ','))
         return list_parse(ctx, text, c);
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
@@ -342,14 +340,6 @@ bool tn_mixer_has_attention(const tn_model_config *c) {
 
 bool tn_mixer_has_router(const tn_model_config *c) {
     return any(c, tn_layer_has_router);
-}
-
-static bool layer_has_match(const tn_model_config *c, int64_t layer) {
-    return tn_layer_mixer(c, layer) == TN_MIXER_MATCH;
-}
-
-static bool has_match(const tn_model_config *c) {
-    return any(c, layer_has_match);
 }
 
 static bool layer_has_mask(const tn_model_config *c, int64_t layer) {

@@ -177,9 +177,9 @@ static tn_status embed_forward(tn_workspace *ws, const tn_input *in) {
     tn_model *m = ws->m;
     const int64_t N = in->B * in->T, match = m->config.match;
     const tn_embedding_shape s = {N, m->config.d_model, m->config.vocab, match > 0 ? match + 1 : 0};
-    for (int64_t b = 0; match > 0 && b < in->B; b++)
-        tn_match_find(&ws->match, in->tokens + b * in->T, in->T, ws->codes_host + b * in->T);
     if (match > 0) {
+        for (int64_t b = 0; b < in->B; b++)
+            tn_match_find(&ws->match, in->tokens + b * in->T, in->T, ws->codes_host + b * in->T);
         TN_TRY(tn_workspace_need(ws, &ws->codes, (size_t)(ws->B * ws->T) * 4));
         TN_TRY(tn_buffer_write(ws->codes, 0, (size_t)N * 4, ws->codes_host));
     }

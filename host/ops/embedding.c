@@ -11,11 +11,7 @@ tn_status tn_embedding_forward(tn_device *dev, const tn_embedding_shape *s, tn_b
                                const tn_buffer *table, const tn_buffer *tokens, const tn_buffer *more,
                                const tn_buffer *codes) {
     const tn_embedding_key key = {s->N, s->D, s->V, s->C};
-    tn_embedding_args args = {.y = y, .table = table, .tokens = tokens};
-    if (s->C > 0) {
-        args.more = more;
-        args.codes = codes;
-    }
+    const tn_embedding_args args = {.y = y, .table = table, .tokens = tokens, .more = more, .codes = codes};
     return tn_op_run(dev, &tn_embedding_op, TN_EMBEDDING_FORWARD, &key, &args);
 }
 
