@@ -34,9 +34,9 @@ typedef struct tn_model_config {
     uint8_t list[TN_MODEL_MAX_LAYERS]; /* tn_mixer of each layer, of TN_MIXER_LAYERS */
     double random_rho;                 /* of random:ρ, 0..1 */
     int64_t period;                    /* of periodic:m, ≥ 1 */
-    int64_t matched;                   /* of match:n, 1 to `match`, the same in all such layers; 0: there are none */
-    tn_routing routing;                /* of the routed mixer */
-    double capacity;                   /* of capacity:ρ, 0..1: ⌈ρT⌉ rows a sequence */
+    int64_t matched;    /* of match:n, 1 to `match`, the same in all such layers; 0: there are none */
+    tn_routing routing; /* of the routed mixer */
+    double capacity;    /* of capacity:ρ, 0..1: ⌈ρT⌉ rows a sequence */
     tn_positions positions;
     double rms_eps;
 } tn_model_config;
