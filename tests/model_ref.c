@@ -125,9 +125,9 @@ static void decide(const tn_model_ref *r, int64_t i, int64_t N, const double *u,
         p[n] = 1 / (1 + exp(-logit));
         h[n] = mask && !lp->router_weight ? mask[n] : logit >= 0;
         g[n] = r->soft && lp->router_weight ? p[n] : h[n];
-        if (!r->soft && r->frozen_p) {
+        if (!r->soft && r->frozen_h) {
             h[n] = r->frozen_h[i * N + n];
-            g[n] = h[n] + (p[n] - r->frozen_p[i * N + n]);
+            g[n] = h[n] + (r->frozen_p ? p[n] - r->frozen_p[i * N + n] : 0);
             if (r->only_routed && !h[n])
                 g[n] = 0;
         }

@@ -9,16 +9,16 @@
 typedef struct tn_model_ref {
     const tn_model *m; /* names, offsets, config */
     double *values;    /* [floats] */
-    /* Straight-through: where not NULL, g = frozen_h + (p − frozen_p), so its slope is dp and its value h.
-     * [layers,N] */
-    const double *frozen_p;
+    /* Where not NULL, decisions taken in place of the model's own. [layers,N] */
     const unsigned char *frozen_h;
+    /* Straight-through: beside frozen_h, g = frozen_h + (p − frozen_p), so its slope is dp. [layers,N] */
+    const double *frozen_p;
     bool only_routed; /* compacted pass: rows with frozen_h = 0 keep g = 0 */
     bool soft;        /* g = p in layers with a router */
 } tn_model_ref;
 
-/* logits [B·T,V]; p [layers,B·T] and h (may be NULL) as decided. `mask` [layers,B·T] replaces h for controls
- * (else NULL). */
+/* logits [B·T,V]; p [layers,B·T] and h (may be NULL) as decided. `mask` [layers,B·T] is h in layers without
+ * a router (else NULL). */
 void tn_model_ref_forward(const tn_model_ref *r, int64_t B, int64_t T, const int32_t *tokens,
                           const unsigned char *mask, double *logits, double *p, unsigned char *h);
 
