@@ -1,6 +1,6 @@
-/* Shapes of which nothing is left: every op, each of its dimensions that may be 0 in turn, by the variant
- * that it takes and by each of its others, as on a CPU or as on a GPU, which of them is drawn anew; both with
- * TURNOUT_TEST_ALL. Drawn shapes have such a 0 too seldom for that. */
+/* Shapes with nothing to do: every op, each of its dimensions that is 0 in few of the shapes that are drawn,
+ * too few for every variant to meet one: by the variant that it takes and by each of its others, as on a CPU
+ * or as on a GPU, which is drawn anew; both with TURNOUT_TEST_ALL. */
 #include "support.h"
 
 #include "case.h"
