@@ -61,7 +61,7 @@ static void gather(decoding *e, int64_t from, int64_t count) {
             e->tokens[t * e->rows + row] = r->tokens[b * r->T + from + t];
         for (int64_t i = 0; e->given && i < c->layers; i++) {
             const tn_control_rows rows = {1, (uint64_t)b, r->T, from, count};
-            tn_control_mask(c, &rows, i, e->mask);
+            tn_decoder_given(c, &rows, i, e->mask);
             for (int64_t t = 0; t < count; t++)
                 e->given[(t * c->layers + i) * e->rows + row] = e->mask[t];
         }

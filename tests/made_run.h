@@ -19,7 +19,7 @@ typedef struct made_run {
     const char *routing;    /* NULL: by threshold */
     tn_positions positions; /* where the mixer has attention */
     int64_t vocab;          /* 0: the task's */
-    int64_t window;
+    int64_t window, match;
 } made_run;
 
 enum { MADE_LAYERS = 2, MADE_WIDTH = 32 };
@@ -44,6 +44,7 @@ static inline tn_train_config made_config(tn_context *ctx, const made_run *run) 
         ck_ok(ctx, tn_routing_parse(ctx, run->routing, &c.model));
     c.model.positions = tn_mixer_has_attention(&c.model) ? run->positions : TN_POSITIONS_NONE;
     c.model.window = run->window;
+    c.model.match = run->match;
     c.model.vocab = run->vocab ? run->vocab : c.model.vocab;
     return c;
 }
@@ -53,12 +54,12 @@ static inline void made_weights(tn_context *ctx, tn_model *m, uint64_t seed) {
     for (int i = 0; i < m->params.count; i++) {
         const tn_param *p = &m->params.items[i];
         const bool router = strstr(p->name, "router.weight") != NULL,
-                   head = strcmp(p->name, "head.weight") == 0;
+                   other = strcmp(p->name, "head.weight") == 0 || strcmp(p->name, "match.weight") == 0;
         tn_rng rng = tn_rng_make(seed, TN_RNG_CASE, (uint64_t)i);
         float *values = calloc(p->count, sizeof *values);
-        for (size_t k = 0; k < p->count && (router || head); k++)
+        for (size_t k = 0; k < p->count && (router || other); k++)
             values[k] = (float)(tn_rng_normal(&rng) * (router ? 1 : 0.5));
-        if (router || head)
+        if (router || other)
             ck_ok(ctx, tn_buffer_write(p->value, 0, p->count * sizeof *values, values));
         free(values);
     }

@@ -15,15 +15,49 @@ static bool whole_test(void) {
     return all && strcmp(all, "1") == 0;
 }
 
+/* What is decoded as models with one mixer are, behind those: layers that differ, windows, repeats that the
+ * model is told of. */
+static const struct {
+    const char *mixer;
+    int64_t match, window, kv_heads;
+    bool added, rope;
+} mixed[] = {{"conv,attention", 0, 0, 0, false, true}, {"attention,routed", 3, 9, 1, true, false},
+             {"routed,conv", 2, 0, 0, true, true},     {"match:1,routed", 3, 0, 1, false, false},
+             {"conv,match:2", 4, 0, 0, true, true},    {"periodic:3,attention", 0, 5, 0, false, false},
+             {"routed,random:0.3", 0, 0, 0, true},     {"attention", 0, 40, 0, false, true},
+             {"routed", 1, 7, 1, true, false},         {"match:1", 1, 1, 0, false, true},
+             {"conv", 8, 0, 0, false, false},          {"random:0.4", 2, 100, 0, true, false}};
+enum { MIXED = sizeof mixed / sizeof mixed[0], CONFIGS = 3 * MIXERS + MIXED };
+
+static tn_model_config mixed_of(int i) {
+    tn_model_config c = small(mixed[i].mixer);
+    c.match = mixed[i].match;
+    c.window = mixed[i].window;
+    c.kv_heads = mixed[i].kv_heads;
+    c.added = mixed[i].added;
+    c.positions = mixed[i].rope ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
+    return c;
+}
+
 /* Every mixer without and with rope, and with fewer key heads; every second that routes has both tracks. */
 static tn_model_config config_of(int i) {
-    tn_model_config c = small(mixers[i / 3]);
     way = TN_ABSORB_NEVER;
+    if (i >= 3 * MIXERS)
+        return mixed_of(i - 3 * MIXERS);
+    tn_model_config c = small(mixers[i / 3]);
     c.mlp_width = i % 2 ? 40 : 48;
     c.kv_heads = i % 3 == 2 && tn_mixer_has_attention(&c) ? 1 : c.kv_heads;
     c.added = i % 2 && tn_mixer_has_choice(&c);
     c.positions = i % 3 == 1 && tn_mixer_has_attention(&c) ? TN_POSITIONS_ROPE : TN_POSITIONS_NONE;
     return c;
+}
+
+/* Of a control that knows rows by more than its tokens. */
+static bool wants_mask(const tn_model_config *c) {
+    bool any = false;
+    for (int i = 0; i < LAYERS; i++)
+        any = any || (tn_layer_mixer(c, i) >= TN_MIXER_RANDOM && tn_layer_mixer(c, i) <= TN_MIXER_ORACLE);
+    return any;
 }
 
 /* What the forward pass says of a sequence. */
@@ -38,6 +72,8 @@ static void tell(tn_model *m, told *t, int T_, uint64_t seed) {
     tn_workspace *ws;
     t->T = T_;
     random_tokens(t->tokens, T_, seed);
+    for (int n = 0; m->config.match && n < T_; n++)
+        t->tokens[n] %= 3; /* so that runs stood before */
     for (int n = 0; n < T_; n++)
         t->oracle[n] = n % 7 == 3;
     const tn_input in = {.B = 1,
@@ -67,11 +103,20 @@ static void routes_of(const told *t, int from, int count, bool steps, uint8_t *o
             out[steps ? n * LAYERS + i : i * count + n] = t->routes[i * t->T + from + n];
 }
 
-static void prefill(tn_decoder *d, int slot, const told *t, int from, int count) {
-    static uint8_t routes[LAYERS * LONG], want[LAYERS * LONG];
+/* What decisions are given for: not the routers', and not those by the tokens, which nobody asks for. */
+static uint8_t given_for(const tn_model_config *c, int64_t layer, uint8_t routed) {
+    return tn_layer_mixer(c, layer) == TN_MIXER_MATCH ? !routed
+           : tn_layer_has_router(c, layer)            ? TN_DECODE_STEP_ROUTER
+                                                      : routed;
+}
+
+static void prefill(tn_decoder *d, const tn_model_config *c, int slot, const told *t, int from, int count) {
+    static uint8_t routes[LAYERS * LONG], want[LAYERS * LONG], given[LAYERS * LONG];
     float logits[V];
     routes_of(t, from, count, false, want);
-    ck_ok(&ctx, tn_decoder_prefill(d, slot, t->tokens + from, count, want, logits, routes));
+    for (int n = 0; n < LAYERS * count; n++)
+        given[n] = given_for(c, n / count, want[n]);
+    ck_ok(&ctx, tn_decoder_prefill(d, slot, t->tokens + from, count, given, logits, routes));
     near(logits, t->logits + (from + count - 1) * V, from + count - 1);
     ck_assert_msg(memcmp(routes, want, (size_t)(LAYERS * count)) == 0, "routes of a prompt differ");
     ck_assert_int_eq(tn_decoder_length(d, slot), from + count);
@@ -79,14 +124,16 @@ static void prefill(tn_decoder *d, int slot, const told *t, int from, int count)
 
 /* `count` steps of one sequence in one call; masks are given to controls alone. */
 static void steps(tn_decoder *d, const tn_model_config *c, int64_t slot, const told *t, int from, int count) {
-    static uint8_t routes[LAYERS * LONG], want[LAYERS * LONG];
+    static uint8_t routes[LAYERS * LONG], want[LAYERS * LONG], given[LAYERS * LONG];
     static float logits[LONG * V];
     routes_of(t, from, count, true, want);
+    for (int n = 0; n < LAYERS * count; n++)
+        given[n] = given_for(c, n % LAYERS, want[n]);
     const tn_decoder_steps s = {.count = count,
                                 .rows = 1,
                                 .slots = &slot,
                                 .tokens = t->tokens + from,
-                                .given = tn_mixer_has_mask(c) ? want : NULL};
+                                .given = wants_mask(c) ? given : NULL};
     ck_ok(&ctx, tn_decoder_step(d, &s));
     ck_ok(&ctx, tn_decoder_read(d, logits, routes));
     for (int n = 0; n < count; n++)
@@ -107,7 +154,7 @@ static void check_sequence(const tn_model_config *c, uint64_t seed) {
         n = (int)tn_rng_range(&rng, 1, tn_rng_below(&rng, 3) ? 12 : 90);
         n = n < t.T - at ? n : t.T - at;
         if (tn_rng_below(&rng, 2))
-            prefill(d, 1, &t, at, n);
+            prefill(d, c, 1, &t, at, n);
         else
             steps(d, c, 1, &t, at, n);
     }
@@ -142,7 +189,7 @@ START_TEST(test_ragged) {
     ck_ok(&ctx, tn_decoder_create(m, 1, LONG, &one));
     for (int i = 0; i < SLOTS; i++) {
         tell(m, &t[i], lengths[i] + 3, 20 + (uint64_t)i);
-        prefill(d, i, &t[i], 0, lengths[i]);
+        prefill(d, &c, i, &t[i], 0, lengths[i]);
     }
     for (int n = 0; n < 3; n++) { /* without the second and in another order */
         const int64_t slots[] = {4, 0, 3, 2};
@@ -150,15 +197,16 @@ START_TEST(test_ragged) {
         for (int r = 0; r < 4; r++) {
             tokens[r] = t[slots[r]].tokens[lengths[slots[r]] + n];
             for (int i = 0; i < LAYERS; i++)
-                given[i * 4 + r] = t[slots[r]].routes[i * t[slots[r]].T + lengths[slots[r]] + n];
+                given[i * 4 + r] =
+                    given_for(&c, i, t[slots[r]].routes[i * t[slots[r]].T + lengths[slots[r]] + n]);
         }
-        const tn_decoder_steps s = {1, 4, slots, tokens, tn_mixer_has_mask(&c) ? given : NULL};
+        const tn_decoder_steps s = {1, 4, slots, tokens, wants_mask(&c) ? given : NULL};
         ck_ok(&ctx, tn_decoder_step(d, &s));
         ck_ok(&ctx, tn_decoder_read(d, together, NULL));
         for (int r = 0; r < 4; r++)
             near(together + r * V, t[slots[r]].logits + (lengths[slots[r]] + n) * V, lengths[slots[r]] + n);
     }
-    prefill(one, 0, &t[3], 0, lengths[3]);
+    prefill(one, &c, 0, &t[3], 0, lengths[3]);
     steps(one, &c, 0, &t[3], lengths[3], 3);
     float last[3 * V];
     ck_ok(&ctx, tn_decoder_read(one, last, NULL));
@@ -184,7 +232,7 @@ START_TEST(test_cut_and_copy) {
     ck_ok(&ctx, tn_decoder_create(m, 2, 64, &d));
     const int reach = (int)tn_decoder_reach(d);
     ck_assert_int_ge(reach, 60);
-    prefill(d, 0, &t, 0, 140);
+    prefill(d, &c, 0, &t, 0, 140);
     steps(d, &c, 0, &t, 140, 10);
     ck_ok(&ctx, tn_decoder_copy(d, 1, 0));
     steps(d, &c, 0, &t, 150, 30);
@@ -196,7 +244,7 @@ START_TEST(test_cut_and_copy) {
     ck_assert_int_eq(tn_decoder_cut(d, 0, 181), TN_ERR_ARG);
     ck_assert_int_eq(tn_decoder_length(d, 0), 180);
     ck_ok(&ctx, tn_decoder_cut(d, 1, 0)); /* empty, and another one in its place */
-    prefill(d, 1, &t, 0, 20);
+    prefill(d, &c, 1, &t, 0, 20);
     tn_decoder_destroy(d);
     tn_model_destroy(m);
     close_device();
@@ -213,7 +261,7 @@ START_TEST(test_launches) {
     const tn_model_config c = config_of(_i);
     tn_model *m = make(&c, false, 5);
     ck_ok(&ctx, tn_decoder_create(m, 1, 64, &d));
-    const tn_decoder_steps s = {3, 1, &slot, tokens, tn_mixer_has_mask(&c) ? given : NULL};
+    const tn_decoder_steps s = {3, 1, &slot, tokens, wants_mask(&c) ? given : NULL};
     ck_ok(&ctx, tn_decoder_step(d, &s)); /* builds */
     int64_t each;
     ck_ok(&ctx, tn_decoder_launches(d, 1, &each));
@@ -271,10 +319,14 @@ int main(void) {
     TCase *tests = tcase_create("all");
     tcase_set_timeout(tests, 600);
     tn_test_add_drawn(tests, test_as_forward, 0, 3 * MIXERS, 3);
+    tn_test_add_drawn(tests, test_as_forward, 3 * MIXERS, CONFIGS, 3);
     tn_test_add_drawn(tests, test_ragged, 0, 3, 3);
     tn_test_add_drawn(tests, test_ragged, 6, 9, 3);
+    tn_test_add_drawn(tests, test_ragged, 3 * MIXERS, CONFIGS, 3);
     tn_test_add_drawn(tests, test_cut_and_copy, 4, 9, 3);
+    tn_test_add_drawn(tests, test_cut_and_copy, 3 * MIXERS, CONFIGS, 2);
     tn_test_add_drawn(tests, test_launches, 0, 9, 3);
+    tn_test_add_drawn(tests, test_launches, 3 * MIXERS, CONFIGS, 2);
     tcase_add_test(tests, test_refused);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);

@@ -80,8 +80,8 @@ START_TEST(a_span_is_what_rho_says) {
     for (int64_t b = 0; b < s.B; b++) {
         int routed = 0;
         for (int64_t i = 0; i < 40; i++) {
-            const int64_t t = side->steps[(3 * i + 1) * s.B + b],
-                          next = side->steps[(3 * ((i + 1) % 40) + 1) * s.B + b];
+            const int64_t t = side->steps[(4 * i + 1) * s.B + b],
+                          next = side->steps[(4 * ((i + 1) % 40) + 1) * s.B + b];
             ck_assert(t >= 0 && t <= s.context);
             ck_assert(next == t + 1 || (t == s.context && (_i == 0 || next == s.context - 39)));
             if (side->given[i * s.B + b])

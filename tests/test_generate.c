@@ -15,17 +15,19 @@
 
 static tn_context ctx;
 static char shared[TEST_FOLDER]; /* made once: a run of every kind */
-static const made_run runs[] = {{"routed", TN_TASK_TEXT, "routed", NULL, TN_POSITIONS_ROPE},
-                                {"conv", TN_TASK_TEXT, "conv"},
-                                {"attention", TN_TASK_TEXT, "attention", NULL, TN_POSITIONS_ROPE},
-                                {"random", TN_TASK_TEXT, "random:0.3"},
-                                {"periodic", TN_TASK_TEXT, "periodic:3"},
-                                {"recall", TN_TASK_RECALL, "routed"},
-                                {"mqar", TN_TASK_MQAR, "routed"},
-                                {"capacity", TN_TASK_TEXT, "routed", "capacity:0.5"},
-                                {"ascii", TN_TASK_TEXT, "routed", .vocab = 128},
-                                {"wide", TN_TASK_TEXT, "routed", .vocab = 300}};
-enum { TEXTS = 5, RUNS = sizeof runs / sizeof runs[0] };
+static const made_run runs[] = {
+    {"routed", TN_TASK_TEXT, "routed", NULL, TN_POSITIONS_ROPE},
+    {"conv", TN_TASK_TEXT, "conv"},
+    {"attention", TN_TASK_TEXT, "attention", NULL, TN_POSITIONS_ROPE},
+    {"random", TN_TASK_TEXT, "random:0.3"},
+    {"periodic", TN_TASK_TEXT, "periodic:3"},
+    {"told", TN_TASK_TEXT, "match:2,routed", .positions = TN_POSITIONS_ROPE, .window = 30, .match = 4},
+    {"recall", TN_TASK_RECALL, "routed"},
+    {"mqar", TN_TASK_MQAR, "routed"},
+    {"capacity", TN_TASK_TEXT, "routed", "capacity:0.5"},
+    {"ascii", TN_TASK_TEXT, "routed", .vocab = 128},
+    {"wide", TN_TASK_TEXT, "routed", .vocab = 300}};
+enum { TEXTS = 6, RUNS = sizeof runs / sizeof runs[0] };
 
 static void enter(void) {
     test_folder_enter();

@@ -15,10 +15,11 @@ static const made_run runs[] = {{"conv", TN_TASK_RECALL, "conv"},
                                 {"routed", TN_TASK_RECALL, "routed"},
                                 {"random", TN_TASK_RECALL, "random:0.2"},
                                 {"periodic", TN_TASK_RECALL, "periodic:7"},
+                                {"told", TN_TASK_RECALL, "match:2,routed", .window = 40, .match = 3},
                                 {"attention", TN_TASK_RECALL, "attention"},
                                 {"routed-rope", TN_TASK_RECALL, "routed", NULL, TN_POSITIONS_ROPE},
                                 {"mqar", TN_TASK_MQAR, "routed"}};
-enum { RUNS = sizeof runs / sizeof runs[0], SHORT = 5 /* the rest have kernels of their own to build */ };
+enum { RUNS = sizeof runs / sizeof runs[0], SHORT = 6 /* the rest have kernels of their own to build */ };
 
 static void make_run(const made_run *run) {
     tn_device *dev;
@@ -145,8 +146,8 @@ START_TEST(refusals) {
     refused(&(made_run){"oracle", TN_TASK_RECALL, "oracle"}, "oracle mixer", "recall or mqar");
     refused(&(made_run){"few", TN_TASK_RECALL, "routed", .vocab = 20}, "outside the vocabulary of 20",
             "position");
-    refused(&(made_run){"layers", TN_TASK_RECALL, "conv,routed"}, "list of mixers", "same mixer");
-    refused(&(made_run){"window", TN_TASK_RECALL, "attention", .window = 9}, "window", "one without");
+    refused(&(made_run){"one-layer", TN_TASK_RECALL, "conv,routed", "capacity:0.5"}, "capacity",
+            "whole sequence");
     test_folder_remove();
 }
 END_TEST

@@ -70,7 +70,7 @@ static tn_row_work work_of(const decoding_run *r, const decoding_side *s, int64_
     bool cheap = false, routed = false, keys = false;
     double flops = 0, floats = D + (s->step.router ? D + 1 : 0);
     for (int64_t b = 0; b < B; b++) {
-        const int32_t t = s->steps[(3 * i + 1) * B + b], first = projected[b] < t ? projected[b] : t;
+        const int32_t t = s->steps[(4 * i + 1) * B + b], first = projected[b] < t ? projected[b] : t;
         const bool h = !s->step.conv || s->given[i * B + b],
                    makes = s->step.attention && (h || t + 1 - first >= TN_DECODE_STEP_PENDING);
         const double made = makes ? (double)(t + 1 - first) : 0, seen = (double)t + 1;

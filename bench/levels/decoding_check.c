@@ -34,7 +34,7 @@ static tn_status check_step(const sequence *q, int64_t b, int64_t i) {
             return tn_fail(q->r->ctx, TN_ERR_CHECK,
                            "a token of the %s is wrong at position %d of sequence %lld, column %lld: %g, "
                            "reference %g",
-                           name_of(q->side), q->side->steps[(3 * i + 1) * B + b], (long long)b, (long long)d,
+                           name_of(q->side), q->side->steps[(4 * i + 1) * B + b], (long long)b, (long long)d,
                            (double)got[d], q->out[d]);
     return TN_OK;
 }
@@ -59,7 +59,7 @@ static tn_status check_sequence(const sequence *q, int64_t b) {
     int32_t projected = s->steps[B + b], route;
     begin_sequence(q, b);
     for (int64_t i = 0; i < s->period; i++) {
-        const int32_t step[3] = {0, s->steps[(3 * i + 1) * B + b], 0}, given = s->given[i * B + b];
+        const int32_t step[4] = {0, s->steps[(4 * i + 1) * B + b], 0}, given = s->given[i * B + b];
         const tn_decode_step_ref ref = {.rows = 1,
                                         .slots = 1,
                                         .capacity = r->capacity,

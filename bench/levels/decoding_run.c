@@ -155,8 +155,8 @@ static void plan_steps(const decoding_run *r, decoding_side *s, bool routed_last
         for (int64_t b = 0; b < B; b++) {
             const int64_t j = (i + b * s->period / B) % s->period;
             const int64_t t = position(r->contexts[b], s->period, j);
-            s->steps[(3 * i + 1) * B + b] = (int32_t)t;
-            s->steps[(3 * i + 2) * B + b] = (int32_t)b;
+            s->steps[(4 * i + 1) * B + b] = (int32_t)t;
+            s->steps[(4 * i + 2) * B + b] = (int32_t)b;
             s->given[i * B + b] = routed_last && j == s->period - 1;
             s->contexts[i] = s->contexts[i] > t + 1 ? s->contexts[i] : t + 1;
         }
@@ -179,11 +179,11 @@ static tn_status make_side(decoding_run *r, bool conv, bool attention, double rh
                                      .router = conv && attention};
     s->period = !attention ? 1 : rho > 0 ? llround(1 / rho) : TN_DECODE_STEP_PENDING;
     const size_t rows = (size_t)(s->period * of->B);
-    TN_TRY(tn_alloc(r->ctx, 3 * rows, sizeof *s->steps, &s->steps));
+    TN_TRY(tn_alloc(r->ctx, 4 * rows, sizeof *s->steps, &s->steps));
     TN_TRY(tn_alloc(r->ctx, rows, 1, &s->given));
     TN_TRY(tn_alloc(r->ctx, (size_t)s->period, sizeof *s->contexts, &s->contexts));
     plan_steps(r, s, attention && rho > 0);
-    TN_TRY(upload(r, s->steps, 3 * rows * sizeof *s->steps, &s->d_steps));
+    TN_TRY(upload(r, s->steps, 4 * rows * sizeof *s->steps, &s->d_steps));
     TN_TRY(upload(r, s->given, rows, &s->d_given));
     TN_TRY(tn_buffer_create(r->dev, rows * (size_t)of->D * sizeof(float), &s->out));
     TN_TRY(tn_buffer_create(r->dev, rows, &s->routes));

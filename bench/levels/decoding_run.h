@@ -31,7 +31,7 @@ typedef struct decoding_run {
     int mine, count;
     float *noise;              /* what keys and values are made of */
     float *weights, *ring, *x; /* [floats], [B,ring_rows,D], [2,inputs,B,D]: what is timed, and another */
-    int32_t table[TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE];
+    int32_t table[TN_DECODE_STEP_COLUMNS + TN_DECODE_STEP_BESIDE];
     int64_t floats, inputs;
     tn_buffer *d_weights, *d_table, *d_ring, *k, *v, *d_x[DECODING_INPUTS];
     int watched;  /* launches that were watched so far */

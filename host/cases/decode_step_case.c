@@ -7,9 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIM_ROWS, DIM_SLOTS, DIM_H, DIM_HKV, DIM_DH, DIM_K, DIM_F, DIM_V, DIM_LAYERS, DIM_C, DIM_MODEL };
+enum {
+    DIM_ROWS,
+    DIM_SLOTS,
+    DIM_H,
+    DIM_HKV,
+    DIM_DH,
+    DIM_K,
+    DIM_F,
+    DIM_V,
+    DIM_LAYERS,
+    DIM_C,
+    DIM_MODEL,
+    DIM_WINDOW
+};
 /* bits of `model` */
-enum { CONV = 1, ATTENTION = 2, ROUTER = 4, ROPE = 8, ADDED = 16 };
+enum { CONV = 1, ATTENTION = 2, ROUTER = 4, ROPE = 8, ADDED = 16, CODED = 32, MIXED = 64 };
 enum { T_OUT, T_ROUTES, T_RING, T_K, T_V, T_PROJECTED, T_X, T_VALUES, T_STEPS, T_GIVEN, T_TABLE, TENSORS };
 static const double eps = 1e-5;
 
@@ -22,6 +35,8 @@ static void draw(tn_rng *rng, tn_shape *s) {
         s->v[DIM_MODEL] |= ROPE;
     if ((s->v[DIM_MODEL] & 3) == 3 && tn_rng_below(rng, 2) == 0)
         s->v[DIM_MODEL] |= ADDED;
+    if ((s->v[DIM_MODEL] & 3) == 3 && tn_rng_below(rng, 2) == 0)
+        s->v[DIM_MODEL] |= MIXED;
     s->v[DIM_SLOTS] = tn_rng_range(rng, 1, 5);
     s->v[DIM_ROWS] = tn_rng_range(rng, tn_rng_below(rng, 8) > 0, s->v[DIM_SLOTS]);
     s->v[DIM_HKV] = tn_rng_range(rng, 1, 2);
@@ -32,6 +47,9 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_V] = tn_rng_below(rng, 3) == 0 ? 0 : tn_rng_range(rng, 1, 100);
     s->v[DIM_LAYERS] = tn_rng_range(rng, 1, 3);
     s->v[DIM_C] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
+    s->v[DIM_WINDOW] = tn_rng_below(rng, 3) ? 0 : tn_rng_range(rng, 1, s->v[DIM_C]);
+    if (s->v[DIM_V] && tn_rng_below(rng, 3) == 0)
+        s->v[DIM_MODEL] |= CODED;
     if (large) { /* weights past what one item should read */
         s->v[DIM_DH] = s->v[DIM_DH] < 32 ? 32 : s->v[DIM_DH];
         s->v[DIM_V] = 600000 / (s->v[DIM_H] * s->v[DIM_DH]);
@@ -42,19 +60,29 @@ static tn_status check(tn_context *ctx, const tn_shape *s) {
     const int64_t model = s->v[DIM_MODEL];
     if (s->v[DIM_SLOTS] < 1 || s->v[DIM_ROWS] > s->v[DIM_SLOTS] || s->v[DIM_HKV] < 1 || s->v[DIM_DH] < 1 ||
         s->v[DIM_H] < 1 || s->v[DIM_H] % s->v[DIM_HKV] || s->v[DIM_K] < 1 || s->v[DIM_K] > 256 ||
-        s->v[DIM_LAYERS] < 1 || s->v[DIM_C] < 1 || model > 31 || (model & 3) == 0 ||
-        (model & (ROUTER | ADDED) && (model & 3) != 3) ||
+        s->v[DIM_LAYERS] < 1 || s->v[DIM_LAYERS] > 64 || s->v[DIM_C] < 1 || model > 127 || (model & 3) == 0 ||
+        (model & (ROUTER | ADDED | MIXED) && (model & 3) != 3) || (model & CODED && !s->v[DIM_V]) ||
         (model & ROPE && (!(model & 2) || s->v[DIM_DH] % 2)))
         return tn_fail(
             ctx, TN_ERR_ARG,
-            "decode_step: slots, H, Hkv, Dh, layers, C at least 1, rows at most slots, H a multiple "
+            "decode_step: slots, H, Hkv, Dh, C at least 1, layers 1 to 64, rows at most slots, H a multiple "
             "of Hkv, K 1 to 256, model a sum of 1 convolution, 2 attention, 4 router (with both), 8 "
-            "rope (with attention, Dh even), 16 both tracks of a routed row (with both)");
+            "rope (with attention, Dh even), 16 both tracks of a routed row (with both), 32 codes (with V), "
+            "64 layers that lack one thing in turn (with both)");
     return TN_OK;
 }
 
+/* Layers of a mixed model in turn: attention alone, both tracks, the convolution alone, both but the router.
+ */
+static uint64_t turn_of(int64_t layers, int64_t turn) {
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < layers; i++)
+        bits |= (uint64_t)((i + layers) % 4 == turn) << i;
+    return bits;
+}
+
 static tn_decode_step_shape shape_of(const tn_shape *s) {
-    const int64_t model = s->v[DIM_MODEL];
+    const int64_t model = s->v[DIM_MODEL], layers = model & MIXED ? s->v[DIM_LAYERS] : 0;
     return (tn_decode_step_shape){.rows = s->v[DIM_ROWS],
                                   .slots = s->v[DIM_SLOTS],
                                   .capacity = s->v[DIM_C],
@@ -69,23 +97,59 @@ static tn_decode_step_shape shape_of(const tn_shape *s) {
                                   .attention = (model & ATTENTION) != 0,
                                   .router = (model & ROUTER) != 0,
                                   .rope = (model & ROPE) != 0,
-                                  .added = (model & ADDED) != 0};
+                                  .added = (model & ADDED) != 0,
+                                  .coded = (model & CODED) != 0,
+                                  .window = s->v[DIM_WINDOW],
+                                  .without_conv = turn_of(layers, 0),
+                                  .without_attention = turn_of(layers, 2),
+                                  .without_router = layers ? ~turn_of(layers, 1) : 0};
 }
 
-/* Floats of tensor `which` of a layer (from 0 on), or beside layers (from TN_DECODE_STEP_WEIGHTS on); 0: the
- * model has none. */
-static int64_t weight_floats(const tn_decode_step_shape *s, int which) {
-    const int64_t D = s->D, width = D / s->H * s->Hkv, square = D * D;
+enum { CODES = 9 /* how many are told apart */ };
+
+/* Tensors are counted layer by layer, then beside layers: */
+static int64_t tensor_count(const tn_decode_step_shape *s) {
+    return s->layers * TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE;
+}
+
+/* Which of the kinds of tensors i is: of a layer's, or, from TN_DECODE_STEP_WEIGHTS on, beside layers. */
+static int kind_of(const tn_decode_step_shape *s, int64_t i) {
+    const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS;
+    return (int)(i < rows ? i % TN_DECODE_STEP_WEIGHTS : i - rows + TN_DECODE_STEP_WEIGHTS);
+}
+
+/* Where in the table tensor i's place stands. */
+static int64_t entry_of(const tn_decode_step_shape *s, int64_t i) {
+    const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS;
+    return i < rows ? i / TN_DECODE_STEP_WEIGHTS * TN_DECODE_STEP_COLUMNS + i % TN_DECODE_STEP_WEIGHTS
+                    : i - rows + s->layers * TN_DECODE_STEP_COLUMNS;
+}
+
+static bool conv_in(const tn_decode_step_shape *s, int64_t layer) {
+    return s->conv && !(s->without_conv >> layer & 1);
+}
+
+static bool attention_in(const tn_decode_step_shape *s, int64_t layer) {
+    return s->attention && !(s->without_attention >> layer & 1);
+}
+
+/* Floats of tensor i; 0: the model, or the layer, has none. */
+static int64_t weight_floats(const tn_decode_step_shape *s, int64_t i) {
+    const int64_t D = s->D, width = D / s->H * s->Hkv, square = D * D,
+                  rows = s->layers * TN_DECODE_STEP_WEIGHTS,
+                  layer = i < rows ? i / TN_DECODE_STEP_WEIGHTS : 0;
+    const bool conv = conv_in(s, layer), attention = attention_in(s, layer),
+               router = s->router && !(s->without_router >> layer & 1);
     const int64_t counts[] = {D,
-                              s->conv * D * s->K,
-                              s->conv * D,
-                              s->conv * square,
-                              s->attention * square,
-                              s->attention * D * width,
-                              s->attention * D * width,
-                              s->attention * square,
-                              s->router * D,
-                              s->router,
+                              conv * D * s->K,
+                              conv * D,
+                              conv * square,
+                              attention * square,
+                              attention * D * width,
+                              attention * D * width,
+                              attention * square,
+                              router * D,
+                              router,
                               s->F ? D : 0,
                               D * s->F,
                               s->F,
@@ -93,43 +157,39 @@ static int64_t weight_floats(const tn_decode_step_shape *s, int which) {
                               s->F ? D : 0,
                               D * s->V,
                               s->V ? D : 0,
-                              D * s->V};
-    return counts[which];
-}
-
-enum { ALL_KINDS = TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE };
-
-/* Which of the kinds of tensors i of the table is. */
-static int kind_of(const tn_decode_step_shape *s, int64_t i) {
-    const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS;
-    return (int)(i < rows ? i % TN_DECODE_STEP_WEIGHTS : i - rows + TN_DECODE_STEP_WEIGHTS);
+                              D * s->V,
+                              s->coded * D * CODES};
+    return counts[kind_of(s, i)];
 }
 
 /* Floats up to where the next tensor begins, at a multiple of 4. */
-static int64_t room_of(const tn_decode_step_shape *s, int kind) {
-    return (weight_floats(s, kind) + 3) / 4 * 4;
+static int64_t room_of(const tn_decode_step_shape *s, int64_t i) {
+    return (weight_floats(s, i) + 3) / 4 * 4;
 }
 
-/* Where tensor i of the table's begins; i = their number: where all end. */
-static int64_t place_of(const tn_decode_step_shape *s, int64_t i) {
-    int64_t layer = 0, all = 0;
-    for (int k = 0; k < TN_DECODE_STEP_WEIGHTS; k++)
-        layer += room_of(s, k);
-    const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS,
-                  layers = i < rows ? i / TN_DECODE_STEP_WEIGHTS : s->layers;
-    for (int64_t k = layers * TN_DECODE_STEP_WEIGHTS; k < i; k++)
-        all += room_of(s, kind_of(s, k));
-    return layers * layer + all;
+static int64_t all_floats(const tn_decode_step_shape *s) {
+    int64_t all = 0;
+    for (int64_t i = 0; i < tensor_count(s); i++)
+        all += room_of(s, i);
+    return all;
 }
 
 static int64_t table_length(const tn_decode_step_shape *s) {
-    return s->layers * TN_DECODE_STEP_WEIGHTS + TN_DECODE_STEP_BESIDE;
+    return s->layers * TN_DECODE_STEP_COLUMNS + TN_DECODE_STEP_BESIDE;
+}
+
+/* Layers before `layer` that have attention: a cache each. */
+static int64_t caches_before(const tn_decode_step_shape *s, int64_t layer) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < layer; i++)
+        count += attention_in(s, i);
+    return count;
 }
 
 static int tensors(const tn_shape *shape, int pass, tn_tensor *t) {
     const tn_decode_step_shape s = shape_of(shape);
     const size_t rows = (size_t)s.rows, D = (size_t)s.D, states = (size_t)(s.layers * s.slots),
-                 cache = (size_t)(s.attention * s.layers * s.slots * s.capacity * (s.D / s.H * s.Hkv));
+                 cache = (size_t)(caches_before(&s, s.layers) * s.slots * s.capacity * (s.D / s.H * s.Hkv));
     const double tol = 1e-5 * (double)(1 + s.layers);
     (void)pass;
     t[T_OUT] = (tn_tensor){"out", TN_F32, TN_OUT, rows * (s.V ? (size_t)s.V : D), tol};
@@ -139,8 +199,8 @@ static int tensors(const tn_shape *shape, int pass, tn_tensor *t) {
     t[T_V] = (tn_tensor){"v", TN_F32, TN_INOUT, cache, tol};
     t[T_PROJECTED] = (tn_tensor){"projected", TN_I32, TN_INOUT, s.attention ? states : 0};
     t[T_X] = (tn_tensor){"x", TN_F32, TN_IN, s.V ? 0 : rows * D};
-    t[T_VALUES] = (tn_tensor){"values", TN_F32, TN_IN, (size_t)place_of(&s, table_length(&s))};
-    t[T_STEPS] = (tn_tensor){"steps", TN_I32, TN_IN, 3 * rows};
+    t[T_VALUES] = (tn_tensor){"values", TN_F32, TN_IN, (size_t)all_floats(&s)};
+    t[T_STEPS] = (tn_tensor){"steps", TN_I32, TN_IN, 4 * rows};
     t[T_GIVEN] = (tn_tensor){"given", TN_U8, TN_IN, (size_t)s.layers * rows};
     t[T_TABLE] = (tn_tensor){"table", TN_I32, TN_IN, (size_t)table_length(&s)};
     return TENSORS;
@@ -158,17 +218,21 @@ static double weight_scale(const tn_decode_step_shape *s, int which) {
 static void fill(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *t) {
     const tn_decode_step_shape s = shape_of(shape);
     (void)pass;
-    for (int64_t i = 0; i < table_length(&s); i++) {
-        const int which = kind_of(&s, i);
-        const int64_t at = t[T_TABLE].i32[i] = (int32_t)place_of(&s, i);
-        for (int64_t k = 0; k < weight_floats(&s, which); k++)
-            t[T_VALUES].f64[at + k] *= weight_scale(&s, which);
+    for (int64_t i = 0, at = 0; i < tensor_count(&s); at += room_of(&s, i++)) {
+        const int64_t floats = weight_floats(&s, i);
+        t[T_TABLE].i32[entry_of(&s, i)] = floats ? (int32_t)at : -1;
+        for (int64_t k = 0; k < floats; k++)
+            t[T_VALUES].f64[at + k] *= weight_scale(&s, kind_of(&s, i));
     }
+    for (int64_t i = 0; i < s.layers; i++)
+        t[T_TABLE].i32[i * TN_DECODE_STEP_COLUMNS + TN_DECODE_STEP_WEIGHTS] =
+            (int32_t)(attention_in(&s, i) ? caches_before(&s, i) : 0);
     for (int64_t r = 0; r < s.rows; r++) { /* slots in descending order, so that none is its row's number */
         t[T_STEPS].i32[r] = s.V ? (int32_t)tn_rng_below(rng, (uint32_t)s.V) : 0;
         t[T_STEPS].i32[s.rows + r] =
             (int32_t)(tn_rng_below(rng, 3) ? tn_rng_range(rng, 0, s.capacity - 1) : s.capacity - 1);
         t[T_STEPS].i32[2 * s.rows + r] = (int32_t)(s.slots - 1 - r);
+        t[T_STEPS].i32[3 * s.rows + r] = s.coded ? (int32_t)tn_rng_below(rng, CODES) : 0;
     }
     for (size_t i = 0; i < t[T_GIVEN].count; i++) /* decisions: a NaN must not change them (poison.h) */
         t[T_GIVEN].i32[i] = (int32_t)tn_rng_below(rng, 2);
@@ -220,6 +284,8 @@ static void reference(const tn_shape *shape, int pass, tn_tensor *t) {
                                     .router = s.router,
                                     .rope = s.rope,
                                     .added = s.added,
+                                    .coded = s.coded,
+                                    .window = s.window,
                                     .ring_rows = tn_decode_step_ring(s.K),
                                     .pending = TN_DECODE_STEP_PENDING,
                                     .eps = eps,
@@ -248,27 +314,28 @@ static uses uses_of(const tn_decode_step_shape *s, const tn_tensor *t, int64_t l
     for (int64_t r = 0; r < s->rows; r++) {
         const int64_t pos = t[T_STEPS].i32[s->rows + r],
                       place = layer * s->slots + t[T_STEPS].i32[2 * s->rows + r];
-        const bool h = !s->conv || (s->attention && t[T_GIVEN].i32[layer * s->rows + r]);
-        if ((!h || s->added) && (pos < s->K ? pos + 1 : s->K) > u.taps)
+        const bool conv = conv_in(s, layer), attention = attention_in(s, layer),
+                   h = !conv || (attention && t[T_GIVEN].i32[layer * s->rows + r]),
+                   cheap = conv && (!h || s->added);
+        if (cheap && (pos < s->K ? pos + 1 : s->K) > u.taps)
             u.taps = pos < s->K ? pos + 1 : s->K;
-        u.cheap |= !h || s->added;
+        u.cheap |= cheap;
         u.attend |= h;
-        u.project |= h || (s->attention && pos + 1 - t[T_PROJECTED].i32[place] >= TN_DECODE_STEP_PENDING);
+        u.project |= h || (attention && pos + 1 - t[T_PROJECTED].i32[place] >= TN_DECODE_STEP_PENDING);
     }
     return u;
 }
 
 static bool weight_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, int64_t i) {
     const int64_t rows = s->layers * TN_DECODE_STEP_WEIGHTS;
-    int64_t of = table_length(s) - 1;
-    while (place_of(s, of) > i || weight_floats(s, kind_of(s, of)) == 0)
-        of--;
-    const int64_t within = i - place_of(s, of);
-    if (within >= weight_floats(s, kind_of(s, of)))
-        return false; /* between two tensors */
-    if (of == rows) { /* the embedding */
+    int64_t of = 0, within = i;
+    for (; within >= room_of(s, of); of++)
+        within -= room_of(s, of);
+    if (within >= weight_floats(s, of))
+        return false;                   /* between two tensors */
+    if (of == rows || of == rows + 3) { /* the embedding, or what is added to it */
         for (int64_t r = 0; r < s->rows; r++)
-            if (t[T_STEPS].i32[r] == within / s->D)
+            if (t[T_STEPS].i32[(of == rows ? 0 : 3 * s->rows) + r] == within / s->D)
                 return true;
         return false;
     }
@@ -293,6 +360,14 @@ static bool weight_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, in
     }
 }
 
+/* The layer that a cache belongs to. */
+static int64_t layer_of(const tn_decode_step_shape *s, int64_t cache) {
+    int64_t layer = 0;
+    while (!attention_in(s, layer) || caches_before(s, layer) < cache)
+        layer++;
+    return layer;
+}
+
 /* State that is written over: the ring's row of the position, and keys and values that are made anew. What of
  * the rest an output sees is told by the reference: a NaN there passes through to itself at least. */
 static bool state_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, int in, int64_t i) {
@@ -305,8 +380,10 @@ static bool state_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, int
             continue;
         if (in == T_RING)
             return at != pos % ring;
-        const int64_t projected = t[T_PROJECTED].i32[place], first = projected < pos ? projected : pos;
-        const bool h = !s->conv || t[T_GIVEN].i32[place / s->slots * s->rows + r];
+        const int64_t layer = layer_of(s, place / s->slots),
+                      projected = t[T_PROJECTED].i32[layer * s->slots + place % s->slots],
+                      first = projected < pos ? projected : pos;
+        const bool h = !conv_in(s, layer) || t[T_GIVEN].i32[layer * s->rows + r];
         return at < first || at > pos || !(h || pos + 1 - first >= TN_DECODE_STEP_PENDING);
     }
     return true;
@@ -323,14 +400,20 @@ static bool sees(const tn_shape *shape, int pass, const tn_tensor *t, int out, s
                             : state_is_seen(&s, t, in, (int64_t)i);
 }
 
+/* Of `count` positions those that the last one sees. */
+static int64_t seen_of(const tn_decode_step_shape *s, int64_t count) {
+    return s->window && s->window < count ? s->window : count;
+}
+
 /* As much as it can be: all rows attend to all positions, and wait for nothing. */
 static double flops(const tn_shape *shape, int pass) {
     const tn_decode_step_shape s = shape_of(shape);
     const double D = (double)s.D, width = (double)(s.D / s.H * s.Hkv), rows = (double)s.rows;
+    const double seen = (double)seen_of(&s, s.capacity);
     double layer = 5 * D + 4 * D * (double)s.F;
     (void)pass;
     if (s.attention)
-        layer += 4 * D * D + 4 * D * width + 4 * D * (double)s.capacity;
+        layer += 4 * D * D + 4 * D * width + 4 * D * seen;
     if (!s.attention || s.added)
         layer += 2 * D * D + 2 * D * (double)s.K;
     return rows * ((double)s.layers * layer + 2 * D * (double)s.V);
@@ -342,7 +425,8 @@ static double bytes(const tn_shape *shape, int pass) {
     double floats = 2 * D * (double)s.F * (double)s.layers + D * (double)s.V;
     (void)pass;
     if (s.attention)
-        floats += (double)s.layers * (2 * D * D + 2 * D * width + 2 * rows * width * (double)s.capacity);
+        floats += (double)s.layers *
+                  (2 * D * D + 2 * D * width + 2 * rows * width * (double)seen_of(&s, s.capacity));
     if (!s.attention || s.added)
         floats += (double)s.layers * (D * D + rows * D * (double)s.K);
     return s.rows ? 4 * floats : 0;
@@ -361,24 +445,27 @@ static void least(const tn_shape *shape, int pass, const tn_tensor *t, double *f
                   (u.project ? 2 * D * width : 0);
         operations += rows * (5 * D + 4 * D * F);
         for (int64_t r = 0; r < s.rows; r++) {
-            const bool h = !s.conv || (s.attention && t[T_GIVEN].i32[layer * s.rows + r]);
-            const double seen = (double)t[T_STEPS].i32[s.rows + r] + 1;
+            const bool conv = conv_in(&s, layer),
+                       h = !conv || (attention_in(&s, layer) && t[T_GIVEN].i32[layer * s.rows + r]),
+                       cheap = conv && (!h || s.added);
+            const double seen = (double)seen_of(&s, t[T_STEPS].i32[s.rows + r] + 1);
             operations += h ? 4 * D * D + 4 * D * width + 4 * D * seen : 0;
             floats += h ? 2 * width * seen : 0;
-            operations += !h || s.added ? 2 * D * D + 2 * D * (double)s.K : 0;
-            floats += !h || s.added ? D * (double)s.K : 0;
+            operations += cheap ? 2 * D * D + 2 * D * (double)s.K : 0;
+            floats += cheap ? D * (double)s.K : 0;
         }
     }
     *flops_ = operations < *flops_ ? operations : *flops_;
     *bytes_ = 4 * floats < *bytes_ ? 4 * floats : *bytes_;
 }
 
-static const char *const dims[] = {"rows", "slots", "H",      "Hkv", "Dh",    "K",
-                                   "F",    "V",     "layers", "C",   "model", NULL};
+static const char *const dims[] = {"rows", "slots",  "H", "Hkv",   "Dh",     "K", "F",
+                                   "V",    "layers", "C", "model", "window", NULL};
 static const char *const passes[] = {"forward", NULL};
 
 const tn_case tn_case_decode_step = {.op = "decode_step",
                                      .dims = dims,
+                                     .optional = DIM_WINDOW,
                                      .passes = passes,
                                      .draw = draw,
                                      .check = check,

@@ -5,26 +5,42 @@
 
 static tn_decode_step_shape shape_of(const tn_decoder *d, int64_t rows) {
     const tn_model_config *c = &d->m->config;
-    return (tn_decode_step_shape){.rows = rows,
-                                  .slots = d->slots,
-                                  .capacity = d->capacity,
-                                  .layers = c->layers,
-                                  .D = c->d_model,
-                                  .H = c->heads,
-                                  .Hkv = tn_model_config_kv_heads(c),
-                                  .K = c->conv_taps,
-                                  .F = c->mlp_width,
-                                  .V = c->vocab,
-                                  .conv = tn_mixer_has_conv(c),
-                                  .attention = tn_mixer_has_attention(c),
-                                  .router = tn_mixer_has_router(c),
-                                  .added = c->added,
-                                  .rope = tn_mixer_has_attention(c) && c->positions == TN_POSITIONS_ROPE};
+    const bool conv = tn_mixer_has_conv(c), attention = tn_mixer_has_attention(c),
+               router = tn_mixer_has_router(c);
+    tn_decode_step_shape s = {.rows = rows,
+                              .slots = d->slots,
+                              .capacity = d->capacity,
+                              .layers = c->layers,
+                              .D = c->d_model,
+                              .H = c->heads,
+                              .Hkv = tn_model_config_kv_heads(c),
+                              .K = c->conv_taps,
+                              .F = c->mlp_width,
+                              .V = c->vocab,
+                              .conv = conv,
+                              .attention = attention,
+                              .router = router,
+                              .added = c->added,
+                              .rope = attention && c->positions == TN_POSITIONS_ROPE,
+                              .coded = c->match > 0,
+                              .window = c->window};
+    for (int64_t i = 0; i < c->layers; i++) {
+        s.without_conv |= (uint64_t)(conv && !tn_layer_has_conv(c, i)) << i;
+        s.without_attention |= (uint64_t)(attention && !tn_layer_has_attention(c, i)) << i;
+        s.without_router |= (uint64_t)(router && !tn_layer_has_router(c, i)) << i;
+    }
+    return s;
 }
 
-/* Of a layer's rows how many are routed, as far as is known: one in a hundred to begin with. */
+/* Of a layer's rows how many are routed, as far as is known: where that is chosen, one in a hundred to begin
+ * with. */
 static double share_of(const tn_decoder *d) {
-    const double rows = 1000, share = (rows / 100 + d->routed) / (rows + d->seen);
+    const tn_model_config *c = &d->m->config;
+    const double rows = 1000, chosen = (rows / 100 + d->routed) / (rows + d->seen);
+    double share = 0;
+    for (int64_t i = 0; i < c->layers; i++)
+        share += tn_decoder_chooses(c, i) ? chosen : tn_layer_has_attention(c, i);
+    share /= (double)c->layers;
     return share > 1e-4 ? share : 1e-4;
 }
 
@@ -49,8 +65,9 @@ static tn_status steps_check(const tn_decoder *d, const tn_decoder_steps *s) {
     if (s->count < 1 || s->rows < 1 || s->rows > d->slots)
         return tn_fail(ctx, TN_ERR_ARG, "%lld steps of %lld sequences, of a state of %lld",
                        (long long)s->count, (long long)s->rows, (long long)d->slots);
-    if (tn_mixer_has_mask(&d->m->config) && !s->given)
-        return tn_fail(ctx, TN_ERR_ARG, "a control wants its mask");
+    for (int64_t i = 0; i < d->m->config.layers; i++)
+        if (tn_decoder_is_given(&d->m->config, i) && !s->given)
+            return tn_fail(ctx, TN_ERR_ARG, "a control wants its mask");
     for (int64_t r = 0; r < s->rows; r++) {
         TN_TRY(tn_decoder_slot_check(d, s->slots[r]));
         for (int64_t other = 0; other < r; other++)
@@ -64,9 +81,17 @@ static tn_status steps_check(const tn_decoder *d, const tn_decoder_steps *s) {
     return TN_OK;
 }
 
-/* Tokens, positions and slots of all steps, on the device. */
+/* Decisions of steps, [count,layers,rows]. */
+static void saw_rows(tn_decoder *d, const uint8_t *decisions, int64_t count, int64_t rows) {
+    const tn_model_config *c = &d->m->config;
+    for (int64_t n = 0; n < count * c->layers; n++)
+        if (tn_decoder_chooses(c, n % c->layers))
+            tn_decoder_saw(d, decisions + n * rows, rows);
+}
+
+/* Tokens, positions, slots and codes of all steps, on the device. */
 static tn_status steps_write(tn_decoder *d, const tn_decoder_steps *s) {
-    const size_t ints = (size_t)(3 * s->count * s->rows);
+    const size_t ints = (size_t)(4 * s->count * s->rows);
     tn_context *ctx = tn_device_context(d->m->dev);
     if (ints > d->steps_room) {
         tn_free(ctx, d->steps_host);
@@ -77,13 +102,44 @@ static tn_status steps_write(tn_decoder *d, const tn_decoder_steps *s) {
     }
     for (int64_t i = 0; i < s->count; i++)
         for (int64_t r = 0; r < s->rows; r++) {
-            int32_t *to = d->steps_host + i * 3 * s->rows + r;
+            int32_t *to = d->steps_host + i * 4 * s->rows + r;
             to[0] = s->tokens[i * s->rows + r];
             to[s->rows] = (int32_t)(d->lengths[s->slots[r]] + i);
             to[2 * s->rows] = (int32_t)s->slots[r];
+            TN_TRY(tn_decoder_code(d, s->slots[r], to[s->rows], to[0], &to[3 * s->rows]));
         }
     TN_TRY(tn_buffer_need(d->m->dev, &d->steps, ints * sizeof *d->steps_host));
     return tn_buffer_write(d->steps, 0, ints * sizeof *d->steps_host, d->steps_host);
+}
+
+/* What the caller gives, and what tokens decide, on the device; the codes are in steps_host. *out is NULL
+ * where all is the routers'. */
+static tn_status given_write(tn_decoder *d, const tn_decoder_steps *s, const tn_buffer **out) {
+    const tn_model_config *c = &d->m->config;
+    const int64_t layer_rows = c->layers * s->rows, decisions = s->count * layer_rows;
+    tn_context *ctx = tn_device_context(d->m->dev);
+    *out = NULL;
+    if (!s->given && !c->matched)
+        return TN_OK;
+    if ((size_t)decisions > d->given_room) {
+        tn_free(ctx, d->given_host);
+        d->given_room = 0;
+        TN_TRY(tn_alloc(ctx, (size_t)decisions, 1, &d->given_host));
+        d->given_room = (size_t)decisions;
+    }
+    for (int64_t n = 0; n < decisions; n++) {
+        const int64_t layer = n % layer_rows / s->rows, step = n / layer_rows, r = n % s->rows;
+        const int32_t code = d->steps_host[(step * 4 + 3) * s->rows + r];
+        d->given_host[n] = tn_layer_mixer(c, layer) == TN_MIXER_MATCH ? code >= c->matched
+                           : s->given                                 ? s->given[n]
+                                                                      : TN_DECODE_STEP_ROUTER;
+    }
+    TN_TRY(tn_buffer_need(d->m->dev, &d->given, (size_t)decisions));
+    TN_TRY(tn_buffer_write(d->given, 0, (size_t)decisions, d->given_host));
+    if (!tn_mixer_has_router(c))
+        saw_rows(d, d->given_host, s->count, s->rows);
+    *out = d->given;
+    return TN_OK;
 }
 
 /* Room for logits and decisions, one behind the other. */
@@ -116,12 +172,8 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
     TN_TRY(tn_decoder_reserve(d, from + s->count));
     TN_TRY(steps_write(d, s));
     TN_TRY(results_need(d, (size_t)(s->count * s->rows * c->vocab) * sizeof(float), decisions));
-    if (s->given) {
-        TN_TRY(tn_buffer_need(d->m->dev, &d->given, decisions));
-        TN_TRY(tn_buffer_write(d->given, 0, decisions, s->given));
-        if (!tn_mixer_has_router(c))
-            tn_decoder_saw(d, s->given, (int64_t)decisions);
-    }
+    const tn_buffer *given;
+    TN_TRY(given_write(d, s, &given));
     const tn_decode_step_shape shape = shape_of(d, s->rows);
     tn_decode_step_args a = {.out = d->logits,
                              .routes = d->routes,
@@ -130,7 +182,7 @@ tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s) {
                              .v = d->v,
                              .projected = d->projected,
                              .steps = d->steps,
-                             .given = s->given ? d->given : NULL,
+                             .given = given,
                              .values = d->m->params.values,
                              .table = d->table,
                              .share = share_of(d),
@@ -160,6 +212,6 @@ tn_status tn_decoder_read(tn_decoder *d, float *logits, uint8_t *routes) {
         return TN_OK;
     memcpy(routes, d->results_host + d->logits_room, decisions);
     if (tn_mixer_has_router(c))
-        tn_decoder_saw(d, routes, (int64_t)decisions);
+        saw_rows(d, routes, d->count, d->rows);
     return TN_OK;
 }

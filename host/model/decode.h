@@ -4,10 +4,12 @@
  * keys that are not made yet, and keys and values of all positions. A token that is not routed reads none of
  * these but the convolution's: its cost does not depend on how long the sequence is. Logits are those of
  * tn_model_forward at the same position to 1e-5 (sums are in another order), and the decisions its decisions.
+ * A model that is told of repeats has its tokens on the host too, and what they repeat is found there.
  * Routing by capacity ranks a whole sequence, which a token at a time cannot: TN_ERR_ARG. */
 #ifndef TN_DECODE_H
 #define TN_DECODE_H
 
+#include "control.h"
 #include "model.h"
 
 typedef struct tn_decoder tn_decoder;
@@ -28,9 +30,15 @@ double tn_decoder_bytes(const tn_decoder *d);                 /* device memory o
 /* Launches of kernels that the next step of `rows` sequences takes. */
 tn_status tn_decoder_launches(tn_decoder *d, int64_t rows, int64_t *out);
 
+/* What a prompt, or a step, is given in one layer for positions rows->first … + rows->count − 1 of a sequence
+ * (rows->codes is not read): masks of random and periodic, of the oracle the caller's own;
+ * TN_DECODE_STEP_ROUTER in all other layers, where a router, or match:n by the tokens, or nothing decides.
+ * given: [rows->count] */
+void tn_decoder_given(const tn_model_config *c, const tn_control_rows *rows, int64_t layer, uint8_t *given);
+
 /* Reads `count` tokens into a sequence, behind what it has: the forward pass of many rows at once, whatever
- * the pieces are that a prompt comes in. given: u8 [layers,count], the mask of a control (tn_mixer_has_mask),
- * else NULL. logits (host, [V]): of the last token, NULL where not wanted; routes (host, u8
+ * the pieces are that a prompt comes in. given: u8 [layers,count], masks of controls (tn_decoder_given); NULL
+ * where no layer has one. logits (host, [V]): of the last token, NULL where not wanted; routes (host, u8
  * [layers,count]) likewise. Ctrl-C ends it between layers of a piece: TN_ERR_INTERRUPTED; the sequence then
  * has the whole pieces that were read. */
 tn_status tn_decoder_prefill(tn_decoder *d, int64_t slot, const int32_t *tokens, int64_t count,
@@ -42,8 +50,9 @@ typedef struct tn_decoder_steps {
     int64_t count, rows;
     const int64_t *slots;  /* [rows], each once */
     const int32_t *tokens; /* [count,rows] */
-    const uint8_t *given;  /* u8 [count,layers,rows]: masks of controls; for a model with a router, decisions
-                              in its place; TN_DECODE_STEP_ROUTER leaves one to the router. NULL: all */
+    const uint8_t *given;  /* u8 [count,layers,rows]: masks of controls; in layers with a router, decisions
+                              in its place; TN_DECODE_STEP_ROUTER leaves one to the router. NULL: all. Where
+                              tokens decide, match:n, it is not read */
 } tn_decoder_steps;
 tn_status tn_decoder_step(tn_decoder *d, const tn_decoder_steps *s);
 /* What the last call of tn_decoder_step left: waits for it. Either may be NULL. */

@@ -50,7 +50,7 @@ static tn_status rows_make(tn_decoder *d, int64_t rows) {
     TN_TRY(floats(d, &w->v, reach, d->width ? d->width : 1));
     TN_TRY(floats(d, &w->act, rows, c->mlp_width));
     TN_TRY(floats(d, &w->lse, rows, c->heads));
-    tn_buffer **const thin[] = {&w->tokens, &w->rstd, &w->p, &w->list, &w->rstd2};
+    tn_buffer **const thin[] = {&w->tokens, &w->codes, &w->rstd, &w->p, &w->list, &w->rstd2};
     for (size_t i = 0; i < sizeof thin / sizeof thin[0]; i++)
         TN_TRY(floats(d, thin[i], rows, 1));
     TN_TRY(floats(d, &w->positions, reach, 1));
@@ -61,12 +61,18 @@ static tn_status rows_make(tn_decoder *d, int64_t rows) {
     TN_TRY(floats(d, &w->logits, 1, c->vocab));
     TN_TRY(tn_alloc(ctx, (size_t)rows, 1, &w->h_host));
     TN_TRY(tn_alloc(ctx, (size_t)reach, sizeof *w->int_host, &w->int_host));
+    TN_TRY(tn_alloc(ctx, (size_t)rows, sizeof *w->codes_host, &w->codes_host));
     w->rows = rows;
     return TN_OK;
 }
 
 static int64_t place_of(const piece *p, int64_t layer) {
     return layer * p->d->slots + p->slot;
+}
+
+/* Of keys and values. */
+static int64_t cache_of(const piece *p, int64_t layer) {
+    return tn_decoder_caches(&p->d->m->config, layer) * p->d->slots + p->slot;
 }
 
 static size_t row_bytes(const tn_decoder *d) {
@@ -134,7 +140,7 @@ static tn_status project(piece *p, int64_t layer) {
                   rows = p->from + p->count - first;
     const int32_t now = (int32_t)(p->from + p->count);
     const size_t row = row_bytes(d), wide = (size_t)d->width * sizeof(float),
-                 to = (size_t)(place_of(p, layer) * d->capacity + first) * wide;
+                 to = (size_t)(cache_of(p, layer) * d->capacity + first) * wide;
     TN_TRY(ring_read(p, layer, w->waiting, first, p->from));
     TN_TRY(tn_buffer_copy(w->waiting, (size_t)(p->from - first) * row, w->u, 0, (size_t)p->count * row));
     TN_TRY(tn_linear(dev, rows, NULL, lp->k, w->k, w->waiting, NULL, NULL));
@@ -156,7 +162,7 @@ static tn_status attend(const piece *p, int64_t layer, int64_t rows) {
     const int64_t T = p->from + p->count;
     const int32_t starts[4] = {0, (int32_t)rows, 0, (int32_t)T};
     const size_t wide = (size_t)d->width * sizeof(float),
-                 at = (size_t)(place_of(p, layer) * d->capacity) * wide, align = tn_buffer_align(d->m->dev);
+                 at = (size_t)(cache_of(p, layer) * d->capacity) * wide, align = tn_buffer_align(d->m->dev);
     const tn_flash_attention_shape s = {.B = 1,
                                         .T = T,
                                         .R = rows,
@@ -164,7 +170,8 @@ static tn_status attend(const piece *p, int64_t layer, int64_t rows) {
                                         .max_rows = rows,
                                         .H = c->heads,
                                         .Hkv = tn_model_config_kv_heads(c),
-                                        .Dh = c->d_model / c->heads};
+                                        .Dh = c->d_model / c->heads,
+                                        .window = c->window};
     tn_buffer *k = NULL, *v = NULL, *q_start = NULL, *kv_start = NULL;
     tn_status status = TN_OK;
     TN_TRY(tn_buffer_need(d->m->dev, &w->starts, align + 2 * sizeof *starts));
@@ -219,12 +226,16 @@ static tn_status global_track(piece *p, int64_t layer, int64_t rows, tn_buffer *
 static tn_status decide(const piece *p, int64_t layer, int64_t *rows) {
     tn_decoder *d = p->d;
     tn_decoder_rows *w = &d->piece;
+    const tn_model_config *c = &d->m->config;
     const tn_layer_params *lp = &d->m->params.layers[layer];
     const size_t count = (size_t)p->count;
-    if (tn_mixer_has_router(&d->m->config)) {
-        TN_TRY(tn_route_gate_forward(d->m->dev, &(tn_route_gate_shape){p->count, d->m->config.d_model}, w->p,
-                                     w->h, w->u, lp->router_weight->value, lp->router_bias->value, 0));
+    if (tn_layer_has_router(c, layer)) {
+        TN_TRY(tn_route_gate_forward(d->m->dev, &(tn_route_gate_shape){p->count, c->d_model}, w->p, w->h,
+                                     w->u, lp->router_weight->value, lp->router_bias->value, 0));
         TN_TRY(tn_buffer_read(w->h, 0, count, w->h_host));
+    } else if (tn_layer_mixer(c, layer) == TN_MIXER_MATCH) {
+        for (int64_t t = 0; t < p->count; t++)
+            w->h_host[t] = w->codes_host[t] >= c->matched;
     } else {
         memcpy(w->h_host, p->given + layer * p->given_pitch, count);
     }
@@ -244,23 +255,23 @@ static tn_status mixer(piece *p, int64_t layer) {
     const tn_rms_norm_shape norm = {p->count, c->d_model, (float)c->rms_eps};
     TN_TRY(
         tn_rms_norm_forward(d->m->dev, &norm, w->u, w->rstd, w->x, d->m->params.layers[layer].norm1->value));
-    if (tn_mixer_has_conv(c))
+    if (tn_layer_has_conv(c, layer))
         TN_TRY(cheap_track(p, layer));
-    if (tn_mixer_has_attention(c))
+    if (tn_layer_has_attention(c, layer))
         TN_TRY(project(p, layer));
-    memset(w->h_host, c->mixer == TN_MIXER_ATTENTION, (size_t)p->count);
-    if (c->mixer == TN_MIXER_ATTENTION) {
+    memset(w->h_host, !tn_layer_has_conv(c, layer), (size_t)p->count);
+    if (!tn_layer_has_conv(c, layer)) {
         for (int64_t t = 0; t < p->count; t++)
             w->int_host[t] = (int32_t)t;
         TN_TRY(global_track(p, layer, p->count, w->mid, w->x));
-    } else if (tn_mixer_has_attention(c)) {
+    } else if (tn_layer_has_attention(c, layer)) {
         TN_TRY(decide(p, layer, &rows));
         const tn_route_mix_shape mix = {
             .N = p->count, .D = c->d_model, .R = rows, .hard = true, .added = c->added};
         if (rows) {
             TN_TRY(global_track(p, layer, rows, w->o, NULL));
-            TN_TRY(tn_route_mix_few(d->m->dev, &mix, w->mid, w->x, w->o, tn_mixer_has_router(c) ? w->p : NULL,
-                                    w->list, NULL));
+            TN_TRY(tn_route_mix_few(d->m->dev, &mix, w->mid, w->x, w->o,
+                                    tn_layer_has_router(c, layer) ? w->p : NULL, w->list, NULL));
         }
     }
     return ring_write(p, layer);
@@ -287,9 +298,15 @@ static tn_status piece_run(piece *p, uint8_t *routes, int64_t pitch) {
     tn_decoder *d = p->d;
     const tn_model_config *c = &d->m->config;
     tn_decoder_rows *w = &d->piece;
-    const tn_embedding_shape embed = {.N = p->count, .D = c->d_model, .V = c->vocab};
+    const tn_param *more = d->m->params.match;
+    const tn_embedding_shape embed = {
+        .N = p->count, .D = c->d_model, .V = c->vocab, .C = more ? c->match + 1 : 0};
+    for (int64_t t = 0; t < p->count; t++)
+        TN_TRY(tn_decoder_code(d, p->slot, p->from + t, p->tokens[t], &w->codes_host[t]));
     TN_TRY(tn_buffer_write(w->tokens, 0, (size_t)p->count * sizeof *p->tokens, p->tokens));
-    TN_TRY(tn_embedding_forward(d->m->dev, &embed, w->x, d->m->params.embed->value, w->tokens, NULL, NULL));
+    TN_TRY(tn_buffer_write(w->codes, 0, (size_t)p->count * sizeof *p->tokens, w->codes_host));
+    TN_TRY(tn_embedding_forward(d->m->dev, &embed, w->x, d->m->params.embed->value, w->tokens,
+                                more ? more->value : NULL, more ? w->codes : NULL));
     if (d->projected)
         for (int64_t i = 0; i < c->layers; i++)
             TN_TRY(tn_buffer_read(d->projected, (size_t)place_of(p, i) * 4, 4, &p->projected[i]));
@@ -322,8 +339,9 @@ static tn_status prompt_check(const tn_decoder *d, const int32_t *tokens, int64_
     tn_context *ctx = tn_device_context(d->m->dev);
     if (count < 1)
         return tn_fail(ctx, TN_ERR_ARG, "an empty prompt");
-    if (tn_mixer_has_mask(&d->m->config) && !given)
-        return tn_fail(ctx, TN_ERR_ARG, "a control wants its mask");
+    for (int64_t i = 0; i < d->m->config.layers; i++)
+        if (tn_decoder_is_given(&d->m->config, i) && !given)
+            return tn_fail(ctx, TN_ERR_ARG, "a control wants its mask");
     for (int64_t t = 0; t < count; t++)
         if (tokens[t] < 0 || tokens[t] >= d->m->config.vocab)
             return tn_fail(ctx, TN_ERR_INPUT, "token %d at position %lld is outside the vocabulary of %lld",

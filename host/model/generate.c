@@ -69,7 +69,7 @@ static const uint8_t *masks(const generator *r, int64_t first, int64_t count, ui
     if (!tn_mixer_has_mask(c))
         return NULL;
     for (int64_t i = 0; i < c->layers; i++)
-        tn_control_mask(c, &rows, i, out + i * count);
+        tn_decoder_given(c, &rows, i, out + i * count);
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 
 _Static_assert((int)TN_DECODE_STEP_WEIGHTS == (int)WEIGHTS_OF_LAYER &&
+                   (int)TN_DECODE_STEP_COLUMNS == (int)TABLE_COLUMNS &&
                    (int)TN_DECODE_STEP_BESIDE == (int)WEIGHTS_BESIDE,
                "the table as kernels see it");
 
@@ -28,6 +29,7 @@ static const char *const weights[] = {
     [WEIGHTS_OF_LAYER + AT_EMBED] = "embed.weight",
     [WEIGHTS_OF_LAYER + AT_NORM] = "norm.weight",
     [WEIGHTS_OF_LAYER + AT_HEAD] = "head.weight",
+    [WEIGHTS_OF_LAYER + AT_CODES] = "match.weight",
 };
 
 const char *tn_decode_step_weight(int i) {
@@ -65,6 +67,8 @@ void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, t
     tn_options_int(options, "HAS_CONV", (long)s->conv);
     tn_options_int(options, "HAS_ATTENTION", (long)s->attention);
     tn_options_int(options, "HAS_ROUTER", (long)s->router);
+    tn_options_int(options, "MIXED", (long)s->mixed);
+    tn_options_int(options, "CODED", (long)s->coded);
     tn_options_int(options, "ADDED", (long)s->added);
     tn_options_int(options, "TURNED", (long)s->rope);
     tn_options_int(options, "RING", (long)tn_decode_step_ring(s->K));
@@ -78,7 +82,18 @@ int64_t tn_decode_step_floats(const tn_decode_step_key *s) {
            s->V * s->D;
 }
 
-_Static_assert(sizeof(decode_step_sizes) == 10 * sizeof(int32_t), "decode_step_sizes as kernels see it");
+bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer) {
+    return s->attention && !(s->without_attention >> layer & 1);
+}
+
+int64_t tn_decode_step_caches(const tn_decode_step_shape *s) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < s->layers; i++)
+        count += tn_decode_step_attends(s, i);
+    return count;
+}
+
+_Static_assert(sizeof(decode_step_sizes) == 11 * sizeof(int32_t), "decode_step_sizes as kernels see it");
 
 decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk) {
     const tn_decode_step_shape *s = call->shape;
@@ -89,6 +104,7 @@ decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t 
                                .to = 2 * (int)s->layers,
                                .of_step = (int)call->args->step,
                                .chunks = (int)tn_ceil_div(call->args->context, chunk),
+                               .window = s->window > 0 && s->window < INT32_MAX ? (int)s->window : INT32_MAX,
                                .eps = (float)call->args->eps,
                                .scale = (float)(1 / sqrt((double)(s->D / s->H)))};
 }
@@ -107,7 +123,7 @@ tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_deco
               items = sizes->chunks < most ? sizes->chunks : most;
     return tn_launch(dev, kernel, tn_range_2d((size_t)items, (size_t)sizes->rows, 1, 1), tn_arg_buffer(sums),
                      tn_arg_buffer(work), tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->routes),
-                     tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
+                     tn_arg_buffer(a->table), tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
 }
 
 bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int lanes_at_most, int chunk,
@@ -129,7 +145,7 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
     tn_context *ctx = tn_device_context(dev);
     if (s->H < 1 || s->D % s->H || s->Hkv < 1 || s->H % s->Hkv || s->K < 1 || s->rows > s->slots ||
         (!s->conv && !s->attention) || ((s->router || s->added) && !(s->conv && s->attention)) ||
-        (s->rope && s->D / s->H % 2))
+        (s->rope && s->D / s->H % 2) || (s->coded && !s->V) || (s->without_conv & s->without_attention))
         return tn_fail(ctx, TN_ERR_ARG,
                        "decode_step: D=%lld in H=%lld heads on Hkv=%lld of keys, K=%lld taps, %lld rows of "
                        "%lld sequences do not go together",
@@ -142,8 +158,9 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
 }
 
 static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
-    return (tn_decode_step_key){s->rows, s->layers, s->D,         s->H,      s->Hkv,  s->K,    s->F,
-                                s->V,    s->conv,   s->attention, s->router, s->rope, s->added};
+    const bool mixed = s->without_conv || s->without_attention || s->without_router;
+    return (tn_decode_step_key){s->rows, s->layers,    s->D,      s->H,    s->Hkv,   s->K,  s->F,    s->V,
+                                s->conv, s->attention, s->router, s->rope, s->added, mixed, s->coded};
 }
 
 tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,

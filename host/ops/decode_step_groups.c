@@ -143,11 +143,12 @@ static tn_status attend(const step *c) {
     if (c->turns)
         TN_TRY(tn_launch(c->dev, p->kernels[TURN], tn_range_2d(D / H / 2, rows, p->local[TURN], 1),
                          tn_arg_buffer(c->work), tn_arg_buffer(a->k), tn_arg_buffer(a->projected),
-                         tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), tn_arg_buffer(c->turns), sizes));
+                         tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), tn_arg_buffer(a->table),
+                         tn_arg_buffer(c->turns), sizes));
     TN_TRY(tn_launch(c->dev, p->kernels[ATTEND],
                      tn_range_3d(sharing(c) * p->local[ATTEND], H, rows, p->local[ATTEND], 1, 1),
                      tn_arg_buffer(c->sums), tn_arg_buffer(c->work), tn_arg_buffer(a->k), tn_arg_buffer(a->v),
-                     tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), sizes));
+                     tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), tn_arg_buffer(a->table), sizes));
     TN_TRY(tn_launch(c->dev, p->kernels[JOIN], tn_range_1d(rows * D / 4, p->local[JOIN]),
                      tn_arg_buffer(c->work), tn_arg_buffer(c->sums), tn_arg_buffer(a->projected),
                      tn_arg_buffer(a->routes), tn_arg_buffer(a->steps), sizes));
@@ -169,7 +170,7 @@ static tn_status layer(const step *c) {
                      tn_arg_buffer(a->routes), tn_arg_buffer(a->ring), tn_arg_buffer(a->k),
                      tn_arg_buffer(a->v), tn_arg_buffer(a->projected), tn_arg_buffer(a->steps),
                      tn_arg_buffer(a->values), tn_arg_buffer(a->table), sizes));
-    if (s->attention)
+    if (tn_decode_step_attends(s, c->sizes.from / 2))
         TN_TRY(attend(c));
     if (!s->F)
         return TN_OK;
@@ -192,7 +193,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     (void)pass;
     (void)shape;
     if (call->launches) {
-        *call->launches = s->layers * (2 + 3 * s->attention + s->rope + 2 * (s->F > 0)) + (s->V > 0);
+        *call->launches = s->layers * (2 + 2 * (s->F > 0)) + (s->V > 0) + /* conv and mlp, head */
+                          tn_decode_step_caches(s) * (3 + s->rope);
         return TN_OK;
     }
     TN_TRY(room(&c));

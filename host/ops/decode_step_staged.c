@@ -93,7 +93,7 @@ static tn_status mixer(const step *c) {
                      tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->projected),
                      tn_arg_buffer(a->steps), tn_arg_buffer(a->values), tn_arg_buffer(a->table),
                      tn_arg_buffer(c->turns), sizes));
-    if (!s->attention)
+    if (!tn_decode_step_attends(s, c->sizes.from / 2))
         return TN_OK;
     TN_TRY(tn_decode_step_attend(c->dev, k[ATTEND], c->call, &c->sizes, c->work, c->sums));
     return tn_launch(c->dev, k[OUT], blocks(c, s->D, 0), tn_arg_buffer(c->work), tn_arg_buffer(a->routes),
@@ -117,7 +117,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     step c = {dev, p, s, call, tn_decode_step_sizes(call, p->chunk), NULL, NULL, NULL};
     (void)pass;
     if (call->launches) {
-        *call->launches = launches_of(shape);
+        *call->launches = launches_of(shape) - 2 * (s->attention * s->layers - tn_decode_step_caches(s));
         return TN_OK;
     }
     TN_TRY(tn_device_scratch(dev, 0, (size_t)(s->rows * (3 * s->D + s->F)) * sizeof(float), &c.work));

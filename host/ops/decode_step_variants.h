@@ -9,7 +9,7 @@
 
 /* The key of a plan: a shape but for the room of the state, which grows. */
 typedef struct tn_decode_step_key {
-    int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope, added;
+    int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope, added, mixed, coded;
 } tn_decode_step_key;
 _Static_assert(sizeof(tn_decode_step_key) <= TN_SHAPE_BYTES, "decode_step's key");
 
@@ -29,6 +29,9 @@ int64_t tn_decode_step_floats(const tn_decode_step_key *s);
  * leave them after so many, without an error)? An upper bound. false: `why` says so. */
 bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int lanes_at_most, int chunk,
                          int64_t rows, char *why, size_t size);
+/* Has layer `layer` attention? How many have? */
+bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer);
+int64_t tn_decode_step_caches(const tn_decode_step_shape *s);
 /* What all launches of a call are told; `chunk`: keys of a chunk. */
 decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk);
 /* Keys of rows that take attention, chunks side by side, of layer sizes->from / 2: to sums [rows,chunks,..].

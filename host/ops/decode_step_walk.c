@@ -64,17 +64,20 @@ static tn_status walk(tn_device *dev, tn_kernel *kernel, const tn_decode_step_ca
                      tn_arg_buffer(turns), tn_arg_bytes(sizes, sizeof *sizes));
 }
 
-/* Layer by layer: up to its attention, attention, and what is behind it with what is before the next one. */
+/* Up to a layer's attention, attention, and what is behind it with what is before the next one. */
 static tn_status walk_split(tn_device *dev, const plan *p, const tn_decode_step_call *call,
                             decode_step_sizes sizes, const tn_buffer *turns) {
     const int parts = sizes.to;
+    int next = 0; /* layer */
     tn_buffer *work, *sums;
     TN_TRY(
         tn_device_scratch(dev, 0, (size_t)(2 * call->shape->rows * call->shape->D) * sizeof(float), &work));
     TN_TRY(tn_decode_step_sums(dev, &sizes, 2 * call->shape->H + call->shape->D, &sums));
     for (int part = 0; part < parts; part = sizes.to) {
+        while (2 * next < parts && !tn_decode_step_attends(call->shape, next))
+            next++;
         sizes.from = part;
-        sizes.to = part == 0 ? 1 : part + 2 < parts ? part + 2 : parts;
+        sizes.to = 2 * next < parts ? 2 * next++ + 1 : parts;
         if (part > 0)
             TN_TRY(tn_decode_step_attend(dev, p->attend, call, &sizes, work, sums));
         TN_TRY(walk(dev, p->between, call, &sizes, work, sums, turns));
@@ -100,7 +103,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     (void)pass;
     (void)shape;
     if (call->launches) {
-        *call->launches = split ? 2 * s->layers + 1 : 1;
+        *call->launches = split ? 2 * tn_decode_step_caches(s) + 1 : 1;
         return TN_OK;
     }
     if (s->rope)

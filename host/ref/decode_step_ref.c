@@ -26,10 +26,12 @@ enum {
     UP_BIAS,
     DOWN,
     DOWN_BIAS,
-    WEIGHTS,
+    CACHE,
+    COLUMNS,
     EMBED = 0,
     NORM,
-    HEAD
+    HEAD,
+    CODES
 };
 
 /* One row in one layer. */
@@ -84,24 +86,29 @@ static void project(const layer_row *r, bool routed) {
     *r->projected = (int32_t)(r->t + 1);
 }
 
-/* a = softmax(q·k/√Dh)·v over positions 0 to t. */
+static bool has(const layer_row *r, int64_t any, int which) {
+    return any && r->at[which] >= 0;
+}
+
+/* a = softmax(q·k/√Dh)·v over positions 0 to t, of a window those in it. */
 static void attend(const layer_row *r, double *a, const double *q, double *p) {
     const tn_decode_step_ref *s = r->s;
-    const int64_t Dh = s->D / s->H, width = Dh * s->Hkv;
+    const int64_t Dh = s->D / s->H, width = Dh * s->Hkv,
+                  first = s->window && r->t + 1 > s->window ? r->t + 1 - s->window : 0;
     for (int64_t h = 0; h < s->H; h++) {
         const int64_t at = h / (s->H / s->Hkv) * Dh;
         double top = -INFINITY, sum = 0;
-        for (int64_t j = 0; j <= r->t; j++) {
+        for (int64_t j = first; j <= r->t; j++) {
             p[j] = 0;
             for (int64_t d = 0; d < Dh; d++)
                 p[j] += q[h * Dh + d] * r->k[j * width + at + d] / sqrt((double)Dh);
             top = p[j] > top ? p[j] : top;
         }
-        for (int64_t j = 0; j <= r->t; j++)
+        for (int64_t j = first; j <= r->t; j++)
             sum += p[j] = exp(p[j] - top);
         for (int64_t d = 0; d < Dh; d++) {
             a[h * Dh + d] = 0;
-            for (int64_t j = 0; j <= r->t; j++)
+            for (int64_t j = first; j <= r->t; j++)
                 a[h * Dh + d] += p[j] / sum * r->v[j * width + at + d];
         }
     }
@@ -117,14 +124,15 @@ static int32_t mixer(const layer_row *r, double *x, int32_t given, double *scrat
     const tn_decode_step_ref *s = r->s;
     const int64_t D = s->D;
     double *u = scratch, *y = u + D, *q = y + D, *a = q + D, *p = a + D, rstd;
-    int32_t h = !s->conv;
+    const bool conv = has(r, s->conv, CONV), attention = has(r, s->attention, KEY);
+    int32_t h = !conv;
     tn_rms_norm_forward_ref(1, D, s->eps, u, &rstd, x, weight(r, NORM1));
     memcpy(r->ring + r->t % s->ring_rows * D, u, (size_t)D * sizeof *u);
-    if (s->router)
+    if (has(r, s->router, ROUTER))
         tn_route_gate_forward_ref(1, D, &rstd, &h, u, weight(r, ROUTER), *weight(r, ROUTER_BIAS), 0);
-    if (given < 2 && s->conv && s->attention)
+    if (given < 2 && conv && attention)
         h = given;
-    if (s->attention)
+    if (attention)
         project(r, h);
     if (h) {
         product(q, weight(r, Q), u, D, D);
@@ -133,7 +141,7 @@ static int32_t mixer(const layer_row *r, double *x, int32_t given, double *scrat
         product(y, weight(r, OUT), a, D, D);
         add_row(x, y, D);
     }
-    if (!h || s->added) {
+    if (conv && (!h || s->added)) {
         cheap_track(r, y, q, u);
         add_row(x, y, D);
     }
@@ -154,17 +162,20 @@ static void mlp(const layer_row *r, double *x, double *scratch) {
 void tn_decode_step_forward_ref(const tn_decode_step_ref *s, double *out, int32_t *routes, double *ring,
                                 double *k, double *v, int32_t *projected, double *scratch) {
     const int64_t D = s->D, width = D / s->H * s->Hkv;
-    const int32_t *beside = s->table + s->layers * WEIGHTS;
+    const int32_t *beside = s->table + s->layers * COLUMNS;
     double *x = scratch, *more = x + D, rstd;
     for (int64_t r = 0; r < s->rows; r++) {
         memcpy(x, s->V ? s->values + beside[EMBED] + s->steps[r] * D : s->x + r * D, (size_t)D * sizeof *x);
+        if (s->coded)
+            add_row(x, s->values + beside[CODES] + s->steps[3 * s->rows + r] * D, D);
         for (int64_t i = 0; i < s->layers; i++) {
-            const int64_t place = i * s->slots + s->steps[2 * s->rows + r];
+            const int32_t *at = s->table + i * COLUMNS, slot = s->steps[2 * s->rows + r];
+            const int64_t place = i * s->slots + slot, cache = at[CACHE] * s->slots + slot;
             const layer_row row = {s,
-                                   s->table + i * WEIGHTS,
+                                   at,
                                    ring + place * s->ring_rows * D,
-                                   k + place * s->capacity * width,
-                                   v + place * s->capacity * width,
+                                   k + cache * s->capacity * width,
+                                   v + cache * s->capacity * width,
                                    projected + place,
                                    s->steps[s->rows + r]};
             routes[i * s->rows + r] = mixer(&row, x, s->given ? s->given[i * s->rows + r] : 2, more);

@@ -33,6 +33,12 @@
 #ifndef HAS_ROUTER
 #define HAS_ROUTER 1
 #endif
+#ifndef MIXED
+#define MIXED 0 /* 1: a layer may lack what HAS_… says, where the table has none for it */
+#endif
+#ifndef CODED
+#define CODED 0 /* 1: a row of a second table, by a token's code, is added to its embedding */
+#endif
 #ifndef ADDED
 #define ADDED 0 /* 1: a routed row has both tracks, 0: attention alone */
 #endif
@@ -46,11 +52,15 @@
 #define PENDING 64 /* rows of u that may wait for their keys and values */
 #endif
 
-#define CHEAP(h) (ADDED || !(h)) /* does the row take the convolution track? */
-#define DH       (D / HEADS)
-#define KV       (KV_HEADS * DH)
-#define AT(p)    (*(private floatv_near *)(p))
-#define QUAD(p)  (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
+/* Of a layer, by its row of the table. */
+#define LAYER_HAS(at, which, any) ((any) && (!MIXED || (at)[which] >= 0))
+#define CONVOLVES(at)             LAYER_HAS(at, AT_CONV, HAS_CONV)
+#define ATTENDS(at)               LAYER_HAS(at, AT_K, HAS_ATTENTION)
+#define CHEAP(at, h)              (CONVOLVES(at) && (ADDED || !(h))) /* does a row take the convolution track? */
+#define DH                        (D / HEADS)
+#define KV                        (KV_HEADS * DH)
+#define AT(p)                     (*(private floatv_near *)(p))
+#define QUAD(p)                   (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
 
 /* Between launches of a step, one behind the other: x, q and s [rows,D], act [rows,F]. Where attention's
  * result is kept too, it is where s is. */
@@ -122,6 +132,17 @@ static inline void take_row(float *x, const global float *from) {
         AT(x + d) = load_whole(from + d);
 }
 
+/* What row r comes in with: its token's row of the embedding, and its code's; without those its row of x_in.
+ */
+static inline void first_row(float *x, const global float *x_in, const global float *values,
+                             const global int *beside, const global int *steps, int r, int rows) {
+    take_row(x, V > 0 ? values + beside[AT_EMBED] + steps[r] * D : x_in + r * D);
+#if CODED
+    for (int d = 0; d < D; d += LANES)
+        AT(x + d) += load_whole(values + beside[AT_CODES] + steps[3 * rows + r] * D + d);
+#endif
+}
+
 static inline void leave_row(const float *x, global float *to) {
     for (int d = 0; d < D; d += LANES)
         store_whole(AT(x + d), to + d);
@@ -151,20 +172,21 @@ static inline void convolve(const decode_row *row, float *s, const float *u) {
 /* u and the decision, which is given; the router's where that is 2; and s of a row that convolves. Gives
  * h. */
 static inline int mixer_front(const decode_row *row, float *x, float *u, float *s, int given, float eps) {
-    int h = !HAS_CONV;
+    int h = !CONVOLVES(row->at);
     norm_of(u, x, WEIGHT(row, AT_NORM1), eps);
     leave_row(u, row->ring + row->t % RING * D);
 #if HAS_ROUTER
-    const float z = logit_of(u, WEIGHT(row, AT_ROUTER), WEIGHT(row, AT_ROUTER_BIAS));
-    h = !(z < 0.0f);
-    for (int d = 0; z != z && given > 1 && d < D; d += LANES)
-        AT(x + d) += z; /* a gate that is no number makes the row none */
+    if (LAYER_HAS(row->at, AT_ROUTER, HAS_ROUTER)) {
+        const float z = logit_of(u, WEIGHT(row, AT_ROUTER), WEIGHT(row, AT_ROUTER_BIAS));
+        h = !(z < 0.0f);
+        for (int d = 0; z != z && given > 1 && d < D; d += LANES)
+            AT(x + d) += z; /* a gate that is no number makes the row none */
+    }
 #endif
 #if HAS_CONV
-#if HAS_ATTENTION
-    h = given > 1 ? h : given;
-#endif
-    if (CHEAP(h))
+    if (CONVOLVES(row->at) && ATTENDS(row->at))
+        h = given > 1 ? h : given;
+    if (CHEAP(row->at, h))
         convolve(row, s, u);
 #endif
     return h;
@@ -173,6 +195,11 @@ static inline int mixer_front(const decode_row *row, float *x, float *u, float *
 /* Must the keys of positions `first` to t be made now? */
 static inline int keys_are_due(int t, int h, int first) {
     return h || t + 1 - first >= PENDING;
+}
+
+/* The first position that a row at position t sees. */
+static inline int first_seen(int t, int window) {
+    return max(0, t + 1 - window);
 }
 
 /* What exponents are taken against, of scores up to `top`: no score at all counts as 0. */

@@ -4,23 +4,26 @@
  * do would make a token's time grow with it. */
 kernel void decode_step_attend(global float *restrict partial,      /* [rows,chunks,PART_FLOATS] */
                                const global float *restrict work,   /* x and q, [2,rows,D] */
-                               const global float *restrict keys,   /* [layers,slots,capacity,KV] */
+                               const global float *restrict keys,   /* [caches,slots,capacity,KV] */
                                const global float *restrict values, /* likewise */
                                const global uchar *routes,          /* [count,layers,rows] */
-                               const global int *steps, /* [count,3,rows]: token, position, slot */
+                               const global int *restrict table,
+                               const global int *steps, /* [count,4,rows]: token, position, slot, code */
                                const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int r = get_global_id(1), layer = s.from / 2;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     routes += s.of_step * s.layers * s.rows;
     if (r >= s.rows || !routes[layer * s.rows + r])
         return;
-    const int at = (layer * s.slots + steps[2 * s.rows + r]) * s.capacity * KV, t = steps[s.rows + r];
+    const int t = steps[s.rows + r], first = first_seen(t, s.window);
+    const int at =
+        (table[layer * TABLE_COLUMNS + AT_CACHE] * s.slots + steps[2 * s.rows + r]) * s.capacity * KV;
     float q[D], sums[PART_FLOATS];
     take_row(q, work + (s.rows + r) * D);
-    for (int c = get_global_id(0); c * CHUNK <= t; c += get_global_size(0)) {
+    for (int c = first / CHUNK + get_global_id(0); c * CHUNK <= t; c += get_global_size(0)) {
         global float *const to = partial + (r * s.chunks + c) * PART_FLOATS;
-        attend(sums, q, keys + at, values + at, c * CHUNK, min(t + 1, (c + 1) * CHUNK), s.scale);
+        attend(sums, q, keys + at, values + at, max(first, c * CHUNK), min(t + 1, (c + 1) * CHUNK), s.scale);
         for (int h = 0; h < 2 * HEADS; h++)
             to[h] = sums[h];
         for (int d = 0; d < D; d += LANES)

@@ -46,24 +46,38 @@ ALWAYS_INLINE float group_rstd(const global float *x, float eps, local float *pa
     return 1.0f / sqrt(group_total(squares, parts) / D + eps);
 }
 
+/* What row r comes in with: its token's row of the embedding, or its row of x_in. With a code's row beside it
+ * the sum is in `work`, of which an item may read the quads that it has in a loop like this one. */
+ALWAYS_INLINE const global float *group_first_row(global float *work, const global float *x_in,
+                                                  const global float *values, const global int *beside,
+                                                  const global int *now, int r, int rows) {
+    const global float *const x = V > 0 ? values + beside[AT_EMBED] + now[r] * D : x_in + r * D;
+#if CODED
+    for (int d = get_local_id(0) * 4; d < D; d += GROUP * 4)
+        *(global float4 *)(work + r * D + d) =
+            QUAD(x + d) + QUAD(values + beside[AT_CODES] + now[3 * rows + r] * D + d);
+    return work + r * D;
+#else
+    return x;
+#endif
+}
+
 /* u, the decision, and s of a row that convolves. Grid: rows x GROUP. */
-kernel void decode_step_groups_front(global float *work, global uchar *routes /* [count,layers,rows] */,
-                                     global float *ring,                /* [layers,slots,RING,D] */
-                                     const global float *restrict x_in, /* [rows,D], V = 0 alone */
-                                     const global int *steps,   /* [count,3,rows]: token, position, slot */
-                                     const global uchar *given, /* [count,layers,rows] or NULL */
-                                     const global float *restrict values, const global int *restrict table,
-                                     const decode_step_sizes sizes) {
+kernel void decode_step_groups_front(
+    global float *work, global uchar *routes /* [count,layers,rows] */,
+    global float *ring,                /* [layers,slots,RING,D] */
+    const global float *restrict x_in, /* [rows,D], V = 0 alone */
+    const global int *steps,           /* [count,4,rows]: token, position, slot, code */
+    const global uchar *given,         /* [count,layers,rows] or NULL */
+    const global float *restrict values, const global int *restrict table, const decode_step_sizes sizes) {
     local float parts[GROUP];
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int r = get_group_id(0), layer = s.from / 2, route = (s.of_step * s.layers + layer) * s.rows + r;
-    const global int *const at = table + layer * WEIGHTS_OF_LAYER, *const now =
-                                                                       steps + s.of_step * 3 * s.rows;
+    const global int *const at = table + layer * TABLE_COLUMNS, *const now = steps + s.of_step * 4 * s.rows;
     const int t = now[s.rows + r], asked = given ? given[route] : 2;
-    const global float *const x = layer ? work + r * D
-                                  : V > 0
-                                      ? values + table[s.layers * WEIGHTS_OF_LAYER + AT_EMBED] + now[r] * D
-                                      : x_in + r * D;
+    const global float *const x =
+        layer ? work + r * D
+              : group_first_row(work, x_in, values, table + s.layers * TABLE_COLUMNS, now, r, s.rows);
     global float *const rows = ring + (layer * s.slots + now[2 * s.rows + r]) * RING * D;
     const float rstd = group_rstd(x, s.eps, parts);
     float logit = 0.0f;
@@ -71,32 +85,36 @@ kernel void decode_step_groups_front(global float *work, global uchar *routes /*
         const float4 u = QUAD(x + d) * rstd * QUAD(values + at[AT_NORM1] + d);
         *(global float4 *)(rows + t % RING * D + d) = u;
 #if HAS_ROUTER
-        logit += dot(u, QUAD(values + at[AT_ROUTER] + d));
+        if (LAYER_HAS(at, AT_ROUTER, HAS_ROUTER))
+            logit += dot(u, QUAD(values + at[AT_ROUTER] + d));
 #endif
     }
-    int h = !HAS_CONV;
+    int h = !CONVOLVES(at);
     float gate = 0.0f;
 #if HAS_ROUTER
-    const float z = group_total(logit, parts) + values[at[AT_ROUTER_BIAS]];
-    h = !(z < 0.0f);
-    gate = z != z && asked > 1 ? z : 0.0f; /* a gate that is no number makes the row none */
+    const float dots = group_total(logit, parts);
+    if (LAYER_HAS(at, AT_ROUTER, HAS_ROUTER)) {
+        const float z = dots + values[at[AT_ROUTER_BIAS]];
+        h = !(z < 0.0f);
+        gate = z != z && asked > 1 ? z : 0.0f; /* a gate that is no number makes the row none */
+    }
 #endif
-#if HAS_CONV && HAS_ATTENTION
-    h = asked > 1 ? h : asked;
-#endif
+    if (CONVOLVES(at) && ATTENDS(at))
+        h = asked > 1 ? h : asked;
     if (get_local_id(0) == 0)
         routes[route] = h;
     for (int d = get_local_id(0) * 4; d < D; d += GROUP * 4) {
         *(global float4 *)(work + r * D + d) = QUAD(x + d) + gate;
 #if HAS_CONV
+        if (!CHEAP(at, h))
+            continue;
         const float4 u = QUAD(x + d) * rstd * QUAD(values + at[AT_NORM1] + d);
         const global float *const w = values + at[AT_CONV] + d * K;
         float4 y = QUAD(values + at[AT_CONV_BIAS] + d) + (float4)(w[0], w[K], w[2 * K], w[3 * K]) * u;
         for (int j = 1; j < K && j <= t; j++)
             y += (float4)(w[j], w[K + j], w[2 * K + j], w[3 * K + j]) * QUAD(rows + (t - j) % RING * D + d);
-        if (CHEAP(h))
-            *(global float4 *)(work + AT_S(s) + r * D + d) =
-                y / (1.0f + (float4)(exp1(-y.s0), exp1(-y.s1), exp1(-y.s2), exp1(-y.s3)));
+        *(global float4 *)(work + AT_S(s) + r * D + d) =
+            y / (1.0f + (float4)(exp1(-y.s0), exp1(-y.s1), exp1(-y.s2), exp1(-y.s3)));
 #endif
     }
 }
@@ -131,12 +149,13 @@ typedef struct group_rows_of {
 } group_rows_of;
 
 /* What a row of the step is to the kinds of outputs: of W_c, of queries, of keys, of values. */
-ALWAYS_INLINE void rows_for(group_rows_of *g, int kind, int r, global float *work, const global float *ring,
-                            global float *cache, int h, int first, int t, const decode_step_sizes *s) {
-    const int due = keys_are_due(t, h, first);
+ALWAYS_INLINE void rows_for(group_rows_of *g, int kind, int r, const global int *at, global float *work,
+                            const global float *ring, global float *cache, int h, int first, int t,
+                            const decode_step_sizes *s) {
+    const int due = ATTENDS(at) && keys_are_due(t, h, first);
     g->x = kind ? ring : work + AT_S(*s) + r * D;
     g->y = kind > 1 ? cache : work + (kind ? AT_QS(*s) : 0) + r * D;
-    g->from = kind == 0 ? !CHEAP(h) : kind == 1 ? t : first;
+    g->from = kind == 0 ? !CHEAP(at, h) : kind == 1 ? t : first;
     g->to = kind == 0 ? 0 : kind == 1 ? (h ? t : -1) : due ? t : -1;
     g->ring = kind ? RING : 1;
     g->pitch = kind > 1 ? KV : 0;
@@ -158,17 +177,17 @@ kernel void decode_step_groups_tracks(global float *work, const global uchar *ro
     const int n0 = (block - (kind == 0 ? 0 : kind == 1 ? of_d : 2 * of_d + (kind - 2) * of_kv)) * OUTPUTS;
     const int which = kind == 0 ? AT_CONV_OUT : kind == 1 ? AT_Q : kind == 2 ? AT_K : AT_V;
     const int width = kind > 1 ? KV : D;
-    const global float *const w =
-        values + table[layer * WEIGHTS_OF_LAYER + which] + min(n0 + MY_OUT, width - 1) * D;
-    const global int *const now = steps + s.of_step * 3 * s.rows;
+    const global int *const of_layer = table + layer * TABLE_COLUMNS;
+    const global float *const w = values + max(0, of_layer[which]) + min(n0 + MY_OUT, width - 1) * D;
+    const global int *const now = steps + s.of_step * 4 * s.rows;
     const global uchar *const h = routes + (s.of_step * s.layers + layer) * s.rows;
     for (int r = 0; r < s.rows; r++) {
         const int place = layer * s.slots + now[2 * s.rows + r], t = now[s.rows + r];
+        const int of_keys = (of_layer[AT_CACHE] * s.slots + now[2 * s.rows + r]) * s.capacity * KV;
         global float *const cache = kind == 2 ? keys : cached;
         group_rows_of g;
-        rows_for(&g, kind, r, work, ring + place * RING * D,
-                 kind > 1 ? cache + place * s.capacity * KV : work, h[r],
-                 projected ? min(projected[place], t) : t, t, &s);
+        rows_for(&g, kind, r, of_layer, work, ring + place * RING * D, kind > 1 ? cache + of_keys : work,
+                 h[r], projected ? min(projected[place], t) : t, t, &s);
         for (int m = g.from, run; m <= g.to; m += run) {
             const int at = m % g.ring; /* of a block that would go round the ring's end, one row at a time */
             run = at + ROWS > g.ring ? 1 : min(ROWS, g.to - m + 1);
@@ -219,7 +238,7 @@ kernel void decode_step_groups_product(global float *out, global float *work, co
 #endif
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int layer = s.from / 2, n0 = (int)get_group_id(0) * OUTPUTS, n = n0 + MY_OUT;
-    const global int *const at = table + (STAGE == 3 ? s.layers : layer) * WEIGHTS_OF_LAYER;
+    const global int *const at = table + (STAGE == 3 ? s.layers : layer) * TABLE_COLUMNS;
     const int which = STAGE == 0 ? AT_O : STAGE == 1 ? AT_UP : STAGE == 2 ? AT_DOWN : AT_HEAD;
     const global float *const w = values + at[which] + min(n, STAGE_N - 1) * STAGE_K;
 #if STAGE_NORM

@@ -90,24 +90,25 @@ ALWAYS_INLINE void chunk_sums(global float *out /* [DH+4] */, local float *score
 kernel void decode_step_groups_attend(global float *restrict partial, /* [rows,chunks,HEADS,DH+4]: the sum of
                                                                          values, weight, largest score */
                                       const global float *restrict work,
-                                      const global float *restrict keys,   /* [layers,slots,capacity,KV] */
+                                      const global float *restrict keys,   /* [caches,slots,capacity,KV] */
                                       const global float *restrict values, /* likewise */
                                       const global uchar *routes, const global int *steps,
-                                      const decode_step_sizes sizes) {
+                                      const global int *restrict table, const decode_step_sizes sizes) {
     local float parts[EACH * QUADS * PITCH], scores[BLOCK];
     local float4 sums[GROUP];
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int head = get_group_id(1), r = get_group_id(2), layer = s.from / 2;
     const int quad = get_local_id(0) % QUADS;
-    const global int *const now = steps + s.of_step * 3 * s.rows;
+    const global int *const now = steps + s.of_step * 4 * s.rows;
     /* No key for a row that is not routed. */
     const int end = routes[(s.of_step * s.layers + layer) * s.rows + r] ? now[s.rows + r] + 1 : 0;
-    const int at =
-        (layer * s.slots + now[2 * s.rows + r]) * s.capacity * KV + head / (HEADS / KV_HEADS) * DH + quad * 4;
+    const int cache = (table[layer * TABLE_COLUMNS + AT_CACHE] * s.slots + now[2 * s.rows + r]) * s.capacity;
+    const int at = cache * KV + head / (HEADS / KV_HEADS) * DH + quad * 4,
+              first = first_seen(end - 1, s.window);
     const float4 q = QUAD(work + AT_QS(s) + r * D + head * DH + quad * 4) * s.scale;
-    for (int c = get_group_id(0); c * CHUNK < end; c += get_num_groups(0)) {
+    for (int c = first / CHUNK + get_group_id(0); c * CHUNK < end; c += get_num_groups(0)) {
         chunk_sums(partial + ((r * s.chunks + c) * HEADS + head) * (DH + 4), scores, parts, sums, keys + at,
-                   values + at, q, c * CHUNK, min(end, (c + 1) * CHUNK));
+                   values + at, q, max(first, c * CHUNK), min(end, (c + 1) * CHUNK));
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 }
@@ -123,7 +124,7 @@ kernel void decode_step_groups_join(global float *work,
     const int r = get_global_id(0) / (D / 4), d = get_global_id(0) % (D / 4) * 4, layer = s.from / 2;
     if (r >= s.rows)
         return;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     const int t = steps[s.rows + r], h = routes[(s.of_step * s.layers + layer) * s.rows + r];
     if (d == 0) {
         global int *const p = projected + layer * s.slots + steps[2 * s.rows + r];
@@ -134,7 +135,7 @@ kernel void decode_step_groups_join(global float *work,
         return;
     float4 sum = 0.0f;
     float top = -INFINITY, weight = 0.0f;
-    for (int c = 0; c * CHUNK <= t; c++) {
+    for (int c = first_seen(t, s.window) / CHUNK; c * CHUNK <= t; c++) {
         const global float *const chunk = partial + ((r * s.chunks + c) * HEADS + d / DH) * (DH + 4);
         const float of_chunk = chunk[DH + 1], largest = AT_LEAST(of_chunk, top);
         const float base = base_of(largest);
@@ -150,16 +151,19 @@ kernel void decode_step_groups_join(global float *work,
 /* Queries of routed rows and keys that were made just now. Grid: pairs of a head x rows. */
 kernel void decode_step_groups_turn(global float *work, global float *keys, const global int *projected,
                                     const global uchar *routes, const global int *steps,
-                                    const global uint *restrict turns, const decode_step_sizes sizes) {
+                                    const global int *restrict table, const global uint *restrict turns,
+                                    const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int i = get_global_id(0), r = get_global_id(1), layer = s.from / 2;
     if (i >= DH / 2 || r >= s.rows)
         return;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     const int t = steps[s.rows + r], h = routes[(s.of_step * s.layers + layer) * s.rows + r];
     const int place = layer * s.slots + steps[2 * s.rows + r], first = min(projected[place], t);
     if (!keys_are_due(t, h, first))
         return;
+    const int cache =
+        (table[layer * TABLE_COLUMNS + AT_CACHE] * s.slots + steps[2 * s.rows + r]) * s.capacity;
     for (int m = first; m <= t; m++) {
         uint upper[LANES], lower[LANES];
         floatv sine, cosine;
@@ -172,7 +176,7 @@ kernel void decode_step_groups_turn(global float *work, global float *keys, cons
         STOREV(sine, sines);
         STOREV(cosine, cosines);
         for (int head = 0; head < KV_HEADS + (m == t && h ? HEADS : 0); head++) {
-            global float *const z = head < KV_HEADS ? keys + (place * s.capacity + m) * KV + head * DH + i
+            global float *const z = head < KV_HEADS ? keys + (cache + m) * KV + head * DH + i
                                                     : work + AT_QS(s) + r * D + (head - KV_HEADS) * DH + i;
             const float a = z[0], b = z[DH / 2];
             z[0] = a * cosines[0] - b * sines[0];

@@ -9,11 +9,14 @@ typedef struct decode_step_sizes {
     int from, to;
     int of_step;      /* which of the steps that `steps`, decisions and results have room for */
     int chunks;       /* of keys, of the longest sequence that takes part */
+    int window;       /* positions that a row sees that attends, its own the last */
     float eps, scale; /* of the norms; of scores */
 } decode_step_sizes;
 
-/* A row of the table of weights: floats in front of each in the buffer of all. Behind the rows of all layers:
- * those of the embedding, the last norm and the head. */
+/* A row of the table of weights: floats in front of each in the buffer of all, below 0 where this layer has
+ * none though others do; and which of the caches of keys and values is the layer's. Behind the rows of all
+ * layers: the embedding, the last norm, the head, and what is added to the embedding of a token with a code.
+ */
 enum {
     AT_NORM1,
     AT_CONV,
@@ -31,8 +34,11 @@ enum {
     AT_DOWN,
     AT_DOWN_BIAS,
     WEIGHTS_OF_LAYER,
+    AT_CACHE = WEIGHTS_OF_LAYER,
+    TABLE_COLUMNS,
     AT_EMBED = 0,
     AT_NORM,
     AT_HEAD,
+    AT_CODES,
     WEIGHTS_BESIDE
 };

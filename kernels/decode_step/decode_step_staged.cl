@@ -11,10 +11,11 @@ static inline void row_make(decode_row *row, int r, global float *ring, global f
                             const global int *table, const global uint *turns, const decode_step_sizes *s) {
     const int layer = s->from / 2, place = layer * s->slots + steps[2 * s->rows + r];
     row->values = values;
-    row->at = table + layer * WEIGHTS_OF_LAYER;
+    row->at = table + layer * TABLE_COLUMNS;
     row->ring = ring + place * RING * D;
-    row->k = keys ? keys + place * s->capacity * KV : 0;
-    row->v = cached ? cached + place * s->capacity * KV : 0;
+    const int cache = (row->at[AT_CACHE] * s->slots + steps[2 * s->rows + r]) * s->capacity * KV;
+    row->k = keys ? keys + cache : 0;
+    row->v = cached ? cached + cache : 0;
     row->turns = turns;
     row->t = steps[s->rows + r];
 }
@@ -23,24 +24,27 @@ static inline void row_make(decode_row *row, int r, global float *ring, global f
 kernel void decode_step_front(global float *work, global uchar *routes /* [count,layers,rows] */,
                               global float *ring,                /* [layers,slots,RING,D] */
                               const global float *restrict x_in, /* [rows,D], V = 0 alone */
-                              const global int *steps,           /* [count,3,rows]: token, position, slot */
-                              const global uchar *given,         /* [count,layers,rows] or NULL */
+                              const global int *steps,   /* [count,4,rows]: token, position, slot, code */
+                              const global uchar *given, /* [count,layers,rows] or NULL */
                               const global float *restrict values, const global int *restrict table,
                               const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int r = get_global_id(0), layer = s.from / 2, at = (s.of_step * s.layers + layer) * s.rows + r;
-    const global int *const beside = table + s.layers * WEIGHTS_OF_LAYER;
+    const global int *const beside = table + s.layers * TABLE_COLUMNS;
     float x[D], u[D], y[D];
     decode_row row;
     if (r >= s.rows)
         return;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     row_make(&row, r, ring, 0, 0, steps, values, table, 0, &s);
-    take_row(x, layer ? work + r * D : V > 0 ? values + beside[AT_EMBED] + steps[r] * D : x_in + r * D);
+    if (layer)
+        take_row(x, work + r * D);
+    else
+        first_row(x, x_in, values, beside, steps, r, s.rows);
     const int h = mixer_front(&row, x, u, y, given ? given[at] : 2, s.eps);
     routes[at] = h;
     leave_row(x, work + r * D);
-    if (CHEAP(h))
+    if (CHEAP(row.at, h))
         leave_row(y, work + AT_S(s) + r * D);
 }
 
@@ -79,13 +83,15 @@ kernel void decode_step_tracks(global float *work, const global uchar *routes, g
     const int blocks = HAS_CONV ? (D + COLUMNS - 1) / COLUMNS : 0, block = get_global_id(0);
     if (block >= blocks + (HAS_ATTENTION ? HEADS + 2 * KV_HEADS : 0))
         return;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     routes += (s.of_step * s.layers + s.from / 2) * s.rows;
     for (int r = 0; r < s.rows; r++) {
         decode_row row;
         row_make(&row, r, ring, keys, cached, steps, values, table, turns, &s);
 #if HAS_ATTENTION
         if (block >= blocks) {
+            if (!ATTENDS(row.at))
+                return;
             project_head(&row, work + AT_QS(s) + r * D, block - blocks, routes[r],
                          projected[s.from / 2 * s.slots + steps[2 * s.rows + r]]);
             continue;
@@ -93,7 +99,7 @@ kernel void decode_step_tracks(global float *work, const global uchar *routes, g
 #endif
 #if HAS_CONV
         const int end = min(D, (block + 1) * COLUMNS);
-        for (int n = block * COLUMNS; CHEAP(routes[r]) && n < end; n += LANES)
+        for (int n = block * COLUMNS; CHEAP(row.at, routes[r]) && n < end; n += LANES)
             store_whole(load_whole(work + r * D + n) +
                             dot_rows_global(WEIGHT(&row, AT_CONV_OUT), D, work + AT_S(s) + r * D, D, n),
                         work + r * D + n);
@@ -112,7 +118,7 @@ kernel void decode_step_out(global float *work, const global uchar *routes,
     const int block = get_global_id(0), layer = s.from / 2, end = min(D, (block + 1) * COLUMNS);
     if (block * COLUMNS >= D)
         return;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     routes += (s.of_step * s.layers + layer) * s.rows;
     for (int r = 0; r < s.rows; r++) {
         float sum[PART_FLOATS], a[D];
@@ -126,7 +132,7 @@ kernel void decode_step_out(global float *work, const global uchar *routes,
         if (!routes[r])
             continue;
         sums_clear(sum);
-        for (int c = 0; c * CHUNK <= row.t; c++)
+        for (int c = first_seen(row.t, s.window) / CHUNK; c * CHUNK <= row.t; c++)
             fold_global(sum, partial + (r * s.chunks + c) * PART_FLOATS);
         divide(a, sum);
         for (int n = block * COLUMNS; n < end; n += LANES)
@@ -142,7 +148,7 @@ kernel void decode_step_up(global float *work, const global float *restrict valu
                            const global int *restrict table, const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int first = get_global_id(0) * COLUMNS, end = min(F, first + COLUMNS);
-    const global int *const at = table + s.from / 2 * WEIGHTS_OF_LAYER;
+    const global int *const at = table + s.from / 2 * TABLE_COLUMNS;
     for (int r = 0; first < F && r < s.rows; r++) {
         float x[D], u[D];
         take_row(x, work + r * D);
@@ -159,7 +165,7 @@ kernel void decode_step_down(global float *work, const global float *restrict va
                              const global int *restrict table, const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int first = get_global_id(0) * COLUMNS, end = min(D, first + COLUMNS);
-    const global int *const at = table + s.from / 2 * WEIGHTS_OF_LAYER;
+    const global int *const at = table + s.from / 2 * TABLE_COLUMNS;
     for (int r = 0; first < D && r < s.rows; r++)
         for (int n = first; n < end; n += LANES)
             store_whole(load_whole(work + r * D + n) +
@@ -174,7 +180,7 @@ kernel void decode_step_head(global float *out, const global float *work, const 
                              const global int *restrict table, const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int width = V > 0 ? V : D, first = get_global_id(0) * COLUMNS, end = min(width, first + COLUMNS);
-    const global int *const at = table + s.layers * WEIGHTS_OF_LAYER;
+    const global int *const at = table + s.layers * TABLE_COLUMNS;
     for (int r = 0; first < width && r < s.rows; r++) {
         global float *const to = out + (s.of_step * s.rows + r) * width;
         float x[D];

@@ -12,10 +12,12 @@ static inline int walk_before(const decode_row *row, float *x, float *q, global 
     float u[D], s[D];
     const int h = mixer_front(row, x, u, s, given, eps);
 #if HAS_CONV
-    for (int n = 0; CHEAP(h) && n < D; n += LANES)
+    for (int n = 0; CHEAP(row->at, h) && n < D; n += LANES)
         add_product(x, WEIGHT(row, AT_CONV_OUT), s, D, n);
 #endif
 #if HAS_ATTENTION
+    if (!ATTENDS(row->at))
+        return h;
     const int first = min(projected[place], row->t), due = keys_are_due(row->t, h, first);
     if (due)
         project_all(row, first);
@@ -33,14 +35,15 @@ static inline int walk_before(const decode_row *row, float *x, float *q, global 
 #if HAS_ATTENTION
 /* The sums over all keys, of chunks that are made here or lie in `partial`. */
 static inline void walk_attend(const decode_row *row, float *sum, const float *q, const global float *partial,
-                               float scale) {
+                               const decode_step_sizes *s) {
+    const int first = first_seen(row->t, s->window);
     sums_clear(sum);
-    for (int c = 0; c * CHUNK <= row->t; c++) {
+    for (int c = first / CHUNK; c * CHUNK <= row->t; c++) {
 #if SPLIT
         fold_global(sum, partial + c * PART_FLOATS);
 #else
         float sums[PART_FLOATS];
-        attend(sums, q, row->k, row->v, c * CHUNK, min(row->t + 1, (c + 1) * CHUNK), scale);
+        attend(sums, q, row->k, row->v, max(first, c * CHUNK), min(row->t + 1, (c + 1) * CHUNK), s->scale);
         fold(sum, sums);
 #endif
     }
@@ -67,7 +70,7 @@ static inline void walk_after(const decode_row *row, float *x, float *q, int rou
 #if HAS_ATTENTION
     if (routed) {
         float sum[PART_FLOATS];
-        walk_attend(row, sum, q, partial, s->scale);
+        walk_attend(row, sum, q, partial, s);
         divide(q, sum);
         for (int n = 0; n < D; n += LANES)
             add_product(x, WEIGHT(row, AT_O), q, D, n);
@@ -94,13 +97,13 @@ static inline void walk_head(global float *logits, const float *x, const global 
 kernel void decode_step_walk(global float *logits,  /* [count,rows,V]; V = 0: x of the last layer [..,D] */
                              global uchar *routes,  /* [count,layers,rows] */
                              global float *ring,    /* [layers,slots,RING,D] */
-                             global float *keys,    /* [layers,slots,capacity,KV] or NULL */
+                             global float *keys,    /* [caches,slots,capacity,KV] or NULL */
                              global float *cached,  /* values, likewise */
                              global int *projected, /* [layers,slots] or NULL */
                              global float *work,    /* between launches: x and q, [2,rows,D] */
                              const global float *partial,       /* [rows,chunks,PART_FLOATS], with SPLIT */
                              const global float *restrict x_in, /* [rows,D], V = 0 alone */
-                             const global int *steps,           /* [count,3,rows]: token, position, slot */
+                             const global int *steps,   /* [count,4,rows]: token, position, slot, code */
                              const global uchar *given, /* [count,layers,rows]: h, or 2; NULL: the router's */
                              const global float *restrict values, /* weights */
                              const global int *restrict table,    /* where they are */
@@ -108,24 +111,29 @@ kernel void decode_step_walk(global float *logits,  /* [count,rows,V]; V = 0: x 
                              const decode_step_sizes sizes) {
     const decode_step_sizes s = sizes; /* read before anything branches */
     const int r = get_global_id(0);
-    const global int *const beside = table + s.layers * WEIGHTS_OF_LAYER;
+    const global int *const beside = table + s.layers * TABLE_COLUMNS;
     float x[D], q[D];
     if (r >= s.rows)
         return;
-    steps += s.of_step * 3 * s.rows;
+    steps += s.of_step * 4 * s.rows;
     routes += s.of_step * s.layers * s.rows;
     given += given ? s.of_step * s.layers * s.rows : 0;
     logits += s.of_step * s.rows * (V > 0 ? V : D);
     const int t = steps[s.rows + r], slot = steps[2 * s.rows + r];
-    take_row(x, s.from > 0 ? work + r * D : V > 0 ? values + beside[AT_EMBED] + steps[r] * D : x_in + r * D);
+    if (s.from > 0)
+        take_row(x, work + r * D);
+    else
+        first_row(x, x_in, values, beside, steps, r, s.rows);
     for (int part = s.from; part < s.to; part++) {
         const int layer = part / 2, place = layer * s.slots + slot;
+        const global int *const at = table + layer * TABLE_COLUMNS;
+        const int cache = (at[AT_CACHE] * s.slots + slot) * s.capacity * KV;
         global uchar *const h = routes + layer * s.rows + r;
         const decode_row row = {.values = values,
-                                .at = table + layer * WEIGHTS_OF_LAYER,
+                                .at = at,
                                 .ring = ring + place * RING * D,
-                                .k = keys ? keys + place * s.capacity * KV : 0,
-                                .v = cached ? cached + place * s.capacity * KV : 0,
+                                .k = keys ? keys + cache : 0,
+                                .v = cached ? cached + cache : 0,
                                 .turns = turns,
                                 .t = t};
         if (part % 2 == 0)
