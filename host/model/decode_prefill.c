@@ -304,7 +304,8 @@ static tn_status piece_run(piece *p, uint8_t *routes, int64_t pitch) {
     for (int64_t t = 0; t < p->count; t++)
         TN_TRY(tn_decoder_code(d, p->slot, p->from + t, p->tokens[t], &w->codes_host[t]));
     TN_TRY(tn_buffer_write(w->tokens, 0, (size_t)p->count * sizeof *p->tokens, p->tokens));
-    TN_TRY(tn_buffer_write(w->codes, 0, (size_t)p->count * sizeof *p->tokens, w->codes_host));
+    if (more)
+        TN_TRY(tn_buffer_write(w->codes, 0, (size_t)p->count * sizeof *p->tokens, w->codes_host));
     TN_TRY(tn_embedding_forward(d->m->dev, &embed, w->x, d->m->params.embed->value, w->tokens,
                                 more ? more->value : NULL, more ? w->codes : NULL));
     if (d->projected)
