@@ -73,7 +73,7 @@ static void tell(tn_model *m, told *t, int T_, uint64_t seed) {
     t->T = T_;
     random_tokens(t->tokens, T_, seed);
     for (int n = 0; m->config.match && n < T_; n++)
-        t->tokens[n] %= 3; /* so that runs stood before */
+        t->tokens[n] %= 12; /* so that runs of two stood before, and of others not */
     for (int n = 0; n < T_; n++)
         t->oracle[n] = n % 7 == 3;
     const tn_input in = {.B = 1,
@@ -251,14 +251,14 @@ START_TEST(test_cut_and_copy) {
 }
 END_TEST
 
-/* A step asks of the device what it says, and waits for nothing. */
-START_TEST(test_launches) {
+/* A step asks of the device what it says, and waits for nothing: by each variant, split and whole. */
+static void check_launches(int config) {
     const int64_t slot = 0;
     const int32_t tokens[] = {1, 2, 3};
     const uint8_t given[3 * LAYERS] = {1, 0, 0, 1, 1, 1};
     tn_decoder *d;
     open_device();
-    const tn_model_config c = config_of(_i);
+    const tn_model_config c = config_of(config);
     tn_model *m = make(&c, false, 5);
     ck_ok(&ctx, tn_decoder_create(m, 1, 64, &d));
     const tn_decoder_steps s = {3, 1, &slot, tokens, wants_mask(&c) ? given : NULL};
@@ -273,6 +273,66 @@ START_TEST(test_launches) {
     tn_decoder_destroy(d);
     tn_model_destroy(m);
     close_device();
+}
+
+START_TEST(test_launches) {
+    check_launches(_i);
+    setenv("TURNOUT_TUNE", "decode_step.ALONE=0", 1);
+    check_launches(_i);
+    setenv("TURNOUT_TUNE", "decode_step.LEAST=0", 1);
+    check_launches(_i);
+    unsetenv("TURNOUT_TUNE");
+    setenv("TURNOUT_KIND", "gpu", 1);
+    check_launches(_i);
+    unsetenv("TURNOUT_KIND");
+}
+END_TEST
+
+/* Past what a table of repeats first has room for, and past one piece of a prompt. */
+START_TEST(test_long_repeats) {
+    enum { PROMPT = 4500, MORE = 60, ALL = PROMPT + MORE };
+    static int32_t tokens[ALL];
+    static float logits[MORE * V], want[V];
+    const int64_t slot = 0;
+    const int32_t rows[] = {PROMPT - 1, ALL - 1};
+    tn_workspace *ws;
+    tn_decoder *d;
+    open_device();
+    tn_model_config c = small("conv");
+    c.match = 8;
+    tn_model *m = make(&c, false, 4);
+    random_tokens(tokens, ALL, 4);
+    for (int n = 0; n < ALL; n++)
+        tokens[n] %= 4;
+    ck_ok(&ctx, tn_workspace_create(m, 1, ALL, &ws));
+    ck_ok(&ctx, tn_decoder_create(m, 1, 64, &d));
+    for (int i = 0; i < 2; i++) {
+        const tn_input in = {.B = 1, .T = ALL, .tokens = tokens, .L = 1, .label_rows = &rows[i]};
+        logits_of(m, ws, &in, TN_GATE_COMPACT, NULL, want);
+        if (i == 0) {
+            ck_ok(&ctx, tn_decoder_prefill(d, 0, tokens, PROMPT, NULL, logits, NULL));
+        } else {
+            const tn_decoder_steps s = {MORE, 1, &slot, tokens + PROMPT, NULL};
+            ck_ok(&ctx, tn_decoder_step(d, &s));
+            ck_ok(&ctx, tn_decoder_read(d, logits, NULL));
+        }
+        near(logits + (i ? (MORE - 1) * V : 0), want, rows[i]);
+    }
+    tn_decoder_destroy(d);
+    tn_workspace_destroy(ws);
+    tn_model_destroy(m);
+    close_device();
+}
+END_TEST
+
+/* What a GPU would take, on whatever device there is. */
+START_TEST(test_as_on_a_gpu) {
+    setenv("TURNOUT_KIND", "gpu", 1);
+    open_device();
+    const tn_model_config c = config_of(_i);
+    check_sequence(&c, tn_test_seed() + (uint64_t)_i);
+    close_device();
+    unsetenv("TURNOUT_KIND");
 }
 END_TEST
 
@@ -306,6 +366,13 @@ START_TEST(test_refused) {
             "vocabulary");
     tn_decoder_destroy(d);
     tn_model_destroy(m);
+    tn_model_config listed = small("conv,random:0.5");
+    m = make(&listed, false, 1);
+    ck_ok(&ctx, tn_decoder_create(m, 1, 1, &d));
+    refused(tn_decoder_prefill(d, 0, tokens, 1, NULL, NULL, NULL), TN_ERR_ARG, "its mask");
+    refused(tn_decoder_step(d, &(tn_decoder_steps){1, 1, slots, tokens, NULL}), TN_ERR_ARG, "its mask");
+    tn_decoder_destroy(d);
+    tn_model_destroy(m);
     ck_ok(&ctx, tn_routing_parse(&ctx, "capacity:0.1", &c));
     m = make(&c, false, 1);
     refused(tn_decoder_create(m, 1, 1, &d), TN_ERR_ARG, "capacity");
@@ -327,6 +394,8 @@ int main(void) {
     tn_test_add_drawn(tests, test_cut_and_copy, 3 * MIXERS, CONFIGS, 2);
     tn_test_add_drawn(tests, test_launches, 0, 9, 3);
     tn_test_add_drawn(tests, test_launches, 3 * MIXERS, CONFIGS, 2);
+    tn_test_add_drawn(tests, test_as_on_a_gpu, 3 * MIXERS, CONFIGS, 6);
+    tcase_add_test(tests, test_long_repeats);
     tcase_add_test(tests, test_refused);
     suite_add_tcase(suite, tests);
     return tn_test_main(suite);

@@ -3,6 +3,6 @@
 
 int main(void) {
     Suite *suite = tn_test_op_suite("decode_step", 4);
-    tn_test_op_tuned(suite, "decode_step.CHUNK=16,decode_step.ALONE=0");
+    tn_test_op_tuned(suite, "decode_step.CHUNK=16,decode_step.ALONE=0,decode_step.LEAST=0");
     return tn_test_main(suite);
 }

@@ -55,11 +55,39 @@ START_TEST(test_named) {
 }
 END_TEST
 
+/* Tokens come and go: what is left gives the codes of tokens that came alone. */
+START_TEST(test_cut) {
+    enum { MOST = 300 };
+    static int32_t tokens[MOST], codes[MOST];
+    tn_context ctx = {0};
+    tn_rng rng = tn_rng_make(6, TN_RNG_CASE, (uint64_t)_i);
+    tn_match m;
+    ck_ok(&ctx, tn_match_make(&ctx, MOST, 1 + _i % 9, &m));
+    for (int round = 0; round < 300; round++) {
+        const int64_t to = tn_rng_below(&rng, 9) ? m.count - tn_rng_range(&rng, 0, 20) : 0;
+        tn_match_cut(&m, tokens, to > 0 ? to : 0);
+        ck_assert_int_eq(m.count, to > 0 ? to : 0);
+        for (int64_t n = tn_rng_range(&rng, 0, 30); n > 0 && m.count < MOST; n--) {
+            tokens[m.count] = (int32_t)tn_rng_below(&rng, 1 + (uint32_t)_i);
+            codes[m.count] = tn_match_add(&m, tokens);
+        }
+        for (int64_t t = 0; t < m.count; t++)
+            ck_assert_int_eq(codes[t], tn_model_ref_matched(m.most, tokens, t, MOST));
+    }
+    tn_match_cut(&m, tokens, 0);
+    for (size_t i = 0; i < m.slot_count; i++)
+        ck_assert_int_eq(m.slots[i], -1);
+    tn_match_free(&ctx, &m);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("match");
     TCase *t = tcase_create("match");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, test_drawn, 0, 9);
+    tcase_add_loop_test(t, test_cut, 0, 9);
     tcase_add_test(t, test_named);
     suite_add_tcase(suite, t);
     return tn_test_main(suite);

@@ -20,6 +20,15 @@ import torch
 import torch.nn.functional as F
 
 
+def check(config):
+    """What this does not follow: another model would come out, and its bytes would differ for no reason of ours."""
+    for field, usual in (("window", "0"), ("match", "0"), ("added", "0")):
+        if config.get(field, usual) != usual:
+            sys.exit(f"torch_decode.py: models with {field} {config[field]} are not followed here")
+    if "," in config["mixer"] or config["mixer"].startswith("match:"):
+        sys.exit(f"torch_decode.py: the mixer {config['mixer']} is not followed here")
+
+
 def read_model(path):
     """Tensors and config of a safetensors file."""
     with open(path, "rb") as file:
@@ -104,6 +113,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     weights, config = read_model(os.path.join(options.run, "model.safetensors"))
+    check(config)
     with open(options.prompt_file, "rb") as file:
         prompt = list(file.read())
     positions = len(prompt) + options.tokens

@@ -45,9 +45,11 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_K] = tn_rng_below(rng, 5) == 0 ? tn_rng_range(rng, 1, 80) : tn_rng_range(rng, 1, 5);
     s->v[DIM_F] = tn_rng_below(rng, 4) == 0 ? 0 : 16 * tn_rng_range(rng, 1, 6) + (tn_rng_below(rng, 3) == 0);
     s->v[DIM_V] = tn_rng_below(rng, 3) == 0 ? 0 : tn_rng_range(rng, 1, 100);
-    s->v[DIM_LAYERS] = tn_rng_range(rng, 1, 3);
+    s->v[DIM_LAYERS] = tn_rng_range(rng, 1, s->v[DIM_MODEL] & MIXED ? 6 : 3);
     s->v[DIM_C] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
     s->v[DIM_WINDOW] = tn_rng_below(rng, 3) ? 0 : tn_rng_range(rng, 1, s->v[DIM_C]);
+    if (s->v[DIM_WINDOW] && tn_rng_below(rng, 2)) /* whole chunks of keys before it */
+        s->v[DIM_C] += 600;
     if (s->v[DIM_V] && tn_rng_below(rng, 3) == 0)
         s->v[DIM_MODEL] |= CODED;
     if (large) { /* weights past what one item should read */
@@ -72,17 +74,18 @@ static tn_status check(tn_context *ctx, const tn_shape *s) {
     return TN_OK;
 }
 
-/* Layers of a mixed model in turn: attention alone, both tracks, the convolution alone, both but the router.
+/* Layers of a mixed model in turn, from one that K gives on: attention alone, both tracks, the convolution
+ * alone, both but the router.
  */
-static uint64_t turn_of(int64_t layers, int64_t turn) {
+static uint64_t turn_of(int64_t layers, int64_t first, int64_t turn) {
     uint64_t bits = 0;
     for (int64_t i = 0; i < layers; i++)
-        bits |= (uint64_t)((i + layers) % 4 == turn) << i;
+        bits |= (uint64_t)((i + first) % 4 == turn) << i;
     return bits;
 }
 
 static tn_decode_step_shape shape_of(const tn_shape *s) {
-    const int64_t model = s->v[DIM_MODEL], layers = model & MIXED ? s->v[DIM_LAYERS] : 0;
+    const int64_t model = s->v[DIM_MODEL], layers = model & MIXED ? s->v[DIM_LAYERS] : 0, first = s->v[DIM_K];
     return (tn_decode_step_shape){.rows = s->v[DIM_ROWS],
                                   .slots = s->v[DIM_SLOTS],
                                   .capacity = s->v[DIM_C],
@@ -100,9 +103,9 @@ static tn_decode_step_shape shape_of(const tn_shape *s) {
                                   .added = (model & ADDED) != 0,
                                   .coded = (model & CODED) != 0,
                                   .window = s->v[DIM_WINDOW],
-                                  .without_conv = turn_of(layers, 0),
-                                  .without_attention = turn_of(layers, 2),
-                                  .without_router = layers ? ~turn_of(layers, 1) : 0};
+                                  .without_conv = turn_of(layers, first, 0),
+                                  .without_attention = turn_of(layers, first, 2),
+                                  .without_router = layers ? ~turn_of(layers, first, 1) : 0};
 }
 
 enum { CODES = 9 /* how many are told apart */ };

@@ -1,11 +1,12 @@
 /* Decoding: a model with what it has read of some sequences so far, a token of each at a time.
  *
  * Of a sequence a state keeps, in each layer, the last rows of the mixer's input, for the convolution and for
- * keys that are not made yet, and keys and values of all positions. A token that is not routed reads none of
- * these but the convolution's: its cost does not depend on how long the sequence is. Logits are those of
- * tn_model_forward at the same position to 1e-5 (sums are in another order), and the decisions its decisions.
- * A model that is told of repeats has its tokens on the host too, and what they repeat is found there.
- * Routing by capacity ranks a whole sequence, which a token at a time cannot: TN_ERR_ARG. */
+ * keys that are not made yet, and where it has attention keys and values of all positions. A token that is
+ * not routed reads none of these but the convolution's: its cost does not depend on how long the sequence is.
+ * Logits are those of tn_model_forward at the same position to 1e-5 (sums are in another order), and the
+ * decisions its decisions. A model that is told of repeats has its tokens on the host too, and what they
+ * repeat is found there. Routing by capacity ranks a whole sequence, which a token at a time cannot:
+ * TN_ERR_ARG. */
 #ifndef TN_DECODE_H
 #define TN_DECODE_H
 

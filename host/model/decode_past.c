@@ -6,11 +6,13 @@
 /* The table knows the first `count` tokens and no others; it has room for one more. */
 static tn_status table_reaches(tn_context *ctx, const tn_model_config *c, tn_decoder_past *p, int64_t count) {
     if (count >= p->match.room) {
+        const int64_t most = INT32_MAX / c->match, twice = count < 512 ? 1024 : 2 * count;
         tn_match_free(ctx, &p->match);
-        TN_TRY(tn_match_make(ctx, 2 * count < 1024 ? 1024 : 2 * count, c->match, &p->match));
+        TN_TRY(tn_match_make(ctx, twice < most || count >= most ? twice : most, c->match, &p->match));
     }
-    if (p->match.count > count) /* the sequence was cut back */
+    if (count == 0)
         tn_match_clear(&p->match);
+    tn_match_cut(&p->match, p->tokens, count); /* where the sequence was cut back */
     while (p->match.count < count)
         tn_match_add(&p->match, p->tokens);
     return TN_OK;

@@ -310,7 +310,8 @@ static tn_status piece_run(piece *p, uint8_t *routes, int64_t pitch) {
                                 more ? more->value : NULL, more ? w->codes : NULL));
     if (d->projected)
         for (int64_t i = 0; i < c->layers; i++)
-            TN_TRY(tn_buffer_read(d->projected, (size_t)place_of(p, i) * 4, 4, &p->projected[i]));
+            if (tn_layer_has_attention(c, i))
+                TN_TRY(tn_buffer_read(d->projected, (size_t)place_of(p, i) * 4, 4, &p->projected[i]));
     for (int64_t i = 0; i < c->layers; i++) {
         TN_TRY(mixer(p, i));
         TN_TRY(mlp(p, i));

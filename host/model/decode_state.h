@@ -1,4 +1,4 @@
-/* Inside host/model: what decode.c, decode_state.c and decode_prefill.c know of a decoder. */
+/* Inside host/model: what decode.c, decode_state.c, decode_past.c and decode_prefill.c know of a decoder. */
 #ifndef TN_DECODE_STATE_H
 #define TN_DECODE_STATE_H
 

@@ -12,12 +12,16 @@ typedef struct tn_match {
     int32_t *slots;     /* [slot_count] position · most + length − 1 of a run's first place, −1: empty */
 } tn_match;
 
-/* Room for sequences of T tokens, T · most at most 2³¹⁻¹; none is there. Caller frees. */
+/* Room for sequences of T tokens, T · most at most 2³¹⁻¹, most at most TN_MODEL_MAX_MATCH; none is there.
+ * Caller frees. */
 tn_status tn_match_make(tn_context *ctx, int64_t T, int64_t most, tn_match *out);
 void tn_match_free(tn_context *ctx, tn_match *m); /* fine on a zeroed one */
-/* One token at a time: none is there any more; then token t, t = m->count, gives its code as below. */
+/* One token at a time: none is there any more; then token t, t = m->count < m->room, gives its code as below.
+ */
 void tn_match_clear(tn_match *m);
 int32_t tn_match_add(tn_match *m, const int32_t *tokens /* [t + 1] */);
+/* As after the first `count`; tokens still has all that were added. O(most) for each that goes. */
+void tn_match_cut(tn_match *m, const int32_t *tokens, int64_t count);
 /* codes[t]: the largest k ≤ most for which tokens t − k + 1 … t stood somewhere before, ending before t; they
  * may overlap. tokens: [T], any numbers. */
 void tn_match_find(tn_match *m, const int32_t *tokens, int64_t T, int32_t *codes);

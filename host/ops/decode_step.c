@@ -64,8 +64,8 @@ void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, t
     tn_options_int(options, "K", (long)s->K);
     tn_options_int(options, "F", (long)s->F);
     tn_options_int(options, "V", (long)s->V);
-    tn_options_int(options, "HAS_CONV", (long)s->conv);
-    tn_options_int(options, "HAS_ATTENTION", (long)s->attention);
+    tn_options_int(options, "HAS_CONV", s->conv > 0);
+    tn_options_int(options, "HAS_ATTENTION", s->attention > 0);
     tn_options_int(options, "HAS_ROUTER", (long)s->router);
     tn_options_int(options, "MIXED", (long)s->mixed);
     tn_options_int(options, "CODED", (long)s->coded);
@@ -78,8 +78,7 @@ void tn_decode_step_options(const tn_decode_step_key *s, int lanes, int chunk, t
 
 int64_t tn_decode_step_floats(const tn_decode_step_key *s) {
     const int64_t width = s->D / s->H * s->Hkv, global = 2 * s->D * s->D + 2 * s->D * width;
-    return s->layers * (2 * s->D * s->F + (s->conv ? s->D * s->D : 0) + (s->attention ? global : 0)) +
-           s->V * s->D;
+    return s->layers * 2 * s->D * s->F + s->conv * s->D * s->D + s->attention * global + s->V * s->D;
 }
 
 bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer) {
@@ -94,6 +93,17 @@ int64_t tn_decode_step_caches(const tn_decode_step_shape *s) {
 }
 
 _Static_assert(sizeof(decode_step_sizes) == 11 * sizeof(int32_t), "decode_step_sizes as kernels see it");
+
+int64_t tn_decode_step_seen(const tn_decode_step_call *call) {
+    const int64_t context = call->args->context, window = call->shape->window;
+    return window > 0 && window < context ? window : context;
+}
+
+int64_t tn_decode_step_live(const tn_decode_step_call *call, int64_t chunk) {
+    const int64_t seen = tn_decode_step_seen(call), all = tn_ceil_div(call->args->context, chunk),
+                  live = tn_ceil_div(seen, chunk) + (seen < call->args->context);
+    return live < all ? live : all;
+}
 
 decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk) {
     const tn_decode_step_shape *s = call->shape;
@@ -117,10 +127,11 @@ tn_status tn_decode_step_sums(tn_device *dev, const decode_step_sizes *sizes, in
 }
 
 tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_decode_step_call *call,
-                                const decode_step_sizes *sizes, const tn_buffer *work, tn_buffer *sums) {
+                                const decode_step_sizes *sizes, int64_t chunk, const tn_buffer *work,
+                                tn_buffer *sums) {
     const tn_decode_step_args *a = call->args;
-    const int most = 8 * (int)tn_device_get_info(dev)->compute_units,
-              items = sizes->chunks < most ? sizes->chunks : most;
+    const int64_t most = 8 * tn_device_get_info(dev)->compute_units, live = tn_decode_step_live(call, chunk),
+                  items = live < most ? live : most;
     return tn_launch(dev, kernel, tn_range_2d((size_t)items, (size_t)sizes->rows, 1, 1), tn_arg_buffer(sums),
                      tn_arg_buffer(work), tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->routes),
                      tn_arg_buffer(a->table), tn_arg_buffer(a->steps), tn_arg_bytes(sizes, sizeof *sizes));
@@ -132,7 +143,7 @@ bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int 
     const double lanes = tn_decode_step_lanes(s, lanes_at_most), width = (double)s->D / lanes,
                  waiting = 2.0 * TN_DECODE_STEP_PENDING * (double)s->D / lanes,
                  layer = width * ((double)s->K + (4 * (double)s->D + 2 * (double)s->F) / lanes +
-                                  (double)s->attention * (waiting + 2.0 * chunk)),
+                                  (s->attention ? waiting + 2.0 * chunk : 0)),
                  rounds = (double)rows * ((double)s->layers * layer + width * (double)s->V / lanes);
     if (!(tn_device_get_info(dev)->quirks & TN_QUIRK_SHORT_LOOPS) || rounds < MOST_ROUNDS)
         return true;
@@ -145,12 +156,13 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
     tn_context *ctx = tn_device_context(dev);
     if (s->H < 1 || s->D % s->H || s->Hkv < 1 || s->H % s->Hkv || s->K < 1 || s->rows > s->slots ||
         (!s->conv && !s->attention) || ((s->router || s->added) && !(s->conv && s->attention)) ||
-        (s->rope && s->D / s->H % 2) || (s->coded && !s->V) || (s->without_conv & s->without_attention))
+        s->layers > 64 || (s->rope && s->D / s->H % 2) || (s->coded && !s->V) ||
+        (s->without_conv & s->without_attention))
         return tn_fail(ctx, TN_ERR_ARG,
                        "decode_step: D=%lld in H=%lld heads on Hkv=%lld of keys, K=%lld taps, %lld rows of "
-                       "%lld sequences do not go together",
+                       "%lld sequences, V=%lld and what its %lld layers have and lack do not go together",
                        (long long)s->D, (long long)s->H, (long long)s->Hkv, (long long)s->K,
-                       (long long)s->rows, (long long)s->slots);
+                       (long long)s->rows, (long long)s->slots, (long long)s->V, (long long)s->layers);
     if (s->rows > 0 && (a->context < 1 || a->context > s->capacity))
         return tn_fail(ctx, TN_ERR_ARG, "decode_step: position %lld of a state with room for %lld",
                        (long long)a->context, (long long)s->capacity);
@@ -158,9 +170,23 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
 }
 
 static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
-    const bool mixed = s->without_conv || s->without_attention || s->without_router;
-    return (tn_decode_step_key){s->rows, s->layers,    s->D,      s->H,    s->Hkv,   s->K,  s->F,    s->V,
-                                s->conv, s->attention, s->router, s->rope, s->added, mixed, s->coded};
+    tn_decode_step_key key = {.rows = s->rows,
+                              .layers = s->layers,
+                              .D = s->D,
+                              .H = s->H,
+                              .Hkv = s->Hkv,
+                              .K = s->K,
+                              .F = s->F,
+                              .V = s->V,
+                              .attention = tn_decode_step_caches(s),
+                              .router = s->router,
+                              .rope = s->rope,
+                              .added = s->added,
+                              .mixed = s->without_conv || s->without_attention || s->without_router,
+                              .coded = s->coded};
+    for (int64_t i = 0; i < s->layers; i++)
+        key.conv += s->conv && !(s->without_conv >> i & 1);
+    return key;
 }
 
 tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,

@@ -56,8 +56,8 @@ typedef struct tn_decode_step_args {
                                 of 4, below 0 where this layer has none; last in a layer's row: its cache */
     int64_t step;            /* which of `count` steps this is: 0 to count − 1 */
     int64_t context;         /* the largest position of the step + 1: launches are sized by it */
-    double share; /* of rows that a layer routes, as far as is known, 0: not. For speed alone: whether the
-                     keys of a row are worth sharing among units. Without conv it is 1 */
+    double share; /* of rows that a layer routes, as far as is known, mean of all layers, 0: not. For speed
+                     alone: whether the keys of a row are worth sharing among units. Without conv it is 1 */
     double eps;   /* of the norms */
 } tn_decode_step_args;
 

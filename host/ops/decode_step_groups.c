@@ -108,6 +108,7 @@ typedef struct step {
     const plan *p;
     const tn_decode_step_shape *s;
     const tn_decode_step_args *a;
+    const tn_decode_step_call *call;
     decode_step_sizes sizes;
     tn_buffer *work, *sums;
     const tn_buffer *turns;
@@ -131,8 +132,9 @@ static tn_status product(const step *c, int stage, int64_t outputs) {
 /* Groups that share the chunks of a head of a row: enough for a large card, and so few that finding nothing
  * to do takes them no time. */
 static size_t sharing(const step *c) {
-    const int64_t each = tn_ceil_div(2048, c->s->rows * c->s->H);
-    return (size_t)(each < c->sizes.chunks ? each : c->sizes.chunks);
+    const int64_t each = tn_ceil_div(2048, c->s->rows * c->s->H),
+                  live = tn_decode_step_live(c->call, c->p->chunk);
+    return (size_t)(each < live ? each : live);
 }
 
 static tn_status attend(const step *c) {
@@ -160,8 +162,9 @@ static tn_status layer(const step *c) {
     const tn_decode_step_shape *s = c->s;
     const plan *p = c->p;
     const tn_arg sizes = tn_arg_bytes(&c->sizes, sizeof c->sizes);
+    const bool attends = tn_decode_step_attends(s, c->sizes.from / 2);
     const int64_t of_d = groups_of(c, TRACKS, s->D), of_kv = groups_of(c, TRACKS, s->D / s->H * s->Hkv),
-                  groups = (s->conv ? of_d : 0) + (s->attention ? of_d + 2 * of_kv : 0);
+                  groups = (s->conv ? of_d : 0) + (attends ? of_d + 2 * of_kv : 0);
     TN_TRY(tn_launch(c->dev, p->kernels[FRONT], range(c, FRONT, s->rows), tn_arg_buffer(c->work),
                      tn_arg_buffer(a->routes), tn_arg_buffer(a->ring), tn_arg_buffer(a->x),
                      tn_arg_buffer(a->steps), tn_arg_buffer(a->given), tn_arg_buffer(a->values),
@@ -170,7 +173,7 @@ static tn_status layer(const step *c) {
                      tn_arg_buffer(a->routes), tn_arg_buffer(a->ring), tn_arg_buffer(a->k),
                      tn_arg_buffer(a->v), tn_arg_buffer(a->projected), tn_arg_buffer(a->steps),
                      tn_arg_buffer(a->values), tn_arg_buffer(a->table), sizes));
-    if (tn_decode_step_attends(s, c->sizes.from / 2))
+    if (attends)
         TN_TRY(attend(c));
     if (!s->F)
         return TN_OK;
@@ -189,12 +192,12 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     const tn_decode_step_call *call = args;
     const tn_decode_step_shape *s = call->shape;
     const plan *p = planned;
-    step c = {dev, p, s, call->args, tn_decode_step_sizes(call, p->chunk), NULL, NULL, NULL};
+    step c = {dev, p, s, call->args, call, tn_decode_step_sizes(call, p->chunk), NULL, NULL, NULL};
     (void)pass;
     (void)shape;
     if (call->launches) {
-        *call->launches = s->layers * (2 + 2 * (s->F > 0)) + (s->V > 0) + /* conv and mlp, head */
-                          tn_decode_step_caches(s) * (3 + s->rope);
+        *call->launches =
+            s->layers * (2 + 2 * (s->F > 0)) + (s->V > 0) + tn_decode_step_caches(s) * (3 + s->rope);
         return TN_OK;
     }
     TN_TRY(room(&c));

@@ -27,7 +27,7 @@ typedef struct plan {
 _Static_assert(sizeof(plan) <= TN_PLAN_BYTES, "decode_step's plan");
 
 static int64_t launches_of(const tn_decode_step_key *s) {
-    return s->layers * (2 + 2 * s->attention + 2 * (s->F > 0)) + 1;
+    return s->layers * (2 + 2 * (s->F > 0)) + 2 * s->attention + 1;
 }
 
 static bool fits(const tn_device *dev, int pass, const void *shape, const int *values, char *why,
@@ -47,7 +47,8 @@ static tn_status make(tn_device *dev, int pass, const void *shape, const int *va
                                               "decode_step_out",   "decode_step_up",     "decode_step_down",
                                               "decode_step_head"};
     const tn_decode_step_key *s = shape;
-    const bool has[STAGES] = {true, true, s->attention, s->attention, s->F > 0, s->F > 0, true};
+    const bool attention = s->attention > 0,
+               has[STAGES] = {true, true, attention, attention, s->F > 0, s->F > 0, true};
     plan *p = out;
     tn_options options = {""};
     (void)pass;
@@ -88,14 +89,15 @@ static tn_status mixer(const step *c) {
                      tn_arg_buffer(a->routes), tn_arg_buffer(a->ring), tn_arg_buffer(a->x),
                      tn_arg_buffer(a->steps), tn_arg_buffer(a->given), tn_arg_buffer(a->values),
                      tn_arg_buffer(a->table), sizes));
-    TN_TRY(tn_launch(c->dev, k[TRACKS], blocks(c, s->conv ? s->D : 0, s->attention ? s->H + 2 * s->Hkv : 0),
+    const bool attends = tn_decode_step_attends(s, c->sizes.from / 2);
+    TN_TRY(tn_launch(c->dev, k[TRACKS], blocks(c, s->conv ? s->D : 0, attends ? s->H + 2 * s->Hkv : 0),
                      tn_arg_buffer(c->work), tn_arg_buffer(a->routes), tn_arg_buffer(a->ring),
                      tn_arg_buffer(a->k), tn_arg_buffer(a->v), tn_arg_buffer(a->projected),
                      tn_arg_buffer(a->steps), tn_arg_buffer(a->values), tn_arg_buffer(a->table),
                      tn_arg_buffer(c->turns), sizes));
-    if (!tn_decode_step_attends(s, c->sizes.from / 2))
+    if (!attends)
         return TN_OK;
-    TN_TRY(tn_decode_step_attend(c->dev, k[ATTEND], c->call, &c->sizes, c->work, c->sums));
+    TN_TRY(tn_decode_step_attend(c->dev, k[ATTEND], c->call, &c->sizes, c->p->chunk, c->work, c->sums));
     return tn_launch(c->dev, k[OUT], blocks(c, s->D, 0), tn_arg_buffer(c->work), tn_arg_buffer(a->routes),
                      tn_arg_buffer(c->sums), tn_arg_buffer(a->projected), tn_arg_buffer(a->steps),
                      tn_arg_buffer(a->values), tn_arg_buffer(a->table), sizes);
@@ -117,7 +119,7 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     step c = {dev, p, s, call, tn_decode_step_sizes(call, p->chunk), NULL, NULL, NULL};
     (void)pass;
     if (call->launches) {
-        *call->launches = launches_of(shape) - 2 * (s->attention * s->layers - tn_decode_step_caches(s));
+        *call->launches = launches_of(shape);
         return TN_OK;
     }
     TN_TRY(tn_device_scratch(dev, 0, (size_t)(s->rows * (3 * s->D + s->F)) * sizeof(float), &c.work));

@@ -9,7 +9,9 @@
 
 /* The key of a plan: a shape but for the room of the state, which grows. */
 typedef struct tn_decode_step_key {
-    int64_t rows, layers, D, H, Hkv, K, F, V, conv, attention, router, rope, added, mixed, coded;
+    int64_t rows, layers, D, H, Hkv, K, F, V;
+    int64_t conv, attention; /* how many layers have it */
+    int64_t router, rope, added, mixed, coded;
 } tn_decode_step_key;
 _Static_assert(sizeof(tn_decode_step_key) <= TN_SHAPE_BYTES, "decode_step's key");
 
@@ -34,10 +36,14 @@ bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer);
 int64_t tn_decode_step_caches(const tn_decode_step_shape *s);
 /* What all launches of a call are told; `chunk`: keys of a chunk. */
 decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk);
+/* Keys that the row with the longest context sees; chunks of them that have one of those. */
+int64_t tn_decode_step_seen(const tn_decode_step_call *call);
+int64_t tn_decode_step_live(const tn_decode_step_call *call, int64_t chunk);
 /* Keys of rows that take attention, chunks side by side, of layer sizes->from / 2: to sums [rows,chunks,..].
  */
 tn_status tn_decode_step_attend(tn_device *dev, tn_kernel *kernel, const tn_decode_step_call *call,
-                                const decode_step_sizes *sizes, const tn_buffer *work, tn_buffer *sums);
+                                const decode_step_sizes *sizes, int64_t chunk, const tn_buffer *work,
+                                tn_buffer *sums);
 /* Room for the sums of each row's chunks of keys, `width` floats a chunk; scratch. */
 tn_status tn_decode_step_sums(tn_device *dev, const decode_step_sizes *sizes, int64_t width, tn_buffer **out);
 

@@ -1,6 +1,6 @@
 /* A work-item walks through all layers with a row (kernels/decode_step/decode_step_walk.cl): one launch a
  * step. Where keys and values of a row are many, they are shared among items: then a launch for the attention
- * of each layer, and one for what lies between. */
+ * of each layer that has it, and one for what lies between. */
 #include "decode_step_variants.h"
 #include "rope.h"
 #include "rope_turns.h"
@@ -79,18 +79,20 @@ static tn_status walk_split(tn_device *dev, const plan *p, const tn_decode_step_
         sizes.from = part;
         sizes.to = 2 * next < parts ? 2 * next++ + 1 : parts;
         if (part > 0)
-            TN_TRY(tn_decode_step_attend(dev, p->attend, call, &sizes, work, sums));
+            TN_TRY(tn_decode_step_attend(dev, p->attend, call, &sizes, p->chunk, work, sums));
         TN_TRY(walk(dev, p->between, call, &sizes, work, sums, turns));
     }
     return TN_OK;
 }
 
-/* Is what a token reads of keys on average worth two launches a layer that share it? */
+/* Is what a token reads of keys on average worth two launches a layer with attention that share it? */
 static bool is_split(const tn_decode_step_call *call, int64_t alone) {
     const tn_decode_step_shape *s = call->shape;
     const double known = call->args->share > 0 ? call->args->share : 0.01, share = s->conv ? known : 1,
-                 bytes = 2.0 * (double)call->args->context * (double)(s->D / s->H * s->Hkv) * sizeof(float);
-    return s->attention && share * bytes > (double)(s->layers * alone) * 1024;
+                 width = (double)(s->D / s->H * s->Hkv), layers = (double)s->layers,
+                 caches = (double)tn_decode_step_caches(s),
+                 bytes = 2.0 * (double)tn_decode_step_seen(call) * width * sizeof(float);
+    return s->attention && layers * share * bytes > caches * caches * (double)alone * 1024;
 }
 
 static tn_status run(tn_device *dev, int pass, const void *shape, const void *planned, const void *args) {

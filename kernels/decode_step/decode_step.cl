@@ -2,9 +2,9 @@
  * positions left in a state. This file: what the programs are made of, for one row.
  *
  * The state of a sequence, in each layer: the last RING rows of u, the normed input of the mixer, where
- * position t is row t modulo RING; keys and values of its first `projected` positions, [capacity,KV]. A row
- * that is not routed needs no key, so u waits in the ring until a row is routed, or PENDING of them have come
- * together: their products then read the weights once. */
+ * position t is row t modulo RING; where it has attention, keys and values of its first `projected`
+ * positions, [capacity,KV]. A row that is not routed needs no key, so u waits in the ring until a row is
+ * routed, or PENDING of them have come together: their products then read the weights once. */
 
 #ifndef D
 #define D 64 /* width */

@@ -183,7 +183,8 @@ kernel void decode_step_groups_tracks(global float *work, const global uchar *ro
     const global uchar *const h = routes + (s.of_step * s.layers + layer) * s.rows;
     for (int r = 0; r < s.rows; r++) {
         const int place = layer * s.slots + now[2 * s.rows + r], t = now[s.rows + r];
-        const int of_keys = (of_layer[AT_CACHE] * s.slots + now[2 * s.rows + r]) * s.capacity * KV;
+        const int of_keys =
+            !keys ? 0 : (of_layer[AT_CACHE] * s.slots + now[2 * s.rows + r]) * s.capacity * KV;
         global float *const cache = kind == 2 ? keys : cached;
         group_rows_of g;
         rows_for(&g, kind, r, of_layer, work, ring + place * RING * D, kind > 1 ? cache + of_keys : work,

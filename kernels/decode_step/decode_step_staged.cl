@@ -13,7 +13,7 @@ static inline void row_make(decode_row *row, int r, global float *ring, global f
     row->values = values;
     row->at = table + layer * TABLE_COLUMNS;
     row->ring = ring + place * RING * D;
-    const int cache = (row->at[AT_CACHE] * s->slots + steps[2 * s->rows + r]) * s->capacity * KV;
+    const int cache = !keys ? 0 : (row->at[AT_CACHE] * s->slots + steps[2 * s->rows + r]) * s->capacity * KV;
     row->k = keys ? keys + cache : 0;
     row->v = cached ? cached + cache : 0;
     row->turns = turns;

@@ -127,13 +127,13 @@ kernel void decode_step_walk(global float *logits,  /* [count,rows,V]; V = 0: x 
     for (int part = s.from; part < s.to; part++) {
         const int layer = part / 2, place = layer * s.slots + slot;
         const global int *const at = table + layer * TABLE_COLUMNS;
-        const int cache = (at[AT_CACHE] * s.slots + slot) * s.capacity * KV;
+        const int cache = keys ? (at[AT_CACHE] * s.slots + slot) * s.capacity * KV : 0;
         global uchar *const h = routes + layer * s.rows + r;
         const decode_row row = {.values = values,
                                 .at = at,
                                 .ring = ring + place * RING * D,
                                 .k = keys ? keys + cache : 0,
-                                .v = cached ? cached + cache : 0,
+                                .v = keys ? cached + cache : 0,
                                 .turns = turns,
                                 .t = t};
         if (part % 2 == 0)
