@@ -389,11 +389,11 @@ int main(void) {
     tn_test_add_drawn(tests, test_as_forward, 3 * MIXERS, CONFIGS, 3);
     tn_test_add_drawn(tests, test_ragged, 0, 3, 3);
     tn_test_add_drawn(tests, test_ragged, 6, 9, 3);
-    tn_test_add_drawn(tests, test_ragged, 3 * MIXERS, CONFIGS, 3);
+    tn_test_add_drawn(tests, test_ragged, 3 * MIXERS, CONFIGS, 6);
     tn_test_add_drawn(tests, test_cut_and_copy, 4, 9, 3);
-    tn_test_add_drawn(tests, test_cut_and_copy, 3 * MIXERS, CONFIGS, 2);
-    tn_test_add_drawn(tests, test_launches, 0, 9, 3);
-    tn_test_add_drawn(tests, test_launches, 3 * MIXERS, CONFIGS, 2);
+    tn_test_add_drawn(tests, test_cut_and_copy, 3 * MIXERS, CONFIGS, 6);
+    tn_test_add_drawn(tests, test_launches, 0, 9, 9);
+    tn_test_add_drawn(tests, test_launches, 3 * MIXERS, CONFIGS, 6);
     tn_test_add_drawn(tests, test_as_on_a_gpu, 3 * MIXERS, CONFIGS, 6);
     tcase_add_test(tests, test_long_repeats);
     tcase_add_test(tests, test_refused);
