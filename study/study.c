@@ -136,8 +136,6 @@ static tn_status fill(study *s, work *w, tn_study_row *row) {
     tn_free(s->ctx, metrics);
     TN_TRY(status);
     TN_TRY(tn_study_fill_learning(s->ctx, &w->summary, &learning, attention_seconds(s, w->item), row));
-    TN_TRY(tn_study_row_number(s->ctx, row, "win_kept_pct", tn_study_win_kept(&s->rows, row, "attention")));
-    TN_TRY(tn_study_row_number(s->ctx, row, "both_kept_pct", tn_study_win_kept(&s->rows, row, "both")));
     if (w->item->part != TN_STUDY_DEVICES)
         return TN_OK;
     TN_TRY(
@@ -226,10 +224,17 @@ static void announce(const study *s, const tn_study_item *item, size_t number) {
     fprintf(stderr, "%zu/%zu %s%s\n", number, s->plan.count, item->name, left);
 }
 
-static tn_status save(study *s, tn_study_row *row) {
-    TN_TRY(tn_study_rows_put(&s->rows, row));
+static tn_status write_rows(study *s) {
     TN_TRY(tn_study_rows_save(&s->rows, s->folder.csv));
     return tn_study_table_save(s->ctx, s->folder.csv, s->folder.markdown);
+}
+
+/* Rows that are there may be held against the new one, as it against them. */
+static tn_status save(study *s, tn_study_row *row) {
+    bool changed;
+    TN_TRY(tn_study_rows_put(&s->rows, row));
+    TN_TRY(tn_study_fill_kept(&s->rows, &changed));
+    return write_rows(s);
 }
 
 /* A failure becomes a row; one to write the rows, or Ctrl-C, ends the study. */
@@ -294,6 +299,10 @@ static tn_status run(study *s, const tn_device_info *device) {
     for (size_t i = 0; i < s->plan.count; i++)
         TN_TRY(check_run(s, &s->plan.items[i]));
     TN_TRY(tn_device_open(s->ctx, device, &s->dev));
+    bool changed; /* rows of an earlier version, which knew no more than those before them */
+    TN_TRY(tn_study_fill_kept(&s->rows, &changed));
+    if (changed)
+        TN_TRY(write_rows(s));
     TN_TRY(run_all(s));
     if (!s->result.errors)
         return TN_OK;

@@ -66,7 +66,10 @@ tn_status tn_study_fill_summary(tn_context *ctx, const tn_run_summary *s, tn_stu
     return tn_study_row_number(ctx, row, "regret", known ? e->attention_pct / e->floor_pct : NAN);
 }
 
-double tn_study_win_kept(const tn_study_rows *rows, const tn_study_row *row, const char *best) {
+/* How much of what the row labelled `best` gains over convolutions in bits a byte the row has, in percent, by
+ * the rows of both of the same task, lengths and seed; NaN where one of them is missing or nothing is gained.
+ */
+static double win_kept(const tn_study_rows *rows, const tn_study_row *row, const char *best) {
     static const char *const same[] = {"task", "length", "trained_length", "seed"};
     const char *const ends[] = {"conv", best};
     double bits[2] = {NAN, NAN};
@@ -81,6 +84,27 @@ double tn_study_win_kept(const tn_study_rows *rows, const tn_study_row *row, con
     }
     double win = bits[0] - bits[1];
     return win > 0 ? 100 * (bits[0] - tn_study_row_value(row, "bits_per_byte")) / win : NAN;
+}
+
+/* Sets the cell to `value`; says whether that is another than it was. */
+static tn_status renew(tn_context *ctx, tn_study_row *row, const char *column, double value, bool *changed) {
+    char before[40];
+    snprintf(before, sizeof before, "%s", tn_study_row_text(row, column));
+    TN_TRY(tn_study_row_number(ctx, row, column, value));
+    *changed = *changed || strcmp(before, tn_study_row_text(row, column)) != 0;
+    return TN_OK;
+}
+
+tn_status tn_study_fill_kept(tn_study_rows *rows, bool *changed) {
+    *changed = false;
+    for (size_t i = 0; i < rows->count; i++) {
+        tn_study_row *row = &rows->items[i];
+        if (!tn_study_row_ok(row))
+            continue;
+        TN_TRY(renew(rows->ctx, row, "win_kept_pct", win_kept(rows, row, "attention"), changed));
+        TN_TRY(renew(rows->ctx, row, "both_kept_pct", win_kept(rows, row, "both"), changed));
+    }
+    return TN_OK;
 }
 
 double tn_study_break_even(double routed_s, double attention_s, double routed_ms, double attention_ms) {

@@ -21,10 +21,9 @@ tn_status tn_study_fill_summary(tn_context *ctx, const tn_run_summary *s, tn_stu
 tn_status tn_study_fill_learning(tn_context *ctx, const tn_run_summary *s, const tn_learning *l,
                                  double attention_s, tn_study_row *row);
 tn_status tn_study_fill_difference(tn_context *ctx, const tn_study_difference *d, tn_study_row *row);
-/* How much of what the row labelled `best` gains over convolutions in bits a byte the row has, in percent, by
- * the rows of both of the same task, lengths and seed; NaN where one of them is missing or nothing is gained.
- */
-double tn_study_win_kept(const tn_study_rows *rows, const tn_study_row *row, const char *best);
+/* What is kept of a win, of every row: it is held against others, which may come before it or behind.
+ * *changed: a cell is another than it was. */
+tn_status tn_study_fill_kept(tn_study_rows *rows, bool *changed);
 /* Sequences after which routing has paid for its dearer training, from seconds of training and milliseconds a
  * sequence; NaN where nothing is saved. */
 double tn_study_break_even(double routed_s, double attention_s, double routed_ms, double attention_ms);

@@ -325,6 +325,44 @@ START_TEST(rows_there_and_back) {
 }
 END_TEST
 
+static void add_bits(tn_study_rows *rows, const char *label, int seed, double bits) {
+    tn_study_row row = {{0}};
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "name", "%s-s%d", label, seed));
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "label", "%s", label));
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "task", "text"));
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "status", "ok"));
+    ck_ok(&ctx, tn_study_row_set(&ctx, &row, "seed", "%d", seed));
+    ck_ok(&ctx, tn_study_row_number(&ctx, &row, "bits_per_byte", bits));
+    ck_ok(&ctx, tn_study_rows_put(rows, &row));
+}
+
+/* A row that is held against one that comes behind it has its share as soon as that is there. */
+START_TEST(kept_in_any_order) {
+    tn_study_rows rows = {.ctx = &ctx};
+    bool changed;
+    add_bits(&rows, "routed", 1, 1.25);
+    add_bits(&rows, "conv", 1, 2);
+    add_bits(&rows, "both", 2, 1);
+    ck_ok(&ctx, tn_study_fill_kept(&rows, &changed));
+    ck_assert(!changed && isnan(tn_study_row_value(&rows.items[0], "both_kept_pct")));
+    add_bits(&rows, "both", 1, 1);
+    ck_ok(&ctx, tn_study_fill_kept(&rows, &changed));
+    ck_assert(changed);
+    ck_assert_double_eq(tn_study_row_value(&rows.items[0], "both_kept_pct"), 75);
+    ck_assert_double_eq(tn_study_row_value(&rows.items[1], "both_kept_pct"), 0);
+    ck_assert(isnan(tn_study_row_value(&rows.items[2], "both_kept_pct"))); /* of another seed */
+    ck_assert(isnan(tn_study_row_value(&rows.items[0], "win_kept_pct")));
+    ck_ok(&ctx, tn_study_fill_kept(&rows, &changed));
+    ck_assert(!changed);
+    add_bits(&rows, "both", 1, 1.5); /* trained again */
+    ck_ok(&ctx, tn_study_fill_kept(&rows, &changed));
+    ck_assert(changed);
+    ck_assert_double_eq(tn_study_row_value(&rows.items[0], "both_kept_pct"), 150);
+    tn_study_rows_free(&rows);
+    ck_assert_int_eq(ctx.live, 0);
+}
+END_TEST
+
 START_TEST(estimates) {
     tn_study_rows rows = {.ctx = &ctx};
     make("far", "126,254,2046", 1);
@@ -406,6 +444,7 @@ int main(void) {
     tcase_add_test(t, break_even);
     tcase_add_test(t, learning);
     tcase_add_test(t, rows_there_and_back);
+    tcase_add_test(t, kept_in_any_order);
     tcase_add_test(t, estimates);
     tcase_add_test(t, folder_of_another_study);
     suite_add_tcase(suite, t);
