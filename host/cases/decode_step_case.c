@@ -35,8 +35,6 @@ static void draw(tn_rng *rng, tn_shape *s) {
         s->v[DIM_MODEL] |= ROPE;
     if ((s->v[DIM_MODEL] & 3) == 3 && tn_rng_below(rng, 2) == 0)
         s->v[DIM_MODEL] |= ADDED;
-    if ((s->v[DIM_MODEL] & 3) == 3 && tn_rng_below(rng, 2) == 0)
-        s->v[DIM_MODEL] |= MIXED;
     s->v[DIM_SLOTS] = tn_rng_range(rng, 1, 5);
     s->v[DIM_ROWS] = tn_rng_range(rng, tn_rng_below(rng, 8) > 0, s->v[DIM_SLOTS]);
     s->v[DIM_HKV] = tn_rng_range(rng, 1, 2);
@@ -45,17 +43,22 @@ static void draw(tn_rng *rng, tn_shape *s) {
     s->v[DIM_K] = tn_rng_below(rng, 5) == 0 ? tn_rng_range(rng, 1, 80) : tn_rng_range(rng, 1, 5);
     s->v[DIM_F] = tn_rng_below(rng, 4) == 0 ? 0 : 16 * tn_rng_range(rng, 1, 6) + (tn_rng_below(rng, 3) == 0);
     s->v[DIM_V] = tn_rng_below(rng, 3) == 0 ? 0 : tn_rng_range(rng, 1, 100);
-    s->v[DIM_LAYERS] = tn_rng_range(rng, 1, s->v[DIM_MODEL] & MIXED ? 6 : 3);
+    s->v[DIM_LAYERS] = tn_rng_range(rng, 1, 3);
     s->v[DIM_C] = tn_rng_below(rng, 4) == 0 ? 1 : tn_rng_range(rng, 1, 300);
-    s->v[DIM_WINDOW] = tn_rng_below(rng, 3) ? 0 : tn_rng_range(rng, 1, s->v[DIM_C]);
-    if (s->v[DIM_WINDOW] && tn_rng_below(rng, 2)) /* whole chunks of keys before it */
-        s->v[DIM_C] += 600;
-    if (s->v[DIM_V] && tn_rng_below(rng, 3) == 0)
-        s->v[DIM_MODEL] |= CODED;
     if (large) { /* weights past what one item should read */
         s->v[DIM_DH] = s->v[DIM_DH] < 32 ? 32 : s->v[DIM_DH];
         s->v[DIM_V] = 600000 / (s->v[DIM_H] * s->v[DIM_DH]);
     }
+    /* What came later is drawn last, so that the shapes of before stay. */
+    if ((s->v[DIM_MODEL] & 3) == 3 && tn_rng_below(rng, 2) == 0) {
+        s->v[DIM_MODEL] |= MIXED;
+        s->v[DIM_LAYERS] = large ? s->v[DIM_LAYERS] : tn_rng_range(rng, 1, 6);
+    }
+    if (s->v[DIM_V] && tn_rng_below(rng, 3) == 0)
+        s->v[DIM_MODEL] |= CODED;
+    s->v[DIM_WINDOW] = tn_rng_below(rng, 3) ? 0 : tn_rng_range(rng, 1, s->v[DIM_C]);
+    if (s->v[DIM_WINDOW] && tn_rng_below(rng, 2)) /* whole chunks of keys before it */
+        s->v[DIM_C] += 600;
 }
 
 static tn_status check(tn_context *ctx, const tn_shape *s) {

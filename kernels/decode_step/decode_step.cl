@@ -53,14 +53,14 @@
 #endif
 
 /* Of a layer, by its row of the table. */
-#define LAYER_HAS(at, which, any) ((any) && (!MIXED || (at)[which] >= 0))
-#define CONVOLVES(at)             LAYER_HAS(at, AT_CONV, HAS_CONV)
-#define ATTENDS(at)               LAYER_HAS(at, AT_K, HAS_ATTENTION)
-#define CHEAP(at, h)              (CONVOLVES(at) && (ADDED || !(h))) /* does a row take the convolution track? */
-#define DH                        (D / HEADS)
-#define KV                        (KV_HEADS * DH)
-#define AT(p)                     (*(private floatv_near *)(p))
-#define QUAD(p)                   (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
+#define LAYER_HAS(at, which, built) ((built) && (!MIXED || (at)[which] >= 0))
+#define CONVOLVES(at)               LAYER_HAS(at, AT_CONV, HAS_CONV)
+#define ATTENDS(at)                 LAYER_HAS(at, AT_K, HAS_ATTENTION)
+#define CHEAP(at, h)                (CONVOLVES(at) && (ADDED || !(h))) /* does a row take the convolution track? */
+#define DH                          (D / HEADS)
+#define KV                          (KV_HEADS * DH)
+#define AT(p)                       (*(private floatv_near *)(p))
+#define QUAD(p)                     (*(const global float4 *)(p)) /* at a multiple of 16 bytes */
 
 /* Between launches of a step, one behind the other: x, q and s [rows,D], act [rows,F]. Where attention's
  * result is kept too, it is where s is. */
