@@ -193,8 +193,6 @@ tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,
                                  const tn_decode_step_args *a) {
     const tn_decode_step_key key = key_of(s);
     TN_TRY(check(dev, s, a));
-    if (s->rows == 0)
-        return TN_OK;
     return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){s, a, NULL});
 }
 

@@ -200,6 +200,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
             s->layers * (2 + 2 * (s->F > 0)) + (s->V > 0) + tn_decode_step_caches(s) * (3 + s->rope);
         return TN_OK;
     }
+    if (s->rows == 0)
+        return TN_OK;
     TN_TRY(room(&c));
     if (s->rope)
         TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, TN_ROPE_BASE, &c.turns));

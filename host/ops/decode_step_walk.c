@@ -108,6 +108,8 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         *call->launches = split ? 2 * tn_decode_step_caches(s) + 1 : 1;
         return TN_OK;
     }
+    if (s->rows == 0)
+        return TN_OK;
     if (s->rope)
         TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, TN_ROPE_BASE, &turns));
     return split ? walk_split(dev, p, call, sizes, turns)
