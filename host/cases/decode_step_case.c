@@ -131,20 +131,12 @@ static int64_t entry_of(const tn_decode_step_shape *s, int64_t i) {
                     : i - rows + s->layers * TN_DECODE_STEP_COLUMNS;
 }
 
-static bool conv_in(const tn_decode_step_shape *s, int64_t layer) {
-    return s->conv && !(s->without_conv >> layer & 1);
-}
-
-static bool attention_in(const tn_decode_step_shape *s, int64_t layer) {
-    return s->attention && !(s->without_attention >> layer & 1);
-}
-
 /* Floats of tensor i; 0: the model, or the layer, has none. */
 static int64_t weight_floats(const tn_decode_step_shape *s, int64_t i) {
     const int64_t D = s->D, width = D / s->H * s->Hkv, square = D * D,
                   rows = s->layers * TN_DECODE_STEP_WEIGHTS,
                   layer = i < rows ? i / TN_DECODE_STEP_WEIGHTS : 0;
-    const bool conv = conv_in(s, layer), attention = attention_in(s, layer),
+    const bool conv = tn_decode_step_convolves(s, layer), attention = tn_decode_step_attends(s, layer),
                router = s->router && !(s->without_router >> layer & 1);
     const int64_t counts[] = {D,
                               conv * D * s->K,
@@ -184,18 +176,11 @@ static int64_t table_length(const tn_decode_step_shape *s) {
     return s->layers * TN_DECODE_STEP_COLUMNS + TN_DECODE_STEP_BESIDE;
 }
 
-/* Layers before `layer` that have attention: a cache each. */
-static int64_t caches_before(const tn_decode_step_shape *s, int64_t layer) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < layer; i++)
-        count += attention_in(s, i);
-    return count;
-}
-
 static int tensors(const tn_shape *shape, int pass, tn_tensor *t) {
     const tn_decode_step_shape s = shape_of(shape);
     const size_t rows = (size_t)s.rows, D = (size_t)s.D, states = (size_t)(s.layers * s.slots),
-                 cache = (size_t)(caches_before(&s, s.layers) * s.slots * s.capacity * (s.D / s.H * s.Hkv));
+                 cache = (size_t)(tn_decode_step_caches(&s, s.layers) * s.slots * s.capacity *
+                                  (s.D / s.H * s.Hkv));
     const double tol = 1e-5 * (double)(1 + s.layers);
     (void)pass;
     t[T_OUT] = (tn_tensor){"out", TN_F32, TN_OUT, rows * (s.V ? (size_t)s.V : D), tol};
@@ -232,7 +217,7 @@ static void fill(tn_rng *rng, const tn_shape *shape, int pass, tn_tensor *t) {
     }
     for (int64_t i = 0; i < s.layers; i++)
         t[T_TABLE].i32[i * TN_DECODE_STEP_COLUMNS + TN_DECODE_STEP_WEIGHTS] =
-            (int32_t)(attention_in(&s, i) ? caches_before(&s, i) : 0);
+            (int32_t)(tn_decode_step_attends(&s, i) ? tn_decode_step_caches(&s, i) : 0);
     for (int64_t r = 0; r < s.rows; r++) { /* slots in descending order, so that none is its row's number */
         t[T_STEPS].i32[r] = s.V ? (int32_t)tn_rng_below(rng, (uint32_t)s.V) : 0;
         t[T_STEPS].i32[s.rows + r] =
@@ -320,7 +305,7 @@ static uses uses_of(const tn_decode_step_shape *s, const tn_tensor *t, int64_t l
     for (int64_t r = 0; r < s->rows; r++) {
         const int64_t pos = t[T_STEPS].i32[s->rows + r],
                       place = layer * s->slots + t[T_STEPS].i32[2 * s->rows + r];
-        const bool conv = conv_in(s, layer), attention = attention_in(s, layer),
+        const bool conv = tn_decode_step_convolves(s, layer), attention = tn_decode_step_attends(s, layer),
                    h = !conv || (attention && t[T_GIVEN].i32[layer * s->rows + r]),
                    cheap = conv && (!h || s->added);
         if (cheap && (pos < s->K ? pos + 1 : s->K) > u.taps)
@@ -369,7 +354,7 @@ static bool weight_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, in
 /* The layer that a cache belongs to. */
 static int64_t layer_of(const tn_decode_step_shape *s, int64_t cache) {
     int64_t layer = 0;
-    while (!attention_in(s, layer) || caches_before(s, layer) < cache)
+    while (!tn_decode_step_attends(s, layer) || tn_decode_step_caches(s, layer) < cache)
         layer++;
     return layer;
 }
@@ -389,7 +374,7 @@ static bool state_is_seen(const tn_decode_step_shape *s, const tn_tensor *t, int
         const int64_t layer = layer_of(s, place / s->slots),
                       projected = t[T_PROJECTED].i32[layer * s->slots + place % s->slots],
                       first = projected < pos ? projected : pos;
-        const bool h = !conv_in(s, layer) || t[T_GIVEN].i32[layer * s->rows + r];
+        const bool h = !tn_decode_step_convolves(s, layer) || t[T_GIVEN].i32[layer * s->rows + r];
         return at < first || at > pos || !(h || pos + 1 - first >= TN_DECODE_STEP_PENDING);
     }
     return true;
@@ -451,8 +436,8 @@ static void least(const tn_shape *shape, int pass, const tn_tensor *t, double *f
                   (u.project ? 2 * D * width : 0);
         operations += rows * (5 * D + 4 * D * F);
         for (int64_t r = 0; r < s.rows; r++) {
-            const bool conv = conv_in(&s, layer),
-                       h = !conv || (attention_in(&s, layer) && t[T_GIVEN].i32[layer * s.rows + r]),
+            const bool conv = tn_decode_step_convolves(&s, layer),
+                       h = !conv || (tn_decode_step_attends(&s, layer) && t[T_GIVEN].i32[layer * s.rows + r]),
                        cheap = conv && (!h || s.added);
             const double seen = (double)seen_of(&s, t[T_STEPS].i32[s.rows + r] + 1);
             operations += h ? 4 * D * D + 4 * D * width + 4 * D * seen : 0;

@@ -65,9 +65,7 @@ static tn_status steps_check(const tn_decoder *d, const tn_decoder_steps *s) {
     if (s->count < 1 || s->rows < 1 || s->rows > d->slots)
         return tn_fail(ctx, TN_ERR_ARG, "%lld steps of %lld sequences, of a state of %lld",
                        (long long)s->count, (long long)s->rows, (long long)d->slots);
-    for (int64_t i = 0; i < d->m->config.layers; i++)
-        if (tn_decoder_is_given(&d->m->config, i) && !s->given)
-            return tn_fail(ctx, TN_ERR_ARG, "a control wants its mask");
+    TN_TRY(tn_decoder_given_check(d, s->given));
     for (int64_t r = 0; r < s->rows; r++) {
         TN_TRY(tn_decoder_slot_check(d, s->slots[r]));
         for (int64_t other = 0; other < r; other++)

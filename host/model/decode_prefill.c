@@ -341,9 +341,7 @@ static tn_status prompt_check(const tn_decoder *d, const int32_t *tokens, int64_
     tn_context *ctx = tn_device_context(d->m->dev);
     if (count < 1)
         return tn_fail(ctx, TN_ERR_ARG, "an empty prompt");
-    for (int64_t i = 0; i < d->m->config.layers; i++)
-        if (tn_decoder_is_given(&d->m->config, i) && !given)
-            return tn_fail(ctx, TN_ERR_ARG, "a control wants its mask");
+    TN_TRY(tn_decoder_given_check(d, given));
     for (int64_t t = 0; t < count; t++)
         if (tokens[t] < 0 || tokens[t] >= d->m->config.vocab)
             return tn_fail(ctx, TN_ERR_INPUT, "token %d at position %lld is outside the vocabulary of %lld",

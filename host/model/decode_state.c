@@ -17,13 +17,14 @@ bool tn_decoder_chooses(const tn_model_config *c, int64_t layer) {
     return tn_layer_has_conv(c, layer) && tn_layer_has_attention(c, layer);
 }
 
-bool tn_decoder_is_given(const tn_model_config *c, int64_t layer) {
+/* Does a control decide in the layer, by what its caller knows alone? */
+static bool is_given(const tn_model_config *c, int64_t layer) {
     return tn_decoder_chooses(c, layer) && !tn_layer_has_router(c, layer) &&
            tn_layer_mixer(c, layer) != TN_MIXER_MATCH;
 }
 
 void tn_decoder_given(const tn_model_config *c, const tn_control_rows *rows, int64_t layer, uint8_t *given) {
-    if (tn_decoder_is_given(c, layer))
+    if (is_given(c, layer))
         tn_control_mask(c, rows, layer, given);
     else
         memset(given, TN_DECODE_STEP_ROUTER, (size_t)rows->count);
@@ -180,6 +181,13 @@ int64_t tn_decoder_capacity(const tn_decoder *d) {
 
 double tn_decoder_bytes(const tn_decoder *d) {
     return tn_decoder_bytes_of(&d->m->config, d->slots, d->capacity);
+}
+
+tn_status tn_decoder_given_check(const tn_decoder *d, const uint8_t *given) {
+    for (int64_t i = 0; i < d->m->config.layers; i++)
+        if (is_given(&d->m->config, i) && !given)
+            return tn_fail(tn_device_context(d->m->dev), TN_ERR_ARG, "a control wants its mask");
+    return TN_OK;
 }
 
 tn_status tn_decoder_slot_check(const tn_decoder *d, int64_t slot) {

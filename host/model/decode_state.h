@@ -52,8 +52,8 @@ tn_status tn_decoder_slot_check(const tn_decoder *d, int64_t slot);
 int64_t tn_decoder_caches(const tn_model_config *c, int64_t layer);
 /* Does a router or a control decide in the layer? */
 bool tn_decoder_chooses(const tn_model_config *c, int64_t layer);
-/* Does a control, by what its caller knows alone? */
-bool tn_decoder_is_given(const tn_model_config *c, int64_t layer);
+/* TN_ERR_ARG where a control needs a mask, by what its caller knows alone, and there is none. */
+tn_status tn_decoder_given_check(const tn_decoder *d, const uint8_t *given);
 /* The code of a token that a sequence reads at `position`, with all before it known; 0 where the model is not
  * told of repeats. */
 tn_status tn_decoder_code(tn_decoder *d, int64_t slot, int64_t position, int32_t token, int32_t *code);

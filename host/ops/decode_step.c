@@ -81,13 +81,17 @@ int64_t tn_decode_step_floats(const tn_decode_step_key *s) {
     return s->layers * 2 * s->D * s->F + s->conv * s->D * s->D + s->attention * global + s->V * s->D;
 }
 
+bool tn_decode_step_convolves(const tn_decode_step_shape *s, int64_t layer) {
+    return s->conv && !(s->without_conv >> layer & 1);
+}
+
 bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer) {
     return s->attention && !(s->without_attention >> layer & 1);
 }
 
-int64_t tn_decode_step_caches(const tn_decode_step_shape *s) {
+int64_t tn_decode_step_caches(const tn_decode_step_shape *s, int64_t layers) {
     int64_t count = 0;
-    for (int64_t i = 0; i < s->layers; i++)
+    for (int64_t i = 0; i < layers; i++)
         count += tn_decode_step_attends(s, i);
     return count;
 }
@@ -178,14 +182,14 @@ static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
                               .K = s->K,
                               .F = s->F,
                               .V = s->V,
-                              .attention = tn_decode_step_caches(s),
+                              .attention = tn_decode_step_caches(s, s->layers),
                               .router = s->router,
                               .rope = s->rope,
                               .added = s->added,
                               .mixed = s->without_conv || s->without_attention || s->without_router,
                               .coded = s->coded};
     for (int64_t i = 0; i < s->layers; i++)
-        key.conv += s->conv && !(s->without_conv >> i & 1);
+        key.conv += tn_decode_step_convolves(s, i);
     return key;
 }
 

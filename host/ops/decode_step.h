@@ -31,6 +31,12 @@ typedef struct tn_decode_step_shape {
 
 extern const struct tn_op tn_decode_step_op;
 
+/* Has layer `layer` the convolution, or attention? */
+bool tn_decode_step_convolves(const tn_decode_step_shape *s, int64_t layer);
+bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer);
+/* Caches of keys and values of the first `layers` layers: the number of the next one's. */
+int64_t tn_decode_step_caches(const tn_decode_step_shape *s, int64_t layers);
+
 /* Positions of u that a state keeps of each sequence: a power of two, TN_DECODE_STEP_PENDING + K − 1 or more.
  */
 int64_t tn_decode_step_ring(int64_t K);

@@ -196,11 +196,11 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     (void)pass;
     (void)shape;
     if (call->launches) {
-        *call->launches =
-            s->layers * (2 + 2 * (s->F > 0)) + (s->V > 0) + tn_decode_step_caches(s) * (3 + s->rope);
+        *call->launches = s->layers * (2 + 2 * (s->F > 0)) + (s->V > 0) +
+                          tn_decode_step_caches(s, s->layers) * (3 + s->rope);
         return TN_OK;
     }
-    if (s->rows == 0)
+    if (s->rows == 0) /* keys are shared among 2048 / rows groups */
         return TN_OK;
     TN_TRY(room(&c));
     if (s->rope)

@@ -122,8 +122,6 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
         *call->launches = launches_of(shape);
         return TN_OK;
     }
-    if (s->rows == 0)
-        return TN_OK;
     TN_TRY(tn_device_scratch(dev, 0, (size_t)(s->rows * (3 * s->D + s->F)) * sizeof(float), &c.work));
     if (s->attention)
         TN_TRY(tn_decode_step_sums(dev, &c.sizes, 2 * s->H + s->D, &c.sums));

@@ -31,9 +31,6 @@ int64_t tn_decode_step_floats(const tn_decode_step_key *s);
  * leave them after so many, without an error)? An upper bound. false: `why` says so. */
 bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int lanes_at_most, int chunk,
                          int64_t rows, char *why, size_t size);
-/* Has layer `layer` attention? How many have? */
-bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer);
-int64_t tn_decode_step_caches(const tn_decode_step_shape *s);
 /* What all launches of a call are told; `chunk`: keys of a chunk. */
 decode_step_sizes tn_decode_step_sizes(const tn_decode_step_call *call, int64_t chunk);
 /* Keys that the row with the longest context sees; chunks of them that have one of those. */

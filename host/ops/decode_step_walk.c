@@ -90,7 +90,7 @@ static bool is_split(const tn_decode_step_call *call, int64_t alone) {
     const tn_decode_step_shape *s = call->shape;
     const double known = call->args->share > 0 ? call->args->share : 0.01, share = s->conv ? known : 1,
                  width = (double)(s->D / s->H * s->Hkv), layers = (double)s->layers,
-                 caches = (double)tn_decode_step_caches(s),
+                 caches = (double)tn_decode_step_caches(s, s->layers),
                  bytes = 2.0 * (double)tn_decode_step_seen(call) * width * sizeof(float);
     return s->attention && layers * share * bytes > caches * caches * (double)alone * 1024;
 }
@@ -105,11 +105,9 @@ static tn_status run(tn_device *dev, int pass, const void *shape, const void *pl
     (void)pass;
     (void)shape;
     if (call->launches) {
-        *call->launches = split ? 2 * tn_decode_step_caches(s) + 1 : 1;
+        *call->launches = split ? 2 * tn_decode_step_caches(s, s->layers) + 1 : 1;
         return TN_OK;
     }
-    if (s->rows == 0)
-        return TN_OK;
     if (s->rope)
         TN_TRY(tn_rope_turns(dev, p->turns, s->D / s->H, TN_ROPE_BASE, &turns));
     return split ? walk_split(dev, p, call, sizes, turns)
