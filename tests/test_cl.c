@@ -201,6 +201,7 @@ START_TEST(test_launch_failures) {
     ck_assert(strstr(ctx.message, "gelu_forward") != NULL);
     ck_assert(tn_launch(dev, k, tn_range_1d(4, 1), tn_arg_i32((int64_t)1 << 40)) != TN_OK);
     ck_ok(&ctx, tn_launch(dev, k, tn_range_1d(0, 1), tn_arg_i32(1))); /* nothing to do */
+    ck_assert_int_eq(tn_launch(dev, NULL, tn_range_1d(4, 1), tn_arg_i32(1)), TN_ERR_ARG);
     close_device();
 }
 END_TEST

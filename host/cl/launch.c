@@ -82,6 +82,8 @@ static tn_status check_private(tn_device *dev, const tn_kernel *kernel) {
 tn_status tn_launch_args(tn_device *dev, tn_kernel *kernel, tn_range range, const tn_arg *args, int count) {
     char text[200];
     size_t group = 1, local = 0;
+    if (!kernel)
+        return tn_fail(dev->ctx, TN_ERR_ARG, "launch of a kernel that the variant's plan did not make");
     for (int i = 0; i < range.dims; i++) {
         if (range.global[i] == 0)
             return TN_OK;

@@ -156,12 +156,25 @@ bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int 
     return false;
 }
 
+static bool routes(const tn_decode_step_shape *s, int64_t layer) {
+    return s->router && !(s->without_router >> layer & 1);
+}
+
+/* Has each layer a track, and each with a router both? */
+static bool tracks_go_together(const tn_decode_step_shape *s) {
+    for (int64_t i = 0; i < s->layers; i++) {
+        const bool conv = tn_decode_step_convolves(s, i), attends = tn_decode_step_attends(s, i);
+        if ((!conv && !attends) || (routes(s, i) && !(conv && attends)))
+            return false;
+    }
+    return s->conv || s->attention;
+}
+
 static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a) {
     tn_context *ctx = tn_device_context(dev);
     if (s->H < 1 || s->D % s->H || s->Hkv < 1 || s->H % s->Hkv || s->K < 1 || s->rows > s->slots ||
-        (!s->conv && !s->attention) || ((s->router || s->added) && !(s->conv && s->attention)) ||
-        s->layers > 64 || (s->rope && s->D / s->H % 2) || (s->coded && !s->V) ||
-        (s->without_conv & s->without_attention))
+        ((s->router || s->added) && !(s->conv && s->attention)) || s->layers > 64 ||
+        (s->rope && s->D / s->H % 2) || (s->coded && !s->V) || !tracks_go_together(s))
         return tn_fail(ctx, TN_ERR_ARG,
                        "decode_step: D=%lld in H=%lld heads on Hkv=%lld of keys, K=%lld taps, %lld rows of "
                        "%lld sequences, V=%lld and what its %lld layers have and lack do not go together",
@@ -171,6 +184,19 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
         return tn_fail(ctx, TN_ERR_ARG, "decode_step: position %lld of a state with room for %lld",
                        (long long)a->context, (long long)s->capacity);
     return TN_OK;
+}
+
+/* The shape as variants see it: it has what one of its layers has. */
+static tn_decode_step_shape had_of(const tn_decode_step_shape *s) {
+    tn_decode_step_shape had = *s;
+    had.conv = had.attention = had.router = 0;
+    for (int64_t i = 0; i < s->layers; i++) {
+        had.conv |= tn_decode_step_convolves(s, i);
+        had.attention |= tn_decode_step_attends(s, i);
+        had.router |= routes(s, i);
+    }
+    had.rope = s->rope && had.attention;
+    return had;
 }
 
 static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
@@ -193,17 +219,22 @@ static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
     return key;
 }
 
+static tn_status call_run(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a,
+                          int64_t *launches) {
+    const tn_decode_step_shape had = had_of(s);
+    const tn_decode_step_key key = key_of(&had);
+    return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){&had, a, launches});
+}
+
 tn_status tn_decode_step_forward(tn_device *dev, const tn_decode_step_shape *s,
                                  const tn_decode_step_args *a) {
-    const tn_decode_step_key key = key_of(s);
     TN_TRY(check(dev, s, a));
-    return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){s, a, NULL});
+    return call_run(dev, s, a, NULL);
 }
 
 tn_status tn_decode_step_launches(tn_device *dev, const tn_decode_step_shape *s, int64_t context,
                                   double share, int64_t *out) {
-    const tn_decode_step_key key = key_of(s);
     const tn_decode_step_args a = {.context = context, .share = share};
     *out = 0;
-    return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){s, &a, out});
+    return call_run(dev, s, &a, out);
 }
