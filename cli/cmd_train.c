@@ -161,7 +161,8 @@ static tn_status price(tn_device *dev, bool resume, tn_train_config *c) {
 static tn_status summarise(tn_device *dev, const tn_cli_args *args, const tn_train_config *c,
                            const char *folder, const tn_train_result *result) {
     tn_run_summary summary;
-    const tn_savings_options timing = {.longest_pass_s = TN_SAVINGS_LONGEST_PASS_S};
+    const tn_savings_options timing = {.seconds = tn_cli_real(args, "seconds", 0),
+                                       .longest_pass_s = TN_SAVINGS_LONGEST_PASS_S};
     TN_TRY(tn_run_finish(dev, c, folder, result, tn_cli_int(args, "sequences", SUMMARY_SEQUENCES), &timing,
                          &summary));
     if (tn_cli_given(args, "json"))
@@ -291,6 +292,7 @@ static const tn_cli_option options[] = {
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},
     {"checkpoint-every", 0, "N", TN_CLI_INT, "steps between checkpoints (100)", 1, 1e8},
     {"sequences", 0, "M", TN_CLI_INT, "held-out sequences of summary.json (2000)", 1, 1e8},
+    TN_CLI_SAVINGS_SECONDS,
     TN_CLI_JSON("at the end what summary.json holds, instead of text"),
     TN_CLI_DEVICE,
     TN_CLI_QUIET,

@@ -17,9 +17,9 @@
 const command commands[COMMANDS] = {
     [TRAIN] = {"train",
                "train --distance 6 --mixer routed --steps 3 --phase1 1 --batch 2 --layers 1 --width 32 "
-               "--sequences 2 --checkpoint-every 2 -q -o run",
+               "--sequences 2 --seconds 0.02 --checkpoint-every 2 -q -o run",
                "run/model.safetensors", true},
-    [EVAL] = {"eval", "eval trained --json --sequences 2 -q", "stdout", false},
+    [EVAL] = {"eval", "eval trained --json --sequences 2 --seconds 0.02 -q", "stdout", false},
     [INFER] = {"infer", "infer trained --tokens tokens.safetensors --logits logits.safetensors -q",
                "logits.safetensors", false},
     [VERIFY] = {"verify", "verify --op row_gather -n 1 -q", "stdout", false},

@@ -25,6 +25,7 @@ rusticl)
   name="rusticl" platform="rusticl" device="llvmpipe"
   RUSTICL_ENABLE=llvmpipe
   export RUSTICL_ENABLE
+  [ -n "${TURNOUT_TEST_ALL:-}" ] || cases=2 # its compiler takes seconds for a kernel of attention
   shows llvmpipe || absent "$name" "mesa-opencl-icd is not installed, or shows no device with RUSTICL_ENABLE=llvmpipe"
   ;;
 intel)

@@ -108,7 +108,7 @@ Suite *tn_test_op_suite(const char *op, int cases) {
     op_name = op;
     op_cases = cases;
 #ifdef __SANITIZE_ADDRESS__ /* it is the C code around the kernels that counts here */
-    op_cases = cases < 8 ? cases : 8;
+    op_cases = cases < 4 ? cases : 4;
 #endif
     Suite *suite = suite_create(op);
     TCase *fuzz = tcase_create("cases");

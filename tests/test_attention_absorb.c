@@ -30,7 +30,7 @@ START_TEST(rows_repeat) {
 END_TEST
 
 int main(void) {
-    Suite *suite = tn_test_op_suite("attention_absorb", 12);
+    Suite *suite = tn_test_op_suite("attention_absorb", 8);
     TCase *lists = tcase_create("rows");
     tcase_add_test(lists, rows_repeat);
     suite_add_tcase(suite, lists);

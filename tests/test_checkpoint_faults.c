@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define TINY                                                                                                 \
-    "train --distance 6 --layers 1 --width 16 --heads 1 --batch 2 --sequences 4 --quiet --phase1 1 --ramp "  \
+    "train --distance 6 --layers 1 --width 16 --heads 1 --batch 2 --sequences 4 --seconds 0.02 --quiet "     \
+    "--phase1 1 --ramp "                                                                                     \
     "1 "
 
 /* The run that every test begins with, trained once. */
@@ -131,7 +132,7 @@ START_TEST(weights_that_are_not_finite) {
     shell("cp a/model.safetensors kept");
     for (size_t i = 0; i < 3; i++) {
         rewrite("a/model.safetensors", (change){.tensor = tensor, .index = 5, .value = bad[i]});
-        gives(2, "eval %s/a --quiet --sequences 4", tensor, "index 5");
+        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", tensor, "index 5");
         gives(2, "infer %s/a --tokens %s/in --logits %s/out", tensor, i == 0 ? "nan" : "inf");
         ck_assert(!tn_file_exists(in_folder("out")));
         shell("cp kept a/model.safetensors");
@@ -144,7 +145,7 @@ END_TEST
 START_TEST(results_that_are_not_finite) {
     write_tokens();
     rewrite("a/model.safetensors", (change){.tensor = "layers.0.norm1.weight", .times = 3e38f});
-    gives(3, "eval %s/a --quiet --sequences 4", "layers.0.norm1", "inf");
+    gives(3, "eval %s/a --quiet --sequences 4 --seconds 0.02", "layers.0.norm1", "inf");
     gives(3, "infer %s/a --tokens %s/in --logits %s/out", "layers.0.norm1", "sequence 0");
     ck_assert(!tn_file_exists(in_folder("out")));
 }
@@ -165,7 +166,7 @@ START_TEST(config_against_model) {
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         shell("cp a/config.json kept && sed -i 's/%s/%s/' a/config.json && ! cmp -s a/config.json kept",
               edits[i].from, edits[i].to);
-        gives(2, "eval %s/a --quiet --sequences 4", edits[i].field, edits[i].value);
+        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", edits[i].field, edits[i].value);
         gives(2, "infer %s/a --tokens %s/in --logits %s/out", edits[i].field, edits[i].value);
         shell("mv kept a/config.json");
     }
@@ -183,7 +184,7 @@ END_TEST
 START_TEST(another_runs_files) {
     ck_assert_msg(program_run(TINY "--steps 3 --lr 0.002 -o %s/b", test_folder) == 0, "%s", program_output);
     shell("cp b/model.safetensors b/state.safetensors a");
-    gives(2, "eval %s/a --quiet --sequences 4", "another run", "lr 0.002");
+    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "another run", "lr 0.002");
     gives(2, "train --resume --quiet -o %s/a", "another run", "lr 0.002");
 }
 END_TEST
@@ -213,22 +214,23 @@ START_TEST(hurt_checkpoints) {
     shell("cp a/model.safetensors kept");
     for (size_t i = 0; i < sizeof meta / sizeof meta[0]; i++) {
         rewrite("a/model.safetensors", (change){.key = meta[i].key, .text = meta[i].text});
-        gives(2, "eval %s/a --quiet --sequences 4", "model.safetensors", meta[i].word);
+        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "model.safetensors", meta[i].word);
         shell("cp kept a/model.safetensors");
     }
     ck_assert(tn_file_read(&ctx, in_folder("kept"), &bytes, &size) == TN_OK);
     for (size_t i = 0; i < 3; i++) {
         memcpy(bytes, lengths[i], 8);
         write_bytes(in_folder("a/model.safetensors"), bytes, size);
-        gives(2, "eval %s/a --quiet --sequences 4", "model.safetensors", "shorter than its header");
+        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "model.safetensors",
+              "shorter than its header");
     }
     tn_free(&ctx, bytes);
     shell("sed 's/\"dtype\":\"F32\"/\"dtype\":\"I32\"/' kept >a/model.safetensors");
-    gives(2, "eval %s/a --quiet --sequences 4", "embed.weight is I32", "F32 [192,16]");
+    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "embed.weight is I32", "F32 [192,16]");
     shell("sed 's/layers.0.mixer.q.weight/layers.0.mixer.k.weight/' kept >a/model.safetensors");
-    gives(2, "eval %s/a --quiet --sequences 4", "model.safetensors", "not a JSON object");
+    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "model.safetensors", "not a JSON object");
     shell("sed 's/layers.0.mixer.q.weight/layers.0.mixer.Q.weight/' kept >a/model.safetensors");
-    gives(2, "eval %s/a --quiet --sequences 4", "layers.0.mixer.q.weight", "missing");
+    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "layers.0.mixer.q.weight", "missing");
 }
 END_TEST
 
@@ -290,15 +292,15 @@ START_TEST(what_a_resume_takes) {
     gives(2, "train --resume --quiet --distance 7 -o %s/a", "distance 6", "7");
     gives(2, "train --resume --quiet --steps 5 -o %s/a", "steps 3", "5");
     gives(2, "train --resume --quiet --no-curriculum -o %s/a", "curriculum true", "false");
-    gives(0, "train --resume --quiet --lr 0.003 --sequences 4 -o %s/a", "accuracy", "");
+    gives(0, "train --resume --quiet --lr 0.003 --sequences 4 --seconds 0.02 -o %s/a", "accuracy", "");
     /* killed before its first checkpoint: config.json alone, and no other option is needed to begin */
     shell("cd a && rm state.safetensors model.safetensors metrics.csv summary.json routes.csv");
-    gives(0, "train --resume --quiet --sequences 4 -o %s/a", "accuracy", "");
+    gives(0, "train --resume --quiet --sequences 4 --seconds 0.02 -o %s/a", "accuracy", "");
     shell(
         "cmp a/model.safetensors whole/model.safetensors && cmp a/state.safetensors whole/state.safetensors");
     /* the model alone, cut off between the last state and it */
     shell("rm a/model.safetensors");
-    gives(0, "train --resume --quiet --sequences 4 -o %s/a", "accuracy", "");
+    gives(0, "train --resume --quiet --sequences 4 --seconds 0.02 -o %s/a", "accuracy", "");
     shell("cmp a/model.safetensors whole/model.safetensors");
 }
 END_TEST
@@ -355,7 +357,7 @@ START_TEST(one_at_a_time) {
     /* nobody has it now, whatever its file says */
     gives(2, "train --resume --quiet --lr 0.5 -o %s/busy", "lr 0.003", "0.5");
     shell("sed -i 's/\"steps\": 10000000/\"steps\": 2/' busy/config.json && rm -f busy/state.safetensors");
-    gives(0, "train --resume --quiet --sequences 4 -o %s/busy", "accuracy", "");
+    gives(0, "train --resume --quiet --sequences 4 --seconds 0.02 -o %s/busy", "accuracy", "");
     ck_assert(!tn_file_exists(in_folder("busy/.lock")));
     snprintf(line, sizeof line,
              "study --only far --seeds 1 --steps 10000000 --distances 14 --quiet -o %s/study", test_folder);

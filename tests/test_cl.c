@@ -306,6 +306,28 @@ START_TEST(test_cache) {
 }
 END_TEST
 
+/* A driver that keeps kernels itself is not asked for binaries, but for a folder that is named. */
+START_TEST(test_cache_by_itself) {
+    char folder[300], path[300];
+    test_folder_make();
+    snprintf(folder, sizeof folder, "%s/turnout", test_folder);
+    setenv("XDG_CACHE_HOME", test_folder, 1);
+    for (int empty = 0; empty < 2; empty++) {
+        if (empty)
+            setenv("TURNOUT_CACHE", "", 1);
+        else
+            unsetenv("TURNOUT_CACHE");
+        gelu_of_one();
+        open_device();
+        const bool stores =
+            !(tn_device_get_info(dev)->quirks & (TN_QUIRK_NO_BINARIES | TN_QUIRK_KEEPS_KERNELS));
+        close_device();
+        ck_assert_int_eq(access(folder, F_OK) == 0 && only_file(folder, path, sizeof path) == 1, stores);
+    }
+    test_folder_remove();
+}
+END_TEST
+
 /* Intel's compiler for GPUs ends the program at a prefetch: neither set there nor tried. */
 START_TEST(test_what_only_cpus_take) {
     const tn_op *op = tn_op_find("causal_conv");
@@ -368,7 +390,9 @@ START_TEST(test_quirks) {
     ck_assert(tn_quirk_lookup("rusticl", "llvmpipe (LLVM 15)", "22.3", &reason) & TN_QUIRK_EVENTS_USELESS);
     ck_assert(tn_quirk_lookup("Clover", "AMD RADEON", "22.3", &reason) & TN_QUIRK_SKIP_DEVICE);
     ck_assert(reason != NULL);
-    ck_assert(tn_quirk_lookup("Portable Computing Language", "pthread", "3.1", &reason) == 0);
+    ck_assert(tn_quirk_lookup("Portable Computing Language", "pthread", "3.1", &reason) ==
+              TN_QUIRK_KEEPS_KERNELS);
+    ck_assert(tn_quirk_lookup("NVIDIA CUDA", "NVIDIA H100", "570", &reason) == 0);
 }
 END_TEST
 
@@ -384,6 +408,7 @@ int main(void) {
     tcase_add_test(t, test_launch_failures);
     tcase_add_test(t, test_kernel_folder);
     tcase_add_test(t, test_cache);
+    tcase_add_test(t, test_cache_by_itself);
     tcase_add_test(t, test_what_only_cpus_take);
     tcase_add_test(t, test_tuned_outlives_a_commit);
     tcase_add_test(t, test_quirks);

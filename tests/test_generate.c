@@ -398,7 +398,7 @@ END_TEST
 START_TEST(trained) {
     gives(0, "",
           "$T train --task text --data $R/text --length 32 --layers 1 --width 32 --heads 2 --batch 2 "
-          "--steps 3 --phase1 1 --ramp 1 --sequences 2 -q -o run >/dev/null");
+          "--steps 3 --phase1 1 --ramp 1 --sequences 2 --seconds 0.02 -q -o run >/dev/null");
     gives(0, "", "$T generate run -p abc -n 30 --temperature 1 --seed 18446744073709551615 >a");
     gives(0, "", "$T generate run -p abc -n 30 --temperature 1 --seed 18446744073709551615 >b && cmp a b");
     ck_assert_int_eq(shell("test $(wc -c <a) = 30"), 0);

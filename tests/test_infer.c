@@ -92,7 +92,7 @@ START_TEST(test_infer) {
     in_folder(out, sizeof out, "out.safetensors");
     in_folder(model, sizeof model, "run/model.safetensors");
     snprintf(line, sizeof line,
-             "train --distance 20 %s --width 32 --steps 30 --phase1 10 --ramp 5 --sequences 4 "
+             "train --distance 20 %s --width 32 --steps 30 --phase1 10 --ramp 5 --sequences 4 --seconds 0.02 "
              "--quiet -o %s/run",
              models[_i], test_folder);
     program_gives(0, line, "accuracy");

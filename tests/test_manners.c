@@ -359,7 +359,7 @@ START_TEST(json_of_a_run) {
     char path[80];
     test_folder_make();
     ck_assert_int_eq(program_run("train --distance 6 --steps 2 --batch 2 --width 16 --heads 1 --layers 1 "
-                                 "--sequences 8 -q --json -o %s/run 2>/dev/null #",
+                                 "--sequences 8 --seconds 0.02 -q --json -o %s/run 2>/dev/null #",
                                  test_folder),
                      0);
     snprintf(path, sizeof path, "%s/run/summary.json", test_folder);

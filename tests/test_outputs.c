@@ -21,7 +21,7 @@
 
 #define BENCH "$T bench --op row_gather --pass forward --shape R=64,N=4096,D=64 --seconds 0.01 -q"
 #define SWEEP "TURNOUT_TEST_CELLS=1 $T sweep --timeout 0.6"
-#define TRAIN "$T train --steps 1 --layers 1 --width 32 --distance 14 --sequences 8 -q"
+#define TRAIN "$T train --steps 1 --layers 1 --width 32 --distance 14 --sequences 8 --seconds 0.02 -q"
 #define INFER "$T infer run --tokens tokens --logits "
 
 static char run[TEST_FOLDER], said[65536]; /* run: of a trained model, made once */

@@ -13,13 +13,13 @@
 /* Small: every phase of the curriculum in 60 steps of a fraction of a second. */
 #define SMALL                                                                                                \
     "train --distance 14 --layers 2 --width 32 --batch 8 --steps 60 --phase1 20 --ramp 20 --log-every 1 "    \
-    "--checkpoint-every 7 --sequences 20 --quiet --seed 3"
+    "--checkpoint-every 7 --sequences 20 --seconds 0.02 --quiet --seed 3"
 
 /* The shorter task first, then the run's own, with a head that starts as the embedding. */
 #define MQAR                                                                                                 \
     "train --task mqar --length 32 --pairs 4 --layers 2 --width 32 --batch 4 --steps 60 --phase1 20 "        \
     "--ramp 20 --short-steps 10 --short-length 16 --head-init 0.1 --log-every 1 --checkpoint-every 7 "       \
-    "--sequences 20 --quiet --seed 3"
+    "--sequences 20 --seconds 0.02 --quiet --seed 3"
 
 /* λ is steered, which is part of the state. */
 #define BUDGET SMALL " --budget 0.2 --price known --explore 3 --explore-below 0 --gate-margin 0"
@@ -27,7 +27,8 @@
 /* Layers that differ, and a window. */
 #define LAYERS                                                                                               \
     "train --distance 14 --layers 3 --mixers conv,routed,attention --window 5 --width 32 --batch 8 "         \
-    "--steps 60 --phase1 20 --ramp 20 --log-every 1 --checkpoint-every 7 --sequences 20 --quiet --seed 3"
+    "--steps 60 --phase1 20 --ramp 20 --log-every 1 --checkpoint-every 7 --sequences 20 --seconds 0.02 "     \
+    "--quiet --seed 3"
 
 static const char *const cut_lines[] = {SMALL, MQAR, BUDGET, LAYERS};
 
@@ -105,7 +106,7 @@ END_TEST
 START_TEST(test_wrong_answers_run_again) {
     static const char short_run[] =
         "train --distance 14 --layers 2 --width 32 --batch 8 --steps 8 --phase1 0 "
-        "--ramp 4 --lambda 0 --router-bias 0.1 --gate-margin 1 --sequences 20 --quiet";
+        "--ramp 4 --lambda 0 --router-bias 0.1 --gate-margin 1 --sequences 20 --seconds 0.02 --quiet";
     ck_assert_msg(program_run("%s --explore 1 --explore-below 0 -o %s/dense", short_run, test_folder) == 0,
                   "%s", program_output);
     ck_assert_msg(program_run("%s --explore 0 --explore-below 1 -o %s/again", short_run, test_folder) == 0,
@@ -122,7 +123,7 @@ START_TEST(test_shorter_task) {
     char line[300];
     static const char rest[] =
         "--layers 2 --width 32 --taps 16 --steps 6 --phase1 2 --ramp 2 --explore-below 0.5 "
-        "--penalty rows --sequences 20 --quiet";
+        "--penalty rows --sequences 20 --seconds 0.02 --quiet";
     ck_assert_msg(program_run("train --task mqar --length 64 --pairs 8 --batch 2 --short-steps 6 "
                               "--short-length 16 %s -o %s/shorter",
                               rest, test_folder) == 0,
@@ -189,7 +190,7 @@ START_TEST(test_layers_and_window) {
     program_gives(2, line, "the run in the folder has window 5", "6");
     snprintf(line, sizeof line, "train --mixers conv,routed,routed --resume --quiet -o %s/a", test_folder);
     program_gives(2, line, "mixer \"conv,routed,attention\"", "\"conv,routed,routed\"");
-    snprintf(line, sizeof line, "eval %s/a --sequences 5 --quiet --json", test_folder);
+    snprintf(line, sizeof line, "eval %s/a --sequences 5 --seconds 0.02 --quiet --json", test_folder);
     program_gives(0, line, "\"mixer\": \"conv,routed,attention\"");
     ck_assert_msg(strstr(program_output, "\"window\": 5") != NULL, "%s", program_output);
     ck_assert_msg(strstr(program_output, "[\n    0.0,") && strstr(program_output, " 100.0\n"), "%s",
@@ -197,7 +198,7 @@ START_TEST(test_layers_and_window) {
     /* Of 16 positions all rows see 136; with a window of 5, 70: attention, yet it saves something. */
     ck_assert_msg(
         program_run("train --distance 14 --layers 1 --mixer attention --window 5 --width 32 --batch 8 "
-                    "--steps 2 --sequences 5 --quiet --json -o %s/b",
+                    "--steps 2 --sequences 5 --seconds 0.02 --quiet --json -o %s/b",
                     test_folder) == 0,
         "%s", program_output);
     ck_assert_msg(strstr(program_output, "\"attention_pct\": 100.0,") &&
@@ -317,21 +318,22 @@ static void truncate_to(const char *name, double share) {
 START_TEST(test_damaged_run) {
     char line[300], name[200];
     ck_assert_msg(program_run(SMALL " --steps 3 -o %s/a", test_folder) == 0, "%s", program_output);
-    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --json", test_folder) == 0, "%s",
-                  program_output);
+    ck_assert_msg(program_run("eval %s/a --sequences 5 --seconds 0.02 --quiet --json", test_folder) == 0,
+                  "%s", program_output);
     ck_assert(strstr(program_output, "\"score_flops_saved_pct\"") && strstr(program_output, "\"accuracy\""));
-    ck_assert_msg(program_run("eval %s/a --sequences 5 --quiet --longest-pass 1e-7", test_folder) == 0, "%s",
-                  program_output);
+    ck_assert_msg(
+        program_run("eval %s/a --sequences 5 --seconds 0.02 --quiet --longest-pass 1e-7", test_folder) == 0,
+        "%s", program_output);
     ck_assert_msg(strstr(program_output, "attention was not timed: a pass would take about") &&
                       strstr(program_output, "ms a sequence, in batches") && !strstr(program_output, "nan"),
                   "%s", program_output);
-    snprintf(line, sizeof line, "eval %s/a --length 64", test_folder);
+    snprintf(line, sizeof line, "eval %s/a --length 64 --seconds 0.02", test_folder);
     program_gives(2, line, "--length does not belong");
     truncate_to("state.safetensors", 0.7);
     snprintf(line, sizeof line, SMALL " --steps 3 --resume -o %s/a", test_folder);
     program_gives(2, line, "state.safetensors", "safetensors file");
     truncate_to("model.safetensors", 0.7);
-    snprintf(line, sizeof line, "eval %s/a --quiet", test_folder);
+    snprintf(line, sizeof line, "eval %s/a --quiet --seconds 0.02", test_folder);
     program_gives(2, line, "model.safetensors");
     truncate_to("config.json", 0.5);
     program_gives(2, line, "config.json");

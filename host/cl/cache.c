@@ -1,7 +1,7 @@
 /* Our own cache of program binaries: $TURNOUT_CACHE, else $XDG_CACHE_HOME/turnout, else ~/.cache/turnout;
- * "off" turns it off. Key = hash of source, options, device, platform and driver; the file carries the key
- * and a checksum. A cache only saves time: anything doubtful is a miss, and a failure to store is not an
- * error. */
+ * "off" turns it off, and so does a driver that keeps kernels itself, unless TURNOUT_CACHE names a folder.
+ * Key = hash of source, options, device, platform and driver; the file carries the key and a checksum. A
+ * cache only saves time: anything doubtful is a miss, and a failure to store is not an error. */
 #include "internal.h"
 
 #include "file.h"
@@ -47,14 +47,15 @@ tn_status tn_cache_home(tn_context *ctx, const char *name, char **out) {
     return tn_path_join(ctx, home, under, out);
 }
 
-/* The cache's folder, made if need be; NULL when off or impossible. Caller frees. */
+/* The cache's folder, made if need be; NULL when off, useless or impossible. Caller frees. */
 static char *cache_folder(tn_device *dev) {
     tn_context *ctx = dev->ctx;
-    const char *named = getenv("TURNOUT_CACHE");
+    const char *said = getenv("TURNOUT_CACHE"), *named = said && said[0] ? said : NULL;
+    const uint32_t useless = TN_QUIRK_NO_BINARIES | (named ? 0 : TN_QUIRK_KEEPS_KERNELS);
     char *folder = NULL;
-    if ((named && strcmp(named, "off") == 0) || dev->info.quirks & TN_QUIRK_NO_BINARIES)
+    if ((named && strcmp(named, "off") == 0) || dev->info.quirks & useless)
         return NULL;
-    tn_status status = named && named[0] ? tn_strdup(ctx, named, &folder) : tn_cache_home(ctx, "", &folder);
+    tn_status status = named ? tn_strdup(ctx, named, &folder) : tn_cache_home(ctx, "", &folder);
     if (status == TN_OK && folder && tn_folder_make(ctx, folder) != TN_OK) {
         tn_free(ctx, folder);
         folder = NULL;

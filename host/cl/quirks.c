@@ -20,6 +20,9 @@ static const tn_quirk_row rows[] = {
      "Oclgrind sees reads past a buffer, but not past a view of one"},
     {"Oclgrind", NULL, NULL, TN_QUIRK_CLBLAST_UNSAFE,
      "CLBlast tunes its work-group sizes for real devices; under the interpreter one call takes minutes"},
+    {"Portable Computing Language", NULL, NULL, TN_QUIRK_KEEPS_KERNELS,
+     "PoCL keeps what it builds, and builds every kernel once more for a binary: twice the first run's time "
+     "to save half a second of later ones"},
     {"Clover", NULL, NULL, TN_QUIRK_SKIP_DEVICE,
      "Clover is retired upstream and miscompiles float16 kernels"},
 };

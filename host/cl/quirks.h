@@ -15,7 +15,9 @@ enum tn_quirk {
     TN_QUIRK_SHORT_LOOPS =
         1u << 5, /* long loops are cut short without an error: little work an item, as a GPU has it */
     TN_QUIRK_KERNEL_LIMITS =
-        1u << 6 /* what a kernel reports of its work-groups is wrong: the device's limits hold */
+        1u << 6, /* what a kernel reports of its work-groups is wrong: the device's limits hold */
+    TN_QUIRK_KEEPS_KERNELS =
+        1u << 7 /* the driver keeps what it builds: binaries go to a folder that TURNOUT_CACHE names alone */
 };
 
 typedef struct tn_quirk_row {
