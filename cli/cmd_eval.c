@@ -95,7 +95,7 @@ static const tn_cli_option options[] = {
     TN_CLI_TASK,
     {"sequences", 0, "M", TN_CLI_INT, "held-out sequences (1000)", 1, 1e8},
     {"seed", 's', "S", TN_CLI_UINT64, "seed of the sequences (99)"},
-    TN_CLI_SAVINGS_SECONDS,
+    TN_CLI_SAVINGS_SECONDS(""),
     TN_CLI_ENERGY,
     {"longest-pass", 0, "X", TN_CLI_REAL,
      "the attention mixer is not timed where one pass of it would take longer, by this model's time and the "

@@ -146,7 +146,7 @@ static const tn_cli_option options[] = {
     {"rows", 0, "NAME,...", TN_CLI_STRING,
      "these rows alone, by name or pattern, as --dry-run shows them; what they take of others must be there"},
     TN_CLI_SHARD,
-    {"seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings of a row (2)", 0.01, 3600},
+    TN_CLI_SAVINGS_SECONDS(" of a row"),
     {"dry-run", 0, NULL, TN_CLI_FLAG,
      "print the rows and about how long they take, and stop: nothing is run or written; with -o DIR those "
      "that "

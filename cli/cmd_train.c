@@ -292,7 +292,7 @@ static const tn_cli_option options[] = {
     {"log-every", 0, "N", TN_CLI_INT, "steps between rows of metrics.csv (10)", 1, 1e8},
     {"checkpoint-every", 0, "N", TN_CLI_INT, "steps between checkpoints (100)", 1, 1e8},
     {"sequences", 0, "M", TN_CLI_INT, "held-out sequences of summary.json (2000)", 1, 1e8},
-    TN_CLI_SAVINGS_SECONDS,
+    TN_CLI_SAVINGS_SECONDS(""),
     TN_CLI_JSON("at the end what summary.json holds, instead of text"),
     TN_CLI_DEVICE,
     TN_CLI_QUIET,

@@ -51,8 +51,8 @@ extern const char *const tn_cli_caches[]; /* "warm", "cold" */
         "samples", 0, "FILE.jsonl", TN_CLI_WRITES,                                                           \
             "write every batch behind the medians to FILE.jsonl, an object a row, for `turnout compare`"     \
     }
-#define TN_CLI_SAVINGS_SECONDS                                                                               \
-    { "seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings (2)", 0.01, 3600 }
+#define TN_CLI_SAVINGS_SECONDS(of)                                                                           \
+    { "seconds", 0, "X", TN_CLI_REAL, "time for measuring the savings" of " (2)", 0.01, 3600 }
 #define TN_CLI_JSON(help)                                                                                    \
     { "json", 0, NULL, TN_CLI_FLAG, help }
 #define TN_CLI_OUTPUT(help)                                                                                  \

@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "case.h"
+#include "variant.h"
 
 #include <stdio.h>
 
@@ -117,6 +118,25 @@ Suite *tn_test_op_suite(const char *op, int cases) {
     tcase_add_test(fuzz, test_cases_gpu_style);
     suite_add_tcase(suite, fuzz);
     return suite;
+}
+
+int tn_test_shape_hold(tn_device *dev, const tn_case *c, const tn_shape *shape) {
+    tn_context *ctx = tn_device_context(dev);
+    const tn_op *op = tn_op_find(c->op);
+    char text[256];
+    int fitted = 0;
+    tn_shape_print(c, shape, text, sizeof text);
+    for (int pass = 0; c->passes[pass]; pass++) {
+        tn_problem problem;
+        double worst;
+        ck_ok(ctx, tn_problem_make(ctx, dev, c, pass, shape, tn_test_seed(), &problem));
+        const tn_status status = tn_problem_verify(ctx, &problem, &worst);
+        ck_assert_msg(status == TN_OK || (status == TN_ERR_UNSUPPORTED && op && tn_variant_unfit(dev, op)),
+                      "%s %s, shape %s: %s", c->op, c->passes[pass], text, ctx->message);
+        fitted += status == TN_OK;
+        tn_problem_free(ctx, &problem);
+    }
+    return fitted;
 }
 
 void tn_test_buffers_make(tn_device *dev, const size_t *counts, int inputs, unsigned weights, int count,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "buffer.h"
+#include "case.h"
 #include "context.h"
 #include "suite.h"
 
@@ -24,6 +25,9 @@
 Suite *tn_test_op_suite(const char *op, int cases);
 /* Adds the same cases with one set of tunables, as TURNOUT_TUNE has them ("gelu.STREAM=1"). Once a suite. */
 void tn_test_op_tuned(Suite *suite, const char *tune);
+/* Every pass at the shape against the reference: how many ran. A variant that is tried may refuse the shape,
+ * the default not. */
+int tn_test_shape_hold(tn_device *dev, const tn_case *c, const tn_shape *shape);
 /* Buffers of counts[i] floats: the first `inputs` hold normal numbers, times 1/8 where `weights` has the bit
  * i, the rest zeros. */
 void tn_test_buffers_make(tn_device *dev, const size_t *counts, int inputs, unsigned weights, int count,

@@ -132,7 +132,7 @@ START_TEST(weights_that_are_not_finite) {
     shell("cp a/model.safetensors kept");
     for (size_t i = 0; i < 3; i++) {
         rewrite("a/model.safetensors", (change){.tensor = tensor, .index = 5, .value = bad[i]});
-        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", tensor, "index 5");
+        gives(2, "eval %s/a --quiet --sequences 4", tensor, "index 5");
         gives(2, "infer %s/a --tokens %s/in --logits %s/out", tensor, i == 0 ? "nan" : "inf");
         ck_assert(!tn_file_exists(in_folder("out")));
         shell("cp kept a/model.safetensors");
@@ -145,7 +145,7 @@ END_TEST
 START_TEST(results_that_are_not_finite) {
     write_tokens();
     rewrite("a/model.safetensors", (change){.tensor = "layers.0.norm1.weight", .times = 3e38f});
-    gives(3, "eval %s/a --quiet --sequences 4 --seconds 0.02", "layers.0.norm1", "inf");
+    gives(3, "eval %s/a --quiet --sequences 4", "layers.0.norm1", "inf");
     gives(3, "infer %s/a --tokens %s/in --logits %s/out", "layers.0.norm1", "sequence 0");
     ck_assert(!tn_file_exists(in_folder("out")));
 }
@@ -166,7 +166,7 @@ START_TEST(config_against_model) {
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         shell("cp a/config.json kept && sed -i 's/%s/%s/' a/config.json && ! cmp -s a/config.json kept",
               edits[i].from, edits[i].to);
-        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", edits[i].field, edits[i].value);
+        gives(2, "eval %s/a --quiet --sequences 4", edits[i].field, edits[i].value);
         gives(2, "infer %s/a --tokens %s/in --logits %s/out", edits[i].field, edits[i].value);
         shell("mv kept a/config.json");
     }
@@ -184,7 +184,7 @@ END_TEST
 START_TEST(another_runs_files) {
     ck_assert_msg(program_run(TINY "--steps 3 --lr 0.002 -o %s/b", test_folder) == 0, "%s", program_output);
     shell("cp b/model.safetensors b/state.safetensors a");
-    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "another run", "lr 0.002");
+    gives(2, "eval %s/a --quiet --sequences 4", "another run", "lr 0.002");
     gives(2, "train --resume --quiet -o %s/a", "another run", "lr 0.002");
 }
 END_TEST
@@ -214,23 +214,22 @@ START_TEST(hurt_checkpoints) {
     shell("cp a/model.safetensors kept");
     for (size_t i = 0; i < sizeof meta / sizeof meta[0]; i++) {
         rewrite("a/model.safetensors", (change){.key = meta[i].key, .text = meta[i].text});
-        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "model.safetensors", meta[i].word);
+        gives(2, "eval %s/a --quiet --sequences 4", "model.safetensors", meta[i].word);
         shell("cp kept a/model.safetensors");
     }
     ck_assert(tn_file_read(&ctx, in_folder("kept"), &bytes, &size) == TN_OK);
     for (size_t i = 0; i < 3; i++) {
         memcpy(bytes, lengths[i], 8);
         write_bytes(in_folder("a/model.safetensors"), bytes, size);
-        gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "model.safetensors",
-              "shorter than its header");
+        gives(2, "eval %s/a --quiet --sequences 4", "model.safetensors", "shorter than its header");
     }
     tn_free(&ctx, bytes);
     shell("sed 's/\"dtype\":\"F32\"/\"dtype\":\"I32\"/' kept >a/model.safetensors");
-    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "embed.weight is I32", "F32 [192,16]");
+    gives(2, "eval %s/a --quiet --sequences 4", "embed.weight is I32", "F32 [192,16]");
     shell("sed 's/layers.0.mixer.q.weight/layers.0.mixer.k.weight/' kept >a/model.safetensors");
-    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "model.safetensors", "not a JSON object");
+    gives(2, "eval %s/a --quiet --sequences 4", "model.safetensors", "not a JSON object");
     shell("sed 's/layers.0.mixer.q.weight/layers.0.mixer.Q.weight/' kept >a/model.safetensors");
-    gives(2, "eval %s/a --quiet --sequences 4 --seconds 0.02", "layers.0.mixer.q.weight", "missing");
+    gives(2, "eval %s/a --quiet --sequences 4", "layers.0.mixer.q.weight", "missing");
 }
 END_TEST
 

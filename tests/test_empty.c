@@ -9,26 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The pass holds what it leaves against the reference; a variant may refuse the shape, and the default not.
- */
-static int hold(tn_context *ctx, tn_device *dev, const tn_case *c, const tn_shape *shape) {
-    const tn_op *op = tn_op_find(c->op);
-    char text[256];
-    int fitted = 0;
-    tn_shape_print(c, shape, text, sizeof text);
-    for (int pass = 0; c->passes[pass]; pass++) {
-        tn_problem problem;
-        double worst;
-        ck_ok(ctx, tn_problem_make(ctx, dev, c, pass, shape, tn_test_seed(), &problem));
-        const tn_status status = tn_problem_verify(ctx, &problem, &worst);
-        ck_assert_msg(status == TN_OK || (status == TN_ERR_UNSUPPORTED && op && tn_variant_unfit(dev, op)),
-                      "%s %s, shape %s: %s", c->op, c->passes[pass], text, ctx->message);
-        fitted += status == TN_OK;
-        tn_problem_free(ctx, &problem);
-    }
-    return fitted;
-}
-
 enum { SHAPES = 40 };
 
 /* The first shape by default, and by each variant the first that fits it. */
@@ -38,11 +18,11 @@ static void every_variant(tn_context *ctx, tn_device *dev, const tn_case *c, con
     int passes = 0;
     while (c->passes[passes])
         passes++;
-    ck_assert_int_eq(hold(ctx, dev, c, &shapes[0]), passes);
+    ck_assert_int_eq(tn_test_shape_hold(dev, c, &shapes[0]), passes);
     for (int i = 0; op && op->variants[i]; i++) {
         int n = 0;
         ck_ok(ctx, tn_variant_try(dev, op, op->variants[i]));
-        while (n < count && hold(ctx, dev, c, &shapes[n]) == 0)
+        while (n < count && tn_test_shape_hold(dev, c, &shapes[n]) == 0)
             n++;
         if (n == count)
             printf("%s/%s fits none of %d\n", op->name, op->variants[i]->name, count);

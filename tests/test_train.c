@@ -327,13 +327,13 @@ START_TEST(test_damaged_run) {
     ck_assert_msg(strstr(program_output, "attention was not timed: a pass would take about") &&
                       strstr(program_output, "ms a sequence, in batches") && !strstr(program_output, "nan"),
                   "%s", program_output);
-    snprintf(line, sizeof line, "eval %s/a --length 64 --seconds 0.02", test_folder);
+    snprintf(line, sizeof line, "eval %s/a --length 64", test_folder);
     program_gives(2, line, "--length does not belong");
     truncate_to("state.safetensors", 0.7);
     snprintf(line, sizeof line, SMALL " --steps 3 --resume -o %s/a", test_folder);
     program_gives(2, line, "state.safetensors", "safetensors file");
     truncate_to("model.safetensors", 0.7);
-    snprintf(line, sizeof line, "eval %s/a --quiet --seconds 0.02", test_folder);
+    snprintf(line, sizeof line, "eval %s/a --quiet", test_folder);
     program_gives(2, line, "model.safetensors");
     truncate_to("config.json", 0.5);
     program_gives(2, line, "config.json");

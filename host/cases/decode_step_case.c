@@ -137,7 +137,7 @@ static int64_t weight_floats(const tn_decode_step_shape *s, int64_t i) {
                   rows = s->layers * TN_DECODE_STEP_WEIGHTS,
                   layer = i < rows ? i / TN_DECODE_STEP_WEIGHTS : 0;
     const bool conv = tn_decode_step_convolves(s, layer), attention = tn_decode_step_attends(s, layer),
-               router = s->router && !(s->without_router >> layer & 1);
+               router = tn_decode_step_routes(s, layer);
     const int64_t counts[] = {D,
                               conv * D * s->K,
                               conv * D,

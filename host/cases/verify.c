@@ -95,7 +95,7 @@ static tn_status gradient_compare(tn_context *ctx, tn_problem *forward, tn_probl
 }
 
 /* What the forward pass leaves to the backward pass, a logarithm of sums say, as it comes, not rounded to the
- * float that a device would store: at 300 that moves a probability by 2e-5. */
+ * float that a device would store: at 300 that moves a probability by 1.5e-5. */
 static void saved_copy(tn_problem *forward, tn_problem *backward) {
     forward->c->reference(&forward->shape, 0, forward->tensors);
     for (int i = 0; i < forward->tensor_count; i++) {

@@ -89,6 +89,10 @@ bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer) {
     return s->attention && !(s->without_attention >> layer & 1);
 }
 
+bool tn_decode_step_routes(const tn_decode_step_shape *s, int64_t layer) {
+    return s->router && !(s->without_router >> layer & 1);
+}
+
 int64_t tn_decode_step_caches(const tn_decode_step_shape *s, int64_t layers) {
     int64_t count = 0;
     for (int64_t i = 0; i < layers; i++)
@@ -156,15 +160,11 @@ bool tn_decode_step_ends(const tn_device *dev, const tn_decode_step_key *s, int 
     return false;
 }
 
-static bool routes(const tn_decode_step_shape *s, int64_t layer) {
-    return s->router && !(s->without_router >> layer & 1);
-}
-
 /* Has each layer a track, and each with a router both? */
 static bool tracks_go_together(const tn_decode_step_shape *s) {
     for (int64_t i = 0; i < s->layers; i++) {
         const bool conv = tn_decode_step_convolves(s, i), attends = tn_decode_step_attends(s, i);
-        if ((!conv && !attends) || (routes(s, i) && !(conv && attends)))
+        if ((!conv && !attends) || (tn_decode_step_routes(s, i) && !(conv && attends)))
             return false;
     }
     return s->conv || s->attention;
@@ -186,19 +186,6 @@ static tn_status check(tn_device *dev, const tn_decode_step_shape *s, const tn_d
     return TN_OK;
 }
 
-/* The shape as variants see it: it has what one of its layers has. */
-static tn_decode_step_shape had_of(const tn_decode_step_shape *s) {
-    tn_decode_step_shape had = *s;
-    had.conv = had.attention = had.router = 0;
-    for (int64_t i = 0; i < s->layers; i++) {
-        had.conv |= tn_decode_step_convolves(s, i);
-        had.attention |= tn_decode_step_attends(s, i);
-        had.router |= routes(s, i);
-    }
-    had.rope = s->rope && had.attention;
-    return had;
-}
-
 static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
     tn_decode_step_key key = {.rows = s->rows,
                               .layers = s->layers,
@@ -209,20 +196,26 @@ static tn_decode_step_key key_of(const tn_decode_step_shape *s) {
                               .F = s->F,
                               .V = s->V,
                               .attention = tn_decode_step_caches(s, s->layers),
-                              .router = s->router,
-                              .rope = s->rope,
                               .added = s->added,
                               .mixed = s->without_conv || s->without_attention || s->without_router,
                               .coded = s->coded};
-    for (int64_t i = 0; i < s->layers; i++)
+    for (int64_t i = 0; i < s->layers; i++) {
         key.conv += tn_decode_step_convolves(s, i);
+        key.router |= tn_decode_step_routes(s, i);
+    }
+    key.rope = s->rope && key.attention;
     return key;
 }
 
+/* Variants see a shape that has what one of its layers has. */
 static tn_status call_run(tn_device *dev, const tn_decode_step_shape *s, const tn_decode_step_args *a,
                           int64_t *launches) {
-    const tn_decode_step_shape had = had_of(s);
-    const tn_decode_step_key key = key_of(&had);
+    const tn_decode_step_key key = key_of(s);
+    tn_decode_step_shape had = *s;
+    had.conv = key.conv > 0;
+    had.attention = key.attention > 0;
+    had.router = key.router;
+    had.rope = key.rope;
     return tn_op_run(dev, &tn_decode_step_op, 0, &key, &(tn_decode_step_call){&had, a, launches});
 }
 

@@ -31,9 +31,10 @@ typedef struct tn_decode_step_shape {
 
 extern const struct tn_op tn_decode_step_op;
 
-/* Has layer `layer` the convolution, or attention? */
+/* Has layer `layer` the convolution, attention, or a router? */
 bool tn_decode_step_convolves(const tn_decode_step_shape *s, int64_t layer);
 bool tn_decode_step_attends(const tn_decode_step_shape *s, int64_t layer);
+bool tn_decode_step_routes(const tn_decode_step_shape *s, int64_t layer);
 /* Caches of keys and values of the first `layers` layers: the number of the next one's. */
 int64_t tn_decode_step_caches(const tn_decode_step_shape *s, int64_t layers);
 
